@@ -1,0 +1,203 @@
+"""Everything that can go wrong, and what it means for a mailbox.
+
+    MailsluiceError
+    ├── ConfigurationError      the file is wrong                     operator   78
+    ├── SecretError             a secret cannot be had                operator   78
+    ├── TokenError
+    │   ├── TokenRefused        the identity provider said no         operator   77
+    │   └── TokenUnavailable    it could not be asked                 back off   75
+    ├── ServerError             where: the phase of the session
+    │   ├── ServerUnreachable   name, route, TCP or TLS failed        back off   69
+    │   ├── ServerUntrusted     its certificate was not accepted      operator   69
+    │   ├── ConnectionLost      it closed or reset the connection     back off   75
+    │   ├── DeadlineExceeded    it was silent or too slow             back off   75
+    │   ├── ProtocolViolation   it broke the protocol                 back off   75
+    │   ├── CommandRefused      -ERR; the session lives on            retry      75
+    │   ├── LoginRefused        -ERR to the credential                operator   77
+    │   └── MessageTooLarge     more octets than max_message          retry      0
+    ├── SinkError               the spool or Maildir cannot be written back off   73
+    ├── LedgerError             the state directory cannot be used    back off   73
+    ├── MailboxLocked           another process polls this mailbox    retry      75
+    └── Stopped                 the program is asked to end           retry      0
+
+Any other exception is a bug (exit code 70). `session.triage` may sharpen a disposition by what the
+server said; nothing else decides what an error means.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Disposition(Enum):
+    """What an error means for the mailbox it happened to."""
+
+    RETRY = "retry"
+    """The next poll, at its usual time, may well succeed."""
+    BACK_OFF = "back-off"
+    """Ask again later and later, at least every 15 minutes."""
+    OPERATOR = "operator"
+    """Somebody must change something; ask again slowly meanwhile, for some of these heal by themselves."""
+    BUG = "bug"
+    """mailsluice is wrong; ask again slowly."""
+
+
+class Phase(Enum):
+    """Where in a session something happened: the word that errors and logs use."""
+
+    TOKEN = "token"  # noqa: S105  a phase's name
+    CONNECT = "connect"
+    TLS = "tls"
+    GREETING = "greeting"
+    CAPABILITIES = "capabilities"
+    AUTH = "auth"
+    LISTING = "listing"
+    RETRIEVE = "retrieve"
+    DELETE = "delete"
+    QUIT = "quit"
+
+
+class MailsluiceError(Exception):
+    """An error an administrator can read: what happened, and in `remedy` what to do.
+
+    `exit_code` is what the program ends with when this was the worst of a run (sysexits).
+    """
+
+    disposition = Disposition.BACK_OFF
+    exit_code = 75
+    remedy = ""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        if remedy:
+            self.remedy = remedy
+
+    @property
+    def code(self) -> str:
+        """A stable word for this kind of error, as logs and `status` print it: `login-refused`."""
+        name = type(self).__name__
+        return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+
+
+class ConfigurationError(MailsluiceError):
+    """The configuration is wrong. `mistakes` has one line each: file, key path, what would be right."""
+
+    disposition = Disposition.OPERATOR
+    exit_code = 78
+
+    def __init__(self, mistakes: list[str], *, remedy: str = "") -> None:
+        super().__init__("\n".join(mistakes), remedy=remedy)
+        self.mistakes = tuple(mistakes)
+
+
+class SecretError(MailsluiceError):
+    """A secret cannot be had: it is not there, not private, or its keyring cannot be opened."""
+
+    disposition = Disposition.OPERATOR
+    exit_code = 78
+
+
+class TokenError(MailsluiceError):
+    """No access token is to be had."""
+
+
+class TokenRefused(TokenError):
+    """The identity provider, or a token command, answered: no."""
+
+    disposition = Disposition.OPERATOR
+    exit_code = 77
+
+
+class TokenUnavailable(TokenError):
+    """The identity provider, or a token command, could not be asked."""
+
+
+class ServerError(MailsluiceError):
+    """A POP3 session failed. `phase` is where, `reply` the server's words if it said any."""
+
+    def __init__(self, message: str, *, phase: Phase, reply: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.phase = phase
+        self.reply = reply
+
+
+class ServerUnreachable(ServerError):
+    """The name, the route, TCP or the TLS handshake failed."""
+
+    exit_code = 69
+
+
+class ServerUntrusted(ServerError):
+    """The server's certificate was not accepted."""
+
+    disposition = Disposition.OPERATOR
+    exit_code = 69
+
+
+class ConnectionLost(ServerError):
+    """The server closed or reset the connection in the middle of a session."""
+
+
+class DeadlineExceeded(ServerError):
+    """The server was silent, or too slow, for longer than its phase or the session allows."""
+
+
+class ProtocolViolation(ServerError):
+    """The server sent what POP3 does not allow; the session is over."""
+
+
+class CommandRefused(ServerError):
+    """The server answered `-ERR`; the session lives on."""
+
+    disposition = Disposition.RETRY
+
+
+class LoginRefused(ServerError):
+    """The server did not accept the credential."""
+
+    disposition = Disposition.OPERATOR
+    exit_code = 77
+
+
+class MessageTooLarge(ServerError):
+    """A message turned out larger than `max_message`; `octets` had come when it was given up."""
+
+    disposition = Disposition.RETRY
+    exit_code = 0
+
+    def __init__(self, message: str, *, octets: int) -> None:
+        super().__init__(message, phase=Phase.RETRIEVE)
+        self.octets = octets
+
+
+class SinkError(MailsluiceError):
+    """The spool directory or Maildir cannot be written, or not made durable."""
+
+    exit_code = 73
+
+
+class LedgerError(MailsluiceError):
+    """The state directory or the ledger in it cannot be used."""
+
+    exit_code = 73
+
+
+class MailboxLocked(MailsluiceError):
+    """Another process is polling this mailbox."""
+
+    disposition = Disposition.RETRY
+
+
+class Stopped(MailsluiceError):
+    """The program was asked to end while this was going on."""
+
+    disposition = Disposition.RETRY
+    exit_code = 0
+
+
+_BY_SEVERITY = (0, 75, 69, 77, 73, 78, 70)
+
+
+def worst(exit_codes: list[int]) -> int:
+    """The exit code for several mailboxes: the one that needs somebody most; 0 for none."""
+    return max(exit_codes, key=_BY_SEVERITY.index, default=0)

@@ -1,0 +1,105 @@
+"""The values that travel between layers: what a server lists, what is staged, stored, and may be deleted.
+
+Owns no behaviour beyond what a value says of itself; must never do I/O.
+
+The order of a delivery is in the types: `Staged` is made only by `sink`, after a sync; `Stored` only by
+`sink`, after the rename and its sync; `DeletePermit` only by `ledger`, for a row committed as stored;
+and the client deletes by permit alone. `tests/test_model.py` keeps each constructor in its module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxKey:
+    """What makes a mailbox the same mailbox in the ledger, whatever its section is called.
+
+    Both parts are lower case: host and address differ from their other spellings only for people.
+    """
+
+    host: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One message of a session's listing.
+
+    `number` holds for this session only (RFC 1939 §5). `uidl` is opaque octets. `size` is what LIST
+    said: an estimate on Exchange Online, None where the server gave none; never proof of anything.
+    """
+
+    number: int
+    uidl: bytes
+    size: int | None = None
+
+
+class State(Enum):
+    """What the ledger knows of a message (crash table, column *ledger*)."""
+
+    STAGED = "staged"
+    STORED = "stored"
+    GONE = "gone"
+    OVERSIZE = "oversize"
+    """Not stored: larger than `max_message` when last seen; reported already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The ledger's row for one message. `since` is when it was stored (or first found oversize).
+
+    `listed_size` is what LIST said when it was fetched; for an oversize message, the octets known of it.
+    """
+
+    state: State
+    since: datetime
+    listed_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A message whole and synced in staging, not yet visible. Made by `sink` alone.
+
+    `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed.
+    """
+
+    uidl: bytes
+    name: str
+    size: int
+    listed_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message published: renamed into place, and the directory synced. Made by `sink` alone."""
+
+    uidl: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePermit:
+    """The proof that a message is durably stored and recorded. Made by `ledger` alone."""
+
+    uidl: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """An OAuth 2.0 access token for `AUTH XOAUTH2`."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password for `USER` and `PASS`."""
+
+    value: str = field(repr=False)
+
+
+Login = BearerToken | Password

@@ -1,0 +1,1 @@
+"""Observation: what is said about the work, and to whom."""

@@ -1,0 +1,1 @@
+"""A simulated Entra ID and Exchange Online POP3 on loopback, for the demo and for tests."""

@@ -1,0 +1,1 @@
+"""FLOW: one poll of one mailbox, top to bottom. Start at `run`."""

@@ -1,0 +1,189 @@
+"""What the session asks of the four layers below it.
+
+Owns the promises, method by method: a fake that keeps them serves as well as the real part, and both pass
+the same contract tests. Must never import the layers themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from mailsluice.config.models import Mailbox
+from mailsluice.model import DeletePermit, Known, Listed, Login, MailboxKey, Staged, Stored
+
+
+class Credentials(Protocol):
+    """WHO: a login in hand, before anything is connected."""
+
+    def login(self, mailbox: Mailbox) -> Login:
+        """What to authenticate with, valid for some minutes more.
+
+        Raises SecretError, TokenRefused, TokenUnavailable.
+        """
+        ...
+
+    def refused(self, mailbox: Mailbox, login: Login) -> None:
+        """The server did not accept this login: do not hand out the same token for its whole life."""
+        ...
+
+
+class Arrival(Protocol):
+    """One message on its way from the server."""
+
+    @property
+    def listed(self) -> Listed:
+        """Which message of the listing this is."""
+        ...
+
+    @property
+    def chunks(self) -> Iterator[bytes]:
+        """The message's octets in order, dots unstuffed, CRLF kept; to be read to its end, once.
+
+        Raises CommandRefused before the first chunk (the session lives), MessageTooLarge once the
+        ceiling is passed (the connection is closed), or any other ServerError (the session is over).
+        """
+        ...
+
+
+class Client(Protocol):
+    """WIRE: one POP3 session, connected and greeted. A context manager; leaving it closes the connection.
+
+    Every method raises ServerError; only CommandRefused leaves the session alive.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def authenticate(self, address: str, login: Login) -> None:
+        """Log in to the mailbox `address`. Raises LoginRefused with the server's words."""
+        ...
+
+    def listing(self) -> tuple[Listed, ...]:
+        """Every message the server shows, in its order; LIST's sizes where it gives them."""
+        ...
+
+    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Iterator[Arrival]:
+        """Fetch these in order. Asks ahead where the server advertises PIPELINING.
+
+        `ceiling` is the most octets one message may have. Closing the iterator early reads away what
+        was asked ahead, so that the session can go on.
+        """
+        ...
+
+    def delete(self, permits: Sequence[DeletePermit]) -> int:
+        """Mark these for deletion at QUIT; the number the server agreed to. Needs this session's listing."""
+        ...
+
+    def quit(self) -> None:
+        """End the session, which makes the server delete what was marked (RFC 1939 §6)."""
+        ...
+
+    @property
+    def tired(self) -> bool:
+        """Whether the session has lasted so long that it should end after what it is doing now."""
+        ...
+
+
+class Connect(Protocol):
+    """How a session comes by its client."""
+
+    def __call__(self, mailbox: Mailbox) -> Client:
+        """Connect, verify, and read the greeting. Raises ServerError."""
+        ...
+
+
+class Batch(Protocol):
+    """DURABLE: messages on their way to be made durable together. A context manager; abort is the default:
+
+    leaving it without `stage` having returned removes what it wrote.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> int:
+        """Write one message into staging; its octets. All of it or, on any exception, none of it.
+
+        Raises SinkError, and whatever `chunks` raises.
+        """
+        ...
+
+    def __len__(self) -> int: ...
+
+    def stage(self) -> tuple[Staged, ...]:
+        """Make every message added durable, in staging (crash table, step 2). Raises SinkError."""
+        ...
+
+
+class Sink(Protocol):
+    """DURABLE: a spool directory or a Maildir."""
+
+    @property
+    def spec(self) -> str:
+        """Its kind and place, `spool:/var/spool/x`: what the ledger remembers, so that recovery finds it."""
+        ...
+
+    def batch(self) -> Batch:
+        """A new, empty batch. Raises SinkError where the sink cannot be used."""
+        ...
+
+    def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
+        """Make staged, recorded messages visible, durably, in their order (step 4). Raises SinkError.
+
+        Safe to call again for messages of which some were published before: a staging file that is
+        gone was published (crash table, step 4), so it only finishes what is left.
+        """
+        ...
+
+    def sweep(self, keep: Collection[str]) -> int:
+        """Remove from staging all that is not named in `keep`; how many messages that were (steps 1, 2)."""
+        ...
+
+
+class Ledger(Protocol):
+    """STATE: what is known of every message. Every method raises LedgerError."""
+
+    def lock(self, key: MailboxKey) -> AbstractContextManager[None]:
+        """Hold this mailbox against every other process and thread. Raises MailboxLocked at once."""
+        ...
+
+    def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:
+        """The rows still `staged`, by sink spec: recorded, perhaps published, not committed (steps 3, 4)."""
+        ...
+
+    def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
+        """Every message remembered of this mailbox, by UIDL."""
+        ...
+
+    def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
+        """Write the rows as `staged`, in one commit (step 3). `sink` is the sink's spec, for recovery."""
+        ...
+
+    def commit(self, key: MailboxKey, stored: Sequence[Stored], now: datetime) -> tuple[DeletePermit, ...]:
+        """Turn the rows into `stored`, in one commit (step 5)."""
+        ...
+
+    def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:
+        """Permits for those of `uidls` that are committed as stored."""
+        ...
+
+    def confirm(self, key: MailboxKey, listed: Collection[bytes], now: datetime) -> None:
+        """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
+
+        Rows gone for longer than the grace period are pruned.
+        """
+        ...
+
+    def note_oversize(self, key: MailboxKey, uidl: bytes, octets: int, now: datetime) -> None:
+        """Remember that this message was larger than `max_message`, so that it is reported once."""
+        ...

@@ -1,0 +1,1 @@
+"""DURABLE: bytes become files that survive. `fs` alone syncs, renames and unlinks."""
