@@ -1,0 +1,311 @@
+"""What the configuration means, once read: frozen values with every default filled in.
+
+Owns the keys, their defaults and their descriptions; `example` and the JSON schema are generated from
+here. Must never read a file or repeat a value in an error: a secret may stand in any place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mailsluice.config.types import (
+    AbsolutePath,
+    Address,
+    Authority,
+    Command,
+    Cron,
+    Duration,
+    Host,
+    Identifier,
+    Leave,
+    Mode,
+    Name,
+    Scope,
+    Secret,
+    SecretRef,
+    Size,
+    Tenant,
+)
+from mailsluice.errors import ConfigurationError
+from mailsluice.model import MailboxKey
+
+__all__ = [
+    "CommandCredential",
+    "Config",
+    "Credential",
+    "EntraCredential",
+    "Keyring",
+    "Log",
+    "Mailbox",
+    "MaildirSink",
+    "PasswordCredential",
+    "SecretRef",
+    "Service",
+    "Sink",
+    "SpoolSink",
+]
+
+Cloud = Literal["worldwide", "gcc-high", "dod", "china"]
+
+HOSTS: Mapping[Cloud, str] = {
+    "worldwide": "outlook.office365.com",
+    "gcc-high": "outlook.office365.us",
+    "dod": "outlook-dod.office365.us",
+    "china": "partner.outlook.cn",
+}
+"""Where each cloud's Exchange Online speaks POP3; its app-only scope is this host's `.default`."""
+
+_LOGIN_HOSTS: Mapping[Cloud, str] = {
+    "worldwide": "login.microsoftonline.com",
+    "gcc-high": "login.microsoftonline.us",
+    "dod": "login.microsoftonline.us",
+    "china": "login.partner.microsoftonline.cn",
+}
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, no conversions nobody wrote, no values in errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def default_state_dir() -> Path:
+    """$STATE_DIRECTORY (systemd.exec), else the user's state directory (XDG base directories)."""
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given.startswith("/"):
+        return Path(given)
+    home = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
+    except RuntimeError as exc:
+        raise ConfigurationError(
+            ['service.state_dir: is not set and this user has no home; set it, such as "/var/lib/mailsluice"']
+        ) from exc
+    return base / "mailsluice"
+
+
+class Service(Section):
+    """The daemon as a whole."""
+
+    state_dir: AbsolutePath = Field(
+        default_factory=default_state_dir,
+        description="Where the record of stored messages is kept. "
+        "Default: $STATE_DIRECTORY, then the user's state directory.",
+        examples=["/var/lib/mailsluice"],
+    )
+    max_sessions: int = Field(
+        default=16, ge=1, le=1000, description="Sessions at once, over all mailboxes.", examples=[16]
+    )
+
+
+class Log(Section):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="The least severe event that is logged: debug, info, warning or error.",
+        examples=["info"],
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="json, console, or auto: console on a terminal.", examples=["auto"]
+    )
+
+
+class Keyring(Section):
+    """Where secrets named `keyring:NAME` are kept."""
+
+    backend: Literal["sealed"] = Field(
+        default="sealed", description="sealed: an encrypted file in the state directory.", examples=["sealed"]
+    )
+
+
+def _authority(data: dict[str, Any]) -> str:
+    return f"https://{_LOGIN_HOSTS[data['cloud']]}/{data['tenant_id']}"
+
+
+def _scope(data: dict[str, Any]) -> str:
+    return f"https://{HOSTS[data['cloud']]}/.default"
+
+
+class EntraCredential(Section):
+    """An app registration in Microsoft Entra ID; one serves many mailboxes."""
+
+    kind: Literal["entra"] = Field(
+        default="entra", description="An app registration in Microsoft Entra ID.", examples=["entra"]
+    )
+    tenant_id: Tenant = Field(
+        description="The directory (tenant) ID, or one of its domains.",
+        examples=["00000000-0000-0000-0000-000000000000"],
+    )
+    client_id: Identifier = Field(
+        description="The application (client) ID.", examples=["11111111-1111-1111-1111-111111111111"]
+    )
+    client_secret: Secret = Field(
+        description="Where the client secret is: keyring:NAME, file:PATH, env:NAME or credential:NAME.",
+        examples=["keyring:acme"],
+    )
+    cloud: Cloud = Field(
+        default="worldwide",
+        description="worldwide (and GCC), gcc-high, dod or china.",
+        examples=["worldwide"],
+    )
+    authority: Authority = Field(
+        default_factory=_authority,
+        description="The identity provider's address, where it is not the cloud's own.",
+        examples=["https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000"],
+    )
+    scope: Scope = Field(
+        default_factory=_scope,
+        description="What tokens are asked for, where it is not the cloud's own.",
+        examples=["https://outlook.office365.com/.default"],
+    )
+    ca_file: AbsolutePath | None = Field(
+        default=None,
+        description="Certificates (PEM) to trust at the identity provider, instead of the usual ones.",
+        examples=["/etc/mailsluice/ca.pem"],
+    )
+
+    @property
+    def default_host(self) -> str | None:
+        """The POP3 server of a mailbox that names none."""
+        return HOSTS[self.cloud]
+
+
+class CommandCredential(Section):
+    """A program that prints an access token."""
+
+    kind: Literal["command"] = Field(
+        default="command", description="A program that prints an access token.", examples=["command"]
+    )
+    command: Command = Field(
+        description="The program and its arguments; {address} becomes the mailbox's address.",
+        examples=[["/usr/local/bin/token", "{address}"]],
+    )
+
+    @property
+    def default_host(self) -> str | None:
+        """The POP3 server of a mailbox that names none."""
+        return HOSTS["worldwide"]
+
+
+class PasswordCredential(Section):
+    """A password, for servers that still have it; Exchange Online does not."""
+
+    kind: Literal["password"] = Field(
+        default="password",
+        description="A password, for servers that still have it; never for Exchange Online.",
+        examples=["password"],
+    )
+    password: Secret = Field(
+        description="Where the password is: keyring:NAME, file:PATH, env:NAME or credential:NAME.",
+        examples=["keyring:old"],
+    )
+
+    @property
+    def default_host(self) -> str | None:
+        """None: a mailbox with a password must name its server."""
+        return None
+
+
+Credential = Annotated[EntraCredential | CommandCredential | PasswordCredential, Field(discriminator="kind")]
+
+
+class SpoolSink(Section):
+    """A spool directory: `NAME.eml` and `NAME.json` for each message."""
+
+    kind: Literal["spool"] = Field(default="spool", description="A spool directory.", examples=["spool"])
+    path: AbsolutePath = Field(
+        description="The spool directory.", examples=["/var/spool/mailsluice/invoices"]
+    )
+    mode: Mode = Field(default=0o640, description="Permissions of its files, octal.", examples=["0640"])
+
+
+class MaildirSink(Section):
+    """A Maildir."""
+
+    kind: Literal["maildir"] = Field(default="maildir", description="A Maildir.", examples=["maildir"])
+    path: AbsolutePath = Field(description="The Maildir.", examples=["/home/ann/Maildir"])
+    mode: Mode = Field(default=0o600, description="Permissions of its files, octal.", examples=["0600"])
+
+
+Sink = Annotated[SpoolSink | MaildirSink, Field(discriminator="kind")]
+
+
+def _every(data: dict[str, Any]) -> timedelta | None:
+    return None if data["cron"] else timedelta(minutes=2)
+
+
+class Mailbox(Section):
+    """One address, polled on one server."""
+
+    name: Name = Field(description="What the section is called.", examples=["invoices"])
+    address: Address = Field(description="The mailbox's address.", examples=["invoices@acme.example"])
+    credential: Name = Field(description="The name of a [credentials.NAME] section.", examples=["acme"])
+    host: Host = Field(
+        description="The POP3 server. Default: Exchange Online in the credential's cloud.",
+        examples=["outlook.office365.com"],
+    )
+    port: int = Field(
+        default=995, ge=1, le=65535, description="Its port, TLS from the first octet.", examples=[995]
+    )
+    cron: Cron | None = Field(
+        default=None,
+        description="When to poll, as five cron fields in local time, instead of `every`.",
+        examples=["*/5 6-20 * * mon-fri"],
+    )
+    every: Duration | None = Field(
+        default_factory=_every,
+        description="How often to poll: a number and s, m, h or d. Default: 2m.",
+        examples=["60s"],
+    )
+    sink: Sink = Field(
+        description="Where messages go: kind (spool or maildir), path, and mode.",
+        examples=[{"kind": "spool", "path": "/var/spool/mailsluice/invoices", "mode": "0640"}],
+    )
+    leave_on_server: Leave = Field(
+        default=False,
+        description='false: delete once stored; true: keep; "30d": delete 30 days after it was stored.',
+        examples=[False],
+    )
+    max_message: Size = Field(
+        default=200 * 2**20,
+        description="The largest message that is fetched; larger ones are reported and stay.",
+        examples=["200MiB"],
+    )
+    max_per_poll: int = Field(
+        default=1000, ge=1, description="The most messages that one poll fetches.", examples=[1000]
+    )
+    ca_file: AbsolutePath | None = Field(
+        default=None,
+        description="Certificates (PEM) to trust at the POP3 server, instead of the system's.",
+        examples=["/etc/mailsluice/ca.pem"],
+    )
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if (self.every is None) == (self.cron is None):
+            raise ValueError("`every` and `cron` exclude each other; keep one of them")
+        return self
+
+    @property
+    def key(self) -> MailboxKey:
+        """What makes this the same mailbox in the ledger, whatever its section is called."""
+        return MailboxKey(host=self.host.lower(), address=self.address.lower())
+
+
+class Config(Section):
+    """The whole configuration; mailboxes and credentials by name."""
+
+    service: Service = Field(default_factory=Service, description="The daemon as a whole.")
+    log: Log = Field(default_factory=Log, description="What is logged, to standard error.")
+    keyring: Keyring = Field(default_factory=Keyring, description="Where secrets are kept.")
+    credentials: Mapping[Name, Credential] = Field(
+        default_factory=dict, description="Ways to sign in, by name: kind entra, command or password."
+    )
+    mailboxes: Mapping[Name, Mailbox] = Field(default_factory=dict, description="What is polled, by name.")
