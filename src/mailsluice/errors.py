@@ -15,12 +15,13 @@
     │   ├── CommandRefused      -ERR; the session lives on            retry      75
     │   ├── LoginRefused        -ERR to the credential                operator   77
     │   └── MessageTooLarge     more octets than max_message          retry      0
-    ├── SinkError               the spool or Maildir cannot be written back off   73
+    ├── SinkError               the spool or Maildir is unwritable    back off   73
     ├── LedgerError             the state directory cannot be used    back off   73
     ├── MailboxLocked           another process polls this mailbox    retry      75
-    └── Stopped                 the program is asked to end           retry      0
+    ├── Stopped                 the program is asked to end           retry      0
+    └── Bug                     mailsluice itself is wrong            bug        70
 
-Any other exception is a bug (exit code 70). `session.triage` may sharpen a disposition by what the
+Any exception from elsewhere is a bug too (exit code 70). `session.triage` may sharpen a disposition by what the
 server said; nothing else decides what an error means.
 """
 
@@ -193,6 +194,14 @@ class Stopped(MailsluiceError):
 
     disposition = Disposition.RETRY
     exit_code = 0
+
+
+class Bug(MailsluiceError):
+    """mailsluice itself is wrong; the traceback is in the log."""
+
+    disposition = Disposition.BUG
+    exit_code = 70
+    remedy = "Please report this with the traceback from the log."
 
 
 _BY_SEVERITY = (0, 75, 69, 77, 73, 78, 70)

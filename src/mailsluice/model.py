@@ -38,6 +38,11 @@ class Listed:
     size: int | None = None
 
 
+def uidl_text(uidl: bytes) -> str:
+    """A UIDL for people and JSON: ASCII, every other octet as an escape."""
+    return uidl.decode("ascii", "backslashreplace")
+
+
 class State(Enum):
     """What the ledger knows of a message (crash table, column *ledger*)."""
 

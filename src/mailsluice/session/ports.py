@@ -6,7 +6,7 @@ the same contract tests. Must never import the layers themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -69,7 +69,7 @@ class Client(Protocol):
         """Every message the server shows, in its order; LIST's sizes where it gives them."""
         ...
 
-    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Iterator[Arrival]:
+    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         """Fetch these in order. Asks ahead where the server advertises PIPELINING.
 
         `ceiling` is the most octets one message may have. Closing the iterator early reads away what
@@ -100,9 +100,10 @@ class Connect(Protocol):
 
 
 class Batch(Protocol):
-    """DURABLE: messages on their way to be made durable together. A context manager; abort is the default:
+    """DURABLE: messages on their way to be made durable together.
 
-    leaving it without `stage` having returned removes what it wrote.
+    A context manager. Abort is the default: leaving it without `stage` having returned removes what was
+    written.
     """
 
     def __enter__(self) -> Self: ...
@@ -145,8 +146,8 @@ class Sink(Protocol):
         """
         ...
 
-    def sweep(self, keep: Collection[str]) -> int:
-        """Remove from staging all that is not named in `keep`; how many messages that were (steps 1, 2)."""
+    def sweep(self) -> int:
+        """Remove all that is in staging; how many messages that were (steps 1, 2)."""
         ...
 
 

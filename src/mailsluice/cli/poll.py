@@ -1,0 +1,120 @@
+"""`mailsluice poll`: one round, then exit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from mailsluice.cli.main import Settings
+from mailsluice.config.models import Config, Mailbox
+from mailsluice.daemon import Service, Signals
+from mailsluice.errors import worst
+from mailsluice.obs import log
+from mailsluice.obs.log import printable
+from mailsluice.policy import Action, Plan
+
+
+class _Bars:
+    """A bar for each mailbox that has mail to fetch."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def planned(self, mailbox: str, messages: int) -> None:
+        if messages:
+            self._tasks[mailbox] = self._progress.add_task(mailbox, total=messages, octets=0)
+
+    def arrived(self, mailbox: str, octets: int) -> None:
+        task = self._tasks[mailbox]
+        so_far = self._progress.tasks[task].fields["octets"] + octets
+        self._progress.update(task, advance=1, octets=so_far)
+
+
+@click.command()
+@click.argument("mailboxes", metavar="[MAILBOX]...", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Show what would be fetched and deleted; touch nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None:
+    """Poll all mailboxes, or those named, once. The exit code is that of the worst."""
+    config = settings.config()
+    log.configure(config.log.level, config.log.format)
+    chosen = _choose(config, mailboxes)
+    if dry_run:
+        _preview(config, chosen, as_json=as_json)
+    else:
+        _poll(config, chosen, as_json=as_json)
+
+
+def _choose(config: Config, names: tuple[str, ...]) -> list[Mailbox]:
+    for name in names:
+        if name not in config.mailboxes:
+            raise click.UsageError(f"no mailbox {name!r}; there are: {', '.join(config.mailboxes)}")
+    return [config.mailboxes[name] for name in names or config.mailboxes]
+
+
+def _poll(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
+    screen = Console(stderr=True)
+    with (
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[octets]:,} octets"),
+            console=screen,
+            transient=True,
+            disable=not screen.is_terminal,
+        ) as progress,
+        Service(config, progress=_Bars(progress)) as service,
+    ):
+        Signals().install(service.stop)
+        polls = service.round(chosen)
+    reports = [asdict(polled.report) for polled in polls]
+    if as_json:
+        click.echo(json.dumps(reports, indent=2, default=str))
+    elif sys.stdout.isatty():
+        _show(reports)
+    sys.exit(worst([polled.exit_code for polled in polls]))
+
+
+def _show(reports: list[dict[str, object]]) -> None:
+    table = Table(*("mailbox", "listed", "stored", "deleted", "waiting", "octets", "outcome"), box=None)
+    for report in reports:
+        table.add_row(*(Text(printable(str(report[column.header]))) for column in table.columns))
+    Console().print(table)
+
+
+def _preview(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
+    with Service(config) as service:
+        Signals().install(service.stop)
+        plans = {mailbox.name: service.preview(mailbox) for mailbox in chosen}
+    if as_json:
+        click.echo(json.dumps({name: _decisions(plan) for name, plan in plans.items()}, indent=2))
+        return
+    for name, plan in plans.items():
+        click.echo(
+            f"{name}: {len(plan.decisions)} listed, {len(plan.to(Action.FETCH))} to fetch, "
+            f"{len(plan.to(Action.DELETE))} to delete"
+        )
+        for decision in _decisions(plan):
+            click.echo("  {action:6} {uidl}  {octets} octets  {reason}".format(**decision))
+
+
+def _decisions(plan: Plan) -> list[dict[str, object]]:
+    return [
+        {
+            "uidl": printable(decision.listed.uidl.decode("ascii", "backslashreplace")),
+            "octets": decision.listed.size,
+            "action": decision.action.value,
+            "reason": decision.reason.value,
+        }
+        for decision in plan.decisions
+    ]

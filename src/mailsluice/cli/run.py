@@ -1,0 +1,18 @@
+"""`mailsluice run`: the daemon."""
+
+from __future__ import annotations
+
+import click
+
+from mailsluice.cli.main import Settings
+from mailsluice.daemon import serve
+from mailsluice.obs import log
+
+
+@click.command()
+@click.pass_obj
+def command(settings: Settings) -> None:
+    """Poll every mailbox on its schedule until SIGTERM; SIGHUP reloads the configuration."""
+    config = settings.config()
+    log.configure(config.log.level, config.log.format)
+    serve(settings.config)

@@ -1,0 +1,102 @@
+"""A batch: messages made durable together, in the order that loses none and repeats none.
+
+Owns the crash table's steps 1 to 6: RETR → stage → record → publish → commit → DELE. Must never decide what
+to fetch (that is `policy`) nor touch a file or the wire itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import structlog
+
+from mailsluice.config.models import Mailbox
+from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge
+from mailsluice.model import Listed, uidl_text
+from mailsluice.obs import events
+from mailsluice.session.parts import Parts, Session
+from mailsluice.session.ports import Arrival, Batch
+
+MESSAGES = 64
+"""So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
+
+OCTETS = 16 * 2**20
+"""A batch ends once it is thought to hold so much, so that big messages are not long in staging."""
+
+_log = structlog.get_logger(__name__)
+
+
+def batches(messages: Sequence[Listed]) -> Iterator[tuple[Listed, ...]]:
+    """Cut what is to be fetched into batches, in order, by count and by the sizes the server listed."""
+    batch: list[Listed] = []
+    octets = 0
+    for listed in messages:
+        batch.append(listed)
+        octets += listed.size or 0
+        if len(batch) == MESSAGES or octets >= OCTETS:
+            yield tuple(batch)
+            batch, octets = [], 0
+    if batch:
+        yield tuple(batch)
+
+
+def deliver(messages: Sequence[Listed], session: Session) -> None:
+    """Fetch these and make them durable and visible; then delete them where the mailbox says so.
+
+    When the connection or the disk fails on the way, what is whole by then is still delivered, and the
+    error is raised after that. Raises what the ports raise.
+    """
+    key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
+    with sink.batch() as batch:
+        failure = _receive(messages, batch, session)
+        staged = batch.stage()
+    ledger.record(key, staged, sink.spec, session.parts.clock.now())
+    stored = sink.publish(staged)
+    permits = ledger.commit(key, stored, session.parts.clock.now())
+    session.tally.stored += len(permits)
+    if failure is not None:
+        raise failure
+    if session.mailbox.leave_on_server is False:
+        session.tally.deleted += session.client.delete(permits)
+
+
+def _receive(messages: Sequence[Listed], batch: Batch, session: Session) -> MailsluiceError | None:
+    """Fill the batch; the error that cut it short, if one did."""
+    try:
+        with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
+            for arrival in arrivals:
+                _add(arrival, batch, session)
+                if session.parts.stop.is_set():
+                    break
+    except MailsluiceError as error:
+        return error
+    return None
+
+
+def _add(arrival: Arrival, batch: Batch, session: Session) -> None:
+    listed, tally = arrival.listed, session.tally
+    try:
+        octets = batch.add(listed, arrival.chunks, session.parts.clock.now())
+    except CommandRefused as refusal:
+        tally.refused += 1
+        _log.warning(events.MESSAGE_REFUSED, uidl=uidl_text(listed.uidl), reply=refusal.reply)
+        return
+    except MessageTooLarge as error:
+        note_oversize(listed, error.octets, session.mailbox, session.parts)
+        raise
+    tally.fetched += 1
+    tally.octets += octets
+    session.parts.progress.arrived(session.mailbox.name, octets)
+
+
+def note_oversize(listed: Listed, octets: int, mailbox: Mailbox, parts: Parts) -> None:
+    """Report, once, that a message stays on the server because it is larger than `max_message`."""
+    parts.ledger.note_oversize(mailbox.key, listed.uidl, octets, parts.clock.now())
+    _log.warning(
+        events.MESSAGE_OVERSIZE,
+        uidl=uidl_text(listed.uidl),
+        octets=octets,
+        max_message=mailbox.max_message,
+        remedy="raise max_message to fetch it; until then it stays on the server",
+    )

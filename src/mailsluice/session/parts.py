@@ -1,0 +1,64 @@
+"""What a session works with: the parts all sessions share, and what is its own.
+
+Owns no behaviour; must never be more than a bundle of things that always travel together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol
+
+from mailsluice.clock import Clock
+from mailsluice.config.models import Mailbox
+from mailsluice.model import MailboxKey
+from mailsluice.session.ports import Client, Connect, Credentials, Ledger, Sink
+from mailsluice.session.tally import Tally
+
+
+class Progress(Protocol):
+    """Who watches a poll. Called from several threads."""
+
+    def planned(self, mailbox: str, messages: int) -> None:
+        """So many messages are to be fetched."""
+        ...
+
+    def arrived(self, mailbox: str, octets: int) -> None:
+        """One message of so many octets has come."""
+        ...
+
+
+class NobodyWatches:
+    """The progress of an unattended poll."""
+
+    def planned(self, mailbox: str, messages: int) -> None:
+        """Say nothing."""
+
+    def arrived(self, mailbox: str, octets: int) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session works with. `stop`, once set, lets it end after the message in flight."""
+
+    credentials: Credentials
+    connect: Connect
+    ledger: Ledger
+    open_sink: Callable[[Mailbox], Sink]
+    sink_at: Callable[[str, MailboxKey], Sink]
+    clock: Clock
+    stop: Event
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts."""
+
+    mailbox: Mailbox
+    client: Client
+    sink: Sink
+    parts: Parts
+    tally: Tally

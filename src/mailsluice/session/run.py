@@ -1,0 +1,114 @@
+"""FLOW: one poll of one mailbox. Read `run` top to bottom: that is what mailsluice does.
+
+Owns the order of the steps. Must never do I/O of its own: every effect is behind a port.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from mailsluice import policy
+from mailsluice.config.models import Mailbox
+from mailsluice.errors import LedgerError, LoginRefused, MailsluiceError, ServerError
+from mailsluice.model import Login, uidl_text
+from mailsluice.obs import events
+from mailsluice.policy import Action, Plan, Reason
+from mailsluice.session.batch import batches, deliver, note_oversize
+from mailsluice.session.parts import Parts, Session
+from mailsluice.session.ports import Client
+from mailsluice.session.recovery import recover
+from mailsluice.session.tally import Polled, Tally
+from mailsluice.session.triage import triage
+
+_log = structlog.get_logger(__name__)
+
+
+def poll(mailbox: Mailbox, parts: Parts) -> Polled:
+    """Poll once, whatever happens, and say how it went. Only a bug raises."""
+    with structlog.contextvars.bound_contextvars(mailbox=mailbox.name):
+        tally = Tally(mailbox.name, parts.clock)
+        try:
+            with parts.ledger.lock(mailbox.key):
+                run(mailbox, parts, tally)
+            polled = tally.polled()
+        except MailsluiceError as error:
+            polled = tally.polled(error, triage(error))
+        return _report(mailbox, polled, tally, parts)
+
+
+def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
+    """The poll, top to bottom. Raises MailsluiceError; what was stored by then stays stored."""
+    sink = parts.open_sink(mailbox)
+    recover(mailbox.key, sink, parts)
+    login = parts.credentials.login(mailbox)
+    with parts.connect(mailbox) as client:
+        session = Session(mailbox, client, sink, parts, tally)
+        _authenticate(session, login)
+        plan = _plan(session)
+        _delete_stored(plan, session)
+        for messages in batches(plan.to(Action.FETCH)):
+            if parts.stop.is_set() or client.tired:
+                break
+            deliver(messages, session)
+        _quit(client)
+
+
+def preview(mailbox: Mailbox, parts: Parts) -> Plan:
+    """What a poll would do now: listed and planned, nothing fetched, deleted or remembered."""
+    login = parts.credentials.login(mailbox)
+    with parts.connect(mailbox) as client:
+        client.authenticate(mailbox.address, login)
+        listing = client.listing()
+        client.quit()
+    return policy.plan(listing, parts.ledger.known(mailbox.key), mailbox, parts.clock.now())
+
+
+def _authenticate(session: Session, login: Login) -> None:
+    try:
+        session.client.authenticate(session.mailbox.address, login)
+    except LoginRefused:
+        session.parts.credentials.refused(session.mailbox, login)
+        raise
+
+
+def _plan(session: Session) -> Plan:
+    mailbox, parts, tally = session.mailbox, session.parts, session.tally
+    listing = session.client.listing()
+    now = parts.clock.now()
+    plan = policy.plan(listing, parts.ledger.known(mailbox.key), mailbox, now)
+    parts.ledger.confirm(mailbox.key, plan.recognised, now)
+    tally.listed = len(listing)
+    tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
+    parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
+    for listed in plan.because(Reason.TOO_LARGE):
+        note_oversize(listed, listed.size or 0, mailbox, parts)
+    for listed in plan.because(Reason.REUSED):
+        _log.warning(events.UIDL_REUSED, uidl=uidl_text(listed.uidl))
+    for listed in plan.because(Reason.AMBIGUOUS):
+        _log.warning(events.UIDL_AMBIGUOUS, uidl=uidl_text(listed.uidl), number=listed.number)
+    return plan
+
+
+def _delete_stored(plan: Plan, session: Session) -> None:
+    """Delete what earlier sessions stored, by permits for what the ledger has as stored."""
+    uidls = [listed.uidl for listed in plan.to(Action.DELETE)]
+    permits = session.parts.ledger.permits(session.mailbox.key, uidls)
+    session.tally.deleted += session.client.delete(permits)
+
+
+def _quit(client: Client) -> None:
+    """Ask for the deletions. The answer proves nothing either way: the next listing decides (step 6)."""
+    try:
+        client.quit()
+    except ServerError as error:
+        _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply)
+
+
+def _report(mailbox: Mailbox, polled: Polled, tally: Tally, parts: Parts) -> Polled:
+    """Leave the session's one canonical line in the log, and its report in the ledger for `status`."""
+    try:
+        parts.ledger.note_session(mailbox.key, polled.report)
+    except LedgerError as error:
+        polled = tally.polled(error, triage(error))
+    events.session(_log, polled.report)
+    return polled

@@ -1,0 +1,78 @@
+"""Tally: the counts of one session, from which its report is made.
+
+Owns the arithmetic of the canonical line; must never touch mail, server or ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mailsluice.clock import Clock
+from mailsluice.errors import Disposition, MailsluiceError
+from mailsluice.model import SessionReport
+from mailsluice.session.triage import Verdict
+
+OK = "ok"
+"""The outcome of a session in which nothing went wrong."""
+
+REFUSED_MESSAGES = "messages-refused"
+"""The outcome of a session that went well but for messages the server would not hand out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """How a poll went: the report for log and ledger, and what schedule and exit code make of it.
+
+    `disposition` is None when nothing went wrong.
+    """
+
+    report: SessionReport
+    exit_code: int = 0
+    disposition: Disposition | None = None
+
+
+@dataclass
+class Tally:
+    """Counts while a session runs."""
+
+    mailbox: str
+    clock: Clock
+    listed: int = 0
+    wanted: int = 0
+    fetched: int = 0
+    stored: int = 0
+    deleted: int = 0
+    octets: int = 0
+    refused: int = 0
+    _started: datetime = field(init=False)
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._started = self.clock.now()
+        self._began = self.clock.monotonic()
+
+    def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
+        """Close the books: after `error` with its `verdict`, or well."""
+        if error is not None and verdict is not None:
+            detail = f"{error}. {verdict.remedy}".rstrip(". ")
+            return Polled(self._report(error.code, detail), error.exit_code, verdict.disposition)
+        if self.refused:
+            detail = f"the server refused to hand out {self.refused} of the messages it lists"
+            return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY)
+        return Polled(self._report(OK, ""))
+
+    def _report(self, outcome: str, detail: str) -> SessionReport:
+        return SessionReport(
+            mailbox=self.mailbox,
+            started=self._started,
+            listed=self.listed,
+            fetched=self.fetched,
+            stored=self.stored,
+            deleted=self.deleted,
+            octets=self.octets,
+            seconds=round(self.clock.monotonic() - self._began, 3),
+            waiting=self.wanted - self.stored,
+            outcome=outcome,
+            detail=detail,
+        )

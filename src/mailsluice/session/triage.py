@@ -1,0 +1,96 @@
+"""Triage: what an error means for its mailbox, in the light of what the server said.
+
+Owns every string of Exchange Online's that mailsluice knows (facts: server error strings). Exchange has no
+response codes (RFC 2449 §8), so that phase and text are all there is; where another server sends one, it
+is read too. Must never act: it returns a verdict, and the schedule acts on it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mailsluice.errors import Disposition, MailsluiceError, Phase, ServerError
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an error means: when to try again, and what an administrator should do meanwhile."""
+
+    disposition: Disposition
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    reply: re.Pattern[str]
+    disposition: Disposition
+    remedy: str
+    phases: frozenset[Phase] = frozenset(Phase)
+
+
+def _rule(reply: str, disposition: Disposition, remedy: str, *phases: Phase) -> _Rule:
+    return _Rule(re.compile(reply, re.IGNORECASE), disposition, remedy, frozenset(phases or Phase))
+
+
+_CHECK_ACCESS = (
+    "Check in this order: POP is on for the mailbox (Set-CASMailbox -PopEnabled $true); the app's service "
+    "principal has FullAccess to it (Add-MailboxPermission); New-ServicePrincipal was given the object id "
+    "of the Enterprise application, not of the app registration; POP.AccessAsApp has admin consent. "
+    "Changes take up to an hour. Under throttling the same words come back and pass by themselves."
+)
+
+_RULES = (
+    _rule(r"\[IN-USE\]", Disposition.RETRY, "Another program has the mailbox open."),
+    _rule(r"\[LOGIN-DELAY\]", Disposition.BACK_OFF, "The server wants fewer logins: poll less often."),
+    _rule(r"\[SYS/TEMP\]", Disposition.BACK_OFF, "The server has a passing fault."),
+    _rule(r"\[SYS/PERM\]", Disposition.OPERATOR, "The server has a lasting fault: ask who runs it."),
+    _rule(
+        r"protocol error\. connection is closed\. 10",
+        Disposition.BUG,
+        "The server found a command too long: please report this with the log line.",
+    ),
+    _rule(
+        r"server unavailable\. \d+|request is throttled",
+        Disposition.BACK_OFF,
+        "Exchange could not reach the mailbox or is throttling; it passes by itself.",
+    ),
+    _rule(
+        r"TLS 1\.0 and 1\.1 are not supported",
+        Disposition.OPERATOR,
+        "Something between here and the server speaks an old TLS: look for a proxy that opens TLS.",
+    ),
+    _rule(
+        r"authentication failure: unknown user name or bad password",
+        Disposition.OPERATOR,
+        _CHECK_ACCESS,
+        Phase.AUTH,
+    ),
+    _rule(
+        r"logon failure: unknown user name or bad password",
+        Disposition.OPERATOR,
+        "Exchange Online takes no passwords any more: use a credential of kind entra. "
+        "Under throttling the same words come back and pass by themselves.",
+        Phase.AUTH,
+    ),
+    _rule(
+        r"command is not valid in this state",
+        Disposition.OPERATOR,
+        "The token was accepted but the mailbox was not opened. " + _CHECK_ACCESS,
+        Phase.LISTING,
+    ),
+    _rule(
+        r"authenticated but not connected",
+        Disposition.OPERATOR,
+        "The token was accepted but the mailbox was not opened. " + _CHECK_ACCESS,
+    ),
+)
+
+
+def triage(error: MailsluiceError) -> Verdict:
+    """The verdict on an error: its own disposition and remedy, sharpened by what the server said."""
+    if isinstance(error, ServerError):
+        for rule in _RULES:
+            if error.phase in rule.phases and rule.reply.search(error.reply):
+                return Verdict(rule.disposition, error.remedy or rule.remedy)
+    return Verdict(error.disposition, error.remedy)
