@@ -1,0 +1,77 @@
+"""What an error means, in the light of what the server said."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailsluice.errors import (
+    CommandRefused,
+    Disposition,
+    LoginRefused,
+    Phase,
+    ProtocolViolation,
+    ServerError,
+    SinkError,
+)
+from mailsluice.session.triage import triage
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "reply", "disposition"),
+    [
+        (
+            LoginRefused,
+            Phase.AUTH,
+            "Authentication failure: unknown user name or bad password.",
+            Disposition.OPERATOR,
+        ),
+        (LoginRefused, Phase.AUTH, "Logon failure: unknown user name or bad password.", Disposition.OPERATOR),
+        (LoginRefused, Phase.AUTH, "Server Unavailable. 21", Disposition.BACK_OFF),
+        (LoginRefused, Phase.AUTH, "Protocol error. Connection is closed. 10", Disposition.BUG),
+        (LoginRefused, Phase.AUTH, "[IN-USE] Mailbox is open elsewhere", Disposition.RETRY),
+        (LoginRefused, Phase.AUTH, "[LOGIN-DELAY] wait", Disposition.BACK_OFF),
+        (LoginRefused, Phase.AUTH, "[SYS/TEMP] try again", Disposition.BACK_OFF),
+        (LoginRefused, Phase.AUTH, "[SYS/PERM] no", Disposition.OPERATOR),
+        (LoginRefused, Phase.AUTH, "words nobody knows", Disposition.OPERATOR),
+        (CommandRefused, Phase.LISTING, "Command is not valid in this state.", Disposition.OPERATOR),
+        (CommandRefused, Phase.RETRIEVE, "Command is not valid in this state.", Disposition.RETRY),
+        (CommandRefused, Phase.LISTING, "Server Unavailable. 21", Disposition.BACK_OFF),
+        (CommandRefused, Phase.LISTING, "User is authenticated but not connected.", Disposition.OPERATOR),
+        (
+            CommandRefused,
+            Phase.LISTING,
+            "Request is throttled. Suggested Backoff Time: 299961 milliseconds",
+            Disposition.BACK_OFF,
+        ),
+        (ProtocolViolation, Phase.GREETING, "TLS 1.0 and 1.1 are not supported.", Disposition.OPERATOR),
+        (ProtocolViolation, Phase.LISTING, "garbage", Disposition.BACK_OFF),
+    ],
+)
+def test_phase_and_reply_decide_when_to_try_again(
+    kind: type[ServerError], phase: Phase, reply: str, disposition: Disposition
+) -> None:
+    assert triage(kind("refused", phase=phase, reply=reply)).disposition is disposition
+
+
+def test_a_refused_mailbox_names_what_to_check_in_exchange() -> None:
+    error = LoginRefused(
+        "no", phase=Phase.AUTH, reply="Authentication failure: unknown user name or bad password."
+    )
+
+    remedy = triage(error).remedy
+
+    for check in ("PopEnabled", "Add-MailboxPermission", "New-ServicePrincipal", "POP.AccessAsApp"):
+        assert check in remedy
+
+
+def test_an_error_that_is_no_servers_keeps_its_own_verdict() -> None:
+    verdict = triage(SinkError("disk full", remedy="make room"))
+
+    assert verdict.disposition is Disposition.BACK_OFF
+    assert verdict.remedy == "make room"
+
+
+def test_an_errors_own_remedy_is_not_overwritten() -> None:
+    error = LoginRefused("no", phase=Phase.AUTH, reply="[IN-USE]", remedy="its own")
+
+    assert triage(error).remedy == "its own"

@@ -1,0 +1,247 @@
+"""The timetable: intervals, cron lines, delays after failures, and clocks that are set."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mailsluice.clock import SystemClock
+from mailsluice.config.models import Mailbox, SpoolSink
+from mailsluice.errors import Disposition
+from mailsluice.schedule import (
+    LONGEST_DELAY,
+    CronTrigger,
+    IntervalTrigger,
+    Schedule,
+    delay_after,
+    phase,
+)
+
+NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+SOON = 20.0
+
+
+class SetClock:
+    """A clock that can be set, as an administrator sets one."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return SystemClock().monotonic()
+
+
+def mailbox(name: str = "m", **keys: object) -> Mailbox:
+    sink = SpoolSink.model_validate({"path": "/spool"})
+    common = {"name": name, "address": "m@x.example", "credential": "c", "host": "localhost", "sink": sink}
+    return Mailbox.model_validate({**common, **keys})
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def schedule(clock: SetClock) -> Iterator[Schedule]:
+    schedule = Schedule(2, clock)
+    yield schedule
+    if schedule.alive:
+        schedule.stop()
+
+
+def test_an_interval_is_a_grid_that_does_not_drift() -> None:
+    trigger = IntervalTrigger(MINUTE, 0.5)
+
+    first = trigger.get_next_fire_time(None, NOW)
+    second = trigger.get_next_fire_time(first, first + timedelta(seconds=59))
+
+    assert first == datetime(2026, 6, 1, 12, 1, 30, tzinfo=UTC)
+    assert second == first + MINUTE
+
+
+def test_years_of_missed_polls_are_one_poll() -> None:
+    later = NOW + timedelta(days=3650)
+
+    due = IntervalTrigger(MINUTE, 0.0).get_next_fire_time(NOW, later)
+
+    assert later < due <= later + MINUTE
+
+
+def test_a_cron_line_is_read_in_local_time_and_as_debians_cron_reads_it() -> None:
+    due = CronTrigger("30 6 * * 0").get_next_fire_time(None, NOW)
+
+    assert due > NOW
+    assert (due.hour, due.minute, due.isoweekday()) == (6, 30, 7)
+
+
+def test_mailboxes_polled_at_the_same_interval_are_spread_over_it() -> None:
+    phases = sorted(phase(f"mailbox-{n}") for n in range(1000))
+
+    assert all(abs(phases[n] - n / 1000) < 0.06 for n in range(1000))
+
+
+@pytest.mark.parametrize(
+    ("disposition", "failures", "interval", "expected"),
+    [
+        (Disposition.RETRY, 5, MINUTE, MINUTE),
+        (Disposition.RETRY, 1, timedelta(days=1), LONGEST_DELAY),
+        (Disposition.BACK_OFF, 1, MINUTE, 2 * MINUTE),
+        (Disposition.BACK_OFF, 3, MINUTE, 8 * MINUTE),
+        (Disposition.BACK_OFF, 10**6, MINUTE, LONGEST_DELAY),
+        (Disposition.BACK_OFF, 1, timedelta(days=1), LONGEST_DELAY),
+        (Disposition.OPERATOR, 1, MINUTE, 4 * MINUTE),
+        (Disposition.BUG, 1, MINUTE, 4 * MINUTE),
+    ],
+)
+def test_a_failing_mailbox_is_tried_later_and_later_but_at_least_every_quarter_of_an_hour(
+    disposition: Disposition, failures: int, interval: timedelta, expected: timedelta
+) -> None:
+    assert delay_after(disposition, failures, interval, 0.0) == expected
+
+
+def test_jitter_shortens_a_delay_by_a_fifth_at_most() -> None:
+    assert delay_after(Disposition.BACK_OFF, 2, MINUTE, 1.0) == 4 * MINUTE * 0.8
+
+
+def test_jitter_never_polls_sooner_than_the_mailboxs_own_interval() -> None:
+    assert delay_after(Disposition.BACK_OFF, 9, 15 * MINUTE, 1.0) == 15 * MINUTE
+
+
+def test_a_mailbox_is_polled_again_and_again(schedule: Schedule) -> None:
+    third = threading.Event()
+    times = []
+
+    def job() -> None:
+        times.append(None)
+        if len(times) == 3:
+            third.set()
+
+    schedule.add(mailbox(every="1s"), job)
+    schedule.start()
+
+    assert third.wait(SOON)
+
+
+def test_one_mailbox_is_never_polled_twice_at_once(schedule: Schedule) -> None:
+    inside = threading.Semaphore(1)
+    overlaps = []
+    release = threading.Event()
+    other = threading.Event()
+
+    def slow() -> None:
+        if not inside.acquire(blocking=False):
+            overlaps.append(None)
+        release.wait(SOON)
+        inside.release()
+
+    polled = []
+
+    def witness() -> None:
+        polled.append(None)
+        if len(polled) == 3:
+            other.set()
+
+    schedule.add(mailbox("slow", every="1s"), slow)
+    schedule.add(mailbox("witness", every="1s"), witness)
+    schedule.start()
+
+    assert other.wait(SOON)
+    release.set()
+    schedule.stop()
+    assert not overlaps
+
+
+def test_no_more_sessions_than_max_sessions_run_at_once(schedule: Schedule) -> None:
+    running = threading.Semaphore(2)
+    excess = []
+    gate = threading.Barrier(3)
+
+    def job() -> None:
+        if not running.acquire(blocking=False):
+            excess.append(None)
+        gate.wait(SOON)
+        running.release()
+
+    for n in range(4):
+        schedule.add(mailbox(f"m{n}", every="1s"), job)
+    schedule.start()
+    gate.wait(SOON)
+    gate.wait(SOON)
+    gate.abort()
+
+    assert not excess
+
+
+def test_a_delay_puts_the_next_poll_off(schedule: Schedule, clock: SetClock) -> None:
+    done = threading.Event()
+    schedule.add(mailbox(every="1s"), lambda: (done.set(), timedelta(hours=1))[1])
+    schedule.start()
+
+    assert done.wait(SOON)
+    due = _wait_for_due(schedule, clock.now() + timedelta(minutes=50))
+    assert due <= clock.now() + timedelta(hours=1)
+
+
+def _wait_for_due(schedule: Schedule, after: datetime) -> datetime:
+    """The due time once it lies after `after`: the job's thread sets it just after the job ended."""
+    waiting = threading.Event()
+    for _ in range(2000):
+        due = schedule.next_poll("m")
+        if due is not None and due > after:
+            return due
+        waiting.wait(0.01)
+    pytest.fail("the next poll was never put off")
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(days=3650), timedelta(days=-3650)])
+def test_due_times_move_along_when_the_clock_is_set(
+    schedule: Schedule, clock: SetClock, step: timedelta
+) -> None:
+    schedule.add(mailbox(every="1h"), lambda: None)
+    schedule.start()
+    before = schedule.next_poll("m")
+    assert before is not None
+
+    clock.ahead = step
+    schedule.follow_clock()
+
+    after = schedule.next_poll("m")
+    assert after is not None
+    assert abs(after - before - step) < timedelta(seconds=1)
+
+
+def test_a_clock_that_only_drifts_changes_nothing(schedule: Schedule, clock: SetClock) -> None:
+    schedule.add(mailbox(every="1h"), lambda: None)
+    schedule.start()
+    before = schedule.next_poll("m")
+
+    clock.ahead = timedelta(seconds=1)
+    schedule.follow_clock()
+
+    assert schedule.next_poll("m") == before
+
+
+def test_stop_waits_for_the_poll_that_runs(schedule: Schedule) -> None:
+    entered, leave, left = threading.Event(), threading.Event(), threading.Event()
+
+    def job() -> None:
+        entered.set()
+        leave.wait(SOON)
+        left.set()
+
+    schedule.add(mailbox(every="1s"), job)
+    schedule.start()
+    entered.wait(SOON)
+    threading.Timer(0.05, leave.set).start()
+    schedule.stop()
+
+    assert left.is_set()
+    assert not schedule.alive
