@@ -1,0 +1,67 @@
+# Every target does its own set-up. `make demo` and `make test` are all a newcomer needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/pytest --numprocesses=2
+
+.PHONY: help demo test quick lint format venv generated lock clean
+
+help:
+	@echo "make demo   a simulated Exchange Online, and mailsluice at work on it"
+	@echo "make test   everything: lint, types, and all tests, real servers included"
+	@echo "make quick  the tests that take seconds"
+	@echo "make venv   builds .venv; .venv/bin/mailsluice is the program"
+	@echo "make lint   ruff, mypy and import-linter"
+
+demo: venv
+	@$(BIN)/mailsluice demo
+
+venv: $(VENV)/installed
+
+test: lint
+	@tests/peers/install-dovecot
+	$(PYTEST) tests
+
+quick: $(VENV)/installed-dev
+	$(PYTEST) -m "not slow and not peers" tests
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generated: venv
+	$(BIN)/mailsluice config example > config/example.toml
+	$(BIN)/mailsluice config schema > config/schema.json
+
+# The pins: versions and hashes, no addresses. uv is used for nothing else.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet uv
+	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/constraints.txt pyproject.toml --output-file requirements/runtime.txt
+	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/runtime.txt --extra dev pyproject.toml --output-file requirements/dev.txt
+	build/lock/bin/uv pip compile $(LOCK) requirements/build.in --output-file requirements/build.txt
+
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml requirements/runtime.txt requirements/build.txt | $(VENV)/bin/python
+	$(PIP) install --require-hashes --only-binary :all: -r requirements/runtime.txt -r requirements/build.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
+	$(PIP) install --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
