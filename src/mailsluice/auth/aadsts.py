@@ -1,0 +1,57 @@
+"""The remedies: what an administrator does about the identity provider's commonest refusals.
+
+Owns the table of AADSTS numbers (Microsoft's *Entra authentication and authorization error codes*).
+Must never decide behaviour: the numbers are for people, and Microsoft says they change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_RENEW = "create a new client secret in the app registration and store its Value"
+_TENANT = "check `tenant_id`, and `cloud`: a national cloud has an authority of its own"
+_CONSENT = (
+    "in the app registration, add the application permission POP.AccessAsApp of Office 365 Exchange Online "
+    "and grant admin consent"
+)
+_CLIENT = "check `client_id` and `tenant_id`: that tenant has to have, or have consented to, the application"
+_ENABLE = "enable the application in Enterprise applications"
+_SCOPE = "remove `scope`, or let it be the one resource with /.default at its end"
+_POLICY = "exclude the application, or this network, from the Conditional Access policy that blocks it"
+
+_REMEDIES: Mapping[str, str] = {
+    "7000215": "the Value of the client secret is wanted, not its ID; if it was the Value, " + _RENEW,
+    "7000222": "the client secret has expired: " + _RENEW,
+    "7000218": "the provider saw no client secret: check `client_secret`",
+    "700016": _CLIENT,
+    "7000229": _CLIENT,
+    "7000112": _ENABLE,
+    "70001": _CLIENT,
+    "90002": _TENANT,
+    "900023": _TENANT,
+    "90038": _TENANT,
+    "900382": _TENANT,
+    "900432": _TENANT,
+    "50194": "set `tenant_id` to the tenant's own, not to `common` or `organizations`",
+    "500011": "check `scope` and `cloud`; has this tenant Exchange Online?",
+    "650052": "the tenant has no subscription to Exchange Online, or has it not enabled",
+    "650056": _CONSENT,
+    "650057": _CONSENT,
+    "65001": _CONSENT,
+    "90094": _CONSENT,
+    "70011": _SCOPE,
+    "28002": _SCOPE,
+    "1002012": _SCOPE,
+    "50196": "the same request came too often: let one mailsluice alone use this application, and wait",
+    "53003": _POLICY,
+    "53000": _POLICY,
+    "530032": _POLICY,
+}
+_GENERAL = "check `tenant_id`, `client_id` and `client_secret` against the app registration"
+
+
+def remedy(description: str) -> str:
+    """What to do about a refusal with this `error_description`."""
+    found = re.search(r"AADSTS(\d+)", description)
+    return _REMEDIES.get(found[1], _GENERAL) if found else _GENERAL

@@ -1,0 +1,84 @@
+"""Access tokens from an administrator's own program.
+
+Owns how such a program is run, and when it is given up. Must never use a shell, and never repeat what
+the program printed on standard output: that is the token.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+
+from mailsluice.auth.token import flaw
+from mailsluice.errors import TokenRefused, TokenUnavailable
+
+_DEADLINE = 60.0
+_LONGEST_WORDS = 300
+_SHORTEST_SECRET = 8
+
+
+def command_token(command: Sequence[str], address: str, *, deadline: float = _DEADLINE) -> str:
+    """Run `command`, in whose arguments `{address}` stands for the mailbox's, and take its output as a token.
+
+    Raises TokenRefused where it cannot be run, fails, or prints no token; TokenUnavailable where it has
+    not ended `deadline` seconds later, when it and all it started are killed.
+    """
+    program = command[0]
+    argv = [program, *(argument.replace("{address}", address) for argument in command[1:])]
+    status, output, complaint = _run(argv, deadline)
+    if status:
+        how = f"ended with exit code {status}" if status > 0 else f"was ended by signal {-status}"
+        words = _last_line(complaint, output)
+        raise TokenRefused(
+            f"the token command {program} {how}" + (f": {words}" if words else ""),
+            remedy=f"run {program} by hand, as the service's user",
+        )
+    token = output.decode("ascii", errors="replace").strip()
+    if wrong := flaw(token):
+        raise TokenRefused(
+            f"the token command {program} printed no token: {wrong}",
+            remedy="it has to print the access token alone, and anything else on standard error",
+        )
+    return token
+
+
+def _run(argv: Sequence[str], deadline: float) -> tuple[int, bytes, bytes]:
+    """Exit status, standard output and standard error."""
+    try:
+        # A session of its own, so that whatever it starts can be killed with it.
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "its arguments are not possible ones"
+        raise TokenRefused(
+            f"the token command {argv[0]} cannot be started: {why}",
+            remedy="see that it is there, and that the service's user may execute it",
+        ) from exc
+    with process:
+        try:
+            output, complaint = process.communicate(timeout=deadline)
+        except subprocess.TimeoutExpired:
+            # Its leader is not reaped yet, so the group's number is still its own.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise TokenUnavailable(
+                f"the token command {argv[0]} had not ended after {deadline:.0f} seconds, and was killed",
+                remedy=f"run {argv[0]} by hand, as the service's user; it must not ask for anything",
+            ) from None
+    return process.returncode, output, complaint
+
+
+def _last_line(complaint: bytes, output: bytes) -> str:
+    """What the program said last on standard error, printable and of bounded length, less what it printed."""
+    text = complaint.decode("utf-8", errors="replace")
+    for word in output.decode("utf-8", errors="replace").split():
+        if len(word) >= _SHORTEST_SECRET:
+            text = text.replace(word, "[token]")
+    lines = text.strip().splitlines()
+    return "".join(c if c.isprintable() else "?" for c in lines[-1])[:_LONGEST_WORDS] if lines else ""

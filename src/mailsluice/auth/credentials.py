@@ -1,0 +1,60 @@
+"""The credentials: each mailbox's login, by what its section of the configuration says.
+
+Owns which kind of credential is asked in which way. Must never keep a secret, and never decide what a
+refusal means for a mailbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mailsluice.auth.command import command_token
+from mailsluice.auth.entra import EntraTokens
+from mailsluice.clock import Clock
+from mailsluice.config.models import CommandCredential, Credential, EntraCredential, Mailbox, SecretRef
+from mailsluice.errors import SecretError
+from mailsluice.model import BearerToken, Login, Password
+
+
+class Credentials:
+    """Logins for every configured mailbox (the port `session.ports.Credentials`). Safe among threads."""
+
+    def __init__(
+        self, credentials: Mapping[str, Credential], resolve: Callable[[SecretRef], str], clock: Clock
+    ) -> None:
+        self._credentials = credentials
+        self._resolve = resolve
+        # Keyed by what a credential says, not by its name: sections that say the same share a token.
+        self._entra = {
+            credential: EntraTokens(credential, _bind(resolve, credential.client_secret), clock)
+            for credential in credentials.values()
+            if isinstance(credential, EntraCredential)
+        }
+
+    def login(self, mailbox: Mailbox) -> Login:
+        """What to authenticate with. Raises SecretError, TokenRefused, TokenUnavailable."""
+        credential = self._credentials[mailbox.credential]
+        if isinstance(credential, EntraCredential):
+            return BearerToken(self._entra[credential].token())
+        if isinstance(credential, CommandCredential):
+            return BearerToken(command_token(credential.command, mailbox.address))
+        return Password(_one_line(credential.password, self._resolve(credential.password)))
+
+    def refused(self, mailbox: Mailbox, login: Login) -> None:
+        """The server did not accept this login. Only tokens that are held here can be forgotten."""
+        credential = self._credentials[mailbox.credential]
+        if isinstance(credential, EntraCredential) and isinstance(login, BearerToken):
+            self._entra[credential].forget(login.value)
+
+
+def _bind(resolve: Callable[[SecretRef], str], ref: SecretRef) -> Callable[[], str]:
+    return lambda: resolve(ref)
+
+
+def _one_line(ref: SecretRef, password: str) -> str:
+    """The password, for `PASS` is a line: one with a line end in it would become another command."""
+    if any(character in password for character in "\r\n\0"):
+        raise SecretError(
+            f"{ref}: the password has a line end in it", remedy="store the password alone, as one line"
+        )
+    return password

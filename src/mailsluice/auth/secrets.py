@@ -1,0 +1,139 @@
+"""Secrets: from a reference in the configuration to the secret itself.
+
+Owns the four places a secret may be kept, and the one translation of their errors. Must never put a
+secret into an error, and never let keyring choose a backend: its detection takes plaintext ones, and its
+configuration files load code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keyring
+from keyring.errors import KeyringError, PasswordDeleteError
+
+from mailsluice.auth.files import read_private, trusted_owners
+from mailsluice.auth.sealed import SealedVault, VaultError
+from mailsluice.config.models import SecretRef
+from mailsluice.errors import SecretError
+
+SERVICE = "mailsluice"
+"""The service under which the keyring knows this program's secrets."""
+
+
+class Secrets:
+    """What a `SecretRef` stands for, and the keyring behind `keyring:NAME`. Every method raises SecretError.
+
+    Nothing is remembered: a secret changed while the daemon runs is seen when it is next needed.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._vault = SealedVault(state_dir)
+        keyring.set_keyring(self._vault)
+
+    def resolve(self, ref: SecretRef) -> str:
+        """The secret, never empty. A file's one trailing line end is an editor's, not the secret's."""
+        secret = self._look_up(ref)
+        if not secret:
+            raise SecretError(f"{ref}: the secret is empty", remedy=_remedy(ref))
+        return secret
+
+    def store(self, name: str, secret: str) -> None:
+        """Put a secret into the keyring, in place of any of that name."""
+        with _translated(f"keyring:{name}"):
+            keyring.set_password(SERVICE, name, secret)
+
+    def delete(self, name: str) -> None:
+        """Take a secret out of the keyring."""
+        with _translated(f"keyring:{name}"):
+            keyring.delete_password(SERVICE, name)
+
+    def names(self) -> list[str]:
+        """The names of the secrets in the keyring, in order."""
+        with _translated("keyring"):
+            return self._vault.names(SERVICE)
+
+    def _look_up(self, ref: SecretRef) -> str:
+        match ref.scheme:
+            case "keyring":
+                return self._from_keyring(ref)
+            case "file":
+                return _from_file(ref)
+            case "credential":
+                return _from_systemd(ref)
+            case "env":
+                return _from_environment(ref)
+
+    def _from_keyring(self, ref: SecretRef) -> str:
+        with _translated(str(ref)):
+            secret = keyring.get_password(SERVICE, ref.name)
+        if secret is None:
+            raise SecretError(f"{ref}: the keyring has no secret of that name", remedy=_remedy(ref))
+        return secret
+
+
+@contextmanager
+def _translated(subject: str) -> Iterator[None]:
+    try:
+        yield
+    except VaultError as exc:
+        raise SecretError(f"{subject}: {exc}", remedy=exc.remedy) from exc
+    except PasswordDeleteError as exc:
+        raise SecretError(f"{subject}: {exc}", remedy="`mailsluice secret list` shows the names") from exc
+    except KeyringError as exc:
+        raise SecretError(f"{subject}: the keyring failed: {exc}") from exc
+
+
+def _from_file(ref: SecretRef) -> str:
+    path = Path(ref.name)
+    try:
+        return _text(ref, read_private(path, owners=trusted_owners()))
+    except OSError as exc:
+        raise SecretError(f"{ref}: {exc.strerror}", remedy=_remedy(ref)) from exc
+
+
+def _from_systemd(ref: SecretRef) -> str:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if Path(ref.name).name != ref.name or ref.name == "..":
+        raise SecretError(f"{ref}: a credential's name is a plain file name", remedy=_remedy(ref))
+    if not directory:
+        raise SecretError(f"{ref}: systemd provides no credentials here", remedy=_remedy(ref))
+    try:
+        return _text(ref, (Path(directory) / ref.name).read_bytes())
+    except OSError as exc:
+        raise SecretError(f"{ref}: {exc.strerror}", remedy=_remedy(ref)) from exc
+
+
+def _from_environment(ref: SecretRef) -> str:
+    secret = os.environ.get(ref.name)
+    if secret is None:
+        raise SecretError(f"{ref}: the environment has no such variable", remedy=_remedy(ref))
+    return secret
+
+
+def _text(ref: SecretRef, raw: bytes) -> str:
+    try:
+        return without_line_end(raw.decode())
+    except UnicodeDecodeError:
+        # The cause is left out, for it carries the octets.
+        raise SecretError(f"{ref}: the secret is not UTF-8 text", remedy=_remedy(ref)) from None
+
+
+def without_line_end(text: str) -> str:
+    """The text less one trailing LF or CRLF, as editors and `echo` leave it."""
+    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+
+
+def _remedy(ref: SecretRef) -> str:
+    match ref.scheme:
+        case "keyring":
+            return f"mailsluice secret set {ref.name}"
+        case "file":
+            return f"make {ref.name} a file of mode 0600, the service user's own, with the secret alone in it"
+        case "credential":
+            return f"give the unit LoadCredentialEncrypted={ref.name}:FILE"
+        case "env":
+            return f"set {ref.name} in the environment of the service"

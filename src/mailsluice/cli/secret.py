@@ -1,0 +1,100 @@
+"""`mailsluice secret`: put secrets into the keyring, list their names, delete them.
+
+Owns how a secret comes in: from a prompt without echo, or standard input. Must never take one as an
+argument, and never print one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import click
+
+from mailsluice.auth.secrets import Secrets, without_line_end
+from mailsluice.config.models import Config
+from mailsluice.config.types import NAME
+
+_LONGEST = 64 * 1024
+
+
+class Settings(Protocol):
+    """What the main command knows: which file, and what is in it."""
+
+    @property
+    def path(self) -> Path:
+        """The configuration file."""
+        ...
+
+    def config(self) -> Config:
+        """The configuration, loaded. Raises ConfigurationError."""
+        ...
+
+
+@click.group()
+def secret() -> None:
+    """Secrets in the keyring, which the configuration names as keyring:NAME."""
+
+
+def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(NAME, value):
+        raise click.BadParameter("use up to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit")
+    return value
+
+
+@secret.command("set")
+@click.argument("name", callback=_name)
+@click.pass_obj
+def set_(settings: Settings, name: str) -> None:
+    """Store a secret under NAME: asked for without echo, or read from standard input to its end."""
+    secrets = _secrets(settings)
+    secrets.store(name, _prompted(name) if sys.stdin.isatty() else _piped())
+    click.echo(f"keyring:{name} is set")
+
+
+@secret.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.pass_obj
+def list_(settings: Settings, *, as_json: bool) -> None:
+    """List the names of the secrets; never the secrets."""
+    names = _secrets(settings).names()
+    if as_json:
+        click.echo(json.dumps(names))
+    else:
+        for name in names:
+            click.echo(name)
+
+
+@secret.command()
+@click.argument("name", callback=_name)
+@click.pass_obj
+def delete(settings: Settings, name: str) -> None:
+    """Delete the secret NAME."""
+    _secrets(settings).delete(name)
+    click.echo(f"keyring:{name} is deleted")
+
+
+def _secrets(settings: Settings) -> Secrets:
+    return Secrets(settings.config().service.state_dir)
+
+
+def _prompted(name: str) -> str:
+    value: str = click.prompt(f"Secret for keyring:{name}", hide_input=True, confirmation_prompt=True)
+    return value
+
+
+def _piped() -> str:
+    raw = sys.stdin.buffer.read(_LONGEST + 1)
+    if len(raw) > _LONGEST:
+        raise click.UsageError(f"standard input has more than {_LONGEST} octets: that is no secret")
+    try:
+        value = without_line_end(raw.decode())
+    except UnicodeDecodeError:
+        # The cause is left out, for it carries the octets.
+        raise click.UsageError("standard input is not UTF-8 text") from None
+    if not value:
+        raise click.UsageError("the secret on standard input is empty")
+    return value
