@@ -1,0 +1,130 @@
+"""A batch: messages that are written into staging and made durable together.
+
+Owns the steps up to "staged and synced" (crash table, rows 1 and 2), and the one place where a `Staged`
+is made. Must never leave a file behind unless `stage` returned, and never return from `stage` unless
+every file and every name is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from mailsluice.errors import SinkError
+from mailsluice.model import Listed, Staged
+from mailsluice.sink.fs import Directory, NewFile
+
+MOST_UNSYNCED = 32
+"""Files a batch keeps open before it syncs them.
+
+A file is synced through the descriptor that wrote it, because a write error that the kernel met between
+closing and reopening may not be told to a new one. Syncing late lets one journal commit serve many files.
+But 64 messages of two files in 16 sessions would be 2,048 descriptors, and the usual limit is 1,024:
+so at most 32 wait, 512 in all, and the rest of the limit is left to sockets and the ledger.
+"""
+
+WriteFile = Callable[[str, Iterable[bytes]], None]
+"""Write one file of a message into staging, under this name."""
+
+
+class WriteMessage(Protocol):
+    """How a kind of sink writes one message: which files, in which form."""
+
+    def __call__(
+        self, write: WriteFile, listed: Listed, chunks: Iterator[bytes], received: datetime, /
+    ) -> tuple[str, int]:
+        """The name it will be published under, and its octets as the server sent them."""
+        ...
+
+
+class DurableBatch:
+    """Keeps the promises of `session.ports.Batch`, on the open staging directory it is given to own."""
+
+    def __init__(self, staging: Directory, *, mode: int, write_message: WriteMessage) -> None:
+        self._staging = staging
+        self._mode = mode
+        self._write_message = write_message
+        self._files: dict[str, NewFile | None] = {}  # None once synced and closed
+        self._messages: list[Staged] = []
+        self._sync_failed = False
+        self._staged = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        if not self._staged:
+            self._remove_since(0)
+        with suppress(SinkError):
+            self._staging.close()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> int:
+        """Write one message into staging; its octets. All of it or, on any exception, none of it.
+
+        Raises SinkError, and whatever `chunks` raises.
+        """
+        self._refuse_if_over()
+        before = len(self._files)
+        try:
+            name, size = self._write_message(self._write, listed, chunks, received)
+            if sum(file is not None for file in self._files.values()) >= MOST_UNSYNCED:
+                self._sync_files()
+        except BaseException:
+            self._remove_since(before)
+            raise
+        self._messages.append(Staged(listed.uidl, name, size, listed.size))
+        return size
+
+    def stage(self) -> tuple[Staged, ...]:
+        """Make every message added durable, in staging. Once only. Raises SinkError: all of them are lost."""
+        self._refuse_if_over()
+        if self._messages:
+            self._sync_files()
+            self._sync_failed = True
+            self._staging.sync()
+            self._sync_failed = False
+        self._staged = True
+        return tuple(self._messages)
+
+    def _refuse_if_over(self) -> None:
+        if self._staged:
+            raise RuntimeError("this batch is staged: it can neither grow nor be staged again")
+        if self._sync_failed:
+            raise SinkError(
+                "a sync of this batch failed before: it is lost, and its messages must be fetched again"
+            )
+
+    def _write(self, name: str, chunks: Iterable[bytes]) -> None:
+        file = self._files[name] = self._staging.create(name, self._mode)
+        for chunk in chunks:
+            file.write(chunk)
+
+    def _sync_files(self) -> None:
+        self._sync_failed = True  # until all went well
+        for name, file in self._files.items():
+            if file is not None:
+                self._files[name] = None
+                with closing(file):
+                    file.sync()
+        self._sync_failed = False
+
+    def _remove_since(self, count: int) -> None:
+        """Take back every file after the first `count`.
+
+        What cannot be removed now is swept before the next poll: it must not hide the first error.
+        """
+        for name in list(self._files)[count:]:
+            file = self._files.pop(name)
+            with suppress(SinkError):
+                self._staging.unlink(name)
+            if file is not None:
+                with suppress(SinkError):
+                    file.close()

@@ -1,0 +1,223 @@
+"""The file system: the only module that syncs, renames, unlinks and makes directories.
+
+Owns the calls whose order makes a message durable, and what their failures mean to an administrator.
+Everything goes through an open directory, never through a path, so that nobody can swap a directory
+for a symbolic link between two calls. Must never retry a sync that failed: the kernel may have dropped
+the pages and would call the second one good (fsync(2), errors).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mailsluice.errors import SinkError
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PRIVATE = 0o700
+_WRITABLE_BY_OTHERS = 0o022
+
+_DENIED = (
+    "give the user that runs mailsluice write permission there (ls -ld shows it, chown or chmod changes it)"
+)
+_NOT_A_DIRECTORY = "name a real directory, not a file or a symbolic link"
+_REMEDIES = {
+    errno.ENOSPC: "free space or inodes on that file system (df, df -i)",
+    errno.EDQUOT: "raise the disk quota of the user that runs mailsluice, or free space",
+    errno.EROFS: "mount the file system writable; under systemd, name the path in ReadWritePaths=",
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EMFILE: "raise the limit of open files (LimitNOFILE= under systemd, else ulimit -n)",
+    errno.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
+    errno.EIO: "look for disk errors in the kernel's log (dmesg, smartctl) before polling again",
+    errno.ENOENT: "make the directory, or mount the file system it lies on",
+    errno.ENOTDIR: _NOT_A_DIRECTORY,
+    errno.ELOOP: _NOT_A_DIRECTORY,
+    errno.EXDEV: "mount nothing inside the sink: its directories must lie on one file system",
+    errno.EFBIG: "lift the limit on file sizes (LimitFSIZE= under systemd, else ulimit -f)",
+    errno.ENAMETOOLONG: "choose a shorter path, or a shorter name for the mailbox",
+    errno.ESTALE: "mount the network file system again",
+}
+
+
+@contextmanager
+def _translated(tried: str, path: Path) -> Iterator[None]:
+    """Turn an OSError into a SinkError that says what was tried, where, why not, and what helps."""
+    try:
+        yield
+    except OSError as exc:
+        code = exc.errno or 0
+        raise SinkError(
+            f"cannot {tried} {path}: {os.strerror(code)} ({errno.errorcode.get(code, code)})",
+            remedy=_REMEDIES.get(code, ""),
+        ) from exc
+
+
+class NewFile:
+    """A file that this process made and is still writing."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self._path = path
+        self._fd = fd
+
+    def write(self, octets: bytes) -> None:
+        """Append all of `octets`. Raises SinkError."""
+        rest = memoryview(octets)
+        with _translated("write", self._path):
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+
+    def sync(self) -> None:
+        """Make content and size durable. Once only: after a failure the file is lost. Raises SinkError."""
+        with _translated("sync", self._path):
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Give the descriptor back; what was not synced before may be lost. Raises SinkError."""
+        with _translated("close", self._path):
+            os.close(self._fd)
+
+
+class Directory:
+    """An open directory: what is done in it is done in this one, whatever its path names later.
+
+    A context manager; leaving it closes it. Every method raises SinkError.
+    """
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self._path = path
+        self._fd = fd
+
+    @classmethod
+    def find(cls, path: Path) -> Self | None:
+        """The directory at `path`, not through a symbolic link at its end; None if it is missing."""
+        with _translated("open the directory", path):
+            try:
+                return cls(path, os.open(path, _DIRECTORY))
+            except FileNotFoundError:
+                return None
+
+    @classmethod
+    def open_parent(cls, path: Path) -> Self:
+        """The directory that `path` lies in; it may well be reached through a symbolic link."""
+        with _translated("open the directory", path.parent):
+            return cls(path.parent, os.open(f"{path.parent}/.", _DIRECTORY))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def child(self, name: str) -> Directory | None:
+        """The directory `name` in this one, not through a symbolic link; None if it is missing."""
+        with _translated("open the directory", self._path / name):
+            try:
+                return Directory(self._path / name, os.open(name, _DIRECTORY, dir_fd=self._fd))
+            except FileNotFoundError:
+                return None
+
+    def make(self, name: str, mode: int) -> Directory:
+        """The directory `name` in this one, made with exactly `mode` if it is not there.
+
+        This directory is synced in either case: whoever made `name` may have been killed before.
+        """
+        path = self._path / name
+        with _translated("make the directory", path), ExitStack() as undo:
+            try:
+                os.mkdir(name, mode=_PRIVATE, dir_fd=self._fd)
+                made = True
+            except FileExistsError:
+                made = False
+            fd = os.open(name, _DIRECTORY, dir_fd=self._fd)
+            undo.callback(os.close, fd)
+            if made:
+                os.fchmod(fd, mode)
+            self.sync()
+            undo.pop_all()
+            return Directory(path, fd)
+
+    def refuse_if_shared(self) -> None:
+        """Raise SinkError unless this directory is ours and nobody else can write in it."""
+        with _translated("look at", self._path):
+            found = os.fstat(self._fd)
+        if found.st_uid != os.geteuid():
+            raise SinkError(
+                f"{self._path} belongs to another user (uid {found.st_uid}): not trusted with mail",
+                remedy=f"find out who made it, then remove it, or: chown {os.geteuid()} {self._path}",
+            )
+        if found.st_mode & _WRITABLE_BY_OTHERS:
+            raise SinkError(
+                f"{self._path} can be written by others: not trusted with mail",
+                remedy=f"chmod 700 {self._path}",
+            )
+
+    def create(self, name: str, mode: int) -> NewFile:
+        """A new file with exactly `mode`, whatever the umask; an existing `name` is an error."""
+        path = self._path / name
+        with _translated("create", path):
+            fd = os.open(name, _NEW_FILE, mode=0o600, dir_fd=self._fd)
+            try:
+                os.fchmod(fd, mode)
+            except BaseException:
+                os.close(fd)
+                os.unlink(name, dir_fd=self._fd)
+                raise
+        return NewFile(path, fd)
+
+    def rename(self, name: str, to: Directory, new: str) -> bool:
+        """Move `name` to `new` in `to`, atomically; False where `name` is not here any more.
+
+        That either directory itself was removed is an error, never "not here any more".
+        """
+        with _translated(f"move {name} to", to._path / new):
+            try:
+                os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=to._fd)
+            except FileNotFoundError:
+                if self._removed() or self.exists(name):
+                    raise
+                return False
+        return True
+
+    def _removed(self) -> bool:
+        return os.fstat(self._fd).st_nlink == 0
+
+    def unlink(self, name: str) -> None:
+        """Remove the file `name`; it is well if it is gone already."""
+        with _translated("remove", self._path / name):
+            try:
+                os.unlink(name, dir_fd=self._fd)
+            except FileNotFoundError:
+                return
+
+    def exists(self, name: str) -> bool:
+        """Whether there is anything called `name` here."""
+        with _translated("look at", self._path / name):
+            try:
+                os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def names(self) -> list[str]:
+        """Everything here, in no order."""
+        with _translated("list", self._path):
+            return os.listdir(self._fd)  # noqa: PTH208  pathlib cannot list a descriptor
+
+    def sync(self) -> None:
+        """Make every name here durable. Once only, as for a file."""
+        with _translated("sync the directory", self._path):
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        with _translated("close", self._path):
+            os.close(self._fd)

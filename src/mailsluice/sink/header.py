@@ -1,0 +1,106 @@
+"""What a message says of itself in its header, for the description that lies beside it in a spool.
+
+Owns the reading of the few fields people look for (RFC 5322 §2.2, RFC 2047). Pure and total: every byte
+is a stranger's, so any input gives an answer, in linear time, of text that every JSON reader accepts.
+Must never be used to decide anything: it is for display.
+"""
+
+from __future__ import annotations
+
+import binascii
+import quopri
+import re
+from collections.abc import Iterator
+
+LIMIT = 64 * 1024
+"""Octets of a message in which the header is looked for; a field that is not whole within is left out."""
+
+_FIELDS = {
+    b"message-id": "message_id",
+    b"subject": "subject",
+    b"from": "from",
+    b"to": "to",
+    b"date": "date",
+}
+_LINE_END = re.compile(rb"\r?\n")
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]{0,1000})\?=")
+"""RFC 2047 §2 allows 75 characters; senders write longer ones, and spaces. The bound keeps it linear."""
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def describe(head: bytes) -> dict[str, str]:
+    """The fields `message_id, subject, from, to, date` as far as `head`, a message's first octets, has them.
+
+    Values are unfolded and decoded; what cannot be decoded is shown as it stands or as U+FFFD. Where a
+    field is there twice, the first counts. Never raises.
+    """
+    found: dict[str, str] = {}
+    for name, value in _fields(head[:LIMIT], cut=len(head) >= LIMIT):
+        key = _FIELDS.get(name.lower())
+        if key is not None and key not in found:
+            found[key] = _text(value)
+    return found
+
+
+def _fields(head: bytes, *, cut: bool) -> Iterator[tuple[bytes, bytes]]:
+    """Name and unfolded value of each field up to the empty line; without the last if that may be cut."""
+    lines = _LINE_END.split(head)
+    if b"" in lines:
+        lines = lines[: lines.index(b"")]
+        cut = False
+    fields: list[list[bytes]] = []
+    for line in lines:
+        if fields and line[:1] in {b" ", b"\t"}:
+            fields[-1].append(line)
+        else:
+            fields.append([line])
+    for field in fields[:-1] if cut else fields:
+        name, colon, value = b"".join(field).partition(b":")
+        if colon:
+            yield name.rstrip(b" \t"), value
+
+
+def _text(value: bytes) -> str:
+    """A field's value for people: octets are UTF-8 (RFC 6532), encoded words are decoded."""
+    text = _decoded_words(value.decode("utf-8", "replace"))
+    return _NOT_TEXT.sub("\ufffd", text.replace("\t", " ")).strip()
+
+
+def _decoded_words(text: str) -> str:
+    """`text` with its encoded words decoded.
+
+    Neighbours in one character set are joined as octets first, since senders cut characters in two;
+    white space between encoded words is not text (RFC 2047 §6.2).
+    """
+    out: list[str] = []
+    octets, charset, end = b"", "", 0
+    for word in _ENCODED_WORD.finditer(text):
+        between = text[end : word.start()]
+        word_charset = word[1].partition("*")[0].lower()  # RFC 2231 §5: charset*language
+        if octets and (between.strip() or word_charset != charset):
+            out.append(_decoded(octets, charset))
+            octets = b""
+        if between.strip() or not end:
+            out.append(between)
+        octets += _octets(word[2], word[3])
+        charset, end = word_charset, word.end()
+    if octets:
+        out.append(_decoded(octets, charset))
+    return "".join(out) + text[end:]
+
+
+def _octets(encoding: str, encoded: str) -> bytes:
+    raw = encoded.encode("utf-8", "replace")
+    if encoding in "qQ":
+        return quopri.decodestring(raw, header=True)
+    try:
+        return binascii.a2b_base64(raw + b"==")
+    except binascii.Error:
+        return raw
+
+
+def _decoded(octets: bytes, charset: str) -> str:
+    try:
+        return octets.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return octets.decode("utf-8", "replace")

@@ -1,0 +1,95 @@
+"""A Maildir: each message a file in `new/`, its lines ended by LF (cr.yp.to/proto/maildir.html).
+
+Owns the conversion of line ends and the three directories. Must never stage in `tmp/`, which readers sweep
+after 36 hours, nor under a name with a leading dot, which Maildir++ readers list as a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from mailsluice.model import Listed, Staged, Stored
+from mailsluice.sink.durable import DurableBatch, WriteFile
+from mailsluice.sink.names import maildir_base, maildir_base_of, maildir_name
+from mailsluice.sink.staging import Staging, directory_mode
+
+_STAGING = "mailsluice-staging"
+_NEW = "new"
+
+
+class Maildir:
+    """Keeps the promises of `session.ports.Sink`. `mode` is the files'."""
+
+    def __init__(self, path: Path, *, owner: str, mode: int) -> None:
+        self._path = path
+        self._mode = mode
+        self._staging = Staging(path, _STAGING, owner)
+        self._complete = False
+
+    @property
+    def spec(self) -> str:
+        """`maildir:PATH`."""
+        return f"maildir:{self._path}"
+
+    def batch(self) -> DurableBatch:
+        """A new, empty batch. Raises SinkError where the sink cannot be used."""
+        mode = directory_mode(self._mode)
+        with self._staging.open_root(mode) as root:
+            if not self._complete:
+                for name in ("tmp", "cur", _NEW):
+                    root.make(name, mode).close()
+                self._complete = True
+            staging = self._staging.make(root)
+        return DurableBatch(staging, mode=self._mode, write_message=_write)
+
+    def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
+        """Make staged, recorded messages visible, durably, in their order. Raises SinkError."""
+        return self._staging.publish(staged, lambda name: [(maildir_base_of(name), name)], into=_NEW)
+
+    def sweep(self, keep: Collection[str]) -> int:
+        """Remove from staging all that is not named in `keep`; how many messages that were."""
+        return self._staging.sweep({maildir_base_of(name) for name in keep}, lambda file: file)
+
+
+def _write(write: WriteFile, _listed: Listed, chunks: Iterator[bytes], received: datetime) -> tuple[str, int]:
+    base = maildir_base(received, host=socket.gethostname(), pid=os.getpid(), token=secrets.token_hex(4))
+    lines = LfLines()
+    write(base, lines.converted(chunks))
+    return maildir_name(base, size=lines.size, virtual_size=lines.virtual_size), lines.received
+
+
+class LfLines:
+    """Turns CRLF into LF as a message passes by; a CR or LF that stands alone stays.
+
+    `received` counts the octets before, `size` those after, `virtual_size` those a reader will count
+    that takes every line end after the conversion for CRLF.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.size = 0
+        self.virtual_size = 0
+        self._written = b""  # the last octet of what went by
+
+    def converted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The octets of `chunks` with their line ends converted, wherever the chunks were cut."""
+        held = b""  # a CR whose next octet has not come yet
+        for chunk in chunks:
+            self.received += len(chunk)
+            octets = held + chunk
+            held = b"\r" if octets.endswith(b"\r") else b""
+            yield self._counted(octets[: len(octets) - len(held)].replace(b"\r\n", b"\n"))
+        if held:
+            yield self._counted(held)
+
+    def _counted(self, octets: bytes) -> bytes:
+        bare = octets.count(b"\n") - (self._written + octets).count(b"\r\n")
+        self.size += len(octets)
+        self.virtual_size += len(octets) + bare
+        self._written = octets[-1:] or self._written
+        return octets

@@ -1,0 +1,56 @@
+"""The names of messages on disk: unique, sortable, and safe in any shell.
+
+Owns their forms. Pure: the time and the random part are given. Must never take anything from a message
+or its UIDL into a name: those are a stranger's words.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_LONGEST_PART = 100
+"""Octets of a mailbox or host name that get into a name; file systems stop at 255 for all of it."""
+
+
+def spool_name(received: datetime, mailbox: str, token: str) -> str:
+    """`<UTC yyyymmddThhmmssZ>-<mailbox>-<microseconds><token>`, the contract's NAME.
+
+    The names of one mailbox sort by time, to the microsecond. `token` is random hexadecimal digits.
+    """
+    at = received.astimezone(UTC)
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", mailbox)[:_LONGEST_PART]
+    return f"{at:%Y%m%dT%H%M%SZ}-{safe}-{at:%f}{token}"
+
+
+def maildir_base(received: datetime, *, host: str, pid: int, token: str) -> str:
+    r"""A Maildir's unique name, before its sizes are known: the name of the file while it is in staging.
+
+    Three parts as the maildir specification has them: seconds; microseconds (M), process (P) and random
+    digits (R); and the host, its unsafe characters as octal escapes (`/` is `\057`, `:` is `\072`).
+    """
+    at = received.astimezone(UTC)
+    middle = f"M{at:%f}P{pid}R{token}"
+    return f"{int(at.timestamp())}.{middle}.{_escaped(host) or 'localhost'}"
+
+
+def _escaped(host: str) -> str:
+    safe = re.sub(r"[^A-Za-z0-9._-]", lambda found: _octal(found[0]), host)
+    return safe[:_LONGEST_PART]
+
+
+def _octal(character: str) -> str:
+    return "".join(f"\\{octet:03o}" for octet in character.encode("utf-8", "surrogateescape"))
+
+
+def maildir_name(base: str, *, size: int, virtual_size: int) -> str:
+    """The published name: with the size on disk (S), and the size with every line end as CRLF (W).
+
+    Readers take both from the name instead of reading the file (Maildir++; Dovecot).
+    """
+    return f"{base},S={size},W={virtual_size}"
+
+
+def maildir_base_of(name: str) -> str:
+    """The base that `maildir_name` was given: a base has no comma, the host's are escaped."""
+    return name.partition(",")[0]

@@ -1,0 +1,91 @@
+"""A spool directory: each message as NAME.eml, described by NAME.json (contract: the spool directory).
+
+Owns these two files' form and order. Must never show a `.eml` before its `.json`, nor change an octet of
+the message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mailsluice.model import Listed, Staged, Stored
+from mailsluice.sink.durable import DurableBatch, WriteFile
+from mailsluice.sink.header import LIMIT, describe
+from mailsluice.sink.names import spool_name
+from mailsluice.sink.staging import Staging, directory_mode
+
+_STAGING = ".staging"
+_FILES = (".json", ".eml")
+"""A message's files in the order they are published: the `.eml` last, since it is what consumers look for."""
+
+
+class Spool:
+    """Keeps the promises of `session.ports.Sink`. `mode` is the files'."""
+
+    def __init__(self, path: Path, *, mailbox: str, address: str, owner: str, mode: int) -> None:
+        self._path = path
+        self._mailbox = mailbox
+        self._address = address
+        self._mode = mode
+        self._staging = Staging(path, _STAGING, owner)
+
+    @property
+    def spec(self) -> str:
+        """`spool:PATH`."""
+        return f"spool:{self._path}"
+
+    def batch(self) -> DurableBatch:
+        """A new, empty batch. Raises SinkError where the sink cannot be used."""
+        with self._staging.open_root(directory_mode(self._mode)) as root:
+            staging = self._staging.make(root)
+        return DurableBatch(staging, mode=self._mode, write_message=self._write)
+
+    def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
+        """Make staged, recorded messages visible, durably, in their order. Raises SinkError."""
+        return self._staging.publish(staged, lambda name: [(name + kind, name + kind) for kind in _FILES])
+
+    def sweep(self, keep: Collection[str]) -> int:
+        """Remove from staging all that is not named in `keep`; how many messages that were."""
+        return self._staging.sweep(keep, lambda file: Path(file).stem)
+
+    def _write(
+        self, write: WriteFile, listed: Listed, chunks: Iterator[bytes], received: datetime
+    ) -> tuple[str, int]:
+        name = spool_name(received, self._mailbox, secrets.token_hex(4))
+        passing = _Passing()
+        write(f"{name}.eml", passing.through(chunks))
+        write(f"{name}.json", [self._description(listed, passing, received)])
+        return name, passing.size
+
+    def _description(self, listed: Listed, message: _Passing, received: datetime) -> bytes:
+        description = {
+            "mailbox": self._mailbox,
+            "address": self._address,
+            "uidl": listed.uidl.decode("ascii", "backslashreplace"),
+            "size": message.size,
+            "sha256": message.sha256.hexdigest(),
+            "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),
+            **describe(bytes(message.head)),
+        }
+        return json.dumps(description, indent=1).encode("ascii") + b"\n"
+
+
+class _Passing:
+    """What the description needs to know of a message, noted while it passes by on its way to disk."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+        self.head = bytearray()
+
+    def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.size += len(chunk)
+            self.sha256.update(chunk)
+            self.head += chunk[: LIMIT - len(self.head)]
+            yield chunk
