@@ -1,0 +1,113 @@
+"""From files to a `Config`, or to every mistake in them at once.
+
+Owns which file is loaded, and the order in which its sections are checked. Must never repeat a value
+from a file in an error.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from mailsluice.config.files import Entry, Source, read
+from mailsluice.config.mailboxes import AnyCredential, Mailboxes
+from mailsluice.config.mistakes import Mistakes, Place
+from mailsluice.config.models import (
+    CommandCredential,
+    Config,
+    EntraCredential,
+    Keyring,
+    Log,
+    PasswordCredential,
+    Section,
+    Service,
+)
+from mailsluice.errors import ConfigurationError
+
+S = TypeVar("S", bound=Section)
+
+SYSTEM_FILE = Path("/etc/mailsluice/mailsluice.toml")
+
+_CREDENTIALS: Mapping[str, type[AnyCredential]] = {
+    "entra": EntraCredential,
+    "command": CommandCredential,
+    "password": PasswordCredential,
+}
+
+
+def find(explicit: Path | None) -> Path:
+    """The file to load: the one given, $MAILSLUICE_CONFIG, ./mailsluice.toml, then the system's.
+
+    Raises ConfigurationError, saying where it looked, when none is given and none of these exists.
+    """
+    if explicit is not None:
+        return explicit
+    if named := os.environ.get("MAILSLUICE_CONFIG"):
+        return Path(named)
+    local = Path("mailsluice.toml")
+    for path in (local, SYSTEM_FILE):
+        if path.exists():
+            return path
+    raise ConfigurationError(
+        [f"no configuration: -c and $MAILSLUICE_CONFIG are not given, ./{local} and {SYSTEM_FILE} not there"],
+        remedy="Start from the example: mailsluice config example > mailsluice.toml",
+    )
+
+
+def load(path: Path) -> Config:
+    """The configuration in this file and those it includes.
+
+    Raises ConfigurationError with one line for each mistake: file, key path, what would be right.
+    """
+    mistakes = Mistakes()
+    source = read(path, mistakes)
+    service = _section(Service, "service", source, mistakes)
+    log = _section(Log, "log", source, mistakes)
+    keyring = _section(Keyring, "keyring", source, mistakes)
+    credentials = {name: _credential(entry, mistakes) for name, entry in source.credentials.items()}
+    mailboxes = Mailboxes(source, credentials, mistakes).build()
+    _check_ca_files(source, mistakes)
+    mistakes.raise_if_any()
+    return Config.model_validate(
+        {
+            "service": service,
+            "log": log,
+            "keyring": keyring,
+            "credentials": credentials,
+            "mailboxes": mailboxes,
+        }
+    )
+
+
+def _section(model: type[S], key: str, source: Source, mistakes: Mistakes) -> S | None:
+    place = Place(source.path, (key,))
+    return mistakes.check(model, mistakes.table(place, source.top.get(key, {})), place)
+
+
+def _credential(entry: Entry, mistakes: Mistakes) -> AnyCredential | None:
+    mistakes.check_name(entry.place)
+    return mistakes.check_kind(_CREDENTIALS, entry.value, entry.place)
+
+
+def _check_ca_files(source: Source, mistakes: Mistakes) -> None:
+    """Every `ca_file` can be read and holds certificates; each file is tried once."""
+    tried = set()
+    for place, value in _ca_files(source):
+        if value.startswith("/") and value not in tried:
+            tried.add(value)
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+            except ssl.SSLError:
+                mistakes.add(place, "holds no certificate; it must be PEM text")
+            except OSError as exc:
+                mistakes.add(place, f"cannot be read: {exc.strerror}")
+
+
+def _ca_files(source: Source) -> Iterator[tuple[Place, str]]:
+    defaults = Entry(Place(source.path, ("defaults",)), source.top.get("defaults"))
+    for entry in (defaults, *source.credentials.values(), *source.mailboxes.values()):
+        if isinstance(entry.value, dict) and isinstance(value := entry.value.get("ca_file"), str):
+            yield entry.place.at("ca_file"), value
