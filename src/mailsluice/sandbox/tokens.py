@@ -1,0 +1,105 @@
+"""Access tokens as Entra ID makes them for Exchange Online: signed JWTs, and their check.
+
+Owns the signing key and the claims. Must never be asked who may open which mailbox.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from mailsluice.clock import Clock
+
+AUDIENCE = "https://outlook.office365.com"
+SCOPE = f"{AUDIENCE}/.default"
+ROLE = "POP.AccessAsApp"
+
+
+@functools.cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """One key for the whole process: to make one takes longer than to start a sandbox."""
+    return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+
+
+class TokenIssuer:
+    """Signs and checks the access tokens of one app in one tenant."""
+
+    def __init__(self, clock: Clock, issuer: str, tenant_id: str, client_id: str) -> None:
+        self._clock = clock
+        self._issuer = issuer
+        self._tenant_id = tenant_id
+        self._client_id = client_id
+        self._key = _signing_key()
+
+    @property
+    def public_key_pem(self) -> bytes:
+        """The key that proves a token's signature, as PEM (SubjectPublicKeyInfo)."""
+        return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def key_id(self) -> str:
+        """The `kid` in the header of every token."""
+        return hashlib.sha256(self.public_key_pem).hexdigest()[:32]
+
+    def mint(
+        self,
+        *,
+        lifetime: timedelta = timedelta(minutes=75),
+        claims: Mapping[str, object] | None = None,
+        key: rsa.RSAPrivateKey | None = None,
+    ) -> str:
+        """A token valid from now for `lifetime`, which may be negative.
+
+        `claims` replace the usual ones; one that is None is left out. `key` signs instead of the issuer's.
+        """
+        now = self._clock.now()
+        usual: dict[str, object] = {
+            "iss": self._issuer,
+            "aud": AUDIENCE,
+            "tid": self._tenant_id,
+            "appid": self._client_id,
+            "azp": self._client_id,
+            "roles": [ROLE],
+            "iat": _seconds(now),
+            "nbf": _seconds(now),
+            "exp": _seconds(now + lifetime),
+        }
+        payload = {name: value for name, value in {**usual, **(claims or {})}.items() if value is not None}
+        return jwt.encode(payload, key or self._key, algorithm="RS256", headers={"kid": self.key_id})
+
+    def opens_pop(self, token: str) -> bool:
+        """Whether Exchange Online would let this app in: signature, issuer, audience, time, app and role."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=["RS256"],
+                audience=AUDIENCE,
+                issuer=self._issuer,
+                # The time is the sandbox's, not the machine's.
+                options={
+                    "require": ["exp", "nbf"],
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
+            )
+        except jwt.InvalidTokenError:
+            return False
+        roles = claims.get("roles")
+        return (
+            claims["nbf"] <= _seconds(self._clock.now()) < claims["exp"]
+            and claims.get("appid") == self._client_id
+            and isinstance(roles, list)
+            and ROLE in roles
+        )
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
