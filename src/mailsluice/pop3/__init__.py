@@ -1,1 +1,6 @@
-"""WIRE: a POP3 client. `protocol` is the sans-IO core, `client` the thin blocking shell around it."""
+"""WIRE: one POP3 session, greeting to QUIT.
+
+A sans-IO core (`commands`, `events`, `lines`, `listing`, `xoauth2`, `protocol`) that knows neither sockets,
+clocks nor threads, and a thin blocking shell (`deadlines`, `transport`, `channel`, `retrieval`, `client`).
+The rest of the program knows `client.connect` and `transport.Connections` alone.
+"""

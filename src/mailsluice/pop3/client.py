@@ -1,0 +1,226 @@
+"""The client: what the session asks of a POP3 server, as verbs.
+
+Owns which commands make up a verb, and in which order. Must never retry, log, or decide what is fetched
+or deleted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from mailsluice.clock import Clock
+from mailsluice.config.models import Mailbox
+from mailsluice.errors import ConnectionLost, LoginRefused, Phase, ProtocolViolation, ServerError
+from mailsluice.model import BearerToken, DeletePermit, Listed, Login
+from mailsluice.pop3 import commands as c
+from mailsluice.pop3.channel import Channel
+from mailsluice.pop3.deadlines import Deadlines, Patience
+from mailsluice.pop3.events import Accepted, Challenged, Greeted, Refused, TurnedAway
+from mailsluice.pop3.listing import parse_capabilities, parse_sizes, parse_stat, parse_uidls
+from mailsluice.pop3.protocol import LocalProtocolError
+from mailsluice.pop3.retrieval import WINDOW, Arrival, retrieve
+from mailsluice.pop3.transport import Connection, Connections, Endpoint
+from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
+
+_DEADLINES = Deadlines()
+
+_LONGEST_CAPABILITIES = 64 * 1024
+_LONGEST_LISTING = 64 * 1024 * 1024
+"""Octets of a UIDL or LIST body: some million messages, far beyond any mailbox, and no danger to memory."""
+
+
+def connect(
+    mailbox: Mailbox, *, clock: Clock, connections: Connections, deadlines: Deadlines = _DEADLINES
+) -> Client:
+    """Connect to the mailbox's server, verify it, and read its greeting.
+
+    Bound to its keyword arguments it is a `session.ports.Connect`. Raises ServerError, and Stopped
+    where `connections` were aborted.
+    """
+    endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file)
+    connection = Connection.open(endpoint, clock=clock, deadlines=deadlines, connections=connections)
+    channel = Channel(connection, Patience(deadlines.greeting))
+    event = channel.next_event()
+    if not isinstance(event, Greeted):
+        channel.close()
+        reply = event.text if isinstance(event, TurnedAway) else ""
+        raise ConnectionLost(f"{endpoint} turned us away: {reply!r}", phase=Phase.GREETING, reply=reply)
+    return Client(channel, event, opened=connection.opened, clock=clock, deadlines=deadlines)
+
+
+class Client:
+    """One session, connected and greeted; satisfies `session.ports.Client`.
+
+    `greeting` is what the server said first, with its machine's name where it gives one.
+    """
+
+    def __init__(
+        self, channel: Channel, greeting: Greeted, *, opened: float, clock: Clock, deadlines: Deadlines
+    ) -> None:
+        self.greeting = greeting
+        self._channel = channel
+        self._opened = opened
+        self._clock = clock
+        self._deadlines = deadlines
+        self._capabilities: Mapping[str, tuple[str, ...]] | None = None
+        self._numbers: Mapping[bytes, int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._channel.close()
+
+    @property
+    def tired(self) -> bool:
+        """Whether the session has lasted so long that it should end after what it is doing now."""
+        return self._clock.monotonic() - self._opened >= self._deadlines.tired
+
+    def capabilities(self) -> Mapping[str, tuple[str, ...]]:
+        """What the server says it can do; nothing if it does not know CAPA. Asked once, before the login.
+
+        Exchange Online says the same after the login, so that round trip is saved.
+        """
+        if self._capabilities is None:
+            self._begin(self._deadlines.greeting)
+            accepted = isinstance(self._channel.ask(c.Capa()), Accepted)
+            body = self._channel.body(_LONGEST_CAPABILITIES) if accepted else b""
+            self._capabilities = parse_capabilities(body)
+        return self._capabilities
+
+    def authenticate(self, address: str, login: Login) -> None:
+        """Log in to the mailbox `address`: XOAUTH2 in two lines, or USER and PASS.
+
+        Raises LoginRefused with the server's words as `reply`; the message also has the reason of a
+        refused token, where the server gives one.
+        """
+        self.capabilities()
+        try:
+            first, second = _steps(address, login)
+        except ValueError as exc:
+            raise LoginRefused(
+                f"nothing was sent to {self._channel.peer}: the address or the secret of {address!r}: {exc}",
+                phase=Phase.AUTH,
+            ) from exc
+        self._begin(self._deadlines.auth)
+        answer = self._channel.ask_in_login(first)
+        if not isinstance(answer, Refused):
+            answer = self._channel.ask_in_login(second)
+        reason = ""
+        if isinstance(answer, Challenged):
+            reason = decode_challenge(answer.challenge).replace(login.value, "***")
+            answer = self._channel.ask_in_login(c.SaslResponse(b""))
+        if not isinstance(answer, Accepted):
+            raise self._login_failure(address, answer, reason)
+
+    def stat(self) -> tuple[int, int]:
+        """How many messages there are, and their octets by the server's estimate. Raises CommandRefused."""
+        self._begin(self._deadlines.listing)
+        answer = self._channel.ask(c.Stat())
+        if isinstance(answer, Refused):
+            raise self._channel.refusal(answer)
+        with self._channel.fatal():
+            return parse_stat(answer.text)
+
+    def listing(self) -> tuple[Listed, ...]:
+        """Every message the server shows, in its order; LIST's sizes where it gives them.
+
+        Raises CommandRefused if UIDL is refused; a refused LIST only leaves the sizes out.
+        """
+        bodies: dict[type[c.Command], bytes] = {}
+        refused: Refused | None = None
+        for reply in self._replies((c.Uidl(), c.List_()), self._deadlines.listing):
+            if isinstance(reply, Accepted):
+                bodies[type(reply.command)] = self._channel.body(_LONGEST_LISTING)
+            elif isinstance(reply.command, c.Uidl):
+                refused = reply
+                if self._channel.idle:
+                    break
+        if refused is not None:
+            raise self._channel.refusal(refused)
+        with self._channel.fatal():
+            uidls = parse_uidls(bodies[c.Uidl])
+        sizes = parse_sizes(bodies.get(c.List_, b""))
+        times = Counter(uidl for _, uidl in uidls)
+        # Of two messages with one UIDL nobody can say which is stored, so neither may be deleted.
+        self._numbers = {uidl: number for number, uidl in uidls if times[uidl] == 1}
+        return tuple(Listed(number, uidl, sizes.get(number)) for number, uidl in uidls)
+
+    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Iterator[Arrival]:
+        """Fetch these in order; see `retrieval.retrieve`. `ceiling`: the most octets one message may have."""
+        self._begin(self._deadlines.retrieve)
+        return retrieve(
+            self._channel, messages, ceiling=ceiling, deadlines=self._deadlines, ahead=self._pipelining
+        )
+
+    def delete(self, permits: Sequence[DeletePermit]) -> int:
+        """Mark these for deletion at QUIT; the number the server agreed to.
+
+        Passed over: what this session's listing has not, or has twice. A refusal of one message is not
+        raised: the next listing shows it. Raises LocalProtocolError before a listing.
+        """
+        if self._numbers is None:
+            raise LocalProtocolError("delete before listing")
+        numbers = (self._numbers.get(permit.uidl) for permit in permits)
+        commands = [c.Dele(number) for number in numbers if number is not None]
+        return sum(isinstance(reply, Accepted) for reply in self._replies(commands, self._deadlines.delete))
+
+    def quit(self) -> None:
+        """End the session, which makes the server delete what was marked (RFC 1939 §6).
+
+        Raises CommandRefused where the server says that it could not delete everything.
+        """
+        self._begin(self._deadlines.quit)
+        answer = self._channel.ask(c.Quit())
+        self._channel.close()
+        if isinstance(answer, Refused):
+            raise self._channel.refusal(answer)
+
+    @property
+    def _pipelining(self) -> bool:
+        # RFC 2449 §6.6; Exchange Online does not advertise it.
+        return "PIPELINING" in (self._capabilities or {})
+
+    def _begin(self, seconds: float) -> None:
+        if not self._channel.idle:
+            raise LocalProtocolError("another verb while a retrieval is open")
+        self._channel.patience = Patience(seconds)
+
+    def _replies(self, commands: Sequence[c.Command], seconds: float) -> Iterator[Accepted | Refused]:
+        """The reply to each command, several asked at once if the server allows.
+
+        The body that follows a reply must be read before the next is asked for.
+        """
+        window = WINDOW if self._pipelining else 1
+        for start in range(0, len(commands), window):
+            batch = commands[start : start + window]
+            self._begin(seconds)
+            self._channel.send(*batch)
+            for _ in batch:
+                yield self._channel.answer()
+
+    def _login_failure(self, address: str, answer: Refused | Challenged, reason: str) -> ServerError:
+        because = f" ({reason})" if reason else ""
+        if isinstance(answer, Challenged):
+            self._channel.close()
+            return ProtocolViolation(
+                f"{self._channel.peer} goes on asking after the token of {address}{because}", phase=Phase.AUTH
+            )
+        return LoginRefused(
+            f"{self._channel.peer} did not accept the login of {address}: {answer.text!r}{because}",
+            phase=Phase.AUTH,
+            reply=answer.text,
+        )
+
+
+def _steps(address: str, login: Login) -> tuple[c.Command, c.Command]:
+    """The commands that log in. Raises ValueError for what cannot stand in them."""
+    if isinstance(login, BearerToken):
+        response = initial_response(address, login.value)
+        return (c.AuthXoauth2(), c.SaslResponse(response, login.value.encode()))
+    return (c.User(address), c.Pass(login.value))

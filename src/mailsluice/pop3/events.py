@@ -1,0 +1,76 @@
+"""What a server did: one frozen value an event, past tense.
+
+Owns nothing but the values. Every `text` is safe to print: control characters replaced, secrets concealed,
+length bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mailsluice.pop3.commands import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """The server said `+OK` first.
+
+    `tag` is the name of the machine that answered, where the greeting has it: Exchange Online puts it in
+    brackets as the base64 of UTF-16LE; its support asks for it.
+    """
+
+    text: str
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """The server said `-ERR` first: no session."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The server said `+OK` to `command`. If that is multi-line, its body follows."""
+
+    command: Command
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server said `-ERR` to `command`."""
+
+    command: Command
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """The server asks for a SASL response; `challenge` is still in base64 and as hostile as it came."""
+
+    command: Command
+    challenge: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyChunk:
+    """Some octets of a body, never none, dots unstuffed."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEnded:
+    """The terminator came after `octets` of body."""
+
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The server closed the connection after QUIT, as it should."""
+
+
+Event = Greeted | TurnedAway | Accepted | Refused | Challenged | BodyChunk | BodyEnded | Closed

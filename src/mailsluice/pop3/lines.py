@@ -1,0 +1,63 @@
+"""Lines: where a multi-line body ends, what its dots mean, and how a line is shown to people.
+
+Owns the framing of RFC 1939 §3, on chunks cut anywhere. Must never look at what a body says: NUL, 8-bit,
+bare CR and bare LF are data.
+"""
+
+from __future__ import annotations
+
+_TERMINATOR = b"\r\n.\r\n"
+_STUFFED = b"\r\n."
+_CRLF = b"\r\n"
+
+_SHOWN = 300
+"""The most characters of a server's line that an error quotes; a reply has up to 512 (RFC 2449 §4)."""
+
+
+class DotUnstuffer:
+    """Turns a dot-stuffed body into its octets, chunk by chunk.
+
+    The terminator is CRLF.CRLF and nothing else; its first CRLF belongs to the body. The body is taken to
+    stand after a CRLF, that of the reply, so that a dot at its very start is no special case.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.rest = b""
+        self._carry = _CRLF
+        self._unsent = len(_CRLF)
+
+    def feed(self, data: bytes) -> bytes:
+        """The octets that are certain by now.
+
+        Once the terminator has come `ended` is true, and `rest` is what followed it; feed no more then.
+        """
+        data = self._carry + data
+        end = data.find(_TERMINATOR)
+        if end >= 0:
+            self.ended = True
+            self.rest = data[end + len(_TERMINATOR) :]
+            certain, self._carry = data[: end + len(_CRLF)], b""
+        else:
+            cut = len(data) - _overlap(data)
+            certain, self._carry = data[:cut], data[cut:]
+        # No stuffed dot is missed at the cut: the carry begins with a CR, and CRLF. has but one, its first.
+        plain = certain.replace(_STUFFED, _CRLF)
+        if plain and self._unsent:
+            plain, self._unsent = plain[self._unsent :], 0
+        return plain
+
+
+def _overlap(data: bytes) -> int:
+    """How many octets at the end of `data` may be the beginning of a terminator."""
+    for length in range(len(_TERMINATOR) - 1, 0, -1):
+        if data.endswith(_TERMINATOR[:length]):
+            return length
+    return 0
+
+
+def readable(line: bytes) -> str:
+    """A server's line, safe in a terminal and a log: what is unprintable becomes `?`, what is long is cut."""
+    text = line.decode("utf-8", "replace")
+    shown = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN])
+    return shown + "…" if len(text) > _SHOWN else shown

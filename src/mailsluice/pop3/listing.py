@@ -1,0 +1,73 @@
+"""The bodies of CAPA, UIDL and LIST, as values.
+
+Owns the parsing of listings, on bytes that anybody may have made. Must never trust a number, nor decode a
+UIDL: it is opaque octets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from mailsluice.errors import Phase, ProtocolViolation
+from mailsluice.pop3.lines import readable
+
+# RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Servers have gone beyond both, so any octets
+# without white space will do, up to a length that no honest server comes near.
+_UIDL_LINE = re.compile(rb"([1-9][0-9]{0,9})[ \t]+(\S{1,1024})[ \t]*")
+_LIST_LINE = re.compile(rb"([1-9][0-9]{0,9})[ \t]+([0-9]{1,15})(?:[ \t].*)?", re.DOTALL)
+_STAT_TEXT = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,15})(?![0-9])", re.ASCII)
+
+
+def parse_capabilities(body: bytes) -> Mapping[str, tuple[str, ...]]:
+    """Each capability, upper case, with its arguments (RFC 2449 §3)."""
+    lines = (readable(line).upper().split() for line in body.replace(b"\r", b"\n").split(b"\n"))
+    return {words[0]: tuple(words[1:]) for words in lines if words}
+
+
+def parse_uidls(body: bytes) -> tuple[tuple[int, bytes], ...]:
+    """The number and UIDL of each message, in the server's order.
+
+    Raises ProtocolViolation, with the line, for one that is not `number uidl` and for a number that comes
+    twice: who cannot be sure which message is which must not delete any. The same UIDL may come twice.
+    """
+    uidls: dict[int, bytes] = {}
+    for line in _lines(body):
+        found = _UIDL_LINE.fullmatch(line)
+        if found is None:
+            raise _malformed("a line that is no message number and UIDL", line)
+        number = int(found[1])
+        if number in uidls:
+            raise _malformed("the same message number twice", line)
+        uidls[number] = found[2]
+    return tuple(uidls.items())
+
+
+def parse_sizes(body: bytes) -> Mapping[int, int]:
+    """The size of each message that LIST gave one; lines that make no sense are passed over.
+
+    Sizes are hints (estimates on Exchange Online), not worth a session.
+    """
+    found = (_LIST_LINE.fullmatch(line) for line in _lines(body))
+    return {int(match[1]): int(match[2]) for match in found if match}
+
+
+def parse_stat(text: str) -> tuple[int, int]:
+    """The number of messages and their octets, from STAT's reply (RFC 1939 §5). Raises ProtocolViolation."""
+    found = _STAT_TEXT.match(text)
+    if found is None:
+        raise ProtocolViolation(
+            f"the server's answer to STAT has no two numbers: {text!r}", phase=Phase.LISTING, reply=text
+        )
+    return int(found[1]), int(found[2])
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return body.removesuffix(b"\r\n").split(b"\r\n") if body else []
+
+
+def _malformed(what: str, line: bytes) -> ProtocolViolation:
+    shown = readable(line)
+    return ProtocolViolation(
+        f"the server's UIDL listing has {what}: {shown!r}", phase=Phase.LISTING, reply=shown
+    )

@@ -1,0 +1,238 @@
+"""The POP3 protocol, client side, without I/O.
+
+Owns a session's state and the order of answers: commands go in at `send`, octets at `receive_data`, and
+`next_event` says what happened. Must never know a socket, a clock or a thread. The states and what moves
+them are `TRANSITIONS`, which also decides what may be sent and what a server may answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+from typing import NoReturn
+
+from mailsluice.errors import ConnectionLost, Phase, ProtocolViolation
+from mailsluice.pop3 import commands as c
+from mailsluice.pop3.events import (
+    Accepted,
+    BodyChunk,
+    BodyEnded,
+    Challenged,
+    Closed,
+    Event,
+    Greeted,
+    Refused,
+    TurnedAway,
+)
+from mailsluice.pop3.lines import DotUnstuffer, readable
+
+_LONGEST_REPLY = 8192
+"""Octets of a line outside a body. A reply has up to 512 (RFC 2449 §4); a SASL challenge may be longer."""
+
+
+class LocalProtocolError(Exception):
+    """We tried to send what the session's state forbids: a bug of ours."""
+
+
+class State(Enum):
+    """Where a session stands (RFC 1939 §3)."""
+
+    GREETING = "greeting"
+    AUTHORIZATION = "authorization"
+    SASL = "sasl"
+    TRANSACTION = "transaction"
+    UPDATE = "update"
+    CLOSED = "closed"
+
+
+class Answer(Enum):
+    """The ways a server answers."""
+
+    OK = "+OK"
+    ERR = "-ERR"
+    CONTINUE = "+"
+
+
+def _stays(
+    state: State, *kinds: type[c.Command]
+) -> dict[tuple[State, type[c.Command] | None, Answer], State]:
+    return {(state, kind, answer): state for kind in kinds for answer in (Answer.OK, Answer.ERR)}
+
+
+TRANSITIONS: Mapping[tuple[State, type[c.Command] | None, Answer], State] = {
+    (State.GREETING, None, Answer.OK): State.AUTHORIZATION,
+    (State.GREETING, None, Answer.ERR): State.CLOSED,
+    **_stays(State.AUTHORIZATION, c.Capa, c.User),
+    (State.AUTHORIZATION, c.Pass, Answer.OK): State.TRANSACTION,
+    (State.AUTHORIZATION, c.Pass, Answer.ERR): State.AUTHORIZATION,
+    (State.AUTHORIZATION, c.AuthXoauth2, Answer.CONTINUE): State.SASL,
+    (State.AUTHORIZATION, c.AuthXoauth2, Answer.ERR): State.AUTHORIZATION,
+    (State.AUTHORIZATION, c.Quit, Answer.OK): State.CLOSED,
+    (State.AUTHORIZATION, c.Quit, Answer.ERR): State.CLOSED,
+    (State.SASL, c.SaslResponse, Answer.CONTINUE): State.SASL,
+    (State.SASL, c.SaslResponse, Answer.OK): State.TRANSACTION,
+    (State.SASL, c.SaslResponse, Answer.ERR): State.AUTHORIZATION,
+    **_stays(State.TRANSACTION, c.Capa, c.Stat, c.Uidl, c.List_, c.Retr, c.Top, c.Dele),
+    # RFC 1939 §6: whatever the server then says of the deletions, the session is over.
+    (State.TRANSACTION, c.Quit, Answer.OK): State.UPDATE,
+    (State.TRANSACTION, c.Quit, Answer.ERR): State.UPDATE,
+}
+"""What each answer to a command does to each state; the greeting answers None; the rest is forbidden."""
+
+_REPLY = re.compile(rb"(\+OK|-ERR)(?:[ \t]+(.*))?", re.DOTALL)
+_CHALLENGE = re.compile(rb"(\+)(?:[ \t]+(.*))?", re.DOTALL)
+_TAG = re.compile(rb"\[([A-Za-z0-9+/=]+)\]")
+
+
+class Pop3Protocol:
+    """One session. `peer` is what errors call the server."""
+
+    def __init__(self, peer: str) -> None:
+        self.state = State.GREETING
+        self.phase = Phase.GREETING
+        """That of the command whose answer is due, or was last."""
+        self._peer = peer
+        self._buffer = bytearray()
+        self._eof = False
+        self._outstanding: deque[c.Command] = deque()
+        self._body: DotUnstuffer | None = None
+        self._octets = 0
+        self._secrets: list[bytes] = []
+        self._last_refusal = ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether every command has been answered to its end."""
+        return not self._outstanding
+
+    def send(self, command: c.Command) -> bytes:
+        """The octets to send. Several commands may be under way; answers come in their order (RFC 2449 §6.6).
+
+        Raises LocalProtocolError where the state forbids it, and ProtocolViolation where the server
+        has answered already: what came before a question is no answer to it.
+        """
+        if not self._allowed(command):
+            raise LocalProtocolError(f"{command.verb} in state {self.state.value}")
+        if self._buffer and not self._outstanding:
+            self._violate("spoke unasked", bytes(self._buffer))
+        self._outstanding.append(command)
+        self._secrets.extend(command.secrets)
+        self.phase = self._outstanding[0].phase
+        return command.encode()
+
+    def receive_data(self, data: bytes | memoryview) -> None:
+        """Take what the server sent. `data` is copied."""
+        self._buffer += data
+
+    def receive_eof(self) -> None:
+        """Take that the server will send no more."""
+        self._eof = True
+
+    def next_event(self) -> Event | None:
+        """What happened next, or None if that needs more octets.
+
+        Raises ProtocolViolation, or ConnectionLost where the octets ended too early; the session is
+        over then.
+        """
+        event = self._next_of_body(self._body) if self._body is not None else self._next_reply()
+        if event is None and self._eof:
+            return self._end()
+        if self._outstanding:
+            self.phase = self._outstanding[0].phase
+        return event
+
+    def _allowed(self, command: c.Command) -> bool:
+        """Whether the state is for this command, and will be when the answers under way have come."""
+        settled = all(_outcomes(self.state, due) <= {self.state} for due in self._outstanding)
+        return settled and bool(_outcomes(self.state, command))
+
+    def _next_of_body(self, body: DotUnstuffer) -> BodyChunk | BodyEnded | None:
+        if not body.ended:
+            data = body.feed(bytes(self._buffer))
+            self._buffer[:] = body.rest
+            if data:
+                self._octets += len(data)
+                return BodyChunk(data)
+        if not body.ended:
+            return None
+        self._outstanding.popleft()
+        self._body = None
+        return BodyEnded(self._octets)
+
+    def _next_reply(self) -> Event | None:
+        end = self._buffer.find(b"\n")
+        if end > _LONGEST_REPLY or (end < 0 and len(self._buffer) > _LONGEST_REPLY):
+            self._violate("sent a reply without end", bytes(self._buffer))
+        if end < 0:
+            return None
+        line = bytes(self._buffer[:end]).rstrip(b"\r")
+        del self._buffer[: end + 1]
+        command = self._outstanding[0] if self._outstanding else None
+        found = _REPLY.fullmatch(line) or _CHALLENGE.fullmatch(line)
+        if found is None:
+            self._violate("sent what is no POP3 reply", line)
+        answer = Answer(found[1].decode())
+        state = TRANSITIONS.get((self.state, type(command) if command else None, answer))
+        if state is None:
+            self._violate("sent a reply that has no place here", line)
+        self.state = state
+        return self._event(command, answer, found[2] or b"")
+
+    def _event(self, command: c.Command | None, answer: Answer, text: bytes) -> Event:
+        self._last_refusal = self._quotable(text) if answer is Answer.ERR else ""
+        if command is None:
+            shown = self._quotable(text)
+            return Greeted(shown, _tag(text)) if answer is Answer.OK else TurnedAway(shown)
+        if answer is Answer.OK and command.multiline:
+            self._body, self._octets = DotUnstuffer(), 0
+        else:
+            self._outstanding.popleft()
+        if answer is Answer.CONTINUE:
+            return Challenged(command, text)
+        return (Accepted if answer is Answer.OK else Refused)(command, self._quotable(text))
+
+    def _end(self) -> Closed:
+        if self.state in {State.UPDATE, State.CLOSED} and not self._outstanding:
+            self.state = State.CLOSED
+            return Closed()
+        self.state = State.CLOSED
+        reply = self._quotable(bytes(self._buffer)) or self._last_refusal
+        said = f", having said {reply!r}" if reply else ""
+        raise ConnectionLost(
+            f"{self._peer} closed the connection in phase {self.phase.value}{said}",
+            phase=self.phase,
+            reply=reply,
+        )
+
+    def _violate(self, what: str, line: bytes) -> NoReturn:
+        self.state = State.CLOSED
+        reply = self._quotable(line)
+        raise ProtocolViolation(
+            f"{self._peer} {what} in phase {self.phase.value}: {reply!r}", phase=self.phase, reply=reply
+        )
+
+    def _quotable(self, line: bytes) -> str:
+        for secret in self._secrets:
+            line = line.replace(secret, b"***")
+        return readable(line)
+
+
+def _outcomes(state: State, command: c.Command) -> set[State]:
+    """The states that an answer to this command may lead to; none where it may not be sent."""
+    keys = ((state, type(command), answer) for answer in Answer)
+    return {TRANSITIONS[key] for key in keys if key in TRANSITIONS}
+
+
+def _tag(greeting: bytes) -> str:
+    found = _TAG.search(greeting)
+    if found is None:
+        return ""
+    try:
+        name = base64.b64decode(found[1], validate=True).decode("utf-16-le")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return readable(name.encode()) if name.isascii() else ""

@@ -1,0 +1,312 @@
+"""The transport: a TLS connection whose every wait has an end, and that another thread may cut.
+
+Owns the socket, trust, and what the errors of both mean. Must never know what is said over it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from mailsluice.clock import Clock
+from mailsluice.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    MailsluiceError,
+    Phase,
+    ServerUnreachable,
+    ServerUntrusted,
+    Stopped,
+)
+from mailsluice.pop3.deadlines import Deadlines, Patience
+
+_RECORD = 16 * 1024
+"""Octets read at once: OpenSSL never returns more than one TLS record, which has no more (RFC 8446 §5.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect, and whom to trust there: the authorities in `ca_file`, or the system's."""
+
+    host: str
+    port: int
+    ca_file: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Connections:
+    """The open connections of the whole program, so that a stop can end them all. Safe between threads."""
+
+    def __init__(self) -> None:
+        # Reentrant, as in Connection: a signal handler may abort while its own thread is in here.
+        self._lock = threading.RLock()
+        self._open: set[Connection] = set()
+        self._aborted = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> None:
+        """Take in a connection. Raises Stopped after `abort_all`."""
+        with self._lock:
+            if self._aborted:
+                raise Stopped(f"stopped before connecting to {connection.endpoint}")
+            self._open.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._open.discard(connection)
+
+    def abort_all(self) -> None:
+        """Cut every connection, and refuse new ones from now on."""
+        with self._lock:
+            self._aborted = True
+            connections = tuple(self._open)
+        for connection in connections:
+            connection.abort()
+
+
+class Connection:
+    """One connection to one server, in the hands of one thread; only `abort` may come from another.
+
+    Every method raises ServerUnreachable, ServerUntrusted, ConnectionLost or DeadlineExceeded, naming
+    the endpoint and the phase, or Stopped once `abort` was called.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, clock: Clock, deadlines: Deadlines, connections: Connections
+    ) -> None:
+        self.endpoint = endpoint
+        self.opened = clock.monotonic()
+        self._clock = clock
+        self._deadlines = deadlines
+        self._connections = connections
+        self._socket: socket.socket | None = None
+        self._swap = threading.RLock()
+        self._aborted = False
+        self._buffer = bytearray(_RECORD)
+
+    @classmethod
+    def open(
+        cls, endpoint: Endpoint, *, clock: Clock, deadlines: Deadlines, connections: Connections
+    ) -> Self:
+        """Connect, and verify the server's certificate and name."""
+        connection = cls(endpoint, clock=clock, deadlines=deadlines, connections=connections)
+        connections.add(connection)
+        try:
+            connection._connect()
+            connection._secure()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def send(self, data: bytes, phase: Phase, patience: Patience) -> None:
+        """Send all of `data`."""
+        with self._waiting(phase, patience) as wire:
+            wire.sendall(data)
+
+    def receive(self, phase: Phase, patience: Patience) -> memoryview:
+        """What came next, empty at the end; valid until the next call, for the buffer is used again."""
+        with self._waiting(phase, patience) as wire:
+            octets = wire.recv_into(self._buffer)
+        patience.spend(0, octets)
+        return memoryview(self._buffer)[:octets]
+
+    def check(self, phase: Phase) -> None:
+        """Raise Stopped if this was aborted, ConnectionLost if it is closed."""
+        self._held(phase)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._socket is None
+
+    def close(self) -> None:
+        """Close the socket, without a word. Safe to call again."""
+        self._connections.discard(self)
+        with self._swap:
+            wire, self._socket = self._socket, None
+            if wire is not None:
+                wire.close()
+
+    def abort(self) -> None:
+        """End whatever goes on here, from any thread; it then raises Stopped."""
+        with self._swap:
+            self._aborted = True
+            if self._socket is not None:
+                # Not SSLSocket.shutdown: it first drops the TLS layer, and the thread that owns this
+                # connection might then send in the clear. The plain call leaves that layer in place.
+                with suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _connect(self) -> None:
+        """Try the addresses in turn, each for its share of the time, so that a dead one hides no live one."""
+        patience = Patience(self._deadlines.connect)
+        with self._translating(Phase.CONNECT, patience):
+            # getaddrinfo knows no time-out: the resolver's own (resolv.conf, some 10 s a server) has to do.
+            found = socket.getaddrinfo(self.endpoint.host, self.endpoint.port, type=socket.SOCK_STREAM)
+        for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
+            try:
+                with self._translating(Phase.CONNECT, patience):
+                    self._take(socket.socket(family, kind, protocol))
+                with self._waiting(Phase.CONNECT, patience, share=left) as wire:
+                    wire.connect(address)
+                    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except ServerUnreachable:
+                if left == 1:
+                    raise
+            else:
+                return
+
+    def _take(self, wire: socket.socket) -> None:
+        with self._swap:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = wire
+
+    def _secure(self) -> None:
+        patience = Patience(self._deadlines.tls)
+        context = tls_context(self.endpoint.ca_file)
+        with self._swap, self._translating(Phase.TLS, patience):
+            # The lock: wrapping moves the socket to another object, and an abort must find it in one.
+            self._socket = secured = context.wrap_socket(
+                self._held(Phase.TLS), server_hostname=self.endpoint.host, do_handshake_on_connect=False
+            )
+        with self._waiting(Phase.TLS, patience):
+            secured.do_handshake()
+
+    def _held(self, phase: Phase) -> socket.socket:
+        if self._aborted:
+            raise self._stopped(phase)
+        if self._socket is None:
+            raise ConnectionLost(f"the connection to {self.endpoint} is closed already", phase=phase)
+        return self._socket
+
+    @contextmanager
+    def _waiting(self, phase: Phase, patience: Patience, share: int = 1) -> Iterator[socket.socket]:
+        """Lend the socket for one call that blocks no longer than patience and session allow."""
+        wire = self._held(phase)
+        begun = self._clock.monotonic()
+        limit = min(patience.left / share, self.opened + self._deadlines.session - begun)
+        with self._translating(phase, patience):
+            if limit <= 0:
+                raise TimeoutError
+            wire.settimeout(limit)
+            try:
+                yield wire
+            finally:
+                patience.spend(self._clock.monotonic() - begun, 0)
+        if self._aborted:  # it may have looked like an orderly end
+            raise self._stopped(phase)
+
+    @contextmanager
+    def _translating(self, phase: Phase, patience: Patience) -> Iterator[None]:
+        """Say what the system's and the TLS library's errors mean; the one place that does."""
+        try:
+            yield
+        except (OSError, UnicodeError) as exc:  # UnicodeError: a host name that IDNA cannot encode
+            raise self._meaning(exc, phase, patience) from exc
+
+    def _meaning(self, exc: OSError | UnicodeError, phase: Phase, patience: Patience) -> MailsluiceError:
+        if self._aborted:
+            return self._stopped(phase)
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            return ServerUntrusted(
+                f"the certificate of {self.endpoint} was not accepted: {exc.verify_message}",
+                phase=phase,
+                remedy=_CERTIFICATE_REMEDIES.get(exc.verify_code, _AUTHORITY_REMEDY),
+            )
+        if isinstance(exc, TimeoutError) and phase is not Phase.CONNECT:
+            return self._too_slow(phase, patience)
+        reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc) or "no answer"
+        if phase is Phase.CONNECT:
+            remedy = _NAME_REMEDY if isinstance(exc, socket.gaierror | UnicodeError) else _ROUTE_REMEDY
+            return ServerUnreachable(
+                f"cannot connect to {self.endpoint}: {reason}", phase=phase, remedy=remedy
+            )
+        if phase is Phase.TLS:
+            return ServerUnreachable(
+                f"{self.endpoint} broke off the TLS handshake: {reason}",
+                phase=phase,
+                remedy=_HANDSHAKE_REMEDIES.get(reason, ""),
+            )
+        return ConnectionLost(f"lost {self.endpoint} in phase {phase.value}: {reason}", phase=phase)
+
+    def _too_slow(self, phase: Phase, patience: Patience) -> DeadlineExceeded:
+        if self._clock.monotonic() - self.opened >= self._deadlines.session:
+            what = f"the session lasted its {self._deadlines.session:g} s"
+        else:
+            what = f"silent or too slow for {patience.allowed:g} s"
+        return DeadlineExceeded(f"{self.endpoint} in phase {phase.value}: {what}", phase=phase)
+
+    def _stopped(self, phase: Phase) -> Stopped:
+        return Stopped(f"stopped while talking to {self.endpoint}, in phase {phase.value}")
+
+
+_contexts: dict[Path | None, ssl.SSLContext] = {}
+_contexts_lock = threading.Lock()
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """The shared TLS settings: 1.2 or later, certificate and host name verified.
+
+    One context for each `ca_file`, made once: reading the system's authorities takes some 20 ms. Not by
+    `ssl.create_default_context`, which writes session keys to wherever SSLKEYLOGFILE points.
+
+    Raises ServerUntrusted where `ca_file` cannot be read.
+    """
+    with _contexts_lock:
+        if ca_file not in _contexts:
+            _contexts[ca_file] = _new_context(ca_file)
+        return _contexts[ca_file]
+
+
+def _new_context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate and checks its name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as exc:
+        raise ServerUntrusted(
+            f"no certificate authorities can be read from {ca_file}: {exc.strerror or exc}",
+            phase=Phase.TLS,
+            remedy="make ca_file a readable file of PEM certificates",
+        ) from exc
+    return context
+
+
+_NAME_REMEDY = "check the spelling of `host`, and this machine's DNS"
+_ROUTE_REMEDY = "check `host` and `port`, and that the firewall lets this machine out to them"
+_AUTHORITY_REMEDY = (
+    "if the server is yours, name its certificate authority in `ca_file`; if not, ask who is in between"
+)
+
+_CERTIFICATE_REMEDIES = {
+    9: "check this machine's clock",  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: "check this machine's clock; if it is right, the server needs a new certificate",  # ..._HAS_EXPIRED
+    62: "set `host` to the name the certificate was issued for",  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: "set `host` to the name the certificate was issued for",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
+
+_PLAINTEXT_REMEDY = "there is no TLS on this port: POP3 over TLS is port 995"
+_OLD_TLS_REMEDY = "the server offers only TLS older than 1.2, which is not secure: it needs an update"
+
+_HANDSHAKE_REMEDIES = {
+    "WRONG_VERSION_NUMBER": _PLAINTEXT_REMEDY,
+    "PACKET_LENGTH_TOO_LONG": _PLAINTEXT_REMEDY,
+    "UNSUPPORTED_PROTOCOL": _OLD_TLS_REMEDY,
+    "TLSV1_ALERT_PROTOCOL_VERSION": _OLD_TLS_REMEDY,
+}
