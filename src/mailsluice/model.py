@@ -2,9 +2,9 @@
 
 Owns no behaviour beyond what a value says of itself; must never do I/O.
 
-The order of a delivery is in the types: `Staged` is made only by `sink`, after a sync; `Stored` only by
-`sink`, after the rename and its sync; `DeletePermit` only by `ledger`, for a row committed as stored;
-and the client deletes by permit alone. `tests/test_model.py` keeps each constructor in its module.
+The order of a delivery is in the types: `Staged` is made only by `sink`, after a sync (and read
+back by `ledger` after a crash); `Stored` only by `sink`, after the rename and its sync; `DeletePermit`
+only by `ledger`, for a row committed as stored; and the client deletes by permit alone. `tests/test_model.py` keeps each constructor in its module.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A message whole and synced in staging, not yet visible. Made by `sink` alone.
+    """A message whole and synced in staging, not yet visible. Made by `sink`, read back by `ledger`.
 
     `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed.
     """
@@ -91,6 +91,27 @@ class DeletePermit:
     """The proof that a message is durably stored and recorded. Made by `ledger` alone."""
 
     uidl: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """How one session went: its line in the log, and what `status` shows of it.
+
+    `outcome` is `ok` or a stable word for what went wrong, `detail` says it to a person. `waiting` is
+    how many messages were left for the next session; `octets` is what came from the server.
+    """
+
+    mailbox: str
+    started: datetime
+    listed: int
+    fetched: int
+    stored: int
+    deleted: int
+    octets: int
+    seconds: float
+    waiting: int
+    outcome: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -51,9 +51,9 @@ class Maildir:
         """Make staged, recorded messages visible, durably, in their order. Raises SinkError."""
         return self._staging.publish(staged, lambda name: [(maildir_base_of(name), name)], into=_NEW)
 
-    def sweep(self, keep: Collection[str]) -> int:
-        """Remove from staging all that is not named in `keep`; how many messages that were."""
-        return self._staging.sweep({maildir_base_of(name) for name in keep}, lambda file: file)
+    def sweep(self) -> int:
+        """Remove all that is in staging; how many messages that were. Raises SinkError."""
+        return self._staging.sweep(lambda file: file)
 
 
 def _write(write: WriteFile, _listed: Listed, chunks: Iterator[bytes], received: datetime) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailsluice.config.models import MaildirSink, SpoolSink
+from mailsluice.config.models import Mailbox
 from mailsluice.errors import SinkError
 from mailsluice.sink.maildir import Maildir
 from mailsluice.sink.spool import Spool
@@ -15,11 +15,12 @@ from mailsluice.sink.spool import Spool
 _PRIVATE = 0o600
 
 
-def open_sink(config: SpoolSink | MaildirSink, *, mailbox: str, address: str, owner: str) -> Spool | Maildir:
-    """The sink that a mailbox is configured to deliver to. `owner` names its staging directory."""
+def open_sink(mailbox: Mailbox, owner: str) -> Spool | Maildir:
+    """The sink that `mailbox` is configured to deliver to. `owner` names its staging directory."""
+    config = mailbox.sink
     if config.kind == "maildir":
         return Maildir(config.path, owner=owner, mode=config.mode)
-    return Spool(config.path, mailbox=mailbox, address=address, owner=owner, mode=config.mode)
+    return Spool(config.path, mailbox=mailbox.name, address=mailbox.address, owner=owner, mode=config.mode)
 
 
 def sink_at(spec: str, owner: str) -> Spool | Maildir:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mailsluice.model import Listed, Staged, Stored
+from mailsluice.model import Listed, Staged, Stored, uidl_text
 from mailsluice.sink.durable import DurableBatch, WriteFile
 from mailsluice.sink.header import LIMIT, describe
 from mailsluice.sink.names import spool_name
@@ -49,9 +49,9 @@ class Spool:
         """Make staged, recorded messages visible, durably, in their order. Raises SinkError."""
         return self._staging.publish(staged, lambda name: [(name + kind, name + kind) for kind in _FILES])
 
-    def sweep(self, keep: Collection[str]) -> int:
-        """Remove from staging all that is not named in `keep`; how many messages that were."""
-        return self._staging.sweep(keep, lambda file: Path(file).stem)
+    def sweep(self) -> int:
+        """Remove all that is in staging; how many messages that were. Raises SinkError."""
+        return self._staging.sweep(lambda file: Path(file).stem)
 
     def _write(
         self, write: WriteFile, listed: Listed, chunks: Iterator[bytes], received: datetime
@@ -66,7 +66,7 @@ class Spool:
         description = {
             "mailbox": self._mailbox,
             "address": self._address,
-            "uidl": listed.uidl.decode("ascii", "backslashreplace"),
+            "uidl": uidl_text(listed.uidl),
             "size": message.size,
             "sha256": message.sha256.hexdigest(),
             "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),

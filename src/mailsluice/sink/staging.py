@@ -8,7 +8,7 @@ the proof that it was published, and a directory just made, in a mount point say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -92,10 +92,10 @@ class Staging:
             )
         return directory
 
-    def sweep(self, keep: Collection[str], message_of: Callable[[str], str]) -> int:
-        """Remove every file whose message, as `message_of` reads it from the name, is not in `keep`.
+    def sweep(self, message_of: Callable[[str], str]) -> int:
+        """Remove every file; how many messages that were, as `message_of` reads them from the names.
 
-        How many messages that were. Raises SinkError.
+        Raises SinkError.
         """
         with ExitStack() as opened:
             root = Directory.find(self._root)
@@ -103,10 +103,10 @@ class Staging:
             if staging is None:
                 return 0
             opened.enter_context(staging)
-            swept = {name for name in staging.names() if message_of(name) not in keep}
-            for name in swept:
+            names = staging.names()
+            for name in names:
                 staging.unlink(name)
-        return len({message_of(name) for name in swept})
+        return len({message_of(name) for name in names})
 
 
 def _private(staging: Directory) -> Directory:

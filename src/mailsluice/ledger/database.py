@@ -1,0 +1,202 @@
+"""The ledger's file: opened privately, with the guarantees the crash table needs, one transaction at a time.
+
+Owns the SQLite connections, their settings, and what SQLite's failures mean to an administrator. Must
+never delete or replace a file it cannot read.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from mailsluice.errors import LedgerError
+from mailsluice.ledger import schema
+
+FILE = "ledger.db"
+_BUSY_SECONDS = 10.0
+"""How long a transaction waits for another process; ours last milliseconds."""
+
+_CORRUPT = (
+    "stop mailsluice, move this file and those beside it (-wal, -shm) aside, and restore a backup or "
+    "salvage it (`sqlite3 FILE .recover`); with a new, empty ledger every message still on the server "
+    "is stored once more"
+)
+_REMEDIES = {
+    sqlite3.SQLITE_CORRUPT: _CORRUPT,
+    sqlite3.SQLITE_NOTADB: _CORRUPT,
+    sqlite3.SQLITE_FULL: "free space on the state directory's file system (df)",
+    sqlite3.SQLITE_READONLY: "mount the file system writable; under systemd, use StateDirectory=",
+    sqlite3.SQLITE_CANTOPEN: "let the user that runs mailsluice read and write the state directory (ls -l)",
+    sqlite3.SQLITE_PERM: "let the user that runs mailsluice read and write the state directory (ls -l)",
+    sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
+    sqlite3.SQLITE_IOERR: "look for disk errors in the kernel's log (dmesg), then restart mailsluice",
+}
+
+
+class Database:
+    """Two connections to one file, used by one thread at a time.
+
+    One lock over shared connections, not a connection for each thread: SQLite has one writer at a time
+    anyway, a lock hands over at once where its busy handler sleeps, and there is one thing to close.
+    The durable connection syncs at every commit. The casual one does not, for what may be lost in a power
+    cut; it has a connection of its own so that no statement ever weakens the durable one.
+    """
+
+    def __init__(self, state_dir: Path, *, read_only: bool = False) -> None:
+        self._path = state_dir / FILE
+        self._read_only = read_only
+        self._lock = threading.Lock()
+        self._broken = False
+        _prepare(state_dir, self._path, make=not read_only)
+        with self._translated():
+            self._durable = self._connect("FULL")
+            try:
+                self._casual = self._connect("NORMAL")
+            except BaseException:
+                self._durable.close()
+                raise
+        try:
+            self._check_version()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, synchronous: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA query_only = {self._read_only:d}")
+        except BaseException:
+            connection.close()
+            raise
+        if mode != "wal":
+            connection.close()
+            raise LedgerError(
+                f"{self._path} cannot use a write-ahead log on this file system",
+                remedy="put state_dir on a local file system",
+            )
+        return connection
+
+    def _check_version(self) -> None:
+        with self.reading() as connection:
+            found = schema.version(connection)
+        if found == schema.VERSION:
+            return
+        if self._read_only:
+            raise LedgerError(
+                f"{self._path} is of version {found}, older than this mailsluice's {schema.VERSION}",
+                remedy="let the daemon open it once: it brings the ledger up to date",
+            )
+        with self.writing() as connection:
+            schema.migrate(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The durable connection, outside a transaction. Raises LedgerError."""
+        with self._lock, self._translated():
+            self._refuse_if_broken()
+            yield self._durable
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed, and synced if `durable`, at the end; undone by any exception.
+
+        Raises LedgerError. After a failed commit the file is not used again by this process: the commit
+        may be in the log or not, and only reading the log anew, at the next start, decides it. To go on
+        as if it were not could sweep from staging what a row found after a power cut calls published.
+        """
+        with self._lock, self._translated():
+            self._refuse_if_broken()
+            connection = self._durable if durable else self._casual
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self._broken = durable
+            connection.execute("COMMIT")
+            self._broken = False
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken:
+            raise LedgerError(
+                f"a commit to {self._path} failed before: what it holds is known at the next start only",
+                remedy=_REMEDIES[sqlite3.SQLITE_IOERR],
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the primary code (sqlite.org/rescode.html)
+            raise LedgerError(
+                f"{self._path}: {exc}", remedy=_REMEDIES.get(code, "").replace("FILE", str(self._path))
+            ) from exc
+
+    def close(self) -> None:
+        """Close the file. Raises LedgerError."""
+        with self._lock, self._translated(), closing(self._durable), closing(self._casual):
+            pass
+
+
+def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
+    """See to it that the directory is there and ours alone to write, and that the file in it is private.
+
+    The directory may be a symbolic link: systemd's DynamicUser= makes it one. SQLite syncs it when it
+    first syncs the log, which makes the file's name durable.
+    """
+    try:
+        if make:
+            state_dir.mkdir(mode=0o700, exist_ok=True)
+        _refuse_if_shared(state_dir)
+        if make:
+            path.touch(mode=0o600)
+        elif not path.exists():
+            raise LedgerError(
+                f"{path} is not there: nothing has been polled with this state_dir yet",
+                remedy="check service.state_dir, or poll once",
+            )
+    except OSError as exc:
+        raise LedgerError(
+            f"the state directory {state_dir} cannot be used: {exc.strerror}",
+            remedy="make the directory that it lies in, and let the user that runs mailsluice write there; "
+            "or set service.state_dir",
+        ) from exc
+
+
+def _refuse_if_shared(state_dir: Path) -> None:
+    found = state_dir.stat()
+    if found.st_uid != os.geteuid():
+        owner = _user_name(found.st_uid)
+        raise LedgerError(
+            f"the state directory {state_dir} belongs to {owner}",
+            remedy=f"run the command as that user: sudo -u {owner} mailsluice ...",
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise LedgerError(
+            f"the state directory {state_dir} can be written by others", remedy=f"chmod 700 {state_dir}"
+        )
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"

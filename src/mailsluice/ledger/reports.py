@@ -1,0 +1,118 @@
+"""What `status` shows of a mailbox: how its last session went, and what all of them came to.
+
+Owns the report table. Nothing that decides the fate of a message may be kept here: these rows are written
+without a sync, and the newest of them may be lost in a power cut. That costs nothing but a line in
+`status`: the next session writes it anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailsluice.ledger.times import from_micros, to_micros
+from mailsluice.model import MailboxKey, SessionReport
+
+_OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxReport:
+    """What is known of a mailbox apart from its messages.
+
+    `failures` counts sessions since the last success, and `last_error` is what the latest failure was,
+    also when it is over. `last` is None before the first session.
+    """
+
+    name: str
+    next_poll: datetime | None
+    last_success: datetime | None
+    failures: int
+    last_error: str
+    total_stored: int
+    last: SessionReport | None
+
+
+def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionReport) -> None:
+    """Make this the mailbox's last session, and add it to the totals."""
+    succeeded = report.outcome == _OK
+    connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
+    connection.execute(
+        "UPDATE report SET name = ?, started = ?, seconds = ?, listed = ?, fetched = ?, stored = ?,"
+        " deleted = ?, octets = ?, waiting = ?, outcome = ?, detail = ?,"
+        " total_stored = total_stored + ?,"
+        " last_success = iif(?, ?, last_success),"
+        " failures = iif(?, 0, failures + 1),"
+        " last_error = iif(?, last_error, ?)"
+        " WHERE mailbox = ?",
+        (
+            report.mailbox,
+            to_micros(report.started),
+            report.seconds,
+            report.listed,
+            report.fetched,
+            report.stored,
+            report.deleted,
+            report.octets,
+            report.waiting,
+            report.outcome,
+            report.detail,
+            report.stored,
+            succeeded,
+            to_micros(report.started),
+            succeeded,
+            succeeded,
+            report.detail or report.outcome,
+            mailbox,
+        ),
+    )
+
+
+def note_next_poll(connection: sqlite3.Connection, mailbox: int, name: str, due: datetime | None) -> None:
+    """Note when the mailbox is polled next, and what it is called."""
+    connection.execute(
+        "INSERT INTO report (mailbox, name, next_poll) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET name = excluded.name, next_poll = excluded.next_poll",
+        (mailbox, name, None if due is None else to_micros(due)),
+    )
+
+
+def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
+    """Every mailbox's report, by host and address."""
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    rows = cursor.execute("SELECT * FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name")
+    return {MailboxKey(row["host"], row["address"]): _report(row) for row in rows}
+
+
+def _report(row: sqlite3.Row) -> MailboxReport:
+    return MailboxReport(
+        name=row["name"],
+        next_poll=_time(row["next_poll"]),
+        last_success=_time(row["last_success"]),
+        failures=row["failures"],
+        last_error=row["last_error"],
+        total_stored=row["total_stored"],
+        last=None if row["started"] is None else _session(row),
+    )
+
+
+def _session(row: sqlite3.Row) -> SessionReport:
+    return SessionReport(
+        mailbox=row["name"],
+        started=from_micros(row["started"]),
+        listed=row["listed"],
+        fetched=row["fetched"],
+        stored=row["stored"],
+        deleted=row["deleted"],
+        octets=row["octets"],
+        seconds=row["seconds"],
+        waiting=row["waiting"],
+        outcome=row["outcome"],
+        detail=row["detail"],
+    )
+
+
+def _time(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)

@@ -1,0 +1,97 @@
+"""The ledger's tables, and the steps from each older form of them.
+
+Owns all SQL that defines. The file's version is `PRAGMA user_version`: the number of steps it has taken.
+Must never lose a row, nor touch a file written by a newer mailsluice.
+
+Written for SQLite 3.34 and later: no STRICT tables. Times are microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+
+from mailsluice.errors import LedgerError
+
+_FIRST = (
+    """
+    CREATE TABLE ledger (
+        only     INTEGER PRIMARY KEY CHECK (only = 1),
+        instance TEXT NOT NULL            -- random: tells this ledger from every other
+    )
+    """,
+    """
+    CREATE TABLE mailbox (
+        id      INTEGER PRIMARY KEY,
+        host    TEXT NOT NULL,
+        address TEXT NOT NULL,
+        UNIQUE (host, address)
+    )
+    """,
+    """
+    CREATE TABLE message (
+        mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
+        uidl        BLOB NOT NULL,
+        state       TEXT NOT NULL CHECK (state IN ('staged', 'stored', 'gone', 'oversize')),
+        since       INTEGER NOT NULL,     -- staged, then stored, or first found oversize
+        gone_since  INTEGER,              -- first absent from a listing
+        listed_size INTEGER,              -- what LIST said; of an oversize message, the octets known of it
+        size        INTEGER,
+        sink        TEXT,                 -- the sink's spec
+        name        TEXT,                 -- the name it is published under
+        PRIMARY KEY (mailbox, uidl),
+        CHECK ((state = 'gone') = (gone_since IS NOT NULL)),
+        CHECK (state = 'oversize' OR (size IS NOT NULL AND sink IS NOT NULL AND name IS NOT NULL))
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX half_done ON message (mailbox) WHERE state = 'staged'",
+    """
+    CREATE TABLE report (
+        mailbox      INTEGER PRIMARY KEY REFERENCES mailbox (id),
+        next_poll    INTEGER,
+        last_success INTEGER,
+        failures     INTEGER NOT NULL DEFAULT 0,    -- since the last success
+        last_error   TEXT NOT NULL DEFAULT '',
+        total_stored INTEGER NOT NULL DEFAULT 0,
+        name         TEXT,                          -- from here on: the last session, NULL before the first
+        started      INTEGER,
+        seconds      REAL,
+        listed       INTEGER,
+        fetched      INTEGER,
+        stored       INTEGER,
+        deleted      INTEGER,
+        octets       INTEGER,
+        waiting      INTEGER,
+        outcome      TEXT,
+        detail       TEXT
+    )
+    """,
+)
+
+_STEPS = (_FIRST,)
+"""Each step's statements. Never change one that was released: add another."""
+
+VERSION = len(_STEPS)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The version of the open file; 0 for one that was just made. Raises LedgerError for a newer one."""
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > VERSION:
+        raise LedgerError(
+            f"the ledger is of version {found}, and this mailsluice knows {VERSION}: a newer one wrote it",
+            remedy="run the newer mailsluice, or restore the state directory from before the update",
+        )
+    return found
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Take every step that the file has not taken, inside the caller's transaction. Raises LedgerError."""
+    found = version(connection)
+    for statements in _STEPS[found:]:
+        for statement in statements:
+            connection.execute(statement)
+    if found == 0:
+        connection.execute("INSERT INTO ledger (only, instance) VALUES (1, ?)", (secrets.token_hex(16),))
+    if found != VERSION:
+        connection.execute(f"PRAGMA user_version = {VERSION:d}")
