@@ -31,10 +31,12 @@ def read_private(path: Path, *, owners: Collection[int]) -> bytes:
     """
     # Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        _judge(path, status, owners)
-        return file.read(_TOO_LARGE)
+    try:
+        _judge(path, os.fstat(descriptor), owners)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(_TOO_LARGE)
+    finally:
+        os.close(descriptor)
 
 
 def _judge(path: Path, status: os.stat_result, owners: Collection[int]) -> None:

@@ -48,8 +48,7 @@ class ProviderHttp:
         self._session = requests.Session()
         # Otherwise REQUESTS_CA_BUNDLE and .netrc in the environment win over what is said here.
         self._session.trust_env = False
-        system = ssl.get_default_verify_paths()
-        self._session.verify = str(ca_file) if ca_file else system.cafile or system.capath or True
+        self._session.verify = _anchors(ca_file)
         self._timeouts = timeouts
 
     def get(self, url: str, **arguments: Any) -> requests.Response:
@@ -81,6 +80,17 @@ class ProviderHttp:
         if answer.is_redirect or not _is_object(answer):
             raise NotAnswered(f"it answered HTTP {answer.status_code}, but not as an identity provider does")
         return answer
+
+
+def _anchors(ca_file: Path | None) -> str | bool:
+    if ca_file is None:
+        system = ssl.get_default_verify_paths()
+        return system.cafile or system.capath or True
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except OSError as exc:
+        raise NotAnswered(f"the certificates in {ca_file} cannot be used: {exc.strerror}") from exc
+    return str(ca_file)
 
 
 def _is_object(answer: requests.Response) -> bool:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from auth.hand_clock import HandClock
+from auth.token_endpoint import TokenEndpoint
+from mailsluice.auth.credentials import Credentials
+from mailsluice.config.models import (
+    CommandCredential,
+    Credential,
+    EntraCredential,
+    Mailbox,
+    PasswordCredential,
+    SecretRef,
+)
+from mailsluice.errors import SecretError
+from mailsluice.model import BearerToken, Password
+from mailsluice.session import ports
+
+MakeMailbox = Callable[[str], Mailbox]
+
+
+def resolve(ref: SecretRef) -> str:
+    return f"canary-{ref.name}"
+
+
+def build(credentials: Mapping[str, Credential], clock: HandClock) -> ports.Credentials:
+    return Credentials(credentials, resolve, clock)
+
+
+def test_an_entra_credential_gives_a_bearer_token(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
+) -> None:
+    credentials = build({"acme": credential}, clock)
+    assert credentials.login(mailbox("acme")) == BearerToken("canary-token-1")
+    assert endpoint.forms[0]["client_secret"] == "canary-acme"
+
+
+def test_sections_that_say_the_same_share_a_token(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
+) -> None:
+    credentials = build({"one": credential, "two": credential.model_copy()}, clock)
+    assert credentials.login(mailbox("one")) == credentials.login(mailbox("two"))
+    assert len(endpoint.forms) == 1
+
+
+def test_a_refused_old_token_is_replaced(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
+) -> None:
+    credentials = build({"acme": credential}, clock)
+    login = credentials.login(mailbox("acme"))
+    clock.seconds += 600
+    credentials.refused(mailbox("acme"), login)
+    assert credentials.login(mailbox("acme")) == BearerToken("canary-token-2")
+
+
+def test_a_command_gives_a_bearer_token_for_the_address(clock: HandClock, mailbox: MakeMailbox) -> None:
+    command = CommandCredential(command=("/bin/echo", "canary-{address}"))
+    credentials = build({"helper": command}, clock)
+    login = credentials.login(mailbox("helper"))
+    assert login == BearerToken("canary-a@b.example")
+    credentials.refused(mailbox("helper"), login)
+
+
+def test_a_password_credential_gives_a_password(clock: HandClock, mailbox: MakeMailbox) -> None:
+    credentials = build({"old": PasswordCredential(password=SecretRef("keyring", "old"))}, clock)
+    login = credentials.login(mailbox("old"))
+    assert login == Password("canary-old")
+    credentials.refused(mailbox("old"), login)
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\0"])
+def test_a_password_that_would_be_two_lines_is_refused(
+    clock: HandClock, mailbox: MakeMailbox, end: str
+) -> None:
+    old = PasswordCredential(password=SecretRef("keyring", "old"))
+    credentials = Credentials({"old": old}, lambda _: f"canary{end}DELE 1", clock)
+    with pytest.raises(SecretError, match="keyring:old") as caught:
+        credentials.login(mailbox("old"))
+    assert "canary" not in str(caught.value)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from mailsluice.auth.secrets import Secrets
+from mailsluice.cli.secret import secret
+from mailsluice.config.models import Config, SecretRef, Service
+from mailsluice.errors import SecretError
+
+
+class FakeSettings:
+    def __init__(self, state_dir: Path) -> None:
+        self.path = Path("/nowhere/mailsluice.toml")
+        self._config = Config(service=Service(state_dir=state_dir))
+
+    def config(self) -> Config:
+        return self._config
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def run(state_dir: Path, *arguments: str, standard_input: bytes | str = b"") -> Result:
+    return CliRunner().invoke(secret, arguments, obj=FakeSettings(state_dir), input=standard_input)
+
+
+def stored(state_dir: Path, name: str) -> str:
+    return Secrets(state_dir).resolve(SecretRef("keyring", name))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_set_takes_standard_input_less_one_line_end(state_dir: Path, end: str) -> None:
+    result = run(state_dir, "set", "acme", standard_input=f"canary ä{end}")
+    assert result.exit_code == 0
+    assert "canary" not in result.output
+    assert stored(state_dir, "acme") == "canary ä"
+
+
+def test_set_keeps_the_lines_of_a_key_together(state_dir: Path) -> None:
+    run(state_dir, "set", "acme", standard_input="canary\nlines\n\n")
+    assert stored(state_dir, "acme") == "canary\nlines\n"
+
+
+@pytest.mark.parametrize("standard_input", [b"", b"\n", b"\r\n", b"canary\xff", b"canary" * 20_000])
+def test_set_refuses_what_is_no_secret(state_dir: Path, standard_input: bytes) -> None:
+    result = run(state_dir, "set", "acme", standard_input=standard_input)
+    assert result.exit_code == click.UsageError.exit_code
+    assert "canary" not in result.output
+    assert Secrets(state_dir).names() == []
+
+
+def test_set_takes_no_secret_as_an_argument(state_dir: Path) -> None:
+    result = run(state_dir, "set", "acme", "canary", standard_input="canary")
+    assert result.exit_code == click.UsageError.exit_code
+    assert Secrets(state_dir).names() == []
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "-x", ".x", "ä", "x" * 65])
+def test_set_refuses_a_name_that_no_reference_could_have(state_dir: Path, name: str) -> None:
+    result = run(state_dir, "set", "--", name, standard_input="canary")
+    assert result.exit_code == click.UsageError.exit_code
+    assert not state_dir.exists()
+
+
+def typed(state_dir: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> tuple[int, list[bool]]:
+    """Run `secret set acme` on a terminal where `words` are typed; its exit code, and whether each was hidden."""
+    answers, hidden = iter(words), []
+
+    def prompt(_text: str, *, hide_input: bool, **_more: object) -> str:
+        hidden.append(hide_input)
+        return next(answers)
+
+    leader, follower = pty.openpty()
+    with os.fdopen(leader, "rb"), os.fdopen(follower, "r") as terminal, monkeypatch.context() as patch:
+        patch.setattr("sys.stdin", terminal)
+        patch.setattr("sys.stdout", io.StringIO())
+        patch.setattr("click.termui.hidden_prompt_func", lambda text: prompt(text, hide_input=True))
+        patch.setattr("click.termui.visible_prompt_func", lambda text: prompt(text, hide_input=False))
+        try:
+            code = secret.main(["set", "acme"], obj=FakeSettings(state_dir), standalone_mode=False)
+        except click.exceptions.Abort:
+            return 1, hidden
+    return code or 0, hidden
+
+
+def test_set_asks_twice_on_a_terminal_without_echo(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, hidden = typed(state_dir, monkeypatch, ["canary", "canary"])
+    assert code == 0
+    assert hidden == [True, True]
+    assert stored(state_dir, "acme") == "canary"
+
+
+def test_set_asks_again_until_both_answers_agree(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed(state_dir, monkeypatch, ["canary-1", "canary-2", "", "canary-3", "canary-3"])
+    assert stored(state_dir, "acme") == "canary-3"
+
+
+def test_list_prints_the_names_and_no_secret(state_dir: Path) -> None:
+    for name in ("old", "acme"):
+        Secrets(state_dir).store(name, "canary")
+    assert run(state_dir, "list").output == "acme\nold\n"
+    assert json.loads(run(state_dir, "list", "--json").output) == ["acme", "old"]
+
+
+def test_list_of_nothing_is_empty(state_dir: Path) -> None:
+    assert run(state_dir, "list").output == ""
+    assert run(state_dir, "list", "--json").output == "[]\n"
+
+
+def test_delete_deletes(state_dir: Path) -> None:
+    Secrets(state_dir).store("acme", "canary")
+    assert run(state_dir, "delete", "acme").exit_code == 0
+    assert Secrets(state_dir).names() == []
+
+
+def test_delete_of_what_is_not_there_is_an_error(state_dir: Path) -> None:
+    assert isinstance(run(state_dir, "delete", "acme").exception, SecretError)
+
+
+@pytest.mark.parametrize("command", ["set", "list", "delete"])
+def test_every_command_has_help(state_dir: Path, command: str) -> None:
+    assert run(state_dir, command, "--help").output.startswith("Usage:")
