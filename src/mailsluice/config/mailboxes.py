@@ -48,7 +48,7 @@ class Mailboxes:
         return {name: mailbox for name, mailbox in built if mailbox}
 
     def _check_defaults(self) -> tuple[dict[str, Any], set[str]]:
-        """`[defaults]` with its sink built, and the keys in it that are wrong."""
+        """What is right in `[defaults]`, its sink built, and the keys that are wrong."""
         place = Place(self._source.path, ("defaults",))
         table, wrong = self._prepare(self._mistakes.table(place, self._source.top.get("defaults", {})), place)
         if table.keys() >= _SCHEDULES:
@@ -57,7 +57,7 @@ class Mailboxes:
             if keys[0] in table and keys[0] not in wrong:  # what is not here may stand in a mailbox
                 self._mistakes.add(place.at(*keys), text)
                 wrong.add(keys[0])
-        return table, wrong
+        return {key: value for key, value in table.items() if key not in wrong}, wrong
 
     def _prepare(self, table: dict[str, Any], place: Place) -> tuple[dict[str, Any], set[str]]:
         """The table with its sink built, and the keys whose mistakes have been told."""
@@ -84,7 +84,7 @@ class Mailboxes:
         overridden = _SCHEDULES if own.keys() & _SCHEDULES else set[str]()
         merged = {key: value for key, value in self._defaults.items() if key not in overridden} | own
         wrong |= self._wrong_defaults - own.keys()
-        if "host" not in merged:
+        if not {"host"} & (merged.keys() | wrong):
             if host := self._default_host(merged.get("credential"), place):
                 merged["host"] = host
             else:
