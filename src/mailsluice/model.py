@@ -2,9 +2,10 @@
 
 Owns no behaviour beyond what a value says of itself; must never do I/O.
 
-The order of a delivery is in the types: `Staged` is made only by `sink`, after a sync (and read
-back by `ledger` after a crash); `Stored` only by `sink`, after the rename and its sync; `DeletePermit`
-only by `ledger`, for a row committed as stored; and the client deletes by permit alone. `tests/test_model.py` keeps each constructor in its module.
+The order of a delivery is in the types: `Staged` is made only by `sink`, after a sync (and read back by
+`ledger` after a crash); `Stored` only by `sink`, after the rename and its sync; `DeletePermit` only by
+`ledger`, for a row committed as stored; and the client deletes by permit alone. `tests/test_model.py`
+keeps each constructor in its module.
 """
 
 from __future__ import annotations
