@@ -1,0 +1,65 @@
+"""The events that the log speaks of: their names, which alarms and dashboards rely on.
+
+Owns the names and the canonical line of a session. Must never decide what is done about an event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from structlog.typing import FilteringBoundLogger
+
+from mailsluice.model import SessionReport
+
+STARTED = "service started"
+"""Polling begins, at the start and after every reload; `mailboxes` is how many."""
+
+STOPPING = "service stopping"
+"""No new poll begins; those under way are ended."""
+
+STOPPED = "service stopped"
+"""The last line of an orderly end."""
+
+RELOADED = "configuration reloaded"
+"""A SIGHUP was obeyed."""
+
+RELOAD_REFUSED = "configuration refused"
+"""At a SIGHUP the configuration was wrong, as `mistakes` tells; the one in force stays."""
+
+SESSION = "session"
+"""The canonical line: one for each poll of a mailbox, with all its counts and its outcome."""
+
+MESSAGE_OVERSIZE = "message oversize"
+"""A message is larger than `max_message`; it stays on the server, and this is said once."""
+
+MESSAGE_REFUSED = "message refused"
+"""The server lists a message but does not hand it out; the next poll asks again."""
+
+UIDL_AMBIGUOUS = "uidl ambiguous"
+"""Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7)."""
+
+UIDL_REUSED = "uidl reused"
+"""A UIDL that was stored before names another message now."""
+
+QUIT_UNCONFIRMED = "quit unconfirmed"
+"""QUIT was not answered well: the next listing decides what is deleted (crash table, step 6)."""
+
+ROLLED_FORWARD = "rolled forward"
+"""Messages that an interrupted poll had recorded were published now (crash table, steps 3 and 4)."""
+
+SWEPT = "staging swept"
+"""What an interrupted poll had not recorded was removed, to be fetched again (crash table, steps 1, 2)."""
+
+STATUS_NOT_NOTED = "status not noted"
+"""What `status` shows could not be written; the mail is not affected."""
+
+BUG = "bug"
+"""mailsluice is wrong; please report it with this line."""
+
+_EXPECTED = frozenset({"ok", "stopped", "mailbox-locked"})
+
+
+def session(log: FilteringBoundLogger, report: SessionReport) -> None:
+    """Leave the canonical line of a session, as a warning unless it went as it should."""
+    say = log.info if report.outcome in _EXPECTED else log.warning
+    say(SESSION, **(asdict(report) | {"started": report.started.isoformat()}))

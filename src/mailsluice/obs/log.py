@@ -1,0 +1,105 @@
+"""The log: one chain for our events and for those of libraries, to standard error.
+
+Owns how an event is rendered and where it goes. Must never show a local variable of a traceback, and
+nothing that has not been through `clean`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import suppress
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from mailsluice.obs import events
+from mailsluice.obs.clean import clean, printable
+
+__all__ = ["configure", "printable"]
+
+LIBRARIES = ("apscheduler", "msal", "requests", "urllib3")
+"""What talks at INFO of things that are no event of ours: these are heard from WARNING on."""
+
+_log = structlog.get_logger(__name__)
+
+
+def configure(level: str, form: str) -> None:
+    """Log from `level` on (debug, info, warning, error), as `json`, `console`, or `auto`.
+
+    `auto` is console on a terminal. May be called again. Uncaught exceptions, of the main thread and of
+    all others, are logged from now on.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*_gather(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = _StandardError()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_gather(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, clean, _renderer(form)],
+        )
+    )
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _StandardError)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(number)
+    for library in LIBRARIES:
+        logging.getLogger(library).setLevel(max(number, logging.WARNING))
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _gather() -> list[Processor]:
+    """What is known of an event beside what its author said."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,  # plain text: the structured forms show local variables
+    ]
+
+
+def _renderer(form: str) -> Processor:
+    terminal = sys.stderr.isatty()
+    if form == "console" or (form == "auto" and terminal):
+        return structlog.dev.ConsoleRenderer(
+            colors=terminal, exception_formatter=structlog.dev.plain_traceback
+        )
+    return structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Standard error, whichever it is when an event comes."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # a property, as in logging.lastResort
+        return sys.stderr
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the name is logging's
+        """Say that a line was lost; never its text, which has not been cleaned."""
+        with suppress(OSError, ValueError):
+            self.stream.write(f"a log line of {record.name} could not be written\n")
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, _trace: object) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    _log.critical(events.BUG, exc_info=error)
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        thread = args.thread.name if args.thread else None
+        _log.critical(events.BUG, thread=thread, exc_info=args.exc_value)
