@@ -28,16 +28,20 @@ _MAX_REQUEST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
+class HttpReply:
+    """An answer over HTTP."""
+
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, status: int, content: Mapping[str, object]) -> _Reply:
+    def of(cls, status: int, content: Mapping[str, object]) -> HttpReply:
+        """An answer with a JSON body."""
         return cls(status, json.dumps(content).encode(), {"Content-Type": "application/json; charset=utf-8"})
 
     def encode(self) -> bytes:
+        """The answer as it travels."""
         phrase = HTTPStatus(self.status).phrase
         headers = {**self.headers, "Content-Length": str(len(self.body)), "Cache-Control": "no-store"}
         head = [f"HTTP/1.1 {self.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
@@ -84,11 +88,11 @@ class Entra:
         with self._lock:
             self._requests += 1
 
-    def discovery(self, tenant: str) -> _Reply:
+    def discovery(self, tenant: str) -> HttpReply:
         """The tenant's metadata (OpenID Connect Discovery 1.0 §3), as much of it as msal reads."""
         if tenant != self.tenant_id:
             return self._no_such_tenant(tenant)
-        return _Reply.of(
+        return HttpReply.of(
             200,
             {
                 "issuer": f"{self.authority}/v2.0",
@@ -99,17 +103,17 @@ class Entra:
             },
         )
 
-    def token(self, tenant: str, form: Mapping[str, str]) -> _Reply:
+    def token(self, tenant: str, form: Mapping[str, str]) -> HttpReply:
         """The answer to a request for a token (RFC 6749 §4.4)."""
         if tenant != self.tenant_id:
             return self._no_such_tenant(tenant)
         return self._mistake(form) or self._grant()
 
-    def refusal(self, status: int, error: str, code: int, description: str) -> _Reply:
+    def refusal(self, status: int, error: str, code: int, description: str) -> HttpReply:
         """An error as Entra words it: what an operator reads, and the ids that support asks for."""
         trace, correlation = uuid.uuid4(), uuid.uuid4()
         timestamp = f"{self._clock.now():%Y-%m-%d %H:%M:%SZ}"
-        return _Reply.of(
+        return HttpReply.of(
             status,
             {
                 "error": error,
@@ -123,7 +127,7 @@ class Entra:
             },
         )
 
-    def _mistake(self, form: Mapping[str, str]) -> _Reply | None:
+    def _mistake(self, form: Mapping[str, str]) -> HttpReply | None:
         client, scope = form.get("client_id", ""), form.get("scope", "")
         secret = form.get("client_secret")
         if form.get("grant_type") != "client_credentials":
@@ -136,7 +140,7 @@ class Entra:
             )
             return self.refusal(400, "unauthorized_client", 700016, what)
         if secret is None:
-            what = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+            what = "The request body must contain 'client_assertion' or 'client_secret'."
             return self.refusal(401, "invalid_client", 7000218, what)
         if secret != self.client_secret:
             what = f"Invalid client secret provided: send the secret's value, not its ID (app '{client}')."
@@ -146,12 +150,12 @@ class Entra:
             return self.refusal(400, "invalid_scope", 1002012, what)
         return None
 
-    def _grant(self) -> _Reply:
+    def _grant(self) -> HttpReply:
         token = self.tokens.mint(lifetime=self.lifetime)
         with self._lock:
             self._issued.append(token)
         seconds = int(self.lifetime.total_seconds())
-        return _Reply.of(
+        return HttpReply.of(
             200,
             {
                 "token_type": "Bearer",
@@ -161,7 +165,7 @@ class Entra:
             },
         )
 
-    def _no_such_tenant(self, tenant: str) -> _Reply:
+    def _no_such_tenant(self, tenant: str) -> HttpReply:
         return self.refusal(400, "invalid_tenant", 90002, f"Tenant '{tenant}' not found.")
 
 
@@ -204,9 +208,9 @@ class _Request(BaseHTTPRequestHandler):
         """Say nothing: standard error belongs to the program around the sandbox."""
 
     def _not_found(self) -> None:
-        Connection(self.request).send(_Reply(404, b"").encode())
+        Connection(self.request).send(HttpReply(404, b"").encode())
 
-    def _answer(self, when: str, handle: Callable[[], _Reply]) -> None:
+    def _answer(self, when: str, handle: Callable[[], HttpReply]) -> None:
         connection = Connection(self.request)
         armed = self.server.faults.take(when)
         if armed and connection.forestall(armed):
@@ -214,7 +218,7 @@ class _Request(BaseHTTPRequestHandler):
             return
         match armed.fault.do if armed else None:
             case Answer(status=status, body=body, headers=headers):
-                reply = _Reply(status, body, headers)
+                reply = HttpReply(status, body, headers)
             case Refuse(text=text):
                 reply = self.server.entra.refusal(401, "invalid_client", 7000222, text)
             case _:
