@@ -262,16 +262,19 @@ class Mailbox(Section):
     every: Duration | None = Field(
         default_factory=_every,
         description="How often to poll: a number and s, m, h or d. Default: 2m.",
-        examples=["60s"],
+        examples=["2m", "60s"],
     )
     sink: Sink = Field(
         description="Where messages go: kind (spool or maildir), path, and mode.",
-        examples=[{"kind": "spool", "path": "/var/spool/mailsluice/invoices", "mode": "0640"}],
+        examples=[
+            {"kind": "spool", "path": "/var/spool/mailsluice/invoices", "mode": "0640"},
+            {"kind": "maildir", "path": "/var/mail/invoices"},
+        ],
     )
     leave_on_server: Leave = Field(
         default=False,
         description='false: delete once stored; true: keep; "30d": delete 30 days after it was stored.',
-        examples=[False],
+        examples=[False, True, "30d"],
     )
     max_message: Size = Field(
         default=200 * 2**20,

@@ -29,10 +29,10 @@ _SECRETS = (
     (re.compile(r"eyJ[\w-]{8,}[\w.-]*"), REDACTED),  # {" in base64url: RFC 7519 §3.1
     (re.compile(r"dXNlcj[\w+/=-]{8,}"), REDACTED),  # user= in base64: an XOAUTH2 line
     (re.compile(r"[\w.~-]{3}\dQ~[\w.~-]{20,}"), REDACTED),  # the form of Entra's client secrets
-    (
+    (  # a value of a form or of JSON
         re.compile(
             r"(?i:(access_token|refresh_token|id_token|client_secret|client_assertion|password|device_code))"
-            r"([\"']?\s*[=:]\s*[\"']?)[^\s&\"',;}\\]+"
+            r"(=[\"']?|[\"']\s*:\s*[\"']?)[^\s&\"',;}\\]+"
         ),
         rf"\1\2{REDACTED}",
     ),

@@ -1,0 +1,128 @@
+"""The program's front door: which command is meant, and what its end means to the caller.
+
+Owns the exit codes and how an error is shown. Must never import what only some command needs: each is
+loaded when it is called, so that `--help` is there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mailsluice import __version__
+from mailsluice.errors import MailsluiceError
+from mailsluice.obs.clean import presentable
+
+if TYPE_CHECKING:
+    from mailsluice.config.models import Config
+
+COMMANDS = {
+    "run": "The daemon: poll on schedule until SIGTERM; SIGHUP reloads.",
+    "poll": "Poll all mailboxes, or those named, once.",
+    "status": "Each mailbox: last success, next poll, stored, waiting, errors.",
+    "secret": "Put secrets into the keyring, list and delete them.",
+    "config": "Check the configuration; print its schema or an example.",
+    "demo": "A simulated Exchange Online and a poll of it, on this machine.",
+}
+"""Each command, which is `command` of the module of its name here, and what the list says of it."""
+
+USAGE = 64
+BUG = 70
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every command is given: which configuration was asked for."""
+
+    file: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The configuration file. Raises ConfigurationError when there is none."""
+        from mailsluice.config.load import find  # noqa: PLC0415  --help does without pydantic
+
+        return find(self.file)
+
+    def config(self) -> Config:
+        """The configuration as the file has it now. Raises ConfigurationError."""
+        from mailsluice.config.load import load  # noqa: PLC0415  --help does without pydantic
+
+        return load(self.path)
+
+
+class _LazyGroup(click.Group):
+    """The commands of the table above, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as above
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"mailsluice.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as above
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup)
+@click.option(
+    "-c",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Configuration; else $MAILSLUICE_CONFIG, ./mailsluice.toml, /etc/mailsluice/mailsluice.toml.",
+)
+@click.version_option(__version__, prog_name="mailsluice")
+@click.pass_context
+def mailsluice(context: click.Context, file: Path | None) -> None:
+    """Move mail out of Exchange Online into a spool directory or a Maildir, exactly once."""
+    context.obj = Settings(file)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code (sysexits)."""
+    try:
+        with mailsluice.make_context(
+            "mailsluice", sys.argv[1:] if arguments is None else arguments
+        ) as context:
+            mailsluice.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+    except MailsluiceError as error:
+        _say(str(error))
+        if error.remedy:
+            _say(error.remedy)
+        return error.exit_code
+    except Exception:  # noqa: BLE001  the program's outermost door
+        _say(f"This is a bug in mailsluice {__version__}; please report it with these lines:")
+        _say(traceback.format_exc())
+        return BUG
+    return 0
+
+
+def _say(text: str) -> None:
+    click.echo(presentable(text), err=True)
+
+
+def _forget_output() -> None:
+    """Who read our output has gone: let what is left of it go nowhere, quietly."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,91 @@
+"""The commented example and the JSON schema, both written from the models.
+
+Owns their form; must never say of a key what its model does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from mailsluice.config.mistakes import toml_value
+from mailsluice.config.models import (
+    CommandCredential,
+    Config,
+    EntraCredential,
+    Keyring,
+    Log,
+    Mailbox,
+    PasswordCredential,
+    Section,
+    Service,
+)
+
+_INTRODUCTION = """\
+# The configuration of mailsluice (TOML). `mailsluice config check` names every mistake in it.
+# A line that begins with # and no space is a setting with its default, or another possible value.
+# Secrets never stand here, only where they are: keyring:NAME, file:PATH, env:NAME or credential:NAME.
+"""
+
+_INCLUDE = "More files with [mailboxes.*] and [credentials.*], relative to this one."
+_INCLUDE_EXAMPLE = ["mailboxes.d/*.toml"]
+_DEFAULTS = "What mailboxes have that do not say otherwise: any key of a mailbox."
+
+
+def example_text() -> str:
+    """An example configuration in TOML, every key described; it loads as it is."""
+    parts = [
+        _INTRODUCTION,
+        f"# {_INCLUDE}\n#include = {toml_value(_INCLUDE_EXAMPLE)}\n",
+        _section("[service]", Service),
+        _section("[log]", Log),
+        _section("[keyring]", Keyring),
+        _section("[credentials.acme]", EntraCredential),
+        _section("#[credentials.helper]", CommandCredential),
+        _section("#[credentials.old]", PasswordCredential),
+        f'# {_DEFAULTS}\n[defaults]\n#every = "2m"\n',
+        _section("[mailboxes.invoices]", Mailbox),
+    ]
+    return "\n".join(parts)
+
+
+def _section(header: str, model: type[Section]) -> str:
+    """A section; a header that is commented out takes its keys along."""
+    about = (model.__doc__ or "").splitlines()[0]
+    return "\n".join([f"# {about}", header, *_settings(model, active=header[0] != "#")]) + "\n"
+
+
+def _settings(model: type[Section], *, active: bool) -> Iterator[str]:
+    """Each key with its description; those that may be left out, and further values, commented out."""
+    for key, info in model.model_fields.items():
+        if key == "name":  # stands in the section's header
+            continue
+        if key != "kind":  # which the section's first line describes
+            yield f"# {info.description}"
+        needed = key == "kind" or (
+            info.is_required() and key != "host"
+        )  # a host is known of most credentials
+        first, *others = info.examples or []
+        yield f"{'' if active and needed else '#'}{key} = {toml_value(first)}"
+        yield from (f"#{key} = {toml_value(other)}" for other in others)
+
+
+def schema_text() -> str:
+    """The JSON schema of a configuration file, as a file of its own."""
+    schema = Config.model_json_schema()
+    models = schema["$defs"]
+    del models["Mailbox"]["properties"]["name"]
+    del models["Mailbox"]["required"]  # [defaults] may have any of them
+    for model in models.values():
+        if "kind" in model["properties"]:
+            model["required"] = ["kind", *model["required"]]
+    schema["properties"] |= {
+        "include": {"description": _INCLUDE, "type": "array", "items": {"type": "string"}},
+        "defaults": {"description": _DEFAULTS, "$ref": "#/$defs/Mailbox"},
+    }
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mailsluice configuration",
+        "description": "A configuration file of mailsluice.",
+    }
+    return json.dumps(schema | head, indent=2, sort_keys=True) + "\n"
