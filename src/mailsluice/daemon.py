@@ -61,7 +61,9 @@ class Service:
         self._cutter = threading.Timer(GRACE, self._connections.abort_all)
         self._cutter.daemon = True
         self._parts = Parts(
-            credentials=Credentials(config.credentials, Secrets(config.service.state_dir), self._clock),
+            credentials=Credentials(
+                config.credentials, Secrets(config.service.state_dir).resolve, self._clock
+            ),
             connect=partial(connect, clock=self._clock, connections=self._connections),
             ledger=self._ledger,
             open_sink=lambda mailbox: open_sink(mailbox, self._ledger.staging_owner(mailbox.key)),

@@ -48,7 +48,7 @@ def delay_after(disposition: Disposition, failures: int, interval: timedelta, ji
     if disposition is Disposition.RETRY:
         return usual
     doublings = failures if disposition is Disposition.BACK_OFF else failures + 1
-    longest = min(interval, timedelta(minutes=1)) * 2 ** min(doublings, 20)
+    longest = min(interval, timedelta(minutes=1)) * (1 << min(doublings, 20))
     return max(usual, min(longest, LONGEST_DELAY) * (1 - jitter / 5))
 
 

@@ -17,7 +17,7 @@ from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
 from mailsluice.errors import worst
 from mailsluice.obs import log
-from mailsluice.obs.log import printable
+from mailsluice.obs.clean import printable
 from mailsluice.policy import Action, Plan
 
 
@@ -86,9 +86,10 @@ def _poll(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
 
 
 def _show(reports: list[dict[str, object]]) -> None:
-    table = Table(*("mailbox", "listed", "stored", "deleted", "waiting", "octets", "outcome"), box=None)
+    columns = ("mailbox", "listed", "stored", "deleted", "waiting", "octets", "outcome")
+    table = Table(*columns, box=None, pad_edge=False)
     for report in reports:
-        table.add_row(*(Text(printable(str(report[column.header]))) for column in table.columns))
+        table.add_row(*(Text(printable(str(report[column]))) for column in columns))
     Console().print(table)
 
 

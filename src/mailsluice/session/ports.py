@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mailsluice.config.models import Mailbox
-from mailsluice.model import DeletePermit, Known, Listed, Login, MailboxKey, Staged, Stored
+from mailsluice.model import DeletePermit, Known, Listed, Login, MailboxKey, SessionReport, Staged, Stored
 
 
 class Credentials(Protocol):
@@ -187,4 +187,8 @@ class Ledger(Protocol):
 
     def note_oversize(self, key: MailboxKey, uidl: bytes, octets: int, now: datetime) -> None:
         """Remember that this message was larger than `max_message`, so that it is reported once."""
+        ...
+
+    def note_session(self, key: MailboxKey, report: SessionReport) -> None:
+        """Remember how a session went, for `status`."""
         ...
