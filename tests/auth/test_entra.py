@@ -183,6 +183,46 @@ def test_a_refusal_at_discovery_is_a_refusal(endpoint: TokenEndpoint, tokens: En
     assert "tenant_id" in caught.value.remedy
 
 
+def test_a_refusal_at_discovery_that_says_nothing_is_told_by_its_status(
+    endpoint: TokenEndpoint, tokens: EntraTokens
+) -> None:
+    endpoint.configuration = lambda: as_json(404, {"message": "no such path"})
+    with pytest.raises(TokenRefused, match="HTTP 404"):
+        tokens.token()
+
+
+@pytest.mark.parametrize("lifetime", ["3600", 3600])
+def test_a_life_told_in_a_string_counts_as_one_told_in_a_number(
+    endpoint: TokenEndpoint, tokens: EntraTokens, clock: HandClock, lifetime: object
+) -> None:
+    endpoint.lifetime = lifetime
+    tokens.token()
+    clock.seconds += 2701
+    assert tokens.token() == "canary-token-2"
+
+
+def test_a_token_whose_life_is_not_told_lives_an_hour(
+    endpoint: TokenEndpoint, tokens: EntraTokens, clock: HandClock
+) -> None:
+    endpoint.answer = lambda _: as_json(200, {"access_token": "canary-token"})
+    assert tokens.token() == "canary-token"
+    clock.seconds += 2699
+    tokens.token()
+    assert len(endpoint.forms) == 1
+
+
+def test_a_good_token_is_used_to_its_end_though_the_provider_refuses_another(
+    endpoint: TokenEndpoint, tokens: EntraTokens, clock: HandClock
+) -> None:
+    tokens.token()
+    endpoint.answer = lambda _: refusal("AADSTS7000222: expired")
+    clock.seconds += 3479
+    assert tokens.token() == "canary-token-1"
+    clock.seconds += 6
+    with pytest.raises(TokenRefused):
+        tokens.token()
+
+
 def test_a_hostile_description_comes_out_short_printable_and_without_the_secret(
     endpoint: TokenEndpoint, tokens: EntraTokens
 ) -> None:
@@ -206,11 +246,12 @@ def test_a_hostile_description_comes_out_short_printable_and_without_the_secret(
         (400, {}, b""),
         as_json(200, ["canary-body"]),
         as_json(200, {}),
-        as_json(200, {"access_token": "canary-body"}),
         as_json(200, {"access_token": "canary body", "expires_in": 3600}),
         as_json(200, {"access_token": "canary-body", "expires_in": "soon"}),
         as_json(200, {"access_token": "canary-body", "expires_in": 3600, "refresh_in": "soon"}),
-        as_json(200, {"access_token": 7, "expires_in": None}),
+        as_json(200, {"access_token": "canary-body", "expires_in": None}),
+        as_json(200, {"access_token": "canary-body", "expires_in": float("inf")}),
+        as_json(200, {"access_token": ["canary-body"], "expires_in": 3600}),
         (200, {}, b"[" * 100_000),
     ],
     ids=repr,

@@ -11,18 +11,25 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailsluice.auth.secrets import Secrets
-from mailsluice.cli.secret import secret
-from mailsluice.config.models import Config, SecretRef, Service
+from mailsluice.cli.main import Settings
+from mailsluice.cli.secret import command
+from mailsluice.config.models import SecretRef
 from mailsluice.errors import SecretError
 
 
-class FakeSettings:
-    def __init__(self, state_dir: Path) -> None:
-        self.path = Path("/nowhere/mailsluice.toml")
-        self._config = Config(service=Service(state_dir=state_dir))
-
-    def config(self) -> Config:
-        return self._config
+def settings(state_dir: Path) -> Settings:
+    """A configuration that is not complete: the secret it refers to is what these tests are about."""
+    file = state_dir.with_name("mailsluice.toml")
+    file.write_text(f"""\
+        [service]
+        state_dir = "{state_dir}"
+        [credentials.acme]
+        kind = "entra"
+        tenant_id = "contoso"
+        client_id = "app"
+        client_secret = "keyring:acme"
+        """)
+    return Settings(file)
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def state_dir(tmp_path: Path) -> Path:
 
 
 def run(state_dir: Path, *arguments: str, standard_input: bytes | str = b"") -> Result:
-    return CliRunner().invoke(secret, arguments, obj=FakeSettings(state_dir), input=standard_input)
+    return CliRunner().invoke(command, arguments, obj=settings(state_dir), input=standard_input)
 
 
 def stored(state_dir: Path, name: str) -> str:
@@ -87,7 +94,7 @@ def typed(state_dir: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) ->
         patch.setattr("click.termui.hidden_prompt_func", lambda text: prompt(text, hide_input=True))
         patch.setattr("click.termui.visible_prompt_func", lambda text: prompt(text, hide_input=False))
         try:
-            code = secret.main(["set", "acme"], obj=FakeSettings(state_dir), standalone_mode=False)
+            code = command.main(["set", "acme"], obj=settings(state_dir), standalone_mode=False)
         except click.exceptions.Abort:
             return 1, hidden
     return code or 0, hidden
@@ -127,6 +134,6 @@ def test_delete_of_what_is_not_there_is_an_error(state_dir: Path) -> None:
     assert isinstance(run(state_dir, "delete", "acme").exception, SecretError)
 
 
-@pytest.mark.parametrize("command", ["set", "list", "delete"])
-def test_every_command_has_help(state_dir: Path, command: str) -> None:
-    assert run(state_dir, command, "--help").output.startswith("Usage:")
+@pytest.mark.parametrize("name", ["set", "list", "delete"])
+def test_every_command_has_help(state_dir: Path, name: str) -> None:
+    assert run(state_dir, name, "--help").output.startswith("Usage:")

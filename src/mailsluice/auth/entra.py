@@ -33,6 +33,8 @@ _OLD = 300.0
 """Seconds of age from which a token that a server refused may lack a permission granted since."""
 _FAILURE_HOLDS = 5.0
 """Seconds for which a failure answers everybody: those who waited for it, and the next mailboxes."""
+_LIFETIME = 3600.0
+"""Seconds a token lives if its provider does not say (RFC 6749 §5.1 leaves it free to)."""
 _TRANSIENT = {"temporarily_unavailable", "server_error"}
 
 
@@ -104,11 +106,11 @@ class EntraTokens:
         """Ask once; but while a failure holds, it is the answer."""
         since = self._clock.monotonic()
         if self._failure and since < self._failure_ends:
-            raise type(self._failure)(str(self._failure), remedy=self._failure.remedy)
+            raise _copy(self._failure)
         try:
             value, lifetime = self._answer()
         except TokenError as exc:
-            self._failure = exc
+            self._failure = _copy(exc)
             wait = exc.__cause__.retry_after if isinstance(exc.__cause__, NotAnswered) else 0.0
             self._failure_ends = self._clock.monotonic() + max(wait, _FAILURE_HOLDS)
             raise
@@ -119,19 +121,20 @@ class EntraTokens:
         secret = self._secret()
         try:
             answer = self._request(secret)
-            if "error" in answer:
-                raise self._refused(answer, secret)
-            value, lifetime = str(answer["access_token"]), float(answer["expires_in"])
         except Refused as exc:
-            raise self._refused(exc.answer, secret) from None
+            answer = exc.answer
         except requests.RequestException as exc:
             raise self._unavailable(explain(exc)) from exc
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             # msal trusts a provider's answer to be one. The cause is left out, for it may carry the answer.
             raise self._unavailable("its answer makes no sense") from None
+        if "error" in answer:
+            raise self._refused(answer, secret)
+        value = answer.get("access_token")
+        value = value if isinstance(value, str) else ""
         if wrong := flaw(value):
             raise self._unavailable(f"its answer has no token that could be used: {wrong}")
-        return value, lifetime
+        return value, float(answer.get("expires_in", _LIFETIME))
 
     def _request(self, secret: str) -> Mapping[str, Any]:
         http = self._http()
@@ -173,6 +176,11 @@ class EntraTokens:
             + (f" ({ids})" if ids else ""),
             remedy=remedy(description),
         )
+
+
+def _copy(error: TokenError) -> TokenError:
+    """The same error without its traceback, whose frames know the secret, for many threads to raise."""
+    return type(error)(str(error), remedy=error.remedy)
 
 
 def _words(text: object, secret: str) -> str:

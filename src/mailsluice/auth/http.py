@@ -55,7 +55,7 @@ class ProviderHttp:
         """Ask for a document: the provider's OpenID configuration."""
         answer = self._ask("GET", url, **arguments)
         if not answer.ok:
-            raise Refused(answer.json())
+            raise Refused({"error": f"HTTP {answer.status_code}", **answer.json()})
         return answer
 
     def post(self, url: str, **arguments: Any) -> requests.Response:

@@ -9,34 +9,19 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
-from typing import Protocol
 
 import click
 
 from mailsluice.auth.secrets import Secrets, without_line_end
-from mailsluice.config.models import Config
+from mailsluice.cli.main import Settings
 from mailsluice.config.types import NAME
 
 _LONGEST = 64 * 1024
 
 
-class Settings(Protocol):
-    """What the main command knows: which file, and what is in it."""
-
-    @property
-    def path(self) -> Path:
-        """The configuration file."""
-        ...
-
-    def config(self) -> Config:
-        """The configuration, loaded. Raises ConfigurationError."""
-        ...
-
-
 @click.group()
-def secret() -> None:
-    """Secrets in the keyring, which the configuration names as keyring:NAME."""
+def command() -> None:
+    """Put secrets into the keyring, list and delete them; the configuration names them keyring:NAME."""
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -45,7 +30,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     return value
 
 
-@secret.command("set")
+@command.command("set")
 @click.argument("name", callback=_name)
 @click.pass_obj
 def set_(settings: Settings, name: str) -> None:
@@ -55,7 +40,7 @@ def set_(settings: Settings, name: str) -> None:
     click.echo(f"keyring:{name} is set")
 
 
-@secret.command("list")
+@command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.pass_obj
 def list_(settings: Settings, *, as_json: bool) -> None:
@@ -68,7 +53,7 @@ def list_(settings: Settings, *, as_json: bool) -> None:
             click.echo(name)
 
 
-@secret.command()
+@command.command()
 @click.argument("name", callback=_name)
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
