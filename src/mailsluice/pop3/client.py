@@ -7,7 +7,7 @@ or deleted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -151,7 +151,7 @@ class Client:
         self._numbers = {uidl: number for number, uidl in uidls if times[uidl] == 1}
         return tuple(Listed(number, uidl, sizes.get(number)) for number, uidl in uidls)
 
-    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Iterator[Arrival]:
+    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         """Fetch these in order; see `retrieval.retrieve`. `ceiling`: the most octets one message may have."""
         self._begin(self._deadlines.retrieve)
         return retrieve(

@@ -7,7 +7,7 @@ message: chunks pass through.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 
 from mailsluice.errors import CommandRefused, MessageTooLarge
@@ -74,7 +74,7 @@ class Arrival:
 
 def retrieve(
     channel: Channel, messages: Sequence[Listed], *, ceiling: int, deadlines: Deadlines, ahead: bool
-) -> Iterator[Arrival]:
+) -> Generator[Arrival, None, None]:
     """Ask for the messages and yield each as it is its turn; `ahead`: several at once.
 
     A message that is not read to its end when the next is wanted, and all that was asked ahead when

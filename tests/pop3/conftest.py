@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from mailsluice.clock import SystemClock
+from mailsluice.model import Password
+from mailsluice.pop3.client import Client, connect
+from mailsluice.pop3.deadlines import Deadlines
+from mailsluice.pop3.transport import Connections
+from pop3.scripted import HOST, Cut, HandClock, Script, ScriptedServer, Wire, mailbox, server_context
+
+
+@pytest.fixture
+def hand_clock() -> HandClock:
+    return HandClock()
+
+
+def _octets(data: bytes) -> list[bytes]:
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+def _at_random(data: bytes) -> list[bytes]:
+    places = sorted(random.choices(range(len(data) + 1), k=4))  # noqa: S311  places to cut, not keys
+    return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
+
+
+@pytest.fixture(params=[lambda data: [data], _octets, _at_random], ids=["whole", "octets", "random"])
+def cut(request: pytest.FixtureRequest) -> Cut:
+    """The ways in which octets may arrive: every case of the core has to bear all."""
+    chosen: Cut = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture
+def connections() -> Connections:
+    return Connections()
+
+
+@pytest.fixture
+def connected(
+    authority: trustme.CA, ca_file: Path, connections: Connections
+) -> Iterator[Callable[..., Client]]:
+    """Connect to a server that follows the script; deadlines may be named."""
+    with ExitStack() as stack:
+
+        def connect_to(script: Script, **deadlines: Any) -> Client:
+            server = stack.enter_context(ScriptedServer(script, server_context(authority, HOST)))
+            client = connect(
+                mailbox(server.port, ca_file),
+                clock=SystemClock(),
+                connections=connections,
+                deadlines=replace(Deadlines(), **deadlines),
+            )
+            return stack.enter_context(client)
+
+        yield connect_to
+
+
+@pytest.fixture
+def logged_in(connected: Callable[..., Client]) -> Callable[..., Client]:
+    """Connect and log in; the script goes on from there."""
+
+    def connect_to(script: Script, *capabilities: str, **deadlines: Any) -> Client:
+        def whole(wire: Wire) -> None:
+            wire.log_in(*capabilities)
+            script(wire)
+
+        client = connected(whole, **deadlines)
+        client.authenticate("a@x.example", Password("canary-password"))
+        return client
+
+    return connect_to
