@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from mailsluice.config.mistakes import toml_value
 from mailsluice.config.models import (
@@ -88,4 +89,16 @@ def schema_text() -> str:
         "title": "mailsluice configuration",
         "description": "A configuration file of mailsluice.",
     }
-    return json.dumps(schema | head, indent=2, sort_keys=True) + "\n"
+    return json.dumps(_tidy(schema) | head, indent=2, sort_keys=True) + "\n"
+
+
+def _tidy(node: Any) -> Any:
+    """The schema without what says nothing to a person who writes TOML: made-up titles, and null."""
+    if isinstance(node, list):
+        return [_tidy(item) for item in node if item != {"type": "null"}]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _tidy(item) for key, item in node.items() if key != "title" and item is not None}
+    if len(kept.get("anyOf", ())) == 1:
+        kept |= kept.pop("anyOf")[0]
+    return kept

@@ -18,6 +18,7 @@ REDACTED = "[redacted]"
 _CUT = "[cut]"
 _DEEPEST = 8
 _FIRST = ("timestamp", "level", "event")
+_STRUCTLOG = ("_record", "_from_structlog")  # its own notes to itself, which it takes out again
 _SMALL = 256
 _TRACEBACK = "exception"
 _SECRET_KEY = re.compile(
@@ -25,7 +26,7 @@ _SECRET_KEY = re.compile(
 )
 _SECRETS = (
     (re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL), REDACTED),
-    (re.compile(r"(?i:\bbearer)\s+[^\s\x01\"',]+"), f"Bearer {REDACTED}"),  # RFC 6750 §2.1, XOAUTH2
+    (re.compile(r"(?i:\bbearer)\s+[^\s\x01\"',]+"), REDACTED),  # RFC 6750 §2.1, XOAUTH2
     (re.compile(r"eyJ[\w-]{8,}[\w.-]*"), REDACTED),  # {" in base64url: RFC 7519 §3.1
     (re.compile(r"dXNlcj[\w+/=-]{8,}"), REDACTED),  # user= in base64: an XOAUTH2 line
     (re.compile(r"[\w.~-]{3}\dQ~[\w.~-]{20,}"), REDACTED),  # the form of Entra's client secrets
@@ -64,10 +65,9 @@ def clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     Small values are let through first, so that a long one never costs an event its level or its mailbox.
     """
     budget = _Budget()
-    cleaned = {
-        key: budget.value(key, event[key]) for key in sorted(event, key=lambda key: _large(event[key]))
-    }
-    return {key: cleaned[key] for key in dict.fromkeys((*_FIRST, *event)) if key in event}
+    own = [key for key in event if key not in _STRUCTLOG]
+    cleaned = {key: budget.value(key, event[key]) for key in sorted(own, key=lambda key: _large(event[key]))}
+    return {key: cleaned.get(key, event[key]) for key in dict.fromkeys((*_FIRST, *event)) if key in event}
 
 
 def _large(value: object) -> bool:

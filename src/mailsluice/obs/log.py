@@ -34,7 +34,7 @@ def configure(level: str, form: str) -> None:
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*_gather(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_chain(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
@@ -42,8 +42,8 @@ def configure(level: str, form: str) -> None:
     handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_gather(),
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, clean, _renderer(form)],
+            foreign_pre_chain=_chain(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form)],
         )
     )
     root = logging.getLogger()
@@ -57,14 +57,15 @@ def configure(level: str, form: str) -> None:
     threading.excepthook = _uncaught_in_thread
 
 
-def _gather() -> list[Processor]:
-    """What is known of an event beside what its author said."""
+def _chain() -> list[Processor]:
+    """What an event goes through before it is a record: no handler ever sees one that is not clean."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,  # plain text: the structured forms show local variables
+        clean,
     ]
 
 
