@@ -187,7 +187,7 @@ class Client:
         return "PIPELINING" in (self._capabilities or {})
 
     def _begin(self, seconds: float) -> None:
-        if not self._channel.idle:
+        if not self._channel.idle and not self._channel.closed:
             raise LocalProtocolError("another verb while a retrieval is open")
         self._channel.patience = Patience(seconds)
 

@@ -1,0 +1,410 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mailsluice.clock import SystemClock
+from mailsluice.errors import (
+    CommandRefused,
+    ConnectionLost,
+    DeadlineExceeded,
+    LoginRefused,
+    Phase,
+    ProtocolViolation,
+    ServerError,
+    Stopped,
+)
+from mailsluice.model import BearerToken, DeletePermit, Listed, Password
+from mailsluice.pop3.client import Client, connect
+from mailsluice.pop3.protocol import LocalProtocolError
+from mailsluice.pop3.transport import Connections
+from pop3.scripted import Wire
+
+if TYPE_CHECKING:
+    from mailsluice.config.models import Mailbox
+    from mailsluice.session import ports
+
+    def _keeps_the_promises(client: Client, mailbox: Mailbox, connections: Connections) -> ports.Client:
+        """Not run: the type checker proves that the client is what the session asks for."""
+        arrivals: list[ports.Arrival] = list(client.retrieve([], 1))
+        del arrivals
+        return connect(mailbox, clock=SystemClock(), connections=connections)
+
+
+Connect = Callable[..., Client]
+
+TOKEN = BearerToken("canary-token")
+RESPONSE = base64.b64encode(b"user=a@x.example\x01auth=Bearer canary-token\x01\x01").decode()
+
+EXCHANGE = """
+S: +OK The Microsoft Exchange POP3 service is ready. [YQBiAA==]
+C: CAPA
+S: +OK
+S: TOP
+S: UIDL
+S: SASL PLAIN XOAUTH2
+S: USER
+S: .
+C: AUTH XOAUTH2
+S: +
+"""
+
+
+def playing(*transcripts: str) -> Callable[[Wire], None]:
+    def script(wire: Wire) -> None:
+        for transcript in transcripts:
+            wire.play(transcript)
+        wire.until_closed()
+
+    return script
+
+
+def test_a_session_with_exchange_online_from_greeting_to_quit(connected: Connect) -> None:
+    client = connected(
+        playing(
+            EXCHANGE,
+            f"""
+            C: {RESPONSE}
+            S: +OK User successfully authenticated.
+            C: UIDL
+            S: +OK
+            S: 1 6499
+            S: 2 6500
+            S: .
+            C: LIST
+            S: +OK 2 220
+            S: 1 120
+            S: 2 100
+            S: .
+            C: RETR 1
+            S: +OK
+            S: Subject: one
+            S:
+            S: ..
+            S: .
+            C: RETR 2
+            S: +OK
+            S: Subject: two
+            S: .
+            C: DELE 1
+            S: +OK
+            C: DELE 2
+            S: +OK
+            C: QUIT
+            S: +OK Microsoft Exchange Server POP3 server signing off.
+            """,
+        )
+    )
+    assert client.greeting.tag == "ab"
+    client.authenticate("a@x.example", TOKEN)
+    assert client.capabilities()["SASL"] == ("PLAIN", "XOAUTH2")
+    listing = client.listing()
+    assert listing == (Listed(1, b"6499", 120), Listed(2, b"6500", 100))
+    messages = [b"".join(arrival.chunks) for arrival in client.retrieve(listing, 1000)]
+    assert messages == [b"Subject: one\r\n\r\n.\r\n", b"Subject: two\r\n"]
+    assert client.delete([DeletePermit(b"6499"), DeletePermit(b"6500")]) == 2
+    client.quit()
+
+
+def test_a_greeting_of_err_loses_the_connection_with_the_servers_words(connected: Connect) -> None:
+    with pytest.raises(ConnectionLost, match="turned us away") as lost:
+        connected(playing("S: -ERR Server Unavailable. 21"))
+    assert lost.value.reply == "Server Unavailable. 21"
+    assert lost.value.phase is Phase.GREETING
+
+
+@pytest.mark.parametrize("line", ["HTTP/1.1 400 Bad Request", "* OK IMAP4rev1 ready"])
+def test_another_protocol_is_not_mistaken_for_pop3(connected: Connect, line: str) -> None:
+    with pytest.raises(ProtocolViolation) as broken:
+        connected(playing(f"S: {line}"))
+    assert broken.value.reply == line
+
+
+def test_a_refused_token_is_told_in_the_servers_words(connected: Connect) -> None:
+    words = "Authentication failure: unknown user name or bad password."
+    client = connected(playing(EXCHANGE, f"C: {RESPONSE}\nS: -ERR {words}"))
+    with pytest.raises(LoginRefused, match=r"a@x\.example") as refused:
+        client.authenticate("a@x.example", TOKEN)
+    assert refused.value.reply == words
+    assert "canary" not in str(refused.value)
+
+
+def test_a_challenge_after_the_token_is_answered_and_its_reason_told(connected: Connect) -> None:
+    challenge = base64.b64encode(b'{"status":"400","scope":"https://x.example/ canary-token"}').decode()
+    client = connected(playing(EXCHANGE, f"C: {RESPONSE}\nS: + {challenge}\nC: \nS: -ERR no"))
+    with pytest.raises(LoginRefused, match=r"status 400, scope https://x\.example/") as refused:
+        client.authenticate("a@x.example", TOKEN)
+    assert refused.value.reply == "no"
+    assert "canary" not in str(refused.value)
+
+
+def test_challenges_without_end_break_the_protocol(connected: Connect) -> None:
+    client = connected(playing(EXCHANGE, f"C: {RESPONSE}\nS: + e30=\nC: \nS: + e30="))
+    with pytest.raises(ProtocolViolation, match="goes on asking"):
+        client.authenticate("a@x.example", TOKEN)
+
+
+def test_auth_refused_at_once_sends_no_token(connected: Connect) -> None:
+    client = connected(
+        playing(
+            "S: +OK\nC: CAPA\nS: -ERR what\nC: AUTH XOAUTH2\nS: -ERR Protocol error. Connection is closed. 10"
+        )
+    )
+    with pytest.raises(LoginRefused) as refused:
+        client.authenticate("a@x.example", TOKEN)
+    assert refused.value.reply == "Protocol error. Connection is closed. 10"
+
+
+def test_a_refused_password_is_told_without_it(connected: Connect) -> None:
+    client = connected(
+        playing("S: +OK\nC: CAPA\nS: -ERR\nC: USER a\nS: +OK\nC: PASS canary\nS: -ERR canary is wrong")
+    )
+    with pytest.raises(LoginRefused) as refused:
+        client.authenticate("a", Password("canary"))
+    assert refused.value.reply == "*** is wrong"
+    assert "canary" not in str(refused.value)
+
+
+def test_a_refused_user_sends_no_password(connected: Connect) -> None:
+    client = connected(playing("S: +OK\nC: CAPA\nS: -ERR\nC: USER a\nS: -ERR unknown"))
+    with pytest.raises(LoginRefused):
+        client.authenticate("a", Password("canary"))
+
+
+@pytest.mark.parametrize("login", [BearerToken("canary\r\nDELE 1"), Password("canary\r\nDELE 1")])
+def test_a_login_that_would_smuggle_a_command_is_not_sent(
+    connected: Connect, login: BearerToken | Password
+) -> None:
+    sent = []
+
+    def script(wire: Wire) -> None:
+        wire.play("S: +OK\nC: CAPA\nS: -ERR")
+        sent.append(wire.until_closed())
+
+    with connected(script) as client, pytest.raises(LoginRefused, match="nothing was sent") as refused:
+        client.authenticate("a", login)
+    assert "canary" not in str(refused.value)
+    assert b"".join(sent) == b""
+
+
+def test_a_message_listed_without_a_size_has_none(logged_in: Connect) -> None:
+    client = logged_in(
+        playing("C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: +OK\nS: 2 5\nS: nonsense\nS: .")
+    )
+    assert client.listing() == (Listed(1, b"a", None), Listed(2, b"b", 5))
+
+
+def test_a_refused_list_leaves_the_sizes_out(logged_in: Connect) -> None:
+    client = logged_in(playing("C: UIDL\nS: +OK\nS: 1 a\nS: .\nC: LIST\nS: -ERR no"))
+    assert client.listing() == (Listed(1, b"a", None),)
+
+
+def test_a_refused_uidl_leaves_the_session_alive(logged_in: Connect) -> None:
+    client = logged_in(playing("C: UIDL\nS: -ERR not connected\nC: QUIT\nS: +OK"))
+    with pytest.raises(CommandRefused) as refused:
+        client.listing()
+    assert (refused.value.phase, refused.value.reply) == (Phase.LISTING, "not connected")
+    client.quit()
+
+
+def test_a_refused_uidl_leaves_a_pipelining_session_alive(logged_in: Connect) -> None:
+    client = logged_in(
+        playing("C: UIDL\nC: LIST\nS: -ERR no\nS: +OK\nS: 1 5\nS: .\nC: QUIT\nS: +OK"), "PIPELINING"
+    )
+    with pytest.raises(CommandRefused):
+        client.listing()
+    client.quit()
+
+
+def test_a_malformed_uidl_listing_ends_the_session(logged_in: Connect) -> None:
+    client = logged_in(playing("C: UIDL\nS: +OK\nS: 1 a\nS: 1 b\nS: .\nC: LIST\nS: +OK\nS: ."))
+    with pytest.raises(ProtocolViolation, match="1 b"):
+        client.listing()
+    with pytest.raises(ConnectionLost):
+        client.quit()
+
+
+def test_a_pipelining_server_is_asked_for_uidl_and_list_at_once(logged_in: Connect) -> None:
+    client = logged_in(playing("C: UIDL\nC: LIST\nS: +OK\nS: 1 a\nS: .\nS: +OK\nS: 1 5\nS: ."), "PIPELINING")
+    assert client.listing() == (Listed(1, b"a", 5),)
+
+
+def test_a_body_without_end_is_given_up(connected: Connect) -> None:
+    def endless(wire: Wire) -> None:
+        wire.play("S: +OK\nC: CAPA\nS: +OK")
+        with contextlib.suppress(OSError):  # the client hangs up
+            while True:
+                wire.send(b"X\r\n" * 1000)
+
+    with connected(endless) as client, pytest.raises(ProtocolViolation, match="more than") as broken:
+        client.authenticate("a", TOKEN)
+    assert broken.value.phase is Phase.CAPABILITIES
+
+
+def test_stat_counts_messages_and_octets(logged_in: Connect) -> None:
+    assert logged_in(playing("C: STAT\nS: +OK 2 320")).stat() == (2, 320)
+
+
+def test_a_refused_stat_says_so(logged_in: Connect) -> None:
+    with pytest.raises(CommandRefused, match="STAT"):
+        logged_in(playing("C: STAT\nS: -ERR no")).stat()
+
+
+LISTED = "C: UIDL\nS: +OK\nS: 1 a\nS: 2 twice\nS: 3 c\nS: 4 twice\nS: .\nC: LIST\nS: -ERR\n"
+
+
+def test_a_uidl_that_is_listed_twice_or_not_at_all_is_never_deleted(logged_in: Connect) -> None:
+    client = logged_in(playing(LISTED, "C: DELE 3\nS: +OK\nC: QUIT\nS: +OK"))
+    client.listing()
+    assert client.delete([DeletePermit(b"twice"), DeletePermit(b"c"), DeletePermit(b"unknown")]) == 1
+    client.quit()
+
+
+def test_a_refused_deletion_is_not_counted_and_stops_nothing(logged_in: Connect) -> None:
+    client = logged_in(playing(LISTED, "C: DELE 1\nS: -ERR no\nC: DELE 3\nS: +OK"))
+    client.listing()
+    assert client.delete([DeletePermit(b"a"), DeletePermit(b"c")]) == 1
+
+
+def test_a_pipelining_server_is_asked_for_deletions_at_once(logged_in: Connect) -> None:
+    client = logged_in(
+        playing(
+            "C: UIDL\nC: LIST\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: -ERR", "C: DELE 1\nC: DELE 2\nS: -ERR\nS: +OK"
+        ),
+        "PIPELINING",
+    )
+    client.listing()
+    assert client.delete([DeletePermit(b"a"), DeletePermit(b"b")]) == 1
+
+
+def test_deleting_before_a_listing_is_a_bug(logged_in: Connect) -> None:
+    with pytest.raises(LocalProtocolError):
+        logged_in(playing("")).delete([DeletePermit(b"a")])
+
+
+def test_a_refused_quit_says_that_deletions_may_be_missing(logged_in: Connect) -> None:
+    client = logged_in(playing("C: QUIT\nS: -ERR some deleted messages not removed"))
+    with pytest.raises(CommandRefused) as refused:
+        client.quit()
+    assert refused.value.phase is Phase.QUIT
+    assert refused.value.reply == "some deleted messages not removed"
+
+
+def test_a_close_instead_of_an_answer_to_quit_loses_the_connection(logged_in: Connect) -> None:
+    client = logged_in(lambda wire: wire.expect(b"QUIT"))
+    with pytest.raises(ConnectionLost) as lost:
+        client.quit()
+    assert lost.value.phase is Phase.QUIT
+
+
+def test_a_session_that_the_server_ended_carries_its_last_words(logged_in: Connect) -> None:
+    client = logged_in(lambda wire: wire.play("C: UIDL\nS: -ERR Server Unavailable. 21"))
+    with pytest.raises(CommandRefused):
+        client.listing()
+    with pytest.raises(ConnectionLost) as lost:
+        client.stat()
+    assert lost.value.reply in {
+        "Server Unavailable. 21",
+        "",
+    }  # sending may notice the end before reading does
+
+
+def test_leaving_the_client_closes_the_connection(logged_in: Connect, connections: Connections) -> None:
+    with logged_in(playing("")):
+        assert len(connections) == 1
+    assert len(connections) == 0
+
+
+def fetch(client: Client) -> list[bytes]:
+    return [b"".join(arrival.chunks) for arrival in client.retrieve([Listed(1, b"a")], 1000)]
+
+
+SILENCES: list[tuple[Phase, str, str, Callable[[Client], object]]] = [
+    (Phase.LISTING, "listing", "C: UIDL", Client.listing),
+    (Phase.LISTING, "listing", "C: UIDL\nS: +OK\nS: 1 a", Client.listing),
+    (Phase.RETRIEVE, "retrieve", "C: RETR 1", fetch),
+    (Phase.RETRIEVE, "retrieve", "C: RETR 1\nS: +OK\nS: half", fetch),
+    (Phase.QUIT, "quit", "C: QUIT", Client.quit),
+]
+
+
+@pytest.mark.parametrize(("phase", "deadline", "transcript", "verb"), SILENCES)
+def test_silence_exceeds_the_deadline_of_its_phase(
+    logged_in: Connect, phase: Phase, deadline: str, transcript: str, verb: Callable[[Client], object]
+) -> None:
+    client = logged_in(playing(transcript), **{deadline: 0.05})
+    with pytest.raises(DeadlineExceeded) as slow:
+        verb(client)
+    assert slow.value.phase is phase
+    with pytest.raises(ServerError):
+        client.stat()
+
+
+def test_silence_of_a_deletion_exceeds_its_deadline(logged_in: Connect) -> None:
+    client = logged_in(playing(LISTED, "C: DELE 1"), delete=0.05)
+    client.listing()
+    with pytest.raises(DeadlineExceeded) as slow:
+        client.delete([DeletePermit(b"a")])
+    assert slow.value.phase is Phase.DELETE
+
+
+def test_silence_instead_of_a_greeting_exceeds_its_deadline(
+    connected: Connect, connections: Connections
+) -> None:
+    with pytest.raises(DeadlineExceeded) as slow:
+        connected(playing(""), greeting=0.05)
+    assert slow.value.phase is Phase.GREETING
+    assert len(connections) == 0
+
+
+def test_silence_after_the_token_exceeds_its_deadline(connected: Connect) -> None:
+    client = connected(playing(EXCHANGE, f"C: {RESPONSE}"), auth=0.05)
+    with pytest.raises(DeadlineExceeded) as slow:
+        client.authenticate("a@x.example", TOKEN)
+    assert slow.value.phase is Phase.AUTH
+
+
+def test_silence_after_capa_exceeds_the_greetings_deadline(connected: Connect) -> None:
+    client = connected(playing("S: +OK\nC: CAPA"), greeting=0.2)
+    with pytest.raises(DeadlineExceeded) as slow:
+        client.capabilities()
+    assert slow.value.phase is Phase.CAPABILITIES
+
+
+def test_a_client_tires_before_the_session_must_end(connected: Connect) -> None:
+    assert not connected(playing("S: +OK")).tired
+    assert connected(playing("S: +OK"), tired=0).tired
+
+
+def test_an_abort_in_the_middle_of_a_verb_stops_it(logged_in: Connect, connections: Connections) -> None:
+    def cut_off(wire: Wire) -> None:
+        wire.expect(b"UIDL")
+        connections.abort_all()
+        wire.until_closed()
+
+    client = logged_in(cut_off)
+    with pytest.raises(Stopped):
+        client.listing()
+
+
+def test_an_octet_at_a_time_is_as_good_as_all_at_once(connected: Connect) -> None:
+    def dribble(wire: Wire) -> None:
+        for asked, reply in [
+            (b"", b"+OK ready\r\n"),
+            (b"CAPA", b"+OK\r\nUIDL\r\n.\r\n"),
+            (b"USER a", b"+OK\r\n"),
+            (b"PASS canary", b"+OK\r\n"),
+            (b"RETR 1", b"+OK\r\n..a\r\n\r\n.\r\n"),
+        ]:
+            if asked:
+                wire.expect(asked)
+            for octet in reply:
+                wire.send(bytes([octet]))
+
+    client = connected(dribble)
+    client.authenticate("a", Password("canary"))
+    assert fetch(client) == [b".a\r\n\r\n"]
