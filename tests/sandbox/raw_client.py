@@ -41,10 +41,19 @@ class RawClient:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         context = ssl.create_default_context(cafile=str(sandbox.ca_file))
-        plain = socket.create_connection(("127.0.0.1", sandbox.pop3_port), timeout=10)
         with contextlib.ExitStack() as stack:
-            stack.callback(plain.close)
-            self.tls = context.wrap_socket(plain, server_hostname=sandbox.host, suppress_ragged_eofs=False)
+            plain = stack.enter_context(
+                socket.create_connection(("127.0.0.1", sandbox.pop3_port), timeout=10)
+            )
+            self.tls = stack.enter_context(
+                context.wrap_socket(
+                    plain,
+                    server_hostname=sandbox.host,
+                    suppress_ragged_eofs=False,
+                    do_handshake_on_connect=False,
+                )
+            )
+            self.tls.do_handshake()
             stack.pop_all()
         self._buffer = b""
 
