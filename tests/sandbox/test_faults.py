@@ -181,6 +181,13 @@ def test_drips_one_octet_at_a_time(sandbox: Sandbox, mailbox: SandboxMailbox, cl
     assert {len(piece) for piece in pieces} == {1}
 
 
+def test_drips_as_slowly_as_it_is_told(sandbox: Sandbox, client: RawClient) -> None:
+    drip = sandbox.faults.add(Fault("NOOP", Drip(pause=1000)))
+    log_in(client).send(b"NOOP\r\n")
+    assert client.exactly(1) == b"+"
+    assert later(lambda: client.exactly(4), drip.release) == b"OK\r\n"
+
+
 def test_refuses_one_message_and_gives_the_others(
     sandbox: Sandbox, mailbox: SandboxMailbox, client: RawClient
 ) -> None:
