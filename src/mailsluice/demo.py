@@ -7,7 +7,6 @@ do by a configuration file and signals alone, as an administrator does.
 from __future__ import annotations
 
 import hashlib
-import json
 import signal
 import subprocess
 import sys
@@ -69,6 +68,7 @@ class Demo:
         self._say = console.print
         self._sandbox = sandbox
         self._config = folder / "mailsluice.toml"
+        self._ca_file = folder / "ca.pem"
         self._log = folder / "mailsluice.log"
         self._actors = [
             self._actor("invoices", "spool", "false", "delete once stored"),
@@ -87,6 +87,7 @@ class Demo:
         invoices.receive(mail.umlauts(1), mail.invoice(2))
         scans.receive(mail.inline_image(3), mail.scan(4))
         archive.receive(mail.note(5), mail.invoice(6))
+        self._ca_file.write_bytes(self._sandbox.ca_file.read_bytes())
         self._config.write_text(self._configuration(), encoding="utf-8")
         self._call("secret", "set", "sandbox", stdin=self._sandbox.client_secret)
         self._say(f"Configuration written, client secret stored in the sealed keyring: {self._config}\n")
@@ -114,7 +115,7 @@ class Demo:
         self._prove()
 
     def _prove(self) -> None:
-        columns = ("mailbox", "policy", "sent", "stored", "twice", "lost", "on server", "where")
+        columns = ("mailbox", "stored as", "policy", "sent", "stored", "twice", "lost", "still on server")
         table = Table(*columns, box=None, pad_edge=False)
         faults = 0
         for actor in self._actors:
@@ -123,12 +124,14 @@ class Demo:
             lost = sum(not stored[_digest(message)] for message in actor.sent)
             faults += twice + lost
             row = (len(actor.sent), stored.total(), twice, lost, len(actor.mailbox.remaining()))
-            table.add_row(actor.name, actor.policy, *map(str, row), f"{actor.folder}/ ({actor.sink})")
+            table.add_row(f"{actor.name}/", actor.sink, actor.policy, *map(str, row))
         self._say(table)
         self._say(f"\nThe files are yours to look at: {self._folder}")
         self._say(f"What the daemon logged, one line a poll: {self._log}")
+        self._say(f"What it remembers: mailsluice -c {self._config} status")
         sample = min(self._actors[0].folder.glob("*.json"))
-        self._say(f"A message's description: {json.loads(sample.read_text())['subject']!r} in {sample.name}")
+        self._say(f"One message's description, {sample}:")
+        self._say(sample.read_text())
         if faults:
             raise DemoFailed(f"{faults} messages lost or stored twice")
 
@@ -169,13 +172,13 @@ tenant_id     = "{sandbox.tenant_id}"
 client_id     = "{sandbox.client_id}"
 client_secret = "keyring:sandbox"
 authority     = "{sandbox.authority}"
-ca_file       = "{sandbox.ca_file}"
+ca_file       = "{self._ca_file}"
 
 [defaults]
 credential = "sandbox"
 host       = "{sandbox.host}"
 port       = {sandbox.pop3_port}
-ca_file    = "{sandbox.ca_file}"
+ca_file    = "{self._ca_file}"
 every      = "1s"
 """
         return head + "".join(
