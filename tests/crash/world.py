@@ -1,0 +1,153 @@
+"""One mailbox polled by a program that is killed: its server, its sink, and a consumer who is quick."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import pytest
+
+from crash.victim import Fate, Point, ordered
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import MailboxKey, State
+from mailsluice.sandbox import Sandbox, mail
+
+KILLED = -9
+PASSWORD = "canary-password"
+MAIL = (mail.note(1), mail.scan(2, 60_000), mail.invoice(3))
+"""Of these the second is so large that it comes in several pieces."""
+
+UNTROUBLED = Fate()
+_NEVER_SO_MANY = 6
+
+
+class Nursery:
+    """The process that forks a child for each poll. See `victim`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("victim.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def poll(self, config: Path, output: Path, fate: Fate) -> int:
+        """Poll once; the exit code, negative for a signal. Reports and log are added to `output`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(ordered(fate, ["-c", str(config), "poll", "--json"], output))
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        with self._process as process:
+            process.kill()
+
+
+class World:
+    """One mailbox of a sandbox that others use too, with a configuration of its own."""
+
+    def __init__(self, home: Path, sandbox: Sandbox, nursery: Nursery, *, sink: str, leave: str) -> None:
+        self.sink = sink
+        self.leave = leave
+        self.printed = ""
+        self.log = ""
+        self._home = home
+        self.place = home / "sink"
+        self.server = sandbox.mailbox(f"{uuid4()}@acme.example", PASSWORD)
+        self._key = MailboxKey(sandbox.host, self.server.address)
+        self._state_dir = home / "state"
+        self._config = home / "mailsluice.toml"
+        self._nursery = nursery
+        self.taken: list[bytes] = []
+        self._config.write_text(self._configuration(sandbox, leave))
+        (home / "password").write_text(PASSWORD)
+        (home / "password").chmod(0o600)
+        self.uidls = [self.server.deliver(message) for message in MAIL]
+
+    def _configuration(self, sandbox: Sandbox, leave: str) -> str:
+        return f"""\
+service.state_dir = "{self._state_dir}"
+[credentials.old]
+kind     = "password"
+password = "file:{self._home}/password"
+[mailboxes.invoices]
+address         = "{self.server.address}"
+credential      = "old"
+host            = "{sandbox.host}"
+port            = {sandbox.pop3_port}
+ca_file         = "{sandbox.ca_file}"
+sink            = {{ kind = "{self.sink}", path = "{self.place}" }}
+leave_on_server = {leave}
+"""
+
+    @property
+    def files_a_message(self) -> int:
+        return 2 if self.sink == "spool" else 1
+
+    def poll(self, fate: Fate = UNTROUBLED) -> int:
+        """Poll once, as a new process; its exit code. What it prints is in `printed`, and printed again."""
+        output = self._home / f"output-{len(list(self._home.glob('output-*')))}"
+        code = self._nursery.poll(self._config, output, fate)
+        self.printed = output.read_text()
+        self.log += self.printed
+        print(self.printed)
+        return code
+
+    def kill(self, point: Point, *, days: int = 0) -> None:
+        """Poll, be killed at this point, and let the consumer take what there is to see."""
+        assert self.poll(Fate(point, days=days)) == KILLED, f"survived {point}"
+        self.consume()
+
+    def consume(self) -> None:
+        """Take every message that can be seen away, as a consumer does; each is whole."""
+        for path in self.visible():
+            if self.sink == "spool":
+                description = json.loads(path.with_suffix(".json").read_bytes())
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == description["sha256"]
+            self.taken.append(path.read_bytes())
+            path.unlink()
+
+    def visible(self) -> list[Path]:
+        return sorted(self.place.glob("*.eml" if self.sink == "spool" else "new/*"))
+
+    def staged(self) -> list[Path]:
+        return [path for path in self.place.glob("*staging/*/*") if path.is_file()]
+
+    def settle(self, *, days: int = 0) -> None:
+        """Poll until nothing changes any more, each time as a new process."""
+        for _ in range(_NEVER_SO_MANY):
+            before = self._state()
+            assert self.poll(Fate(days=days)) == 0
+            if self._state() == before:
+                return
+        pytest.fail("it never came to rest")
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.visible(), self.staged(), self.server.remaining(), self.server.retrieved
+
+    def assert_each_once(self) -> None:
+        """Every message came once, octet for octet, and nothing else did; staging is empty."""
+        came = Counter([*self.taken, *(path.read_bytes() for path in self.visible())])
+        sent = MAIL if self.sink == "spool" else [message.replace(b"\r\n", b"\n") for message in MAIL]
+        assert [came[message] for message in sent] == [1] * len(sent)
+        assert came.total() == len(sent)
+        assert self.staged() == []
+
+    def ledger(self) -> Counter[State]:
+        """How many messages the ledger has in each state."""
+        with Ledger(self._state_dir, read_only=True) as ledger:
+            return Counter(known.state for known in ledger.known(self._key).values())
