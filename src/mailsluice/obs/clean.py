@@ -92,7 +92,7 @@ class _Budget:
         if isinstance(value, (Mapping, list, tuple, set, frozenset)):
             return self._nested(value, depth + 1) if depth < _DEEPEST else _CUT
         if isinstance(value, (bytes, bytearray)):
-            return self._text(key, value.decode("ascii", "backslashreplace"))
+            return self._text(key, value[:MOST_OCTETS].decode("ascii", "backslashreplace"))
         return self._text(key, str(value))
 
     def _nested(self, value: Mapping[object, object] | Collection[object], depth: int) -> object:

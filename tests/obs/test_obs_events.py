@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import structlog
+
+from mailsluice.model import SessionReport
+from mailsluice.obs import events
+
+Configure = Callable[[str, str], None]
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+def report(outcome: str) -> SessionReport:
+    return SessionReport(
+        mailbox="invoices",
+        started=datetime(2026, 11, 22, 3, 45, tzinfo=UTC),
+        listed=9,
+        fetched=3,
+        stored=3,
+        deleted=2,
+        octets=4096,
+        seconds=1.25,
+        waiting=4,
+        outcome=outcome,
+        detail="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level"),
+    [("ok", "info"), ("stopped", "info"), ("mailbox-locked", "info"), ("login-refused", "warning")],
+)
+def test_a_session_is_one_line_with_all_its_counts(
+    configure: Configure, lines: Lines, outcome: str, level: str
+) -> None:
+    configure("info", "json")
+    events.session(structlog.get_logger(), report(outcome))
+    (line,) = lines()
+    assert (line["event"], line["level"], line["outcome"]) == ("session", level, outcome)
+    assert (line["listed"], line["fetched"], line["stored"], line["deleted"], line["waiting"]) == (
+        9,
+        3,
+        3,
+        2,
+        4,
+    )
+    assert (line["started"], line["seconds"]) == ("2026-11-22T03:45:00+00:00", 1.25)
+
+
+def test_no_two_events_have_one_name() -> None:
+    names = [value for name, value in vars(events).items() if name.isupper() and name[0] != "_"]
+    assert len(names) == len(set(names))
+    assert all(name == name.lower() and name.isprintable() for name in names)
