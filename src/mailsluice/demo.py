@@ -71,9 +71,9 @@ class Demo:
         self._ca_file = folder / "ca.pem"
         self._log = folder / "mailsluice.log"
         self._actors = [
-            self._actor("invoices", "spool", "false", "delete once stored"),
-            self._actor("scans", "maildir", "true", "keep on the server"),
-            self._actor("archive", "spool", '"30d"', "delete after 30 days"),
+            self._actor("invoices", "spool", "false", "delete"),
+            self._actor("scans", "maildir", "true", "keep"),
+            self._actor("archive", "spool", '"30d"', "keep 30 days"),
         ]
 
     def _actor(self, name: str, sink: str, leave: str, policy: str) -> Actor:

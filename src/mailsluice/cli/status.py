@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 from rich.console import Console
@@ -12,12 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from mailsluice.cli.main import Settings
+from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey
 from mailsluice.obs.clean import printable
+
+_COLUMNS = ("mailbox", "last_success", "next_poll", "stored", "waiting", "failures", "outcome")
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @click.command()
@@ -32,42 +36,46 @@ def command(settings: Settings, *, as_json: bool) -> None:
             reports = ledger.reports()
     rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in config.mailboxes.values()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
     else:
-        _show(rows)
+        _show(rows, SystemClock().now())
 
 
 def _row(mailbox: Mailbox, report: MailboxReport | None) -> dict[str, object]:
-    if report is None:
-        return {"mailbox": mailbox.name, "address": mailbox.address, "outcome": "never polled"}
+    last = report.last if report else None
     return {
         "mailbox": mailbox.name,
         "address": mailbox.address,
-        "last_success": _iso(report.last_success),
-        "next_poll": _iso(report.next_poll),
-        "stored": report.total_stored,
-        "waiting": report.last.waiting if report.last else 0,
-        "failures": report.failures,
-        "outcome": report.last.outcome if report.last else "never polled",
-        "error": report.last_error if report.failures else "",
+        "last_success": report.last_success if report else None,
+        "next_poll": report.next_poll if report else None,
+        "stored": report.total_stored if report else 0,
+        "waiting": last.waiting if last else 0,
+        "failures": report.failures if report else 0,
+        "outcome": last.outcome if last else "never polled",
+        "error": report.last_error if report and report.failures else "",
     }
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds")
-
-
-def _show(rows: list[dict[str, object]]) -> None:
-    console = Console()
-    columns = ("mailbox", "last_success", "next_poll", "stored", "waiting", "failures", "outcome")
-    table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False)
+def _show(rows: list[dict[str, object]], now: datetime) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table(*(column.replace("_", " ") for column in _COLUMNS), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(_cell(row[column], now) for column in _COLUMNS))
     console.print(table)
     for row in rows:
-        if row.get("error"):
-            console.print(Text(f"{row['mailbox']}: {printable(str(row['error']))}"), soft_wrap=True)
+        if row["error"]:
+            console.print(Text(f"{row['mailbox']}: {printable(str(row['error']))}"))
 
 
-def _cell(value: object) -> Text:
-    return Text("-" if value is None else printable(str(value)))
+def _cell(value: object, now: datetime) -> Text:
+    if value is None:
+        return Text("-")
+    return Text(_distance(value - now) if isinstance(value, datetime) else printable(str(value)))
+
+
+def _distance(time: timedelta) -> str:
+    """How far away a moment is: `in 45 s`, `3 h ago`."""
+    seconds = round(abs(time).total_seconds())
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds >= size or size == 1)
+    amount = f"{seconds // size} {unit}"
+    return f"in {amount}" if time > timedelta() else f"{amount} ago"
