@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,18 @@ def test_the_address_is_put_into_arguments_and_no_shell_reads_them() -> None:
     assert command_token(command, ADDRESS) == "a@b.example|--user=a@b.example|$(id);{other}"
 
 
-def test_standard_input_is_closed() -> None:
-    assert command_token(script("print(f'read-{len(sys.stdin.read())}')"), ADDRESS) == "read-0"
+def test_standard_input_is_not_ours() -> None:
+    ours, end = os.pipe()
+    os.write(end, b"what is typed")
+    os.close(end)
+    kept = os.dup(0)
+    os.dup2(ours, 0)
+    try:
+        assert command_token(script("print(f'read-{len(sys.stdin.read())}')"), ADDRESS) == "read-0"
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(ours)
 
 
 def test_what_it_says_on_standard_error_does_not_matter_if_it_succeeds() -> None:
@@ -92,6 +103,31 @@ def test_at_the_deadline_it_is_killed_with_all_it_started(tmp_path: Path) -> Non
     os.set_blocking(reader, True)
     with os.fdopen(reader, "rb") as end:
         assert end.read() == b"started\n"
+
+
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_a_flood_is_not_kept_and_ends_at_the_deadline(descriptor: int) -> None:
+    command = ("/bin/sh", "-c", f"exec yes canary >&{descriptor}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(TokenUnavailable):
+            command_token(command, ADDRESS, deadline=0.3)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2 * 1024 * 1024
+
+
+def test_a_token_of_the_greatest_length_comes_whole() -> None:
+    assert command_token(script("print('c' * 65535)"), ADDRESS) == "c" * 65535
+    with pytest.raises(TokenRefused, match="printed no token"):
+        command_token(script("print('c' * 300_000)"), ADDRESS)
+
+
+def test_a_program_that_closes_its_output_and_stays_is_killed() -> None:
+    command = ("/bin/sh", "-c", "exec >&- 2>&-; exec sleep 50")
+    with pytest.raises(TokenUnavailable):
+        command_token(command, ADDRESS, deadline=0.3)
 
 
 def test_a_child_that_outlives_it_with_its_output_open_does_not_hold_us() -> None:

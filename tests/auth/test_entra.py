@@ -420,6 +420,17 @@ def test_an_old_token_that_a_server_refused_is_replaced_once(
     assert len(endpoint.forms) == 2
 
 
+def test_a_refusal_of_the_token_before_does_not_drop_the_one_held(
+    endpoint: TokenEndpoint, tokens: EntraTokens, clock: HandClock
+) -> None:
+    tokens.token()
+    clock.seconds += 2701
+    tokens.token()
+    clock.seconds += 300
+    tokens.forget("canary-token-1")
+    assert tokens.token() == "canary-token-2"
+
+
 def test_a_young_token_is_kept_though_a_server_refused_it(
     endpoint: TokenEndpoint, tokens: EntraTokens, clock: HandClock
 ) -> None:

@@ -7,8 +7,10 @@ the program printed on standard output: that is the token.
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 
 from mailsluice.auth.token import flaw
@@ -17,6 +19,7 @@ from mailsluice.errors import TokenRefused, TokenUnavailable
 _DEADLINE = 60.0
 _LONGEST_WORDS = 300
 _SHORTEST_SECRET = 8
+_KEPT = 128 * 1024
 
 
 def command_token(command: Sequence[str], address: str, *, deadline: float = _DEADLINE) -> str:
@@ -63,7 +66,7 @@ def _run(argv: Sequence[str], deadline: float) -> tuple[int, bytes, bytes]:
         ) from exc
     with process:
         try:
-            output, complaint = process.communicate(timeout=deadline)
+            output, complaint = _hear(process, deadline)
         except subprocess.TimeoutExpired:
             # Its leader is not reaped yet, so the group's number is still its own.
             os.killpg(process.pid, signal.SIGKILL)
@@ -72,6 +75,30 @@ def _run(argv: Sequence[str], deadline: float) -> tuple[int, bytes, bytes]:
                 remedy=f"run {argv[0]} by hand, as the service's user; it must not ask for anything",
             ) from None
     return process.returncode, output, complaint
+
+
+def _hear(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
+    """Standard output and error until the process has ended; of a flood, its end.
+
+    Raises subprocess.TimeoutExpired. (`communicate` would keep all that a program gone mad can print.)
+    """
+    end = time.monotonic() + deadline
+    heard = {stream.fileno(): b"" for stream in (process.stdout, process.stderr) if stream}
+    with selectors.DefaultSelector() as selector:
+        for descriptor in heard:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, deadline)
+            for key, _ in selector.select(left):
+                octets = os.read(key.fd, _KEPT)
+                heard[key.fd] = (heard[key.fd] + octets)[-_KEPT:]
+                if not octets:
+                    selector.unregister(key.fd)
+    process.wait(max(0.0, end - time.monotonic()))
+    output, complaint = heard.values()
+    return output, complaint
 
 
 def _last_line(complaint: bytes, output: bytes) -> str:
