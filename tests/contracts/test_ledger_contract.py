@@ -1,0 +1,193 @@
+"""What every ledger promises: `session.ports.Ledger`, on each implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailsluice.errors import Bug, MailboxLocked
+from mailsluice.ledger.ledger import Ledger as SqliteLedger
+from mailsluice.model import DeletePermit, Known, MailboxKey, Staged, State, Stored
+from mailsluice.session.ports import Ledger
+
+NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+KEY = MailboxKey("host.example", "a@b.example")
+OTHER = MailboxKey("host.example", "c@b.example")
+STAGED = (Staged(b"u1", "n1", 10, 9), Staged(b"u2", "n2", 20, None))
+STORED = (Stored(b"u1", "n1"), Stored(b"u2", "n2"))
+SINK = "spool:/x"
+
+
+@pytest.fixture(params=["sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    with SqliteLedger(tmp_path / "state") as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def stored(ledger: Ledger) -> Ledger:
+    ledger.record(KEY, STAGED, SINK, NOW)
+    ledger.commit(KEY, STORED, LATER)
+    return ledger
+
+
+def states(ledger: Ledger) -> dict[bytes, State]:
+    return {uidl: known.state for uidl, known in ledger.known(KEY).items()}
+
+
+def test_a_new_ledger_knows_nothing(ledger: Ledger) -> None:
+    assert ledger.known(KEY) == {}
+    assert ledger.half_done(KEY) == {}
+    assert ledger.permits(KEY, [b"u1"]) == ()
+
+
+def test_recorded_messages_are_half_done(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED, SINK, NOW)
+    assert ledger.half_done(KEY) == {SINK: STAGED}
+    assert ledger.known(KEY) == {b"u1": Known(State.STAGED, NOW, 9), b"u2": Known(State.STAGED, NOW, None)}
+
+
+def test_half_done_messages_are_told_apart_by_sink(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED[:1], SINK, NOW)
+    ledger.record(KEY, STAGED[1:], "maildir:/y", NOW)
+    assert ledger.half_done(KEY) == {SINK: STAGED[:1], "maildir:/y": STAGED[1:]}
+
+
+def test_half_done_messages_may_not_be_deleted(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED, SINK, NOW)
+    assert ledger.permits(KEY, [b"u1", b"u2"]) == ()
+
+
+def test_commit_makes_them_stored_and_permits_their_deletion(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED, SINK, NOW)
+    assert ledger.commit(KEY, STORED, LATER) == (DeletePermit(b"u1"), DeletePermit(b"u2"))
+    assert ledger.half_done(KEY) == {}
+    assert ledger.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9)
+
+
+def test_commit_again_permits_again_and_keeps_the_time(stored: Ledger) -> None:
+    assert len(stored.commit(KEY, STORED, LATER + timedelta(days=1))) == 2
+    assert stored.known(KEY)[b"u1"].since == LATER
+
+
+def test_commit_of_what_was_never_recorded_permits_nothing(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED[:1], SINK, NOW)
+    assert ledger.commit(KEY, STORED, LATER) == (DeletePermit(b"u1"),)
+    assert states(ledger) == {b"u1": State.STORED}
+
+
+def test_commit_under_another_name_than_recorded_permits_nothing(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED[:1], SINK, NOW)
+    assert ledger.commit(KEY, [Stored(b"u1", "another")], LATER) == ()
+    assert states(ledger) == {b"u1": State.STAGED}
+
+
+def test_permits_come_for_stored_messages_only_in_the_order_asked(stored: Ledger) -> None:
+    assert stored.permits(KEY, [b"u2", b"unknown", b"u1"]) == (DeletePermit(b"u2"), DeletePermit(b"u1"))
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["staged", "stored"])
+def test_recording_what_is_there_already_is_a_bug_and_writes_nothing(ledger: Ledger, times: int) -> None:
+    ledger.record(KEY, STAGED[:1], SINK, NOW)
+    if times == 2:
+        ledger.commit(KEY, STORED[:1], NOW)
+    before = ledger.known(KEY)
+    with pytest.raises(Bug):
+        ledger.record(KEY, [STAGED[1], STAGED[0]], SINK, LATER)
+    assert ledger.known(KEY) == before
+
+
+def test_mailboxes_do_not_see_each_other(stored: Ledger) -> None:
+    assert stored.known(OTHER) == {}
+    assert stored.permits(OTHER, [b"u1"]) == ()
+    stored.confirm(OTHER, [], LATER)
+    assert states(stored) == {b"u1": State.STORED, b"u2": State.STORED}
+
+
+def test_uidls_are_octets(ledger: Ledger) -> None:
+    uidls = [b"\x00", b"\xff", b"A", b"a", b"", b"1", b"01"]
+    ledger.record(KEY, [Staged(uidl, f"n{n}", 1) for n, uidl in enumerate(uidls)], SINK, NOW)
+    assert set(ledger.known(KEY)) == set(uidls)
+
+
+def test_a_stored_message_absent_from_a_listing_is_gone(stored: Ledger) -> None:
+    stored.confirm(KEY, [b"u1"], LATER)
+    assert states(stored) == {b"u1": State.STORED, b"u2": State.GONE}
+    assert stored.permits(KEY, [b"u2"]) == ()
+
+
+def test_a_gone_message_that_is_listed_again_is_stored_since_it_was_stored(stored: Ledger) -> None:
+    stored.confirm(KEY, [], LATER + timedelta(days=1))
+    stored.confirm(KEY, [b"u1", b"u2"], LATER + timedelta(days=2))
+    assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9)
+    assert len(stored.permits(KEY, [b"u1", b"u2"])) == 2
+
+
+def test_gone_rows_are_pruned_30_days_after_they_went(stored: Ledger) -> None:
+    stored.confirm(KEY, [b"u2"], LATER)
+    stored.confirm(KEY, [b"u2"], LATER + timedelta(days=30))
+    assert states(stored) == {b"u1": State.GONE, b"u2": State.STORED}
+    stored.confirm(KEY, [b"u2"], LATER + timedelta(days=30, seconds=1))
+    assert states(stored) == {b"u2": State.STORED}
+
+
+def test_half_done_messages_are_not_gone_though_absent_from_a_listing(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED, SINK, NOW)
+    ledger.confirm(KEY, [], LATER + timedelta(days=99))
+    assert ledger.half_done(KEY) == {SINK: STAGED}
+
+
+def test_another_message_under_the_uidl_of_one_that_is_gone_is_recorded_anew(stored: Ledger) -> None:
+    stored.confirm(KEY, [b"u2"], LATER)
+    stored.record(KEY, [Staged(b"u1", "new", 7, 6)], SINK, LATER)
+    assert stored.half_done(KEY) == {SINK: (Staged(b"u1", "new", 7, 6),)}
+    assert stored.commit(KEY, [Stored(b"u1", "new")], LATER) == (DeletePermit(b"u1"),)
+
+
+def test_an_oversize_message_is_remembered_since_it_was_first_seen(ledger: Ledger) -> None:
+    ledger.note_oversize(KEY, b"big", 1000, NOW)
+    ledger.note_oversize(KEY, b"big", 2000, LATER)
+    assert ledger.known(KEY) == {b"big": Known(State.OVERSIZE, NOW, 2000)}
+    assert ledger.permits(KEY, [b"big"]) == ()
+
+
+def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) -> None:
+    ledger.note_oversize(KEY, b"big", 1000, NOW)
+    ledger.confirm(KEY, [b"big"], LATER)
+    assert states(ledger) == {b"big": State.OVERSIZE}
+    ledger.confirm(KEY, [], LATER)
+    assert states(ledger) == {}
+
+
+def test_an_oversize_message_can_be_recorded_after_all(ledger: Ledger) -> None:
+    ledger.note_oversize(KEY, b"u1", 1000, NOW)
+    ledger.record(KEY, STAGED[:1], SINK, LATER)
+    assert ledger.known(KEY) == {b"u1": Known(State.STAGED, LATER, 9)}
+
+
+def test_an_oversize_message_takes_the_place_of_its_namesake_that_was_stored(stored: Ledger) -> None:
+    stored.note_oversize(KEY, b"u1", 1000, LATER)
+    assert stored.permits(KEY, [b"u1"]) == ()
+    assert stored.known(KEY)[b"u1"] == Known(State.OVERSIZE, LATER, 1000)
+
+
+def test_a_half_done_message_is_not_taken_for_oversize(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED, SINK, NOW)
+    ledger.note_oversize(KEY, b"u1", 1000, LATER)
+    assert ledger.half_done(KEY) == {SINK: STAGED}
+
+
+def test_a_locked_mailbox_cannot_be_locked_again_until_it_is_free(ledger: Ledger) -> None:
+    with ledger.lock(KEY), pytest.raises(MailboxLocked), ledger.lock(KEY):
+        pass
+    with ledger.lock(KEY):
+        pass
+
+
+def test_mailboxes_are_locked_one_by_one(ledger: Ledger) -> None:
+    with ledger.lock(KEY), ledger.lock(OTHER):
+        pass

@@ -1,0 +1,143 @@
+"""A batch on a disk that fails. That it keeps its promises otherwise: tests/contracts."""
+
+from __future__ import annotations
+
+import errno
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mailsluice.errors import SinkError
+from mailsluice.model import Listed
+from mailsluice.sink.durable import MOST_UNSYNCED, DurableBatch
+from mailsluice.sink.maildir import Maildir
+from mailsluice.sink.spool import Spool
+from sink.disk import Disk
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def add(batch: DurableBatch, uidl: bytes = b"u") -> None:
+    batch.add(Listed(1, uidl), iter([b"one\r\n", b"two\r\n"]), NOW)
+
+
+def left(tmp_path: Path) -> list[Path]:
+    return [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_stage_syncs_every_file_and_then_their_directory(sink: Spool | Maildir, disk: Disk) -> None:
+    with sink.batch() as batch:
+        add(batch)
+        add(batch)
+        disk.calls.clear()
+        batch.stage()
+    *files, directory = disk.called("fsync")
+    assert len(files) == (4 if isinstance(sink, Spool) else 2)
+    assert all(file.startswith(f"{directory}/") for file in files)
+
+
+def test_publish_syncs_the_directory_once_after_the_last_rename(sink: Spool | Maildir, disk: Disk) -> None:
+    with sink.batch() as batch:
+        add(batch)
+        add(batch)
+        staged = batch.stage()
+    disk.calls.clear()
+    sink.publish(staged)
+    calls = [call for call, _ in disk.calls if call in {"rename", "fsync"}]
+    assert calls == ["rename"] * (len(calls) - 1) + ["fsync"]
+    assert disk.called("fsync") == ["spool" if isinstance(sink, Spool) else "maildir/new"]
+
+
+@pytest.mark.parametrize("call", ["open", "fchmod", "write"])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_message_that_cannot_be_written_leaves_nothing_and_spares_the_others(
+    sink: Spool | Maildir, disk: Disk, tmp_path: Path, call: str, error: int
+) -> None:
+    with sink.batch() as batch:
+        add(batch, b"u1")
+        files = left(tmp_path)
+        disk.fail(call, error)
+        with pytest.raises(SinkError):
+            add(batch, b"u2")
+        assert left(tmp_path) == files
+        assert [staged.uidl for staged in batch.stage()] == [b"u1"]
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_failed_sync_loses_the_whole_batch_and_is_never_asked_again(
+    maildir: Maildir, disk: Disk, tmp_path: Path, nth: int
+) -> None:
+    with maildir.batch() as batch:
+        add(batch)
+        add(batch)
+        disk.fail("fsync", errno.EIO, nth=nth)
+        with pytest.raises(SinkError, match="EIO"):
+            batch.stage()
+        syncs = len(disk.called("fsync"))
+        with pytest.raises(SinkError, match="lost"):
+            batch.stage()
+        with pytest.raises(SinkError, match="lost"):
+            add(batch)
+        assert len(disk.called("fsync")) == syncs
+    assert left(tmp_path) == []
+    assert disk.open_fds == set()
+
+
+def test_a_batch_of_any_size_keeps_few_files_open(sink: Spool | Maildir, disk: Disk) -> None:
+    with sink.batch() as batch:
+        for number in range(100):
+            add(batch, b"%d" % number)
+            assert len(disk.open_fds) <= MOST_UNSYNCED + 1
+        staged = batch.stage()
+    assert len(staged) == 100
+    assert len(disk.called("fsync")) >= 100 * (2 if isinstance(sink, Spool) else 1)
+    assert disk.open_fds == set()
+
+
+def test_a_sync_that_fails_on_the_way_loses_the_batch_too(
+    maildir: Maildir, disk: Disk, tmp_path: Path
+) -> None:
+    with maildir.batch() as batch:
+        for _ in range(MOST_UNSYNCED - 1):
+            add(batch)
+        disk.fail("fsync", errno.EIO)
+        with pytest.raises(SinkError, match="EIO"):
+            add(batch)
+        with pytest.raises(SinkError, match="lost"):
+            batch.stage()
+    assert left(tmp_path) == []
+    assert disk.open_fds == set()
+
+
+def test_failing_to_tidy_up_hides_no_error_and_leaks_no_descriptor(sink: Spool | Maildir, disk: Disk) -> None:
+    batch = sink.batch()
+    add(batch)
+    disk.fail("unlink", errno.EROFS)
+    assert batch.__exit__(ZeroDivisionError, ZeroDivisionError(), None) is None  # type: ignore[func-returns-value]
+    assert disk.open_fds == set()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_rename_that_fails_leaves_the_rest_to_the_next_call(
+    sink: Spool | Maildir, disk: Disk, tmp_path: Path, error: int
+) -> None:
+    with sink.batch() as batch:
+        add(batch, b"u1")
+        add(batch, b"u2")
+        staged = batch.stage()
+    disk.fail("rename", error, nth=2)
+    with pytest.raises(SinkError):
+        sink.publish(staged)
+    assert len(sink.publish(staged)) == 2
+    visible = [path for path in left(tmp_path) if "staging" not in str(path)]
+    assert len(visible) == (4 if isinstance(sink, Spool) else 2)
+
+
+def test_a_failed_sync_of_the_published_names_is_an_error(sink: Spool | Maildir, disk: Disk) -> None:
+    with sink.batch() as batch:
+        add(batch)
+        staged = batch.stage()
+    disk.fail("fsync", errno.EIO)
+    with pytest.raises(SinkError, match="sync the directory"):
+        sink.publish(staged)

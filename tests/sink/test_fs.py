@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mailsluice.errors import SinkError
+from mailsluice.sink.fs import Directory
+from sink.disk import Disk
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Directory:
+    found = Directory.find(tmp_path)
+    assert found is not None
+    return found
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_files_and_directories_get_exactly_their_mode_whatever_the_umask(
+    directory: Directory, tmp_path: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        directory.create("file", 0o640).close()
+        directory.make("folder", 0o751).close()
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "file") == 0o640
+    assert mode(tmp_path / "folder") == 0o751
+
+
+def test_an_existing_file_is_never_written_over(directory: Directory, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(SinkError, match="EEXIST"):
+        directory.create("file", 0o600)
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_file_is_not_created_through_a_symbolic_link(directory: Directory, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SinkError):
+        directory.create("link", 0o600)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_whose_mode_cannot_be_set_is_not_left_behind(
+    directory: Directory, disk: Disk, tmp_path: Path
+) -> None:
+    disk.fail("fchmod", errno.EPERM)
+    with pytest.raises(SinkError):
+        directory.create("file", 0o600)
+    assert list(tmp_path.iterdir()) == []
+    assert disk.open_fds == set()
+
+
+def test_short_writes_are_continued(directory: Directory, disk: Disk, tmp_path: Path) -> None:
+    disk.longest_write = 3
+    file = directory.create("file", 0o600)
+    file.write(b"0123456789")
+    file.close()
+    assert (tmp_path / "file").read_bytes() == b"0123456789"
+    assert len(disk.called("write")) == 4
+
+
+def test_a_directory_that_is_there_keeps_its_mode(directory: Directory, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir(mode=0o755)
+    directory.make("folder", 0o700).close()
+    assert mode(tmp_path / "folder") == 0o755
+
+
+def test_making_a_directory_syncs_the_one_above_even_if_it_was_there(
+    directory: Directory, disk: Disk
+) -> None:
+    directory.make("folder", 0o700).close()
+    directory.make("folder", 0o700).close()
+    assert disk.called("fsync") == [".", "."]
+
+
+@pytest.mark.parametrize("call", ["open", "fchmod", "fsync"])
+def test_a_directory_that_cannot_be_made_leaks_no_descriptor(
+    directory: Directory, disk: Disk, call: str
+) -> None:
+    disk.fail(call, errno.EIO)
+    with pytest.raises(SinkError):
+        directory.make("folder", 0o700)
+    assert disk.open_fds == set()
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_symbolic_link_is_not_taken_for_a_directory(
+    directory: Directory, tmp_path: Path, make: bool
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(SinkError) as error:
+        directory.make("link", 0o700) if make else directory.child("link")
+    assert "symbolic link" in error.value.remedy
+    with pytest.raises(SinkError):
+        Directory.find(tmp_path / "link")
+
+
+def test_the_directory_above_may_be_a_symbolic_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with Directory.open_parent(tmp_path / "link" / "new") as parent:
+        parent.make("new", 0o700).close()
+    assert (tmp_path / "real" / "new").is_dir()
+
+
+def test_what_is_missing_is_none(directory: Directory, tmp_path: Path) -> None:
+    assert directory.child("missing") is None
+    assert Directory.find(tmp_path / "missing") is None
+
+
+def test_a_file_renamed_before_is_not_here_any_more(directory: Directory) -> None:
+    directory.create("file", 0o600).close()
+    assert directory.rename("file", directory, "new") is True
+    assert directory.rename("file", directory, "new") is False
+
+
+def test_a_target_directory_that_was_removed_is_an_error_and_not_a_file_renamed_before(
+    directory: Directory, tmp_path: Path
+) -> None:
+    directory.create("file", 0o600).close()
+    target = directory.make("target", 0o700)
+    (tmp_path / "target").rmdir()
+    with pytest.raises(SinkError, match="ENOENT"):
+        directory.rename("file", target, "file")
+
+
+def test_a_source_directory_that_was_removed_is_an_error_and_not_a_file_renamed_before(
+    directory: Directory, tmp_path: Path
+) -> None:
+    source = directory.make("source", 0o700)
+    (tmp_path / "source").rmdir()
+    with pytest.raises(SinkError, match="ENOENT"):
+        source.rename("file", directory, "file")
+
+
+def test_unlinking_what_is_gone_is_well(directory: Directory) -> None:
+    directory.unlink("missing")
+
+
+@pytest.mark.parametrize("shared", [0o720, 0o702, 0o777])
+def test_a_directory_that_others_can_write_is_refused(
+    directory: Directory, tmp_path: Path, shared: int
+) -> None:
+    directory.refuse_if_shared()
+    tmp_path.chmod(shared)
+    with pytest.raises(SinkError, match="written by others"):
+        directory.refuse_if_shared()
+
+
+def test_a_directory_of_another_user_is_refused(
+    directory: Directory, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "geteuid", lambda: os.geteuid() + 1, raising=False)
+    with pytest.raises(SinkError, match="belongs to another user"):
+        directory.refuse_if_shared()
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (errno.ENOSPC, "df"),
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "ReadWritePaths"),
+        (errno.EACCES, "chown"),
+        (errno.EMFILE, "LimitNOFILE"),
+        (errno.EIO, "dmesg"),
+        (errno.EXDEV, "one file system"),
+    ],
+)
+def test_an_error_names_path_call_and_cause_and_says_what_helps(
+    directory: Directory, disk: Disk, tmp_path: Path, error: int, word: str
+) -> None:
+    disk.fail("open", error)
+    with pytest.raises(SinkError) as raised:
+        directory.create("file", 0o600)
+    assert (
+        str(raised.value) == f"cannot create {tmp_path}/file: {os.strerror(error)} ({errno.errorcode[error]})"
+    )
+    assert word in raised.value.remedy
+
+
+def test_an_error_without_a_known_remedy_still_names_its_cause(directory: Directory, disk: Disk) -> None:
+    disk.fail("fsync", errno.ENOTCONN)
+    with pytest.raises(SinkError, match="ENOTCONN"):
+        directory.sync()

@@ -1,0 +1,130 @@
+"""The world around a sink: the real flow, policy and ledger, and a simulated server, login and consumer."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mailsluice.clock import SystemClock
+from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import BearerToken, DeletePermit, Listed, Login
+from mailsluice.session.parts import NobodyWatches, Parts
+from mailsluice.session.ports import Arrival
+from mailsluice.session.run import run
+from mailsluice.session.tally import Tally
+from mailsluice.sink.sinks import open_sink, sink_at
+
+MAIL = {b"u1": b"Subject: 1\r\n\r\none\r\n", b"u2": b"Subject: 2\r\n\r\ntwo\r\n"}
+
+
+class Logins:
+    def login(self, mailbox: Mailbox, /) -> Login:  # noqa: ARG002  the port's signature
+        return BearerToken("x")
+
+    def refused(self, mailbox: Mailbox, login: Login) -> None:  # noqa: ARG002  the port's signature
+        raise AssertionError
+
+
+class OneArrival:
+    def __init__(self, listed: Listed, octets: bytes) -> None:
+        self.listed = listed
+        self.chunks = iter([octets[:5], octets[5:]])
+
+
+class Server:
+    """A POP3 server's mailbox; it deletes at QUIT."""
+
+    def __init__(self) -> None:
+        self.mail = dict(MAIL)
+
+
+class Client:
+    tired = False
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._marked: set[bytes] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        pass
+
+    def authenticate(self, address: str, login: Login) -> None:
+        pass
+
+    def listing(self) -> tuple[Listed, ...]:
+        return tuple(Listed(n, u, len(m)) for n, (u, m) in enumerate(self._server.mail.items(), 1))
+
+    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
+        assert ceiling > 0
+        for listed in messages:
+            yield OneArrival(listed, self._server.mail[listed.uidl])
+
+    def delete(self, permits: Sequence[DeletePermit]) -> int:
+        self._marked |= {permit.uidl for permit in permits}
+        return len(permits)
+
+    def quit(self) -> None:
+        for uidl in self._marked:
+            del self._server.mail[uidl]
+
+
+class World:
+    """One mailbox, its server, its sink, its state directory, and a consumer that takes what it sees."""
+
+    def __init__(self, home: Path, kind: str) -> None:
+        self.server = Server()
+        self.disk_root = home / "disk"
+        self.disk_root.mkdir()
+        self.place = self.disk_root / "sink"
+        self._state = home / "state"
+        sink = SpoolSink(path=self.place) if kind == "spool" else MaildirSink(path=self.place)
+        self.mailbox = Mailbox(name="inv", address="a@b.example", credential="c", host="h.example", sink=sink)
+        self.taken: list[bytes] = []
+
+    def poll(self) -> None:
+        with Ledger(self._state) as ledger, ledger.lock(self.mailbox.key):
+            parts = Parts(
+                credentials=Logins(),
+                connect=lambda _: Client(self.server),
+                ledger=ledger,
+                open_sink=lambda mailbox: open_sink(mailbox, ledger.staging_owner(mailbox.key)),
+                sink_at=lambda spec, key: sink_at(spec, ledger.staging_owner(key)),
+                clock=SystemClock(),
+                stop=threading.Event(),
+                progress=NobodyWatches(),
+            )
+            run(self.mailbox, parts, Tally("inv", parts.clock))
+
+    def consume(self) -> None:
+        """Take every message that is visible, as a consumer may at any moment."""
+        for path in [*self.place.glob("*.eml"), *self.place.glob("new/*")]:
+            described = not path.suffix or path.with_suffix(".json").exists() or path.parent.name == "new"
+            assert described, "a .eml without its .json"
+            self.taken.append(path.read_bytes().replace(b"\r\n", b"\n"))
+            path.unlink()
+
+    def recover(self) -> None:
+        """Poll as after a restart; everything must have left server and staging then."""
+        self.poll()
+        self.consume()
+        assert self.server.mail == {}
+        assert self.staged() == []
+
+    def staged(self) -> list[str]:
+        return sorted(path.name for path in self.place.glob("*staging/*/*"))
+
+    def copies(self) -> list[int]:
+        """How often each message came, all of them whole."""
+        count = Counter(self.taken)
+        assert set(count) <= {message.replace(b"\r\n", b"\n") for message in MAIL.values()}
+        return [count[message.replace(b"\r\n", b"\n")] for message in MAIL.values()]
