@@ -51,6 +51,9 @@ class Wire:
     def line(self) -> bytes:
         return self._file.readline()
 
+    def octet(self) -> bytes:
+        return self._file.read(1)
+
     def expect(self, *lines: bytes) -> None:
         """Read these lines, as they must come."""
         for line in lines:

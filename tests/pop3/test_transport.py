@@ -165,17 +165,14 @@ def test_the_systems_authorities_do_not_vouch_for_ours(
 
 
 @pytest.mark.parametrize("text", [None, "no certificate\n"])
-def test_an_unusable_ca_file_is_said_to_be_that(
-    dial: Dial, tmp_path: Path, authority: trustme.CA, ca_file: Path, text: str | None
+def test_an_unusable_ca_file_is_said_to_be_that_before_connecting(
+    dial: Dial, tmp_path: Path, text: str | None
 ) -> None:
     bad = tmp_path / "bad.pem"
     if text is not None:
         bad.write_text(text)
-    with (
-        serving(silent, None, ca_file) as endpoint,
-        pytest.raises(ServerUntrusted, match=str(bad)) as untrusted,
-    ):
-        dial(replace(endpoint, ca_file=bad))
+    with pytest.raises(ServerUntrusted, match=str(bad)) as untrusted:
+        dial(Endpoint(HOST, closed_port(), bad))
     assert "ca_file" in untrusted.value.remedy
 
 
@@ -206,7 +203,11 @@ def test_a_plaintext_server_on_the_port_is_refused(dial: Dial, ca_file: Path) ->
 
 
 def test_a_reset_in_the_handshake_is_unreachable(dial: Dial, ca_file: Path) -> None:
-    with serving(Wire.reset, None, ca_file) as endpoint, pytest.raises(ServerUnreachable) as unreachable:
+    def hang_up(wire: Wire) -> None:
+        wire.octet()
+        wire.reset()
+
+    with serving(hang_up, None, ca_file) as endpoint, pytest.raises(ServerUnreachable) as unreachable:
         dial(endpoint)
     assert unreachable.value.phase is Phase.TLS
 

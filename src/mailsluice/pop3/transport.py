@@ -90,7 +90,7 @@ class Connection:
         self._clock = clock
         self._deadlines = deadlines
         self._connections = connections
-        self._socket: socket.socket | None = None
+        self._socket: ssl.SSLSocket | None = None
         self._swap = threading.RLock()
         self._aborted = False
         self._buffer = bytearray(_RECORD)
@@ -151,6 +151,7 @@ class Connection:
 
     def _connect(self) -> None:
         """Try the addresses in turn, each for its share of the time, so that a dead one hides no live one."""
+        context = tls_context(self.endpoint.ca_file)
         patience = Patience(self._deadlines.connect)
         with self._translating(Phase.CONNECT, patience):
             # getaddrinfo knows no time-out: the resolver's own (resolv.conf, some 10 s a server) has to do.
@@ -158,7 +159,7 @@ class Connection:
         for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
             try:
                 with self._translating(Phase.CONNECT, patience):
-                    self._take(socket.socket(family, kind, protocol))
+                    self._take(socket.socket(family, kind, protocol), context)
                 with self._waiting(Phase.CONNECT, patience, share=left) as wire:
                     wire.connect(address)
                     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -168,24 +169,20 @@ class Connection:
             else:
                 return
 
-    def _take(self, wire: socket.socket) -> None:
+    def _take(self, plain: socket.socket, context: ssl.SSLContext) -> None:
+        """Hold this socket, not the last; wrapped before it connects, it never speaks in the clear."""
         with self._swap:
             if self._socket is not None:
                 self._socket.close()
-            self._socket = wire
+            self._socket = context.wrap_socket(
+                plain, server_hostname=self.endpoint.host, do_handshake_on_connect=False
+            )
 
     def _secure(self) -> None:
-        patience = Patience(self._deadlines.tls)
-        context = tls_context(self.endpoint.ca_file)
-        with self._swap, self._translating(Phase.TLS, patience):
-            # The lock: wrapping moves the socket to another object, and an abort must find it in one.
-            self._socket = secured = context.wrap_socket(
-                self._held(Phase.TLS), server_hostname=self.endpoint.host, do_handshake_on_connect=False
-            )
-        with self._waiting(Phase.TLS, patience):
-            secured.do_handshake()
+        with self._waiting(Phase.TLS, Patience(self._deadlines.tls)) as wire:
+            wire.do_handshake()
 
-    def _held(self, phase: Phase) -> socket.socket:
+    def _held(self, phase: Phase) -> ssl.SSLSocket:
         if self._aborted:
             raise self._stopped(phase)
         if self._socket is None:
@@ -193,7 +190,7 @@ class Connection:
         return self._socket
 
     @contextmanager
-    def _waiting(self, phase: Phase, patience: Patience, share: int = 1) -> Iterator[socket.socket]:
+    def _waiting(self, phase: Phase, patience: Patience, share: int = 1) -> Iterator[ssl.SSLSocket]:
         """Lend the socket for one call that blocks no longer than patience and session allow."""
         wire = self._held(phase)
         begun = self._clock.monotonic()
