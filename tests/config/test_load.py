@@ -142,6 +142,17 @@ class TestDefaults:
         (line,) = mistakes(f"[defaults]\n{default}\n{whole}\n{again}")
         assert line.startswith(f"mailsluice.toml: defaults.{key}: ")
 
+    def test_a_mailbox_is_not_said_to_lack_what_is_wrong_in_defaults(self, mistakes: Told) -> None:
+        told = mistakes(
+            "[defaults]\nhost = 'a b'\ncredential = 'x'\nsink = { kind = 'spool', path = 'x' }\n"
+            "[mailboxes.m]\naddress = 'm@b.example'"
+        )
+        assert [line.split(": ")[1] for line in told] == [
+            "defaults.sink.path",
+            "defaults.credential",
+            "defaults.host",
+        ]
+
     def test_defaults_with_both_schedules_are_a_mistake(self, mistakes: Told) -> None:
         (line,) = mistakes("[defaults]\nevery = '5m'\ncron = '0 3 * * *'")
         assert line.startswith("mailsluice.toml: defaults: `every` and `cron` exclude each other")
