@@ -12,22 +12,22 @@ from crash.world import MAIL, World
 
 NOT_WRITABLE = 73
 
+FULL, READ_ONLY, BROKEN = errno.ENOSPC, errno.EROFS, errno.EIO
 WRITING = [
-    Point("os.mkdir"),
-    Point("os.write"),
-    Point("os.write", within="DurableBatch.add", turn=2),
-    Point("os.write", nth=2, within="DurableBatch.add", turn=2),
-    Point("os.write", within="DurableBatch.add", turn=3),
+    (Point("os.mkdir"), READ_ONLY),
+    (Point("os.write"), FULL),
+    (Point("os.write", within="DurableBatch.add", turn=2), FULL),
+    (Point("os.write", nth=2, within="DurableBatch.add", turn=2), FULL),
+    (Point("os.write", within="DurableBatch.add", turn=3), READ_ONLY),
 ]
 SYNCING = [
-    Point("os.fsync", within="NewFile.sync"),
-    Point("os.fsync", within="NewFile.sync", turn=3),
-    Point("os.fsync", within="Directory.sync"),
-    Point("os.fsync", nth=4),
-    Point("Directory.sync", within="DurableBatch.stage"),
-    Point("Directory.sync", within="Staging.publish"),
+    (Point("os.fsync"), BROKEN),
+    (Point("os.fsync", within="NewFile.sync"), FULL),
+    (Point("os.fsync", within="NewFile.sync", turn=3), BROKEN),
+    (Point("os.fsync", nth=4, within="DurableBatch.stage"), BROKEN),
+    (Point("os.fsync", within="Staging.publish"), FULL),
 ]
-RENAMING = [Point("os.rename", nth=nth) for nth in (1, 2, 3)]
+RENAMING = [(Point("os.rename", nth=nth), READ_ONLY) for nth in (1, 2, 3)]
 COMMITTING = [
     Point("COMMIT", when, within=within)
     for within in ("Ledger.record", "Ledger.commit")
@@ -45,17 +45,8 @@ def assert_nothing_lost_nothing_twice(world: World, fate: Fate) -> None:
     assert world.server.remaining() == ()
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
-@pytest.mark.parametrize("point", [*WRITING, *RENAMING], ids=str)
-def test_a_disk_that_takes_no_more_ends_the_poll_and_the_next_makes_good(
-    world: World, point: Point, error: int
-) -> None:
-    assert_nothing_lost_nothing_twice(world, Fate(point, error))
-
-
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
-@pytest.mark.parametrize("point", SYNCING, ids=str)
-def test_a_sync_that_fails_counts_for_nothing_and_the_next_poll_makes_good(
+@pytest.mark.parametrize(("point", "error"), [*WRITING, *SYNCING, *RENAMING], ids=str)
+def test_a_disk_that_fails_ends_the_poll_and_the_next_makes_good(
     world: World, point: Point, error: int
 ) -> None:
     assert_nothing_lost_nothing_twice(world, Fate(point, error))
@@ -71,12 +62,12 @@ def test_a_ledger_that_cannot_commit_ends_the_poll_whether_or_not_the_commit_was
 
 def test_what_was_whole_when_the_disk_filled_up_is_stored(world: World) -> None:
     full = Point("os.write", nth=2, within="DurableBatch.add", turn=2)
-    assert world.poll(Fate(full, errno.ENOSPC)) == NOT_WRITABLE
+    assert world.poll(Fate(full, FULL)) == NOT_WRITABLE
     assert len(world.visible()) == 1
     assert world.staged() == []
 
 
 def test_the_error_says_what_to_do(world: World) -> None:
-    world.poll(Fate(Point("os.write"), errno.ENOSPC))
+    world.poll(Fate(Point("os.write"), FULL))
     assert '"outcome": "sink-error"' in world.printed
     assert "free space" in world.printed

@@ -7,6 +7,7 @@ its own, so that a fork is a fresh start; importing anew would take most of a se
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -190,6 +191,7 @@ def _live(order: dict[str, Any]) -> int:
 
 
 def nursery() -> None:
+    gc.freeze()
     for line in iter(sys.stdin.readline, ""):
         child = os.fork()
         if child == 0:

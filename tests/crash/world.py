@@ -24,6 +24,7 @@ PASSWORD = "canary-password"
 MAIL = (mail.note(1), mail.scan(2, 60_000), mail.invoice(3))
 """Of these the second is so large that it comes in several pieces."""
 
+FILES_A_MESSAGE = {"spool": 2, "maildir": 1}
 UNTROUBLED = Fate()
 _NEVER_SO_MANY = 6
 
@@ -96,7 +97,7 @@ leave_on_server = {leave}
 
     @property
     def files_a_message(self) -> int:
-        return 2 if self.sink == "spool" else 1
+        return FILES_A_MESSAGE[self.sink]
 
     def poll(self, fate: Fate = UNTROUBLED) -> int:
         """Poll once, as a new process; its exit code. What it prints is in `printed`, and printed again."""
