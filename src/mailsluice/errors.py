@@ -201,7 +201,7 @@ class Bug(MailsluiceError):
 
     disposition = Disposition.BUG
     exit_code = 70
-    remedy = "Please report this with the traceback from the log."
+    remedy = "please report this with the traceback from the log"
 
 
 _BY_SEVERITY = (0, 75, 69, 77, 73, 78, 70)

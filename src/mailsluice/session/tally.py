@@ -55,7 +55,7 @@ class Tally:
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:
-            detail = f"{error}. {verdict.remedy}".rstrip(". ")
+            detail = "; ".join(filter(None, (str(error), verdict.remedy)))
             return Polled(self._report(error.code, detail), error.exit_code, verdict.disposition)
         if self.refused:
             detail = f"the server refused to hand out {self.refused} of the messages it lists"

@@ -34,31 +34,31 @@ def _rule(reply: str, disposition: Disposition, remedy: str, *phases: Phase) -> 
 
 
 _CHECK_ACCESS = (
-    "Check in this order: POP is on for the mailbox (Set-CASMailbox -PopEnabled $true); the app's service "
+    "check in this order: POP is on for the mailbox (Set-CASMailbox -PopEnabled $true); the app's service "
     "principal has FullAccess to it (Add-MailboxPermission); New-ServicePrincipal was given the object id "
     "of the Enterprise application, not of the app registration; POP.AccessAsApp has admin consent. "
-    "Changes take up to an hour. Under throttling the same words come back and pass by themselves."
+    "Changes take up to an hour. Under throttling the same words come back and pass by themselves"
 )
 
 _RULES = (
-    _rule(r"\[IN-USE\]", Disposition.RETRY, "Another program has the mailbox open."),
-    _rule(r"\[LOGIN-DELAY\]", Disposition.BACK_OFF, "The server wants fewer logins: poll less often."),
-    _rule(r"\[SYS/TEMP\]", Disposition.BACK_OFF, "The server has a passing fault."),
-    _rule(r"\[SYS/PERM\]", Disposition.OPERATOR, "The server has a lasting fault: ask who runs it."),
+    _rule(r"\[IN-USE\]", Disposition.RETRY, "another program has the mailbox open"),
+    _rule(r"\[LOGIN-DELAY\]", Disposition.BACK_OFF, "the server wants fewer logins: poll less often"),
+    _rule(r"\[SYS/TEMP\]", Disposition.BACK_OFF, "the server has a passing fault"),
+    _rule(r"\[SYS/PERM\]", Disposition.OPERATOR, "the server has a lasting fault: ask who runs it"),
     _rule(
         r"protocol error\. connection is closed\. 10",
         Disposition.BUG,
-        "The server found a command too long: please report this with the log line.",
+        "the server found a command too long: please report this with the log line",
     ),
     _rule(
         r"server unavailable\. \d+|request is throttled",
         Disposition.BACK_OFF,
-        "Exchange could not reach the mailbox or is throttling; it passes by itself.",
+        "Exchange could not reach the mailbox or is throttling; it passes by itself",
     ),
     _rule(
         r"TLS 1\.0 and 1\.1 are not supported",
         Disposition.OPERATOR,
-        "Something between here and the server speaks an old TLS: look for a proxy that opens TLS.",
+        "something between here and the server speaks an old TLS: look for a proxy that opens TLS",
     ),
     _rule(
         r"authentication failure: unknown user name or bad password",
@@ -76,13 +76,13 @@ _RULES = (
     _rule(
         r"command is not valid in this state",
         Disposition.OPERATOR,
-        "The token was accepted but the mailbox was not opened. " + _CHECK_ACCESS,
+        "the token was accepted but the mailbox was not opened; " + _CHECK_ACCESS,
         Phase.LISTING,
     ),
     _rule(
         r"authenticated but not connected",
         Disposition.OPERATOR,
-        "The token was accepted but the mailbox was not opened. " + _CHECK_ACCESS,
+        "the token was accepted but the mailbox was not opened; " + _CHECK_ACCESS,
     ),
 )
 
