@@ -35,7 +35,7 @@ _REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: "let the user that runs mailsluice read and write the state directory (ls -l)",
     sqlite3.SQLITE_PERM: "let the user that runs mailsluice read and write the state directory (ls -l)",
     sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
-    sqlite3.SQLITE_IOERR: "look for disk errors in the kernel's log (dmesg), then restart mailsluice",
+    sqlite3.SQLITE_IOERR: "look for disk errors in the kernel's log (dmesg, smartctl)",
 }
 
 
@@ -52,7 +52,7 @@ class Database:
         self._path = state_dir / FILE
         self._read_only = read_only
         self._lock = threading.Lock()
-        self._broken = False
+        self._unsettled = False
         _prepare(state_dir, self._path, make=not read_only)
         with self._translated():
             self._durable = self._connect("FULL")
@@ -108,37 +108,39 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The durable connection, outside a transaction. Raises LedgerError."""
         with self._lock, self._translated():
-            self._refuse_if_broken()
+            self._settle()
             yield self._durable
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """A transaction: committed, and synced if `durable`, at the end; undone by any exception.
 
-        Raises LedgerError. After a failed commit the file is not used again by this process: the commit
-        may be in the log or not, and only reading the log anew, at the next start, decides it. To go on
-        as if it were not could sweep from staging what a row found after a power cut calls published.
+        Raises LedgerError.
         """
         with self._lock, self._translated():
-            self._refuse_if_broken()
+            self._settle()
             connection = self._durable if durable else self._casual
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                self._unsettled = durable
+                connection.execute("COMMIT")
+                self._unsettled = False
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-            self._broken = durable
-            connection.execute("COMMIT")
-            self._broken = False
 
-    def _refuse_if_broken(self) -> None:
-        if self._broken:
-            raise LedgerError(
-                f"a commit to {self._path} failed before: what it holds is known at the next start only",
-                remedy=_REMEDIES[sqlite3.SQLITE_IOERR],
-            )
+    def _settle(self) -> None:
+        """After a commit that failed: see to it that it stays undone, before anybody relies on that.
+
+        Its sync may have failed when it was in the log already. Undone for this process, it would come back
+        after a power cut, and a row `staged` whose file was swept meanwhile would pass for published. Any
+        commit now takes its place at the end of the log, and is synced; this one changes nothing.
+        """
+        if self._unsettled:
+            self._durable.execute(f"PRAGMA user_version = {schema.VERSION:d}")
+            self._unsettled = False
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

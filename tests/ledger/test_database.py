@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailsluice.errors import LedgerError
+from mailsluice.ledger import schema
+from mailsluice.ledger.database import FILE, Database
+
+
+def names(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [name for (name,) in connection.execute("SELECT address FROM mailbox ORDER BY id")]
+
+
+def add(database: Database, name: str, *, durable: bool = True) -> None:
+    with database.writing(durable=durable) as connection:
+        connection.execute("INSERT INTO mailbox (host, address) VALUES ('h', ?)", (name,))
+
+
+@pytest.fixture
+def database(state_dir: Path) -> Any:
+    database = Database(state_dir)
+    yield database
+    database.close()
+
+
+def test_directory_and_files_are_private(database: Database, state_dir: Path) -> None:
+    add(database, "a")
+    assert state_dir.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in state_dir.iterdir()} == {0o600}
+
+
+def test_files_are_private_whatever_the_umask(state_dir: Path) -> None:
+    before = os.umask(0)
+    try:
+        Database(state_dir).close()
+    finally:
+        os.umask(before)
+    assert (state_dir / FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_written_is_there_after_reopening(database: Database, state_dir: Path) -> None:
+    add(database, "a")
+    again = Database(state_dir)
+    assert names(again) == ["a"]
+    again.close()
+
+
+def test_an_exception_undoes_the_transaction(database: Database) -> None:
+    def fail() -> None:
+        with database.writing() as connection:
+            connection.execute("INSERT INTO mailbox (host, address) VALUES ('h', 'a')")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert names(database) == []
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> Any:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_what_decides_a_message_s_fate_is_synced_at_every_commit_and_a_report_is_not(
+    database: Database,
+) -> None:
+    with database.reading() as durable:
+        assert (pragma(durable, "journal_mode"), pragma(durable, "synchronous")) == ("wal", 2)
+        assert pragma(durable, "foreign_keys") == 1
+    with database.writing(durable=False) as casual:
+        assert (pragma(casual, "journal_mode"), pragma(casual, "synchronous")) == ("wal", 1)
+
+
+def test_both_connections_see_what_either_wrote(database: Database) -> None:
+    add(database, "a", durable=False)
+    add(database, "b")
+    assert names(database) == ["a", "b"]
+
+
+def test_many_threads_may_write_at_once(database: Database) -> None:
+    threads = [threading.Thread(target=add, args=(database, f"{n}")) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names(database)) == 16
+
+
+def test_another_process_reads_while_one_writes(database: Database, state_dir: Path) -> None:
+    add(database, "a")
+    reader = Database(state_dir, read_only=True)
+    with database.writing() as connection:
+        connection.execute("INSERT INTO mailbox (host, address) VALUES ('h', 'b')")
+        assert names(reader) == ["a"]
+    assert names(reader) == ["a", "b"]
+    reader.close()
+
+
+def test_a_reader_cannot_write(database: Database, state_dir: Path) -> None:
+    reader = Database(state_dir, read_only=True)
+    with pytest.raises(LedgerError):
+        add(reader, "a")
+    reader.close()
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_reader_makes_nothing(state_dir: Path, make: bool) -> None:
+    if make:
+        state_dir.mkdir(mode=0o700)
+    with pytest.raises(LedgerError):
+        Database(state_dir, read_only=True)
+    assert not (state_dir / FILE).exists()
+    assert state_dir.exists() == make
+
+
+def test_a_missing_ledger_says_that_nothing_was_polled(state_dir: Path) -> None:
+    state_dir.mkdir(mode=0o700)
+    with pytest.raises(LedgerError, match="nothing has been polled"):
+        Database(state_dir, read_only=True)
+
+
+def test_a_state_directory_may_be_a_symbolic_link(tmp_path: Path, state_dir: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    state_dir.symlink_to("private")
+    Database(state_dir).close()
+    assert (tmp_path / "private" / FILE).exists()
+
+
+def test_a_state_directory_whose_parent_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot be used"):
+        Database(tmp_path / "not" / "there")
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_a_state_directory_that_others_can_write_is_refused(state_dir: Path, mode: int) -> None:
+    state_dir.mkdir()
+    state_dir.chmod(mode)
+    with pytest.raises(LedgerError, match="written by others") as error:
+        Database(state_dir)
+    assert error.value.remedy == f"chmod 700 {state_dir}"
+
+
+def test_a_state_directory_of_another_user_is_refused_with_the_command_to_use(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state_dir.mkdir(mode=0o700)
+    owner = os.geteuid()
+    monkeypatch.setattr("mailsluice.ledger.database.os.geteuid", lambda: owner + 1)
+    with pytest.raises(LedgerError, match="belongs to") as error:
+        Database(state_dir)
+    assert "sudo -u " in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda _: b"not a database at all", lambda octets: octets[:100] + b"\xff" * 5000]
+)
+def test_a_damaged_file_is_an_error_with_a_remedy_and_stays_as_it_is(
+    state_dir: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    Database(state_dir).close()
+    file = state_dir / FILE
+    file.write_bytes(damage(file.read_bytes()))
+    before = file.read_bytes()
+    with pytest.raises(LedgerError) as error:
+        names(Database(state_dir))
+    assert str(file) in str(error.value)
+    assert f"sqlite3 {file} .recover" in error.value.remedy
+    assert file.read_bytes() == before
+
+
+def test_a_full_disk_is_an_error_and_the_next_write_succeeds(database: Database) -> None:
+    with database.reading() as connection:
+        most = pragma(connection, "page_count")
+        connection.execute(f"PRAGMA max_page_count = {most}")
+    with pytest.raises(LedgerError, match="full") as error:
+        add(database, "x" * 100_000)
+    assert "df" in error.value.remedy
+    add(database, "small")
+    assert names(database) == ["small"]
+
+
+class Failing(sqlite3.Connection):
+    """A connection whose next COMMIT fails, having written its frames to the log or not."""
+
+    fails = False
+    written = False
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT" and Failing.fails:
+            Failing.fails = False
+            if Failing.written:
+                super().execute(sql)
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *parameters)
+
+
+@pytest.fixture
+def failing(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        "mailsluice.ledger.database.sqlite3.connect",
+        lambda *args, **options: connect(*args, factory=Failing, **options),
+    )
+    database = Database(state_dir)
+    yield database
+    database.close()
+
+
+def log_of(state_dir: Path) -> bytes:
+    return (state_dir / f"{FILE}-wal").read_bytes()
+
+
+def test_a_commit_that_fails_is_undone_and_the_next_succeeds(failing: Database) -> None:
+    Failing.fails, Failing.written = True, False
+    with pytest.raises(LedgerError, match="I/O"):
+        add(failing, "a")
+    add(failing, "b")
+    assert names(failing) == ["b"]
+
+
+def test_after_a_failed_commit_its_place_in_the_log_is_taken_before_anything_is_read(
+    failing: Database, state_dir: Path
+) -> None:
+    Failing.fails, Failing.written = True, False
+    with pytest.raises(LedgerError):
+        add(failing, "a")
+    before = log_of(state_dir)
+    assert names(failing) == []
+    after = log_of(state_dir)
+    assert after != before
+    assert names(failing) == []
+    assert log_of(state_dir) == after
+
+
+def test_a_commit_that_was_written_though_its_failure_was_reported_is_read_as_it_is(
+    failing: Database,
+) -> None:
+    Failing.fails, Failing.written = True, True
+    with pytest.raises(LedgerError, match="I/O"):
+        add(failing, "a")
+    assert names(failing) == ["a"]
+
+
+def test_a_process_killed_in_a_transaction_leaves_what_it_committed(state_dir: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from mailsluice.ledger.database import Database
+database = Database(Path(sys.argv[1]))
+for name in ("committed", "under way"):
+    with database.writing() as connection:
+        connection.execute("INSERT INTO mailbox (host, address) VALUES ('h', ?)", (name,))
+        if name == "under way":
+            print("now", flush=True)
+            sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(state_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"now\n"
+        process.send_signal(signal.SIGKILL)
+    database = Database(state_dir)
+    assert names(database) == ["committed"]
+    add(database, "after")
+    database.close()
+
+
+def test_two_processes_may_make_the_ledger_at_once(state_dir: Path) -> None:
+    script = "import sys; from pathlib import Path; from mailsluice.ledger.database import Database; sys.stdin.read(1); Database(Path(sys.argv[1])).close()"
+    racers = [
+        subprocess.Popen([sys.executable, "-c", script, str(state_dir)], stdin=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.close()
+    assert [racer.wait() for racer in racers] == [0, 0, 0]
+    database = Database(state_dir)
+    with database.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM ledger").fetchone() == (1,)
+        assert schema.version(connection) == schema.VERSION
+    database.close()

@@ -1,0 +1,95 @@
+"""What is peculiar to this ledger. That it keeps the port's promises: tests/contracts."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailsluice.ledger.database import FILE
+from mailsluice.ledger.ledger import GRACE, Ledger
+from mailsluice.model import MailboxKey, Staged, State, Stored
+
+NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
+KEY = MailboxKey("host.example", "a@b.example")
+
+
+def fill(ledger: Ledger, count: int) -> list[bytes]:
+    uidls = [b"%d" % number for number in range(count)]
+    ledger.record(KEY, [Staged(uidl, f"n{uidl.decode()}", 1) for uidl in uidls], "spool:/x", NOW)
+    ledger.commit(KEY, [Stored(uidl, f"n{uidl.decode()}") for uidl in uidls], NOW)
+    return uidls
+
+
+def written(state_dir: Path) -> list[tuple[str, bytes]]:
+    return [(name, (state_dir / name).read_bytes()) for name in (FILE, f"{FILE}-wal")]
+
+
+def test_everything_is_remembered_by_the_next_process(state_dir: Path) -> None:
+    with Ledger(state_dir) as ledger:
+        fill(ledger, 3)
+    with Ledger(state_dir) as again:
+        assert {known.state for known in again.known(KEY).values()} == {State.STORED}
+        assert len(again.permits(KEY, [b"0", b"1", b"2"])) == 3
+
+
+def test_confirming_what_is_known_already_writes_nothing(ledger: Ledger, state_dir: Path) -> None:
+    uidls = fill(ledger, 3)
+    ledger.confirm(KEY, uidls[:2], NOW)
+    before = written(state_dir)
+    ledger.confirm(KEY, uidls[:2], NOW + GRACE)
+    assert written(state_dir) == before
+
+
+def test_recording_and_committing_nothing_writes_nothing(ledger: Ledger, state_dir: Path) -> None:
+    before = written(state_dir)
+    ledger.record(KEY, [], "spool:/x", NOW)
+    assert ledger.commit(KEY, [], NOW) == ()
+    assert written(state_dir) == before
+
+
+def test_a_large_mailbox_is_read_and_confirmed_quickly(ledger: Ledger) -> None:
+    uidls = fill(ledger, 20_000)
+    before = time.process_time()
+    assert len(ledger.known(KEY)) == 20_000
+    ledger.confirm(KEY, uidls, NOW)
+    assert time.process_time() - before < 1
+
+
+def test_staging_owners_differ_by_mailbox(ledger: Ledger) -> None:
+    others = [MailboxKey("host.example", "b@b.example"), MailboxKey("other.example", "a@b.example")]
+    owners = {ledger.staging_owner(key) for key in [KEY, *others]}
+    assert len(owners) == 3
+
+
+def test_staging_owners_differ_by_ledger_and_outlast_the_process(state_dir: Path, tmp_path: Path) -> None:
+    with Ledger(state_dir) as ledger, Ledger(tmp_path / "other") as other:
+        owner = ledger.staging_owner(KEY)
+        assert other.staging_owner(KEY) != owner
+    with Ledger(state_dir) as again:
+        assert again.staging_owner(KEY) == owner
+
+
+def test_a_staging_owner_is_a_plain_file_name(ledger: Ledger) -> None:
+    assert ledger.staging_owner(MailboxKey("../..", "/etc/x\0")).isalnum()
+
+
+def test_hosts_and_addresses_cannot_be_shifted_into_each_other(ledger: Ledger) -> None:
+    assert ledger.staging_owner(MailboxKey("ab", "c")) != ledger.staging_owner(MailboxKey("a", "bc"))
+
+
+def test_times_come_back_to_the_microsecond(ledger: Ledger) -> None:
+    there = NOW.astimezone(UTC) + timedelta(microseconds=1)
+    ledger.note_oversize(KEY, b"u", 1, there)
+    assert ledger.known(KEY)[b"u"].since == there
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_reports_can_be_read_beside_a_running_daemon(
+    ledger: Ledger, state_dir: Path, read_only: bool
+) -> None:
+    ledger.note_next_poll(KEY, "inv", NOW)
+    with Ledger(state_dir, read_only=read_only) as other:
+        assert other.reports()[KEY].next_poll == NOW

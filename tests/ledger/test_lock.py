@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mailsluice.errors import LedgerError, MailboxLocked
+from mailsluice.ledger.lock import hold
+
+HOLDER = """
+import sys
+from pathlib import Path
+from mailsluice.errors import MailboxLocked
+from mailsluice.ledger.lock import hold
+try:
+    with hold(Path(sys.argv[1]), "a@b.example"):
+        print("held", flush=True)
+        sys.stdin.read()
+except MailboxLocked:
+    print("locked", flush=True)
+"""
+
+
+def holder(path: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def answer(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "locks" / "x.lock"
+
+
+def lock(path: Path) -> None:
+    with hold(path, "a@b.example"):
+        pass
+
+
+def test_of_two_processes_one_gets_it(path: Path) -> None:
+    with holder(path) as one, holder(path) as other:
+        assert {answer(one), answer(other)} == {b"held", b"locked"}
+        for process in (one, other):
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def test_the_error_names_mailbox_and_holder(path: Path) -> None:
+    with holder(path) as process:
+        assert answer(process) == b"held"
+        with pytest.raises(MailboxLocked, match=f"^a@b.example is being polled by process {process.pid}$"):
+            lock(path)
+        assert process.stdin is not None
+        process.stdin.close()
+    lock(path)
+
+
+def test_a_killed_process_holds_nothing(path: Path) -> None:
+    with holder(path) as process:
+        assert answer(process) == b"held"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    lock(path)
+
+
+def test_a_holder_that_left_no_number_is_another_process(path: Path) -> None:
+    with hold(path, "a@b.example"):
+        path.write_bytes(b"\xffnonsense")
+        with pytest.raises(MailboxLocked, match="another process"):
+            lock(path)
+
+
+def test_threads_of_one_process_exclude_each_other(path: Path) -> None:
+    errors: list[MailboxLocked] = []
+
+    def attempt() -> None:
+        try:
+            lock(path)
+        except MailboxLocked as error:
+            errors.append(error)
+
+    with hold(path, "a@b.example"):
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+    assert len(errors) == 1
+    assert str(os.getpid()) in str(errors[0])
+
+
+def test_an_exception_frees_it(path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), hold(path, "a@b.example"):
+        raise KeyboardInterrupt
+    lock(path)
+
+
+def test_lock_files_are_private_and_stay(path: Path) -> None:
+    lock(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_bytes(b"")
+    with pytest.raises(LedgerError) as error:
+        lock(tmp_path / "locks" / "x.lock")
+    assert error.value.remedy

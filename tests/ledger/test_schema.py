@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailsluice.errors import LedgerError
+from mailsluice.ledger import schema
+from mailsluice.ledger.database import FILE
+from mailsluice.ledger.ledger import Ledger
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def set_version(state_dir: Path, version: int) -> None:
+    connection = sqlite3.connect(state_dir / FILE, isolation_level=None)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+
+
+def test_a_new_file_takes_every_step(connection: sqlite3.Connection) -> None:
+    assert schema.version(connection) == 0
+    schema.migrate(connection)
+    assert schema.version(connection) == schema.VERSION
+
+
+def test_a_file_of_today_takes_none(connection: sqlite3.Connection) -> None:
+    schema.migrate(connection)
+    before = list(connection.iterdump())
+    schema.migrate(connection)
+    assert list(connection.iterdump()) == before
+
+
+def test_every_ledger_has_an_instance_of_its_own(connection: sqlite3.Connection) -> None:
+    schema.migrate(connection)
+    other = sqlite3.connect(":memory:")
+    schema.migrate(other)
+    select = "SELECT instance FROM ledger"
+    assert connection.execute(select).fetchall() != other.execute(select).fetchall()
+    other.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(state_dir: Path, read_only: bool) -> None:
+    Ledger(state_dir).close()
+    set_version(state_dir, schema.VERSION + 1)
+    before = (state_dir / FILE).read_bytes()
+    with pytest.raises(LedgerError, match="a newer one wrote it"):
+        Ledger(state_dir, read_only=read_only)
+    assert (state_dir / FILE).read_bytes() == before
+
+
+def test_a_step_to_come_is_taken_once(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(state_dir).close()
+    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, ("CREATE TABLE later (x)",)))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    with pytest.raises(LedgerError, match="older than"):
+        Ledger(state_dir, read_only=True)
+    Ledger(state_dir).close()
+    Ledger(state_dir, read_only=True).close()
+
+
+def test_a_step_that_fails_is_not_half_taken(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(state_dir).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_STEPS", (*schema._STEPS, ("CREATE TABLE later (x)", "nonsense")))
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
+        with pytest.raises(LedgerError):
+            Ledger(state_dir)
+    Ledger(state_dir).close()
+    connection = sqlite3.connect(state_dir / FILE)
+    assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'later'").fetchone() == (0,)
+    connection.close()
+
+
+@pytest.mark.parametrize("state", ["staged", "stored", "gone", "oversize", "unheard of"])
+def test_a_row_that_makes_no_sense_cannot_be_written(connection: sqlite3.Connection, state: str) -> None:
+    schema.migrate(connection)
+    connection.execute("INSERT INTO mailbox (id, host, address) VALUES (1, 'h', 'a')")
+    gone_since = None if state == "gone" else 1
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute(
+            "INSERT INTO message (mailbox, uidl, state, since, gone_since, size, sink, name)"
+            " VALUES (1, x'00', ?, 1, ?, 1, 's', 'n')",
+            (state, gone_since),
+        )
