@@ -70,4 +70,4 @@ def test_what_was_whole_when_the_disk_filled_up_is_stored(world: World) -> None:
 def test_the_error_says_what_to_do(world: World) -> None:
     world.poll(Fate(Point("os.write"), FULL))
     assert '"outcome": "sink-error"' in world.printed
-    assert "free space" in world.printed
+    assert "df -i" in world.printed

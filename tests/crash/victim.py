@@ -22,7 +22,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-import mailsluice.cli.poll  # noqa: F401  what the command line would import at the first call
+import mailsluice.cli.poll  # this and the next: what the command line imports when it is called
+import mailsluice.config.load
 from mailsluice.cli.main import main
 from mailsluice.clock import SystemClock
 from mailsluice.ledger.ledger import Ledger
