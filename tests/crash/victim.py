@@ -22,8 +22,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-import mailsluice.cli.poll  # this and the next: what the command line imports when it is called
-import mailsluice.config.load
+import mailsluice.cli.poll
+import mailsluice.config.load  # noqa: F401  both would be imported by the first call, in each child anew
 from mailsluice.cli.main import main
 from mailsluice.clock import SystemClock
 from mailsluice.ledger.ledger import Ledger
