@@ -43,21 +43,29 @@ class Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._file = sock.makefile("rb")
+        self._unread = b""
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
     def line(self) -> bytes:
-        return self._file.readline()
+        """The next line; what there is of it if the client goes."""
+        while b"\n" not in self._unread and (data := self._socket.recv(65536)):
+            self._unread += data
+        line, end, self._unread = self._unread.partition(b"\n")
+        return line + end
 
     def octet(self) -> bytes:
-        return self._file.read(1)
+        return self._socket.recv(1)
 
     def expect(self, *lines: bytes) -> None:
         """Read these lines, as they must come."""
         for line in lines:
             assert self.line() == line + b"\r\n"
+
+    def expect_no_more(self) -> None:
+        """Nothing else was sent in one go with the lines read last."""
+        assert self._unread == b""
 
     def play(self, transcript: str) -> None:
         """Follow a transcript: `C: ` lines must come from the client, `S: ` lines are sent."""
@@ -78,9 +86,11 @@ class Wire:
 
     def until_closed(self) -> bytes:
         """Whatever else the client says before it goes."""
+        said, self._unread = self._unread, b""
         with contextlib.suppress(ConnectionError):
-            return self._file.read()
-        return b""
+            while data := self._socket.recv(65536):
+                said += data
+        return said
 
     def reset(self) -> None:
         """Break the connection off, as a firewall does."""
@@ -88,7 +98,6 @@ class Wire:
         self.close()
 
     def close(self) -> None:
-        self._file.close()
         self._socket.close()
 
 

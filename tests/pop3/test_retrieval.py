@@ -35,6 +35,7 @@ def one_by_one(count: int) -> Callable[[Wire], None]:
     def script(wire: Wire) -> None:
         for number in range(1, count + 1):
             wire.expect(b"RETR %d" % number)
+            wire.expect_no_more()
             wire.send(message(number))
         wire.play(ALIVE)
 
@@ -137,6 +138,7 @@ def test_without_pipelining_nothing_is_asked_ahead(logged_in: Connect) -> None:
 def test_with_pipelining_32_messages_are_asked_for_at_once(logged_in: Connect) -> None:
     def script(wire: Wire) -> None:
         wire.expect(*(b"RETR %d" % number for number in range(1, 33)))
+        wire.expect_no_more()
         wire.send(message(1))
         wire.expect(b"RETR 33")
         wire.send(b"".join(message(number) for number in range(2, 34)))
@@ -150,6 +152,7 @@ def test_with_pipelining_32_messages_are_asked_for_at_once(logged_in: Connect) -
 def test_no_more_is_asked_ahead_than_a_mebibyte_by_list(logged_in: Connect) -> None:
     def script(wire: Wire) -> None:
         wire.expect(b"RETR 1", b"RETR 2")
+        wire.expect_no_more()
         wire.send(message(1))
         wire.expect(b"RETR 3")
         wire.send(message(2) + message(3))
