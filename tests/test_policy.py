@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def mailbox(**keys: object) -> Mailbox:
     return Mailbox.model_validate({**common, **keys})
 
 
-def decide(known: Known | None, *, size: int | None = 1000, **keys: object) -> tuple[Action, Reason]:
+def decide(known: Known | None, size: int | None = 1000, **keys: Any) -> tuple[Action, Reason]:
     listing = (Listed(1, b"u", size),)
     (decision,) = plan(listing, {b"u": known} if known else {}, mailbox(**keys), NOW).decisions
     return decision.action, decision.reason
@@ -49,7 +50,7 @@ def decide(known: Known | None, *, size: int | None = 1000, **keys: object) -> t
     ],
 )
 def test_a_message_is_fetched_once_and_deleted_by_the_mailboxs_policy(
-    known: Known | None, keys: dict[str, object], expected: tuple[Action, Reason]
+    known: Known | None, keys: dict[str, Any], expected: tuple[Action, Reason]
 ) -> None:
     assert decide(known, **keys) == expected
 

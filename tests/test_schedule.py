@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -117,7 +118,7 @@ def test_jitter_never_polls_sooner_than_the_mailboxs_own_interval() -> None:
 
 def test_a_mailbox_is_polled_again_and_again(schedule: Schedule) -> None:
     third = threading.Event()
-    times = []
+    times: list[None] = []
 
     def job() -> None:
         times.append(None)
@@ -132,7 +133,7 @@ def test_a_mailbox_is_polled_again_and_again(schedule: Schedule) -> None:
 
 def test_one_mailbox_is_never_polled_twice_at_once(schedule: Schedule) -> None:
     inside = threading.Semaphore(1)
-    overlaps = []
+    overlaps: list[None] = []
     release = threading.Event()
     other = threading.Event()
 
@@ -142,7 +143,7 @@ def test_one_mailbox_is_never_polled_twice_at_once(schedule: Schedule) -> None:
         release.wait(SOON)
         inside.release()
 
-    polled = []
+    polled: list[None] = []
 
     def witness() -> None:
         polled.append(None)
@@ -161,13 +162,14 @@ def test_one_mailbox_is_never_polled_twice_at_once(schedule: Schedule) -> None:
 
 def test_no_more_sessions_than_max_sessions_run_at_once(schedule: Schedule) -> None:
     running = threading.Semaphore(2)
-    excess = []
+    excess: list[None] = []
     gate = threading.Barrier(3)
 
     def job() -> None:
         if not running.acquire(blocking=False):
             excess.append(None)
-        gate.wait(SOON)
+        with suppress(threading.BrokenBarrierError):
+            gate.wait(SOON)
         running.release()
 
     for n in range(4):
@@ -182,7 +184,12 @@ def test_no_more_sessions_than_max_sessions_run_at_once(schedule: Schedule) -> N
 
 def test_a_delay_puts_the_next_poll_off(schedule: Schedule, clock: SetClock) -> None:
     done = threading.Event()
-    schedule.add(mailbox(every="1s"), lambda: (done.set(), timedelta(hours=1))[1])
+
+    def job() -> timedelta:
+        done.set()
+        return timedelta(hours=1)
+
+    schedule.add(mailbox(every="1s"), job)
     schedule.start()
 
     assert done.wait(SOON)

@@ -21,8 +21,8 @@
     ├── Stopped                 the program is asked to end           retry      0
     └── Bug                     mailsluice itself is wrong            bug        70
 
-Any exception from elsewhere is a bug too (exit code 70). `session.triage` may sharpen a disposition by what the
-server said; nothing else decides what an error means.
+Any exception from elsewhere is a bug too (exit code 70). `session.triage` may sharpen a disposition by
+what the server said; nothing else decides what an error means.
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ def test_set_refuses_what_is_no_secret(state_dir: Path, standard_input: bytes) -
 def test_set_takes_no_secret_as_an_argument(state_dir: Path) -> None:
     result = run(state_dir, "set", "acme", "canary", standard_input="canary")
     assert result.exit_code == click.UsageError.exit_code
+    assert "canary" not in result.output
     assert Secrets(state_dir).names() == []
 
 

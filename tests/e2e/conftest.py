@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.program import PATIENCE
 
 from mailsluice.sandbox import Sandbox
+from support.program import PATIENCE
 
 
 @pytest.fixture

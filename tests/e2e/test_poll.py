@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.conftest import Site
-from support.program import Ended, run_program
 
+from e2e.conftest import Site
 from mailsluice.sandbox import Answer, Fault, Garbage, Refuse, Sandbox, mail
+from support.program import Ended, run_program
 
 
 def poll(site: Site, *arguments: str) -> Ended:
@@ -124,14 +124,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if (
         os.geteuid() != 0
         or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", disk],
+            ["/bin/mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", disk],
             check=False,
             capture_output=True,
         ).returncode
     ):
         pytest.skip("cannot mount a small file system here")
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["/bin/umount", disk], check=True)
 
 
 def test_a_full_disk_is_73_loses_nothing_and_shows_nothing_half(
@@ -159,7 +159,7 @@ def test_a_read_only_sink_is_73(site: Site, sandbox: Sandbox, small_disk: Path) 
     site.configure("a")
     text = site.config.read_text().replace(f'path = "{site.spool("a")}"', f'path = "{small_disk}/a"')
     site.config.write_text(text)
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    subprocess.run(["/bin/mount", "-o", "remount,ro", small_disk], check=True)
 
     ended = poll(site)
 

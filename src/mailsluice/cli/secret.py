@@ -30,11 +30,14 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     return value
 
 
-@command.command("set")
-@click.argument("name", callback=_name)
+@command.command("set", options_metavar="NAME")
+@click.argument("name", metavar="", callback=_name)
+@click.argument("more", metavar="", nargs=-1)
 @click.pass_obj
-def set_(settings: Settings, name: str) -> None:
+def set_(settings: Settings, name: str, more: tuple[str, ...]) -> None:
     """Store a secret under NAME: asked for without echo, or read from standard input to its end."""
+    if more:  # most likely the secret: click's own message would repeat it
+        raise click.UsageError("a secret is never an argument: type it at the prompt, or pipe it in")
     secrets = _secrets(settings)
     secrets.store(name, _prompted(name) if sys.stdin.isatty() else _piped())
     click.echo(f"keyring:{name} is set")

@@ -1,0 +1,123 @@
+"""The composition root: what holds it together when parts fail or will not end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from mailsluice import daemon
+from mailsluice.config.load import load
+from mailsluice.config.models import Config
+from mailsluice.daemon import Service
+from mailsluice.errors import Bug, Disposition
+from mailsluice.obs import events
+from mailsluice.sandbox import Fault, Sandbox, Silence, mail
+
+SOON = 20.0
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, tmp_path: Path) -> Config:
+    secret = tmp_path / "secret"
+    secret.write_text(sandbox.client_secret)
+    secret.chmod(0o600)
+    file = tmp_path / "mailsluice.toml"
+    file.write_text(f"""
+service.state_dir = "{tmp_path}/state"
+[credentials.entra]
+kind = "entra"
+tenant_id = "{sandbox.tenant_id}"
+client_id = "{sandbox.client_id}"
+client_secret = "file:{secret}"
+authority = "{sandbox.authority}"
+ca_file = "{sandbox.ca_file}"
+[mailboxes.a]
+address = "a@acme.example"
+credential = "entra"
+host = "localhost"
+port = {sandbox.pop3_port}
+ca_file = "{sandbox.ca_file}"
+every = "1s"
+sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
+""")
+    return load(file)
+
+
+def test_a_connection_that_does_not_end_is_cut_after_the_grace(
+    config: Config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "GRACE", 0.05)
+    box = sandbox.mailbox("a@acme.example")
+    box.deliver(mail.note(1))
+    halt = sandbox.faults.add(Fault("RETR", Silence(after_octets=10)))
+
+    with Service(config) as service, capture_logs() as logs:
+        service.start()
+        assert halt.wait(SOON)
+        service.finish()
+
+    (session,) = [line for line in logs if line["event"] == events.SESSION]
+    assert session["outcome"] == "stopped"
+    assert len(box.remaining()) == 1
+
+
+def test_a_bug_in_one_poll_is_logged_and_becomes_exit_code_70(
+    config: Config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(daemon, "poll", broken)
+
+    with Service(config) as service, capture_logs() as logs:
+        (polled,) = service.round(config.mailboxes.values())
+
+    assert polled.exit_code == 70
+    assert polled.disposition is Disposition.BUG
+    assert [line["event"] for line in logs] == [events.BUG]
+
+
+def test_a_schedule_that_died_is_a_bug_and_not_a_silent_stop(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Service(config) as service:
+        service.start()
+        service.tend()
+        service._schedule.stop()
+
+        with pytest.raises(Bug, match="schedule"):
+            service.tend()
+
+
+def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config.model_copy(update={"service": config.service.model_copy(update={"max_sessions": 2})})
+    (mailbox,) = config.mailboxes.values()
+    at_once = threading.Semaphore(2)
+    both = threading.Barrier(2)
+
+    polls: list[None] = []
+
+    def watched(*_: object) -> None:
+        assert at_once.acquire(blocking=False)
+        both.wait(SOON)
+        at_once.release()
+        polls.append(None)
+
+    monkeypatch.setattr(daemon, "poll", watched)
+
+    with Service(config) as service:
+        service.round([mailbox] * 4)
+
+    assert len(polls) == 4
