@@ -182,3 +182,14 @@ def mailbox(port: int, ca_file: Path | None, host: str = HOST) -> Mailbox:
             "ca_file": str(ca_file) if ca_file else None,
         }
     )
+
+
+def playing(*transcripts: str) -> Script:
+    """A script that follows these transcripts, and then waits for the client to go."""
+
+    def script(wire: Wire) -> None:
+        for transcript in transcripts:
+            wire.play(transcript)
+        wire.until_closed()
+
+    return script

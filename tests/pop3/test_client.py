@@ -11,18 +11,16 @@ from mailsluice.clock import SystemClock
 from mailsluice.errors import (
     CommandRefused,
     ConnectionLost,
-    DeadlineExceeded,
     LoginRefused,
     Phase,
     ProtocolViolation,
-    ServerError,
     Stopped,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Password
 from mailsluice.pop3.client import Client, connect
 from mailsluice.pop3.protocol import LocalProtocolError
 from mailsluice.pop3.transport import Connections
-from pop3.scripted import Wire
+from pop3.scripted import Wire, playing
 
 if TYPE_CHECKING:
     from mailsluice.config.models import Mailbox
@@ -52,15 +50,6 @@ S: .
 C: AUTH XOAUTH2
 S: +
 """
-
-
-def playing(*transcripts: str) -> Callable[[Wire], None]:
-    def script(wire: Wire) -> None:
-        for transcript in transcripts:
-            wire.play(transcript)
-        wire.until_closed()
-
-    return script
 
 
 def test_a_session_with_exchange_online_from_greeting_to_quit(connected: Connect) -> None:
@@ -319,67 +308,6 @@ def test_leaving_the_client_closes_the_connection(logged_in: Connect, connection
     assert len(connections) == 0
 
 
-def fetch(client: Client) -> list[bytes]:
-    return [b"".join(arrival.chunks) for arrival in client.retrieve([Listed(1, b"a")], 1000)]
-
-
-SILENCES: list[tuple[Phase, str, str, Callable[[Client], object]]] = [
-    (Phase.LISTING, "listing", "C: UIDL", Client.listing),
-    (Phase.LISTING, "listing", "C: UIDL\nS: +OK\nS: 1 a", Client.listing),
-    (Phase.RETRIEVE, "retrieve", "C: RETR 1", fetch),
-    (Phase.RETRIEVE, "retrieve", "C: RETR 1\nS: +OK\nS: half", fetch),
-    (Phase.QUIT, "quit", "C: QUIT", Client.quit),
-]
-
-
-@pytest.mark.parametrize(("phase", "deadline", "transcript", "verb"), SILENCES)
-def test_silence_exceeds_the_deadline_of_its_phase(
-    logged_in: Connect, phase: Phase, deadline: str, transcript: str, verb: Callable[[Client], object]
-) -> None:
-    client = logged_in(playing(transcript), **{deadline: 0.05})
-    with pytest.raises(DeadlineExceeded) as slow:
-        verb(client)
-    assert slow.value.phase is phase
-    with pytest.raises(ServerError):
-        client.stat()
-
-
-def test_silence_of_a_deletion_exceeds_its_deadline(logged_in: Connect) -> None:
-    client = logged_in(playing(LISTED, "C: DELE 1"), delete=0.05)
-    client.listing()
-    with pytest.raises(DeadlineExceeded) as slow:
-        client.delete([DeletePermit(b"a")])
-    assert slow.value.phase is Phase.DELETE
-
-
-def test_silence_instead_of_a_greeting_exceeds_its_deadline(
-    connected: Connect, connections: Connections
-) -> None:
-    with pytest.raises(DeadlineExceeded) as slow:
-        connected(playing(""), greeting=0.05)
-    assert slow.value.phase is Phase.GREETING
-    assert len(connections) == 0
-
-
-def test_silence_after_the_token_exceeds_its_deadline(connected: Connect) -> None:
-    client = connected(playing(EXCHANGE, f"C: {RESPONSE}"), auth=0.05)
-    with pytest.raises(DeadlineExceeded) as slow:
-        client.authenticate("a@x.example", TOKEN)
-    assert slow.value.phase is Phase.AUTH
-
-
-def test_silence_after_capa_exceeds_the_greetings_deadline(connected: Connect) -> None:
-    client = connected(playing("S: +OK\nC: CAPA"), greeting=0.2)
-    with pytest.raises(DeadlineExceeded) as slow:
-        client.capabilities()
-    assert slow.value.phase is Phase.CAPABILITIES
-
-
-def test_a_client_tires_before_the_session_must_end(connected: Connect) -> None:
-    assert not connected(playing("S: +OK")).tired
-    assert connected(playing("S: +OK"), tired=0).tired
-
-
 def test_an_abort_in_the_middle_of_a_verb_stops_it(logged_in: Connect, connections: Connections) -> None:
     def cut_off(wire: Wire) -> None:
         wire.expect(b"UIDL")
@@ -407,4 +335,5 @@ def test_an_octet_at_a_time_is_as_good_as_all_at_once(connected: Connect) -> Non
 
     client = connected(dribble)
     client.authenticate("a", Password("canary"))
-    assert fetch(client) == [b".a\r\n\r\n"]
+    messages = [b"".join(arrival.chunks) for arrival in client.retrieve([Listed(1, b"a")], 1000)]
+    assert messages == [b".a\r\n\r\n"]
