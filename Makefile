@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/pytest --numprocesses=2
 
-.PHONY: help demo test quick lint format venv generated lock clean
+.PHONY: help demo test quick lint format venv generated picture lock clean
 
 help:
 	@echo "make demo   a simulated Exchange Online, and mailsluice at work on it"
@@ -40,6 +40,10 @@ format: $(VENV)/installed-dev
 generated: venv
 	$(BIN)/mailsluice config example > config/example.toml
 	$(BIN)/mailsluice config schema > config/schema.json
+
+# What the README shows.
+picture: venv
+	$(BIN)/python docs/picture.py
 
 # The pins: versions and hashes, no addresses. uv is used for nothing else.
 lock:

@@ -7,6 +7,7 @@ do by a configuration file and signals alone, as an administrator does.
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import subprocess
 import sys
@@ -131,7 +132,7 @@ class Demo:
         self._say(f"What it remembers: mailsluice -c {self._config} status")
         sample = min(self._actors[0].folder.glob("*.json"))
         self._say(f"One message's description, {sample}:")
-        self._say(sample.read_text())
+        self._say(json.dumps(json.loads(sample.read_text()), ensure_ascii=False, indent=2))
         if faults:
             raise DemoFailed(f"{faults} messages lost or stored twice")
 
