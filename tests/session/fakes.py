@@ -1,0 +1,202 @@
+"""What a poll meets: a POP3 server in memory that can be told to fail, logins, and a clock moved by hand.
+
+`tests/contracts/test_client_contract.py` holds the client to what the real one promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from mailsluice.config.models import Mailbox
+from mailsluice.errors import (
+    CommandRefused,
+    ConnectionLost,
+    LoginRefused,
+    MessageTooLarge,
+    Phase,
+    TokenUnavailable,
+)
+from mailsluice.model import BearerToken, DeletePermit, Listed, Login
+
+_PIECE = 16
+
+
+class HandClock:
+    """Each look at the wall clock is a microsecond later than the one before; the rest is done by hand."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        self._seconds = 0.0
+
+    def now(self) -> datetime:
+        now = self._now
+        self._now += timedelta(microseconds=1)
+        return now
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+        self._seconds += by.total_seconds()
+
+
+class FakeCredentials:
+    """Satisfies `session.ports.Credentials`. `rejected` is what it was told that a server did not accept."""
+
+    def __init__(self) -> None:
+        self.available = True
+        self.asked = 0
+        self.rejected: list[Login] = []
+
+    def login(self, mailbox: Mailbox) -> Login:
+        self.asked += 1
+        if not self.available:
+            raise TokenUnavailable(f"nobody to ask about {mailbox.address}")
+        return BearerToken(f"canary-{self.asked}")
+
+    def refused(self, mailbox: Mailbox, login: Login) -> None:
+        assert mailbox.name
+        self.rejected.append(login)
+
+
+class FakeServer:
+    """One mailbox on a POP3 server. Its bound `connect` satisfies `session.ports.Connect`."""
+
+    def __init__(self) -> None:
+        self.mail: dict[bytes, bytes] = {}
+        self._delivered = 0
+        self.said: list[str] = []
+        """Every connection and command, in order."""
+        self.sizes: dict[bytes, int] = {}
+        """What LIST says, where that is not the message's size."""
+        self.listed_twice: set[bytes] = set()
+        """The message after each of these is shown under the same UIDL."""
+        self.refused_login = ""
+        self.refused: set[bytes] = set()
+        """RETR of these is answered by -ERR."""
+        self.cut: set[bytes] = set()
+        """The connection breaks in the middle of these, once."""
+        self.quit_fails: CommandRefused | ConnectionLost | None = None
+        """What QUIT raises: nothing is deleted then."""
+        self.quit_goes_unanswered = False
+        """The deletions are carried out, and then the connection breaks."""
+        self.tired_after: int | None = None
+        """How many messages make a session tired."""
+        self.on_retrieved: Callable[[bytes], None] = lambda _: None
+        """Called when a message has been handed out whole."""
+
+    def connect(self, mailbox: Mailbox) -> FakeClient:
+        assert mailbox.host
+        self.said.append("CONNECT")
+        return FakeClient(self)
+
+    def deliver(self, octets: bytes) -> bytes:
+        self._delivered += 1
+        uidl = b"u%d" % self._delivered
+        self.mail[uidl] = octets
+        return uidl
+
+    def count(self, command: str) -> int:
+        return self.said.count(command)
+
+
+class FakeClient:
+    """Satisfies `session.ports.Client`."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+        self._alive = True
+        self._shown: dict[bytes, int] = {}
+        self._marked: list[bytes] = []
+        self._retrieved = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._alive = False
+
+    def authenticate(self, address: str, login: Login) -> None:
+        self.say("AUTH", Phase.AUTH)
+        assert address
+        assert login.value
+        if words := self._server.refused_login:
+            raise LoginRefused(f"refused: {words}", phase=Phase.AUTH, reply=words)
+
+    def listing(self) -> tuple[Listed, ...]:
+        self.say("UIDL", Phase.LISTING)
+        uidls = list(self._server.mail)
+        for place, before in enumerate(tuple(uidls[:-1]), 1):
+            if before in self._server.listed_twice:
+                uidls[place] = before
+        self._shown = {uidl: place for place, uidl in enumerate(uidls, 1) if uidls.count(uidl) == 1}
+        sizes = {uidl: len(octets) for uidl, octets in self._server.mail.items()} | self._server.sizes
+        return tuple(Listed(place, uidl, sizes[uidl]) for place, uidl in enumerate(uidls, 1))
+
+    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[FakeArrival, None, None]:
+        for listed in messages:
+            arrival = FakeArrival(listed, self._octets(listed.uidl, ceiling))
+            yield arrival
+            with suppress(CommandRefused):
+                for _ in arrival.chunks:
+                    pass
+
+    def _octets(self, uidl: bytes, ceiling: int) -> Iterator[bytes]:
+        self.say(f"RETR {uidl.decode()}", Phase.RETRIEVE)
+        if uidl in self._server.refused:
+            raise CommandRefused("refused", phase=Phase.RETRIEVE, reply="not this one")
+        octets = self._server.mail[uidl]
+        for start in range(0, len(octets), _PIECE):
+            if uidl in self._server.cut and start >= len(octets) // 2:
+                self._server.cut.remove(uidl)
+                raise self._break(Phase.RETRIEVE)
+            if start + _PIECE > ceiling and len(octets) > ceiling:
+                self._alive = False
+                raise MessageTooLarge("too large", octets=min(start + _PIECE, len(octets)))
+            yield octets[start : start + _PIECE]
+        self._retrieved += 1
+        self._server.on_retrieved(uidl)
+
+    def delete(self, permits: Sequence[DeletePermit]) -> int:
+        uidls = [permit.uidl for permit in permits if permit.uidl in self._shown]
+        for uidl in uidls:
+            self.say(f"DELE {uidl.decode()}", Phase.DELETE)
+        self._marked += uidls
+        return len(uidls)
+
+    def quit(self) -> None:
+        self.say("QUIT", Phase.QUIT)
+        if failure := self._server.quit_fails:
+            raise failure
+        for uidl in self._marked:
+            del self._server.mail[uidl]
+        if self._server.quit_goes_unanswered:
+            raise self._break(Phase.QUIT)
+
+    @property
+    def tired(self) -> bool:
+        return self._server.tired_after is not None and self._retrieved >= self._server.tired_after
+
+    def say(self, command: str, phase: Phase) -> None:
+        if not self._alive:
+            raise ConnectionLost("closed already", phase=phase)
+        self._server.said.append(command)
+
+    def _break(self, phase: Phase) -> ConnectionLost:
+        self._alive = False
+        return ConnectionLost(f"lost in phase {phase.value}", phase=phase)
+
+
+class FakeArrival:
+    """Satisfies `session.ports.Arrival`."""
+
+    def __init__(self, listed: Listed, chunks: Iterator[bytes]) -> None:
+        self.listed = listed
+        self.chunks = chunks

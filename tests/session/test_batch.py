@@ -1,0 +1,222 @@
+"""A batch: what shares its syncs, in which order things happen, and what a failure on the way leaves."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import Listed
+from mailsluice.session.batch import MESSAGES, OCTETS, batches
+from mailsluice.sink.durable import DurableBatch
+from mailsluice.sink.spool import Spool
+from session.conftest import World
+
+ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
+
+
+def sizes(*octets: int | None) -> list[list[int | None]]:
+    """How messages of these sizes are cut into batches."""
+    listing = [Listed(number, b"%d" % number, size) for number, size in enumerate(octets, 1)]
+    return [[listed.size for listed in batch] for batch in batches(listing)]
+
+
+def test_nothing_to_fetch_is_no_batch() -> None:
+    assert sizes() == []
+
+
+def test_a_batch_ends_by_count() -> None:
+    assert [len(batch) for batch in sizes(*[1] * (2 * MESSAGES + 1))] == [MESSAGES, MESSAGES, 1]
+
+
+def test_a_batch_ends_once_it_has_its_octets() -> None:
+    assert sizes(OCTETS - 1, 1, 1) == [[OCTETS - 1, 1], [1]]
+
+
+def test_a_message_larger_than_a_batch_is_one_of_its_own() -> None:
+    assert sizes(10 * OCTETS, 1) == [[10 * OCTETS], [1]]
+
+
+def test_messages_of_unknown_size_are_cut_by_count() -> None:
+    assert [len(batch) for batch in sizes(*[None] * (MESSAGES + 1))] == [MESSAGES, 1]
+
+
+@pytest.fixture
+def noted(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said to the server, and in between the durable steps as they are done."""
+
+    def note(owner: type, name: str) -> None:
+        real: Callable[..., object] = getattr(owner, name)
+
+        def noting(*args: object) -> object:
+            done = real(*args)
+            world.server.said.append(name)
+            return done
+
+        monkeypatch.setattr(owner, name, noting)
+
+    for owner, name in (
+        (DurableBatch, "stage"),
+        (Ledger, "record"),
+        (Spool, "publish"),
+        (Ledger, "commit"),
+    ):
+        note(owner, name)
+    return world.server.said
+
+
+def test_a_message_is_deleted_only_after_it_is_staged_recorded_published_and_committed(
+    world: World, noted: list[str]
+) -> None:
+    world.deliver(ONE, TWO)
+    world.poll()
+    order = ["RETR u1", "RETR u2", "stage", "record", "publish", "commit", "DELE u1", "DELE u2", "QUIT"]
+    assert noted[noted.index("RETR u1") :] == order
+
+
+def test_each_batch_is_finished_before_the_next_begins(
+    world: World, noted: list[str], small_batches: None
+) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.poll()
+    steps = ["stage", "record", "publish", "commit"]
+    first = ["RETR u1", "RETR u2", *steps, "DELE u1", "DELE u2"]
+    assert noted[noted.index("RETR u1") :] == [*first, "RETR u3", *steps, "DELE u3", "QUIT"]
+
+
+def test_a_message_that_is_to_stay_is_never_deleted(world: World, noted: list[str]) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(ONE)
+    world.poll()
+    assert noted[-2:] == ["commit", "QUIT"]
+
+
+@pytest.mark.parametrize("step", ["stage", "record", "publish", "commit"])
+def test_whatever_step_fails_nothing_is_deleted(
+    world: World, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(step)
+
+    owner = {"stage": DurableBatch, "publish": Spool}.get(step, Ledger)
+    world.deliver(ONE)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, fail)
+        with pytest.raises(RuntimeError, match=step):
+            world.poll()
+    assert world.server.mail == {b"u1": ONE}
+    world.poll()
+    assert world.stored() == [ONE]
+    assert world.server.mail == {}
+
+
+def test_a_message_the_server_will_not_hand_out_does_not_stop_the_others(world: World) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.server.refused = {b"u2"}
+
+    polled = world.poll()
+
+    assert world.stored() == [ONE, THREE]
+    assert world.server.mail == {b"u2": TWO}
+    assert (polled.report.outcome, polled.exit_code) == ("messages-refused", 75)
+    assert polled.report.waiting == 1
+    (warning,) = world.logged("message refused")
+    assert (warning["uidl"], warning["reply"]) == ("u2", "not this one")
+
+
+def test_a_refused_message_is_asked_for_again_at_the_next_poll(world: World) -> None:
+    world.deliver(ONE)
+    world.server.refused = {b"u1"}
+    world.poll()
+    world.server.refused = set()
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE]
+
+
+def test_a_message_that_turns_out_too_large_ends_the_session_once_and_blocks_nothing(world: World) -> None:
+    big = b"0123456789abcdef" * 100
+    world.configure(max_message="1KiB")
+    world.deliver(ONE, big, THREE)
+    world.server.sizes = {b"u2": 10}
+
+    first, second, third = world.outcome(), world.outcome(), world.outcome()
+
+    assert first == ("message-too-large", 0)
+    assert second == third == ("ok", 0)
+    (report,) = world.logged("message oversize")
+    assert report["uidl"] == "u2"
+    assert report["octets"] > 1024
+    assert world.server.count("RETR u2") == 1
+    assert world.stored() == [ONE, THREE]
+    assert world.server.mail == {b"u2": big}
+    assert world.staged() == []
+
+
+def test_what_was_whole_when_the_connection_broke_is_stored_and_the_rest_comes_next_time(
+    world: World,
+) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.server.cut = {b"u2"}
+
+    assert world.outcome() == ("connection-lost", 75)
+    assert world.stored() == [ONE]
+    assert world.staged() == []
+
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE, TWO, THREE]
+    assert world.server.count("RETR u1") == 1
+    assert world.server.mail == {}
+
+
+def test_what_was_whole_when_the_disk_filled_up_is_stored_and_the_rest_comes_next_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(fd: int, octets: bytes) -> int:
+        if bytes(octets).startswith(TWO[:11]):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, octets)
+
+    real = os.write
+    world.deliver(ONE, TWO, THREE)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        assert world.outcome() == ("sink-error", 73)
+    assert world.stored() == [ONE]
+    assert world.staged() == []
+    assert world.server.mail == {b"u1": ONE, b"u2": TWO, b"u3": THREE}
+
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE, TWO, THREE]
+    assert world.server.count("RETR u1") == 1
+    assert world.server.mail == {}
+
+
+def test_a_batch_that_came_to_nothing_writes_nothing(world: World, noted: list[str]) -> None:
+    world.deliver(ONE)
+    world.server.refused = {b"u1"}
+    world.poll()
+    assert world.ledger.known(world.mailbox.key) == {}
+    assert world.stored() == []
+
+
+def test_progress_is_told_of_what_is_planned_and_what_came(world: World) -> None:
+    told: list[tuple[str, str, int]] = []
+
+    class Watcher:
+        def planned(self, mailbox: str, messages: int) -> None:
+            told.append(("planned", mailbox, messages))
+
+        def arrived(self, mailbox: str, octets: int) -> None:
+            told.append(("arrived", mailbox, octets))
+
+    world.progress = Watcher()
+    world.deliver(ONE, TWO)
+    world.poll()
+    assert told == [
+        ("planned", "invoices", 2),
+        ("arrived", "invoices", len(ONE)),
+        ("arrived", "invoices", len(TWO)),
+    ]

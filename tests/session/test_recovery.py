@@ -1,0 +1,146 @@
+"""Recovery: what an interrupted poll left is finished or removed before anything new happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailsluice.errors import LedgerError
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import State
+from mailsluice.sink.spool import Spool
+from session.conftest import World
+
+ONE, TWO = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2))
+
+
+def interrupt(world: World, monkeypatch: pytest.MonkeyPatch, owner: type, step: str) -> None:
+    """Poll, and be interrupted in place of this step."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            world.poll()
+
+
+def test_what_was_recorded_is_published_before_the_server_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE, TWO)
+    interrupt(world, monkeypatch, Spool, "publish")
+    assert world.stored() == []
+    world.credentials.available = False
+
+    assert world.outcome() == ("token-unavailable", 75)
+
+    assert world.stored() == [ONE, TWO]
+    states = {known.state for known in world.ledger.known(world.mailbox.key).values()}
+    assert states == {State.STORED}
+    (note,) = world.logged("rolled forward")
+    assert note["messages"] == 2
+
+
+def test_what_was_published_is_committed_though_a_consumer_took_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE)
+    interrupt(world, monkeypatch, Ledger, "commit")
+    (eml,) = (world.home / "sink").glob("*.eml")
+    eml.unlink()
+
+    world.poll()
+
+    assert world.stored() == []
+    assert world.server.count("RETR u1") == 1
+    assert world.server.mail == {}
+
+
+def test_what_was_not_recorded_is_swept_and_fetched_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE)
+    interrupt(world, monkeypatch, Ledger, "record")
+    assert len(world.staged()) == 2
+
+    world.poll()
+
+    assert world.stored() == [ONE]
+    assert world.staged() == []
+    assert world.server.count("RETR u1") == 2
+    (note,) = world.logged("staging swept")
+    assert note["messages"] == 1
+
+
+def test_what_was_recorded_is_finished_where_it_was_staged_though_the_sink_is_another_now(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE)
+    interrupt(world, monkeypatch, Spool, "publish")
+    world.configure(sink={"kind": "spool", "path": str(world.home / "other")})
+    world.deliver(TWO)
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == [ONE]
+    assert world.stored("other") == [TWO]
+    assert world.staged() == []
+    (note,) = world.logged("rolled forward")
+    assert note["sink"] == f"spool:{world.home}/sink"
+
+
+def test_two_sinks_are_both_finished(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.deliver(ONE)
+    interrupt(world, monkeypatch, Spool, "publish")
+    world.configure(sink={"kind": "maildir", "path": str(world.home / "maildir")})
+    world.poll()
+    world.configure()
+    world.deliver(TWO)
+    interrupt(world, monkeypatch, Spool, "publish")
+
+    world.poll()
+
+    assert world.stored() == [ONE, TWO]
+    assert world.server.mail == {}
+
+
+def test_a_sink_that_is_gone_stops_the_poll_before_the_server_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE)
+    interrupt(world, monkeypatch, Spool, "publish")
+    (world.home / "sink").rename(world.home / "unmounted")
+    world.server.said.clear()
+
+    assert world.outcome() == ("sink-error", 73)
+    assert world.server.said == []
+
+    (world.home / "unmounted").rename(world.home / "sink")
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE]
+
+
+def test_a_commit_that_fails_in_recovery_is_made_at_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerError("disk full")
+
+    world.deliver(ONE)
+    interrupt(world, monkeypatch, Spool, "publish")
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "commit", full)
+        assert world.outcome() == ("ledger-error", 73)
+    assert world.stored() == [ONE]
+
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE]
+    assert world.server.mail == {}
+
+
+def test_where_nothing_was_interrupted_nothing_is_said(world: World) -> None:
+    world.deliver(ONE)
+    world.poll()
+    world.poll()
+    assert [entry["event"] for entry in world.log] == ["session", "session"]

@@ -1,0 +1,351 @@
+"""One poll, from the login to QUIT, as the server, the spool and the log show it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mailsluice.errors import CommandRefused, ConnectionLost, Disposition, LedgerError, Phase
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import BearerToken, MailboxKey
+from mailsluice.policy import Action
+from mailsluice.session.run import preview
+from session.conftest import World
+
+ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
+BIG = b"Subject: big\r\n\r\n" + 100 * b"0123456789abcdef\r\n"
+
+
+def test_a_poll_stores_what_is_there_and_deletes_it(world: World) -> None:
+    world.deliver(ONE, TWO)
+
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE, TWO]
+    assert world.server.mail == {}
+
+
+def test_an_empty_mailbox_is_all_well(world: World) -> None:
+    assert world.outcome() == ("ok", 0)
+    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
+
+
+def test_without_a_login_nothing_is_connected(world: World) -> None:
+    world.credentials.available = False
+
+    assert world.outcome() == ("token-unavailable", 75)
+    assert world.server.said == []
+
+
+def test_a_refused_login_is_made_known_to_the_credentials_and_needs_somebody(world: World) -> None:
+    world.server.refused_login = "unknown user"
+
+    polled = world.poll()
+
+    assert world.credentials.rejected == [BearerToken("canary-1")]
+    assert (polled.report.outcome, polled.exit_code) == ("login-refused", 77)
+    assert polled.disposition is Disposition.OPERATOR
+    assert "unknown user" in polled.report.detail
+
+
+def test_an_accepted_login_is_not_rejected(world: World) -> None:
+    world.poll()
+
+    assert world.credentials.rejected == []
+
+
+def test_true_keeps_the_message_and_never_fetches_it_again(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(ONE)
+
+    assert [world.outcome() for _ in range(3)] == [("ok", 0)] * 3
+    world.pass_days(1000)
+    world.poll()
+
+    assert world.server.count("RETR u1") == 1
+    assert world.server.mail == {b"u1": ONE}
+
+
+def test_a_message_is_deleted_when_it_has_aged_and_not_before(world: World) -> None:
+    world.configure(leave_on_server="30d")
+    world.deliver(ONE)
+    world.poll()
+
+    world.pass_days(29)
+    world.poll()
+    assert world.server.mail == {b"u1": ONE}
+
+    world.pass_days(1)
+    polled = world.poll()
+    assert world.server.mail == {}
+    assert polled.report.deleted == 1
+    assert world.stored() == [ONE]
+
+
+def test_what_is_stored_and_still_listed_is_deleted_before_anything_is_fetched(world: World) -> None:
+    world.deliver(ONE)
+    world.server.quit_fails = ConnectionLost("gone", phase=Phase.QUIT)
+    world.poll()
+    world.server.quit_fails = None
+    world.deliver(TWO)
+    world.server.said.clear()
+
+    world.poll()
+
+    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "DELE u1", "RETR u2", "DELE u2", "QUIT"]
+
+
+def test_max_per_poll_leaves_the_rest_for_the_next(world: World) -> None:
+    world.configure(max_per_poll=2)
+    world.deliver(ONE, TWO, THREE)
+
+    first = world.poll().report
+    assert (first.stored, first.waiting) == (2, 1)
+    assert world.poll().report.stored == 1
+    assert world.stored() == [ONE, TWO, THREE]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        CommandRefused("not all was deleted", phase=Phase.QUIT, reply="not all was deleted"),
+        ConnectionLost("gone", phase=Phase.QUIT),
+    ],
+    ids=["refused", "unanswered"],
+)
+def test_a_quit_that_goes_wrong_is_a_warning_and_the_next_listing_decides(
+    world: World, failure: CommandRefused | ConnectionLost
+) -> None:
+    world.deliver(ONE)
+    world.server.quit_fails = failure
+
+    assert world.outcome() == ("ok", 0)
+    (warning,) = world.logged("quit unconfirmed")
+    assert warning["log_level"] == "warning"
+    assert world.server.mail == {b"u1": ONE}
+
+    world.server.quit_fails = None
+    world.poll()
+    assert world.server.mail == {}
+    assert world.stored() == [ONE]
+
+
+def test_a_quit_that_was_carried_out_but_not_answered_is_settled_as_well(world: World) -> None:
+    world.deliver(ONE)
+    world.server.quit_goes_unanswered = True
+
+    assert world.outcome() == ("ok", 0)
+    world.server.quit_goes_unanswered = False
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE]
+
+
+def test_a_uidl_that_is_listed_twice_is_left_alone_with_a_warning(world: World) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.server.listed_twice = {b"u1"}
+
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [THREE]
+    assert world.server.mail == {b"u1": ONE, b"u2": TWO}
+    assert [entry["number"] for entry in world.logged("uidl ambiguous")] == [1, 2]
+
+
+def test_a_uidl_that_is_used_again_for_another_message_is_fetched_with_a_warning(world: World) -> None:
+    world.deliver(ONE)
+    world.poll()
+    world.poll()
+    world.server.mail[b"u1"] = BIG
+
+    world.poll()
+
+    assert world.stored() == [ONE, BIG]
+    assert [entry["uidl"] for entry in world.logged("uidl reused")] == ["u1"]
+    assert world.server.mail == {}
+
+
+def test_a_message_that_is_listed_again_after_an_absence_is_not_stored_again(world: World) -> None:
+    world.deliver(ONE)
+    world.poll()
+    world.poll()
+    world.server.mail[b"u1"] = ONE
+
+    world.poll()
+
+    assert world.stored() == [ONE]
+    assert world.server.mail == {}
+
+
+def test_a_message_too_large_by_its_listing_is_reported_once_and_blocks_nothing(world: World) -> None:
+    world.configure(max_message="1KiB")
+    world.deliver(BIG, ONE)
+
+    assert [world.outcome() for _ in range(3)] == [("ok", 0)] * 3
+
+    (report,) = world.logged("message oversize")
+    assert (report["uidl"], report["octets"]) == ("u1", len(BIG))
+    assert report["remedy"]
+    assert world.server.count("RETR u1") == 0
+    assert world.stored() == [ONE]
+    assert world.server.mail == {b"u1": BIG}
+
+
+def test_a_larger_limit_fetches_what_was_too_large(world: World) -> None:
+    world.configure(max_message="1KiB")
+    world.deliver(BIG)
+    world.poll()
+    world.configure()
+
+    world.poll()
+
+    assert world.stored() == [BIG]
+    assert world.server.mail == {}
+
+
+def test_a_session_that_is_tired_ends_after_its_batch(world: World, small_batches: None) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.server.tired_after = 1
+
+    polled = world.poll()
+
+    assert (polled.report.outcome, polled.report.stored, polled.report.waiting) == ("ok", 2, 1)
+    assert world.server.said[-1] == "QUIT"
+    assert world.server.mail == {b"u3": THREE}
+
+
+def test_a_stop_ends_the_poll_after_the_message_in_flight_and_says_goodbye(world: World) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.server.on_retrieved = lambda _: world.stop.set()
+
+    polled = world.poll()
+
+    assert world.stored() == [ONE]
+    assert world.server.said[-3:] == ["RETR u1", "DELE u1", "QUIT"]
+    assert world.server.mail == {b"u2": TWO, b"u3": THREE}
+    assert (polled.report.outcome, polled.exit_code, polled.report.waiting) == ("ok", 0, 2)
+
+
+def test_a_stop_before_the_first_message_fetches_nothing(world: World) -> None:
+    world.deliver(ONE)
+    world.stop.set()
+
+    assert world.outcome() == ("ok", 0)
+    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
+
+
+def hold_lock(state: Path, key: MailboxKey, held: multiprocessing.synchronize.Event) -> None:
+    with Ledger(state) as ledger, ledger.lock(key):
+        held.set()
+        multiprocessing.Event().wait()
+
+
+def test_a_mailbox_that_another_process_polls_is_left_alone_for_now(world: World) -> None:
+    world.deliver(ONE)
+    spawn = multiprocessing.get_context("fork")
+    held = spawn.Event()
+    other = spawn.Process(target=hold_lock, args=(world.home / "state", world.mailbox.key, held), daemon=True)
+    other.start()
+    try:
+        assert held.wait(20)
+        polled = world.poll()
+    finally:
+        other.kill()
+        other.join()
+
+    assert (polled.report.outcome, polled.exit_code) == ("mailbox-locked", 75)
+    assert str(other.pid) in polled.report.detail
+    assert world.server.said == []
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE]
+
+
+CANONICAL = {
+    "mailbox",
+    "started",
+    "listed",
+    "fetched",
+    "stored",
+    "deleted",
+    "octets",
+    "seconds",
+    "waiting",
+    "outcome",
+    "detail",
+}
+
+
+def canonical_line(world: World) -> dict[str, object]:
+    (line,) = world.logged("session")
+    assert set(line) == CANONICAL | {"event", "log_level"}
+    return dict(line)
+
+
+def test_a_success_leaves_one_canonical_line(world: World) -> None:
+    world.configure(max_per_poll=2)
+    world.deliver(ONE, TWO, THREE)
+    world.poll()
+
+    assert canonical_line(world) == {
+        "event": "session",
+        "log_level": "info",
+        "mailbox": "invoices",
+        "started": "2026-03-01T12:00:00+00:00",
+        "listed": 3,
+        "fetched": 2,
+        "stored": 2,
+        "deleted": 2,
+        "octets": len(ONE) + len(TWO),
+        "seconds": 0.0,
+        "waiting": 1,
+        "outcome": "ok",
+        "detail": "",
+    }
+
+
+def test_a_failure_leaves_one_canonical_line_too(world: World) -> None:
+    world.deliver(ONE, TWO)
+    world.server.cut = {b"u2"}
+    world.poll()
+
+    line = canonical_line(world)
+    assert line["log_level"] == "warning"
+    assert (line["outcome"], line["fetched"], line["stored"], line["deleted"]) == ("connection-lost", 1, 1, 0)
+    assert (line["listed"], line["waiting"]) == (2, 1)
+    assert "lost" in str(line["detail"])
+
+
+def test_status_shows_the_session(world: World) -> None:
+    world.deliver(ONE)
+    report = world.poll().report
+
+    shown = world.ledger.reports()[world.mailbox.key]
+
+    assert shown.last == report
+    assert shown.last_success == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_a_report_that_cannot_be_noted_fails_the_poll_though_the_mail_is_safe(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerError("disk full", remedy="make room")
+
+    monkeypatch.setattr(Ledger, "note_session", full)
+    world.deliver(ONE)
+
+    assert world.outcome() == ("ledger-error", 73)
+    assert world.stored() == [ONE]
+    assert canonical_line(world)["outcome"] == "ledger-error"
+    assert "make room" in str(canonical_line(world)["detail"])
+
+
+def test_a_preview_tells_the_plan_and_touches_nothing(world: World) -> None:
+    world.deliver(ONE)
+
+    plan = preview(world.mailbox, world.parts)
+
+    assert [listed.uidl for listed in plan.to(Action.FETCH)] == [b"u1"]
+    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
+    assert world.stored() == []
+    assert world.ledger.known(world.mailbox.key) == {}
