@@ -1,89 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
-from threading import Event
 
 import pytest
-import structlog
 
-from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.session.parts import NobodyWatches, Parts, Progress
-from mailsluice.session.run import poll
-from mailsluice.session.tally import Polled
-from mailsluice.sink.sinks import open_sink, sink_at
-from session.fakes import FakeCredentials, FakeServer, HandClock
-
-
-class World:
-    """One mailbox with a real ledger and a real spool, and a server in memory.
-
-    `log` is what all polls logged.
-    """
-
-    def __init__(self, home: Path, ledger: Ledger) -> None:
-        self.home = home
-        self.server = FakeServer()
-        self.credentials = FakeCredentials()
-        self.clock = HandClock()
-        self.stop = Event()
-        self.progress: Progress = NobodyWatches()
-        self.ledger = ledger
-        self.log: list[structlog.typing.EventDict] = []
-        self.configure()
-
-    def configure(self, **keys: object) -> None:
-        usual = {
-            "name": "invoices",
-            "address": "invoices@acme.example",
-            "credential": "acme",
-            "host": "pop.acme.example",
-            "sink": {"kind": "spool", "path": str(self.home / "sink")},
-        }
-        self.mailbox = Mailbox.model_validate(usual | keys)
-
-    @property
-    def parts(self) -> Parts:
-        return Parts(
-            credentials=self.credentials,
-            connect=self.server.connect,
-            ledger=self.ledger,
-            open_sink=lambda mailbox: open_sink(mailbox, self.ledger.staging_owner(mailbox.key)),
-            sink_at=lambda spec, key: sink_at(spec, self.ledger.staging_owner(key)),
-            clock=self.clock,
-            stop=self.stop,
-            progress=self.progress,
-        )
-
-    def deliver(self, *messages: bytes) -> list[bytes]:
-        return [self.server.deliver(message) for message in messages]
-
-    def poll(self) -> Polled:
-        with structlog.testing.capture_logs() as log:
-            try:
-                return poll(self.mailbox, self.parts)
-            finally:
-                self.log += log
-
-    def outcome(self) -> tuple[str, int]:
-        """Poll; the outcome and the exit code."""
-        polled = self.poll()
-        return polled.report.outcome, polled.exit_code
-
-    def pass_days(self, days: int) -> None:
-        self.clock.advance(timedelta(days=days))
-
-    def stored(self, folder: str = "sink") -> list[bytes]:
-        """The messages in the spool, in the order of their arrival."""
-        return [path.read_bytes() for path in sorted((self.home / folder).glob("*.eml"))]
-
-    def staged(self) -> list[Path]:
-        return [path for path in self.home.glob("*/.staging/*/*") if path.is_file()]
-
-    def logged(self, event: str) -> list[structlog.typing.EventDict]:
-        return [entry for entry in self.log if entry["event"] == event]
+from session.world import World
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from mailsluice.model import Listed
 from mailsluice.session.batch import MESSAGES, OCTETS, batches
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.spool import Spool
-from session.conftest import World
+from session.world import World
 
 ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
 

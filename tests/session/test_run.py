@@ -13,7 +13,7 @@ from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, MailboxKey
 from mailsluice.policy import Action
 from mailsluice.session.run import preview
-from session.conftest import World
+from session.world import World
 
 ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
 BIG = b"Subject: big\r\n\r\n" + 100 * b"0123456789abcdef\r\n"
