@@ -128,6 +128,26 @@ def test_an_oversize_message_takes_no_place_in_max_per_poll() -> None:
     assert [m.uidl for m in result.to(Action.FETCH)] == [b"small"]
 
 
+@pytest.mark.parametrize(
+    "listing",
+    [
+        (Listed(1, b"u", 11), Listed(2, b"u", 12)),
+        (Listed(1, b"other", 1), Listed(2, b"u", 11)),
+        (Listed(1, b"u", 10**9),),
+    ],
+    ids=["ambiguous", "left for the next poll", "too large"],
+)
+def test_a_message_that_is_not_fetched_now_is_not_taken_for_its_gone_namesake_either(
+    listing: tuple[Listed, ...],
+) -> None:
+    known = {b"u": Known(State.GONE, LONG_AGO, 10)}
+
+    result = plan(listing, known, mailbox(max_per_poll=1), NOW)
+
+    assert b"u" not in result.recognised
+    assert not [m for m in result.to(Action.DELETE) if m.uidl == b"u"]
+
+
 def test_a_reused_uidl_is_not_recognised() -> None:
     listing = (Listed(1, b"reused", 10), Listed(2, b"back", 10), Listed(3, b"new", 10))
     known = {b"reused": Known(State.GONE, LONG_AGO, 11), b"back": Known(State.GONE, LONG_AGO, 10)}

@@ -50,9 +50,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decisions for a whole listing, in its order."""
+    """The decisions for a whole listing, in its order.
+
+    `recognised` are the UIDLs listed that mean what the ledger takes them for, or nothing yet: neither
+    those listed twice nor those that another message has now, whatever was decided for it.
+    """
 
     decisions: tuple[Decision, ...]
+    recognised: frozenset[bytes]
 
     def to(self, action: Action) -> tuple[Listed, ...]:
         """The messages this action is for."""
@@ -62,29 +67,28 @@ class Plan:
         """The messages decided for this reason."""
         return tuple(d.listed for d in self.decisions if d.reason is reason)
 
-    @property
-    def recognised(self) -> frozenset[bytes]:
-        """The UIDLs listed that are what the ledger takes them for."""
-        return frozenset(d.listed.uidl for d in self.decisions if d.reason is not Reason.REUSED)
-
 
 def plan(listing: Sequence[Listed], known: Mapping[bytes, Known], mailbox: Mailbox, now: datetime) -> Plan:
     """Decide for each message. At most `max_per_poll` are fetched, in the listing's order."""
     times = Counter(listed.uidl for listed in listing)
-    decisions = []
+    decisions, recognised = [], set()
     room = mailbox.max_per_poll
     for listed in listing:
+        before = known.get(listed.uidl)
         if times[listed.uidl] > 1:
             decision = Decision(listed, Action.LEAVE, Reason.AMBIGUOUS)
+        elif before is not None and _is_another(listed, before):
+            decision = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
         else:
-            decision = _decide(listed, known.get(listed.uidl), mailbox, now)
+            recognised.add(listed.uidl)
+            decision = _decide(listed, before, mailbox, now)
         if decision.action is Action.FETCH:
             if room == 0:
                 decision = Decision(listed, Action.LEAVE, Reason.NEXT_POLL)
             else:
                 room -= 1
         decisions.append(decision)
-    return Plan(tuple(decisions))
+    return Plan(tuple(decisions), frozenset(recognised))
 
 
 def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime) -> Decision:
@@ -94,8 +98,6 @@ def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime
         if (known.listed_size or 0) > mailbox.max_message:
             return Decision(listed, Action.LEAVE, Reason.STILL_TOO_LARGE)
         return _fetch_if_small_enough(listed, Reason.NEW, mailbox)
-    if known.state is State.GONE and _is_another(listed, known):
-        return _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
     return _delete_or_keep(listed, known, mailbox, now)
 
 
@@ -112,7 +114,8 @@ def _is_another(listed: Listed, known: Known) -> bool:
     for the sake of its namesake would lose it. LIST's sizes are estimates, but for one and the same
     message they are the same estimate.
     """
-    return None not in (listed.size, known.listed_size) and listed.size != known.listed_size
+    sizes_known = None not in (listed.size, known.listed_size)
+    return known.state is State.GONE and sizes_known and listed.size != known.listed_size
 
 
 def _delete_or_keep(listed: Listed, known: Known, mailbox: Mailbox, now: datetime) -> Decision:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import MailboxKey, SessionReport
+from mailsluice.model import MailboxKey, SessionReport, Staged, Stored
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=2)
@@ -62,10 +62,21 @@ def test_an_error_without_detail_is_known_by_its_code(ledger: Ledger) -> None:
     assert ledger.reports()[KEY].last_error == "connection-lost"
 
 
-def test_totals_count_failed_sessions_too(ledger: Ledger) -> None:
+def test_the_total_counts_what_is_committed_also_of_sessions_that_never_reported(ledger: Ledger) -> None:
+    messages = [Staged(uidl, f"name-{uidl.decode()}", 10) for uidl in (b"1", b"2")]
+    ledger.record(KEY, messages, "spool:/spool", NOW)
+    stored = [Stored(message.uidl, message.name) for message in messages]
+
+    ledger.commit(KEY, stored, NOW)
+    ledger.commit(KEY, stored, NOW)
+
+    report = ledger.reports()[KEY]
+    assert (report.total_stored, report.name, report.last) == (2, KEY.address, None)
+
+
+def test_a_session_does_not_change_the_total(ledger: Ledger) -> None:
     ledger.note_session(KEY, GOOD)
-    ledger.note_session(KEY, BAD)
-    assert ledger.reports()[KEY].total_stored == 4
+    assert ledger.reports()[KEY].total_stored == 0
 
 
 def test_the_next_poll_is_known_before_the_first_session(ledger: Ledger) -> None:

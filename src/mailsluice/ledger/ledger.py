@@ -144,7 +144,8 @@ class Ledger:
             return ()
         with self._database.writing() as connection:
             mailbox, since = _mailbox(connection, key), to_micros(now)
-            connection.executemany(_COMMIT, [(since, mailbox, new.uidl, new.name) for new in stored])
+            rows = [(since, mailbox, new.uidl, new.name) for new in stored]
+            reports.add_stored(connection, mailbox, connection.executemany(_COMMIT, rows).rowcount)
         return self.permits(key, [new.uidl for new in stored])
 
     def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:

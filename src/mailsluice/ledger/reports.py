@@ -1,8 +1,8 @@
 """What `status` shows of a mailbox: how its last session went, and what all of them came to.
 
-Owns the report table. Nothing that decides the fate of a message may be kept here: these rows are written
-without a sync, and the newest of them may be lost in a power cut. That costs nothing but a line in
-`status`: the next session writes it anew.
+Owns the report table. Nothing that decides the fate of a message may be kept here: but for the total, these
+rows are written without a sync, and the newest of them may be lost in a power cut. That costs nothing but
+a line in `status`: the next session writes it anew.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OK = "ok"
 class MailboxReport:
     """What is known of a mailbox apart from its messages.
 
-    `failures` counts sessions since the last success, and `last_error` is what the latest failure was,
+    `name` is the address as long as the section's name is not known. `failures` counts sessions since the last success, and `last_error` is what the latest failure was,
     also when it is over. `last` is None before the first session.
     """
 
@@ -41,7 +41,6 @@ def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionRe
     connection.execute(
         "UPDATE report SET name = ?, started = ?, seconds = ?, listed = ?, fetched = ?, stored = ?,"
         " deleted = ?, octets = ?, waiting = ?, outcome = ?, detail = ?,"
-        " total_stored = total_stored + ?,"
         " last_success = iif(?, ?, last_success),"
         " failures = iif(?, 0, failures + 1),"
         " last_error = iif(?, last_error, ?)"
@@ -58,7 +57,6 @@ def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionRe
             report.waiting,
             report.outcome,
             report.detail,
-            report.stored,
             succeeded,
             to_micros(report.started),
             succeeded,
@@ -66,6 +64,14 @@ def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionRe
             report.detail or report.outcome,
             mailbox,
         ),
+    )
+
+
+def add_stored(connection: sqlite3.Connection, mailbox: int, messages: int) -> None:
+    """Count messages as stored, in the transaction that commits them: this number is lost by no crash."""
+    connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
+    connection.execute(
+        "UPDATE report SET total_stored = total_stored + ? WHERE mailbox = ?", (messages, mailbox)
     )
 
 
@@ -88,7 +94,7 @@ def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
 
 def _report(row: sqlite3.Row) -> MailboxReport:
     return MailboxReport(
-        name=row["name"],
+        name=row["name"] or row["address"],
         next_poll=_time(row["next_poll"]),
         last_success=_time(row["last_success"]),
         failures=row["failures"],
