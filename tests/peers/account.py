@@ -13,6 +13,11 @@ from peers.dovecot import Dovecot, PeerMailbox
 from support.program import Ended, run_program
 
 
+def with_lf(octets: bytes) -> bytes:
+    """As a Maildir keeps it."""
+    return octets.replace(b"\r\n", b"\n")
+
+
 @dataclass(frozen=True)
 class Polled:
     """How a `poll --json` ended, and its report of the one mailbox."""
@@ -105,10 +110,14 @@ class Account:
         found = [*self.sink.glob("*.eml"), *self.sink.glob("new/*")]
         return [path.read_bytes() for path in sorted(found)]
 
-    def in_staging(self) -> list[Path]:
-        """What lies in staging, in either kind of sink."""
-        folders = (self.sink / ".staging", self.sink / "mailsluice-staging")
-        return [path for folder in folders for path in folder.glob("*/*")]
+    def staging(self) -> Path:
+        """The directory messages are staged in, in either kind of sink; it is made with the first."""
+        (directory,) = [*self.sink.glob(".staging/*"), *self.sink.glob("mailsluice-staging/*")]
+        return directory
+
+    def logins(self) -> int:
+        """How often Dovecot says that somebody logged in to this mailbox."""
+        return self._dovecot.log().count(f"Login: user=<{self.peer.address}>")
 
     def _token_command(self) -> str:
         program = self.folder / "print-token"

@@ -62,6 +62,10 @@ class PeerMailbox:
         self._maildir = maildir
         self._delivered = 0
 
+    def __len__(self) -> int:
+        """How many messages are not deleted."""
+        return len(self._files())
+
     def deliver(self, message: bytes) -> bytes:
         """Put a message into the mailbox; it is listed after those before it. Returns its UIDL."""
         self._delivered += 1

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from peers.account import Account
+from peers.account import Account, with_lf
 from peers.dovecot import Dovecot, PeerMailbox
 from support.program import PATIENCE, Daemon
-
 
 BODIES = {
     "plain": b"plain\r\n",
@@ -39,11 +38,6 @@ def message(body: bytes, *fields: str) -> bytes:
 
 def messages(count: int) -> list[bytes]:
     return [message(b"%d\r\n" % number, f"Subject: {number}") for number in range(count)]
-
-
-def with_lf(octets: bytes) -> bytes:
-    """As a Maildir keeps it."""
-    return octets.replace(b"\r\n", b"\n")
 
 
 @pytest.fixture
@@ -103,7 +97,7 @@ def test_what_is_stored_is_deleted(spool: Delivery, maildir: Delivery) -> None:
         assert delivery.polled.code == 0
         assert delivery.polled.report["deleted"] == len(BODIES)
         assert delivery.account.peer.remaining() == []
-        assert delivery.account.in_staging() == []
+        assert list(delivery.account.staging().iterdir()) == []
 
 
 def test_a_description_says_what_the_header_says(account: Account) -> None:
