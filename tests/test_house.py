@@ -29,23 +29,38 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
             assert node.end_lineno - node.lineno < 50, node.name
 
 
+ELSEWHERE = {
+    "__main__.py": "cli/test_main.py",
+    "auth/http.py": "auth/test_entra.py",
+    "cli/demo.py": "e2e/test_demo.py",
+    "cli/run.py": "e2e/test_daemon.py",
+    "config/files.py": "config/test_include.py",
+    "config/mailboxes.py": "config/test_load.py",
+    "config/mistakes.py": "config/test_load.py",
+    "demo.py": "e2e/test_demo.py",
+    "pop3/channel.py": "pop3/test_client.py",
+    "pop3/events.py": "pop3/test_protocol.py",
+    "sandbox/certificates.py": "sandbox/test_sandbox.py",
+    "sandbox/connection.py": "sandbox/test_dialogue.py",
+    "sandbox/directory.py": "sandbox/test_sandbox.py",
+    "sandbox/pop3.py": "sandbox/test_sandbox.py",
+    "sandbox/sasl.py": "sandbox/test_dialogue.py",
+    "sandbox/server.py": "sandbox/test_sandbox.py",
+    "sandbox/tokens.py": "sandbox/test_entra.py",
+    "session/parts.py": "session/test_run.py",
+    "session/ports.py": "contracts/test_ledger_contract.py",
+}
+"""Modules met only in company, and the tests that meet them."""
+
+
 @pytest.mark.parametrize("module", [path for path in MODULES if path.name != "__init__.py"], ids=_id)
 def test_a_module_has_a_test_of_its_name(module: Path) -> None:
-    beside = ROOT / "tests" / module.parent.relative_to(SOURCE)
+    tests = ROOT / "tests"
+    beside = tests / module.parent.relative_to(SOURCE)
+    own = list(beside.glob(f"test*_{module.stem}.py"))
 
-    assert list(beside.glob(f"test*_{module.stem}.py")) or _is_tested_as_a_whole(module)
-
-
-def _is_tested_as_a_whole(module: Path) -> bool:
-    """Whether a module is met only in company: values and ports, and commands run as processes."""
-    return _id(module) in {
-        "__main__.py",
-        "session/parts.py",
-        "session/ports.py",
-        "demo.py",
-        "cli/demo.py",
-        "cli/run.py",
-    }
+    assert bool(own) != (_id(module) in ELSEWHERE)
+    assert own or (tests / ELSEWHERE[_id(module)]).exists()
 
 
 @pytest.mark.parametrize("pins", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)

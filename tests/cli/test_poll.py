@@ -1,0 +1,86 @@
+"""What `poll` shows while it runs; its outcomes are specified end to end."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+from mailsluice.cli.poll import _Bars
+from mailsluice.sandbox import Sandbox, mail
+from support.program import PATIENCE, PROGRAM
+
+
+def test_a_bar_counts_messages_and_octets_of_each_mailbox() -> None:
+    screen = io.StringIO()
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TextColumn("{task.fields[octets]}"))
+    with Progress(*columns, console=Console(file=screen, force_terminal=True, color_system=None)) as progress:
+        bars = _Bars(progress)
+        bars.planned("invoices", 3)
+        bars.arrived("invoices", 500)
+        bars.arrived("invoices", 700)
+
+    assert "invoices 2/3 1200" in screen.getvalue()
+
+
+def test_a_mailbox_without_new_mail_has_no_bar() -> None:
+    with Progress(console=Console(file=io.StringIO())) as progress:
+        _Bars(progress).planned("invoices", 0)
+
+        assert progress.tasks == []
+
+
+@pytest.mark.slow
+def test_a_poll_on_a_terminal_shows_its_progress_and_a_summary(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        box = sandbox.mailbox("a@acme.example", password="canary")
+        for number in range(40):
+            box.deliver(mail.sample(number))
+        secret = tmp_path / "secret"
+        secret.write_text("canary")
+        secret.chmod(0o600)
+        config = tmp_path / "mailsluice.toml"
+        config.write_text(f"""
+service.state_dir = "{tmp_path}/state"
+credentials.c = {{ kind = "password", password = "file:{secret}" }}
+[mailboxes.inbox]
+address = "a@acme.example"
+host = "localhost"
+port = {sandbox.pop3_port}
+ca_file = "{sandbox.ca_file}"
+credential = "c"
+sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
+""")
+        master, slave = pty.openpty()
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "120"}
+        with subprocess.Popen(
+            [PROGRAM, "-c", config, "poll"], stdin=slave, stdout=slave, stderr=slave, env=environment
+        ) as process:
+            os.close(slave)
+            shown = _read_to_end(master)
+            assert process.wait(PATIENCE) == 0
+
+    assert "/40" in shown
+    assert "outcome" in shown
+    assert len(list((tmp_path / "spool").glob("*.eml"))) == 40
+
+
+def _read_to_end(master: int) -> str:
+    """Everything that appears on the terminal until the program ends."""
+    seen = b""
+    with open(master, "rb", buffering=0) as terminal:
+        while True:
+            try:
+                some = terminal.read(65536)
+            except OSError:  # EIO: nobody holds the other end any more
+                break
+            if not some:
+                break
+            seen += some
+    return seen.decode()

@@ -1,0 +1,89 @@
+"""What `status` shows of what the ledger has."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mailsluice.cli.main import Settings
+from mailsluice.cli.status import command
+from mailsluice.clock import SystemClock
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import MailboxKey, SessionReport
+
+NOW = SystemClock().now()
+KEY = MailboxKey("pop.example", "a@acme.example")
+GOOD = SessionReport("a", NOW, 5, 2, 2, 2, 100, 0.5, 3, "ok", "")
+BAD = replace(GOOD, outcome="login-refused", detail="no\x1b[2J access")
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def status(state_dir: Path, *arguments: str) -> str:
+    config = state_dir.parent / "mailsluice.toml"
+    config.write_text(f"""
+service.state_dir = "{state_dir}"
+credentials.c = {{ kind = "command", command = ["/bin/true"] }}
+[mailboxes.a]
+address = "a@acme.example"
+host = "pop.example"
+credential = "c"
+sink = {{ kind = "spool", path = "{state_dir.parent}/spool" }}
+""")
+    result = CliRunner().invoke(command, arguments, obj=Settings(config), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_a_mailbox_never_polled_says_so_and_no_ledger_is_made(state_dir: Path) -> None:
+    assert "never polled" in status(state_dir)
+    assert not state_dir.exists()
+
+
+def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
+    with Ledger(state_dir) as ledger:
+        ledger.note_session(KEY, replace(GOOD, started=NOW - timedelta(hours=3)))
+        ledger.note_next_poll(KEY, "a", NOW + timedelta(days=2, minutes=1))
+
+    row = status(state_dir).splitlines()[1]
+
+    assert "3 h ago" in row
+    assert "in 2 d" in row
+    assert row.split()[-1] == "ok"
+
+
+def test_a_failure_shows_its_words_and_since_when_there_was_no_success(state_dir: Path) -> None:
+    with Ledger(state_dir) as ledger:
+        ledger.note_session(KEY, GOOD)
+        ledger.note_session(KEY, BAD)
+        ledger.note_session(KEY, BAD)
+
+    (row,) = json.loads(status(state_dir, "--json"))
+
+    assert (row["failures"], row["outcome"], row["waiting"]) == (2, "login-refused", 3)
+    assert row["last_success"] == NOW.isoformat()
+    assert "access" in row["error"]
+
+
+def test_a_terminal_escape_in_an_error_does_nothing(state_dir: Path) -> None:
+    with Ledger(state_dir) as ledger:
+        ledger.note_session(KEY, BAD)
+
+    assert "\x1b" not in status(state_dir)
+    assert "access" in status(state_dir)
+
+
+def test_an_error_that_is_over_is_not_shown(state_dir: Path) -> None:
+    with Ledger(state_dir) as ledger:
+        ledger.note_session(KEY, BAD)
+        ledger.note_session(KEY, GOOD)
+
+    assert "access" not in status(state_dir)
