@@ -21,8 +21,9 @@ _OK = "ok"
 class MailboxReport:
     """What is known of a mailbox apart from its messages.
 
-    `name` is the address as long as the section's name is not known. `failures` counts sessions since the last success, and `last_error` is what the latest failure was,
-    also when it is over. `last` is None before the first session.
+    `name` is the address as long as the section's name is not known. `failures` counts sessions since the
+    last success, and `last_error` is what the latest failure was, also when it is over. `last` is None
+    before the first session.
     """
 
     name: str
