@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from types import TracebackType
@@ -47,6 +48,16 @@ def why_missing() -> str | None:
     if not version.startswith("2.3."):
         return f"Dovecot {version} is installed; dovecot.conf.in is written for 2.3"
     return None
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Another identity provider: its name in tokens (`iss`), one app there (`azp`), and the key that signs."""
+
+    issuer: str
+    app: str
+    key_id: str
+    public_key: bytes
 
 
 class PeerMailbox:
@@ -98,10 +109,11 @@ class Dovecot:
     """A running server. A context manager: entering starts it, leaving stops it and removes its files.
 
     Started as root it uses Debian's accounts for Dovecot, otherwise the caller's own for everything.
-    Several may run at once, each with its own port and directory.
+    Several may run at once, each with its own port and directory. Its mailboxes open to the app-only tokens
+    of other `providers`, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *providers: Provider) -> None:
         self._prefix = Path(tempfile.mkdtemp(prefix="dv", dir="/tmp"))  # the path of a socket is < 108 octets
         self._reserved = _reserve_port()
         self.host = HOST
@@ -110,6 +122,7 @@ class Dovecot:
         self.ca_file = self._prefix / "ca.pem"
         self._accounts = _accounts()
         self._tokens = TokenIssuer()
+        self._providers = providers
         self._mailboxes: dict[str, PeerMailbox] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -177,7 +190,12 @@ class Dovecot:
         certificate = authority.issue_cert("localhost", "127.0.0.1")
         certificate.private_key_and_cert_chain_pem.write_to_path(str(self._prefix / "tls.pem"))
         self._tokens.publish_key(self._prefix / "keys")
-        common = {"prefix": str(self._prefix), "issuer": ISSUER}
+        for provider in self._providers:
+            key = self._prefix / "keys" / provider.app / "RS256" / provider.key_id
+            key.parent.mkdir(parents=True)
+            key.write_bytes(provider.public_key)
+        issuers = " ".join([ISSUER, *(provider.issuer for provider in self._providers)])
+        common = {"prefix": str(self._prefix), "issuers": issuers}
         server = {"port": str(self.port), "password": PASSWORD}
         self._fill_in("dovecot.conf.in", "dovecot.conf", common | server | self._accounts)
         for kind, claim, match in (("app", "sub", "any"), ("user", "upn", "%Lu")):

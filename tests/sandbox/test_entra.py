@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.client import HTTPSConnection
@@ -88,12 +89,14 @@ def test_a_token_is_a_jwt_that_says_what_entra_says(sandbox: Sandbox, ask: Ask, 
         options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
     )
     now = int(clock.now().timestamp())
+    assert uuid.UUID(claims.pop("oid")) == uuid.UUID(claims.pop("sub"))  # the app's service principal
     assert claims == {
         "iss": f"{sandbox.authority}/v2.0",
         "aud": "https://outlook.office365.com",
         "tid": sandbox.tenant_id,
         "appid": sandbox.client_id,
         "azp": sandbox.client_id,
+        "idtyp": "app",
         "roles": ["POP.AccessAsApp"],
         "iat": now,
         "nbf": now,

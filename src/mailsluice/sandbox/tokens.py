@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ class TokenIssuer:
         self._issuer = issuer
         self._tenant_id = tenant_id
         self._client_id = client_id
+        self._service_principal = str(uuid.uuid4())
         self._key = _signing_key()
 
     @property
@@ -65,6 +67,9 @@ class TokenIssuer:
             "tid": self._tenant_id,
             "appid": self._client_id,
             "azp": self._client_id,
+            "idtyp": "app",
+            "oid": self._service_principal,
+            "sub": self._service_principal,
             "roles": [ROLE],
             "iat": _seconds(now),
             "nbf": _seconds(now),
