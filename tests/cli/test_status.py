@@ -50,8 +50,8 @@ def test_a_mailbox_never_polled_says_so_and_no_ledger_is_made(state_dir: Path) -
 
 def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.note_session(KEY, replace(GOOD, started=NOW - timedelta(hours=3)))
-        ledger.note_next_poll(KEY, "a", NOW + timedelta(days=2, minutes=1))
+        ledger.note_session(KEY, replace(GOOD, started=NOW - timedelta(hours=3, minutes=1)))
+        ledger.note_next_poll(KEY, "a", NOW + timedelta(days=2, hours=12))
 
     row = status(state_dir).splitlines()[1]
 

@@ -12,11 +12,8 @@ from mailsluice.sandbox import Drip, Fault, Garbage, Sandbox, Silence
 from sandbox.raw_client import ADDRESS, RawClient
 
 
-def sandbox_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("sandbox-")]
-
-
 def test_everything_ends_at_close_whatever_the_clients_do(capfd: pytest.CaptureFixture[str]) -> None:
+    others = set(threading.enumerate())
     sandbox = Sandbox()
     sandbox.mailbox(ADDRESS).deliver(b"x" * 5_000_000)
     silence = sandbox.faults.add(Fault("STAT", Silence(), times=None))
@@ -31,18 +28,20 @@ def test_everything_ends_at_close_whatever_the_clients_do(capfd: pytest.CaptureF
     started = time.monotonic()
     sandbox.close()
     assert time.monotonic() - started < 2
-    assert sandbox_threads() == []
+    assert set(threading.enumerate()) <= others
     unspoken.close()
     for client in clients:
         client.tls.close()
     assert capfd.readouterr().err == ""
 
 
-def test_its_threads_never_keep_a_program_alive(sandbox: Sandbox, client: RawClient) -> None:
-    client.line()
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("sandbox-")]
-    assert len(threads) == 3
-    assert all(thread.daemon for thread in threads)
+def test_its_threads_never_keep_a_program_alive() -> None:
+    others = set(threading.enumerate())
+    with Sandbox() as sandbox, RawClient(sandbox) as client:
+        client.line()
+        threads = set(threading.enumerate()) - others
+        assert len(threads) == 3
+        assert all(thread.daemon for thread in threads)
 
 
 def test_clients_that_vanish_make_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
