@@ -29,6 +29,10 @@ UNDISTURBED = 86_400.0
 _PAUSE = 0.04
 """The longest a consumer waits between two looks, in seconds."""
 
+_LONGEST_LOG = 50_000
+
+BEFORE_LOGIN = "0, before the login"
+
 
 def digest(octets: bytes) -> str:
     return hashlib.sha256(octets).hexdigest()
@@ -64,8 +68,7 @@ class Victim:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self._process.communicate()
-        if error is not None:
-            print(self.log.read_text(errors="replace")[-20_000:])
+        print(self.log.read_text(errors="replace")[-_LONGEST_LOG:])
 
     def poll(self, seconds: float = UNDISTURBED, watch: Path | None = None) -> Death:
         """One poll, killed if it lives longer than this, since its start or since a file left `watch`."""
@@ -145,14 +148,14 @@ class Remains:
         """Which row of the crash table (docs/crash-safety.md) a poll was in that began at `before`."""
         if self.half_done:
             waiting = {name for name in self.half_done if self._is_staged(name)}
-            return "3 recorded" if waiting == self.half_done else "4 being published, or published"
+            return "3, recorded" if waiting == self.half_done else "4, being published, or published"
         if self.staging:
-            return "1-2 arriving, or staged"
+            return "1-2, arriving, or staged"
         if self.on_server < before.on_server:
-            return "7 at QUIT, or after"
+            return "7, at QUIT, or after"
         if self.rows > before.rows:
-            return "5-6 committed"
-        return "0 logged in" if self.logins > before.logins else "0 before the login"
+            return "5-6, committed"
+        return "0, logged in" if self.logins > before.logins else BEFORE_LOGIN
 
     def _is_staged(self, name: str) -> bool:
         """Whether the file that publishes the message is still in staging; a Maildir's lacks its sizes there."""
