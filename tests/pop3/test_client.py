@@ -131,6 +131,34 @@ def test_a_challenge_after_the_token_is_answered_and_its_reason_told(connected: 
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        RESPONSE,
+        base64.b64encode(b"canary-token").decode(),
+        base64.b64encode(b'"canary-token"').decode(),
+        base64.b64encode(b'{"status":"\\u0063anary-token"}').decode(),
+        base64.b64encode(b'{"status":"' + b"x" * 285 + b'canary-token"}').decode(),
+        base64.b64encode(f'{{"scope":"{RESPONSE}"}}'.encode()).decode(),
+        "canary-token",
+    ],
+    ids=["our own line", "the token", "text", "escaped", "at the cut", "our line quoted", "plain"],
+)
+def test_a_challenge_that_echoes_the_token_is_quoted_without_it(connected: Connect, challenge: str) -> None:
+    client = connected(playing(EXCHANGE, f"C: {RESPONSE}\nS: + {challenge}\nC: \nS: -ERR no"))
+    with pytest.raises(LoginRefused) as refused:
+        client.authenticate("a@x.example", TOKEN)
+    for secret in ("canary", RESPONSE[:40], base64.b64encode(b"canary-token").decode()):
+        assert secret not in str(refused.value)
+
+
+def test_what_a_challenge_says_is_made_safe_to_print(connected: Connect) -> None:
+    challenge = base64.b64encode(b'{"status":"\\u001b[2J\\ud800"}').decode()
+    client = connected(playing(EXCHANGE, f"C: {RESPONSE}\nS: + {challenge}\nC: \nS: -ERR no"))
+    with pytest.raises(LoginRefused, match=r"\(status \?\[2J\?\)"):
+        client.authenticate("a@x.example", TOKEN)
+
+
 def test_challenges_without_end_break_the_protocol(connected: Connect) -> None:
     client = connected(playing(EXCHANGE, f"C: {RESPONSE}\nS: + e30=\nC: \nS: + e30="))
     with pytest.raises(ProtocolViolation, match="goes on asking"):

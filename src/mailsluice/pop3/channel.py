@@ -43,6 +43,10 @@ class Channel:
         """Whether every answer has come."""
         return self._protocol.idle
 
+    def quotable(self, said: bytes) -> str:
+        """See `Pop3Protocol.quotable`."""
+        return self._protocol.quotable(said)
+
     def send(self, *commands: Command) -> None:
         """Send commands, in one go."""
         self._connection.check(commands[0].phase)

@@ -113,7 +113,7 @@ class Client:
             answer = self._channel.ask_in_login(second)
         reason = ""
         if isinstance(answer, Challenged):
-            reason = decode_challenge(answer.challenge).replace(login.value, "***")
+            reason = self._channel.quotable(decode_challenge(answer.challenge).encode("utf-8", "replace"))
             answer = self._channel.ask_in_login(c.SaslResponse(b""))
         if not isinstance(answer, Accepted):
             raise self._login_failure(address, answer, reason)

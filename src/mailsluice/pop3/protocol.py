@@ -145,6 +145,12 @@ class Pop3Protocol:
             self.phase = self._outstanding[0].phase
         return event
 
+    def quotable(self, said: bytes) -> str:
+        """What the server said, fit for an error: first the secrets we sent are concealed, then it is cut."""
+        for secret in self._secrets:
+            said = said.replace(secret, b"***")
+        return readable(said)
+
     def _allowed(self, command: c.Command) -> bool:
         """Whether the state is for this command, and will be when the answers under way have come."""
         settled = all(_outcomes(self.state, due) <= {self.state} for due in self._outstanding)
@@ -183,9 +189,9 @@ class Pop3Protocol:
         return self._event(command, answer, found[2] or b"")
 
     def _event(self, command: c.Command | None, answer: Answer, text: bytes) -> Event:
-        self._last_refusal = self._quotable(text) if answer is Answer.ERR else ""
+        self._last_refusal = self.quotable(text) if answer is Answer.ERR else ""
         if command is None:
-            shown = self._quotable(text)
+            shown = self.quotable(text)
             return Greeted(shown, _tag(text)) if answer is Answer.OK else TurnedAway(shown)
         if answer is Answer.OK and command.multiline:
             self._body, self._octets = DotUnstuffer(), 0
@@ -193,14 +199,14 @@ class Pop3Protocol:
             self._outstanding.popleft()
         if answer is Answer.CONTINUE:
             return Challenged(command, text)
-        return (Accepted if answer is Answer.OK else Refused)(command, self._quotable(text))
+        return (Accepted if answer is Answer.OK else Refused)(command, self.quotable(text))
 
     def _end(self) -> Closed:
         if self.state in {State.UPDATE, State.CLOSED} and not self._outstanding:
             self.state = State.CLOSED
             return Closed()
         self.state = State.CLOSED
-        reply = self._quotable(bytes(self._buffer)) or self._last_refusal
+        reply = self.quotable(bytes(self._buffer)) or self._last_refusal
         said = f", having said {reply!r}" if reply else ""
         raise ConnectionLost(
             f"{self._peer} closed the connection in phase {self.phase.value}{said}",
@@ -210,15 +216,10 @@ class Pop3Protocol:
 
     def _violate(self, what: str, line: bytes) -> NoReturn:
         self.state = State.CLOSED
-        reply = self._quotable(line)
+        reply = self.quotable(line)
         raise ProtocolViolation(
             f"{self._peer} {what} in phase {self.phase.value}: {reply!r}", phase=self.phase, reply=reply
         )
-
-    def _quotable(self, line: bytes) -> str:
-        for secret in self._secrets:
-            line = line.replace(secret, b"***")
-        return readable(line)
 
 
 def _outcomes(state: State, command: c.Command) -> set[State]:

@@ -11,7 +11,6 @@ import binascii
 import json
 
 from mailsluice.pop3.commands import refuse_controls
-from mailsluice.pop3.lines import readable
 
 
 def initial_response(address: str, token: str) -> bytes:
@@ -25,15 +24,15 @@ def initial_response(address: str, token: str) -> bytes:
 
 
 def decode_challenge(challenge: bytes) -> str:
-    """Why the token was refused, for people: `status 401, scope https://…`.
+    """Why the token was refused: `status 401, scope https://…`, as hostile as it came.
 
-    Empty if there is no challenge; the challenge itself, made readable, if it is no JSON object in base64.
+    Empty if the challenge is no JSON object in base64: it may be anything then, our own response too.
     """
     try:
         said = json.loads(base64.b64decode(challenge, validate=True))
     except (binascii.Error, ValueError, RecursionError):
-        return readable(challenge)
+        return ""
     if not isinstance(said, dict):
-        return readable(challenge)
-    facts = [f"{name} {said[name]}" for name in ("status", "scope") if said.get(name)]
-    return readable(", ".join(facts).encode("utf-8", "replace"))
+        return ""
+    facts = {name: said.get(name) for name in ("status", "scope")}
+    return ", ".join(f"{name} {fact}" for name, fact in facts.items() if fact and isinstance(fact, str | int))
