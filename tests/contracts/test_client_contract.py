@@ -294,6 +294,20 @@ def test_without_a_quit_nothing_is_deleted(uidls: list[bytes], peer: Peer) -> No
     assert peer.remaining() == uidls
 
 
+def test_a_session_that_is_given_up_in_a_message_deletes_nothing_and_is_over(
+    client: Client, uidls: list[bytes], peer: Peer
+) -> None:
+    listing = client.listing()
+    client.delete(permits(uidls[0]))
+    arrivals = client.retrieve(listing[1:], LARGEST)
+    next(next(arrivals).chunks)
+    client.abandon()
+    arrivals.close()
+    with pytest.raises(ServerError):
+        client.quit()
+    assert peer.remaining() == uidls
+
+
 def test_a_permit_for_what_is_not_listed_is_passed_over(
     client: Client, uidls: list[bytes], peer: Peer
 ) -> None:

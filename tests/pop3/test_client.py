@@ -262,6 +262,19 @@ def test_a_body_without_end_is_given_up(connected: Connect) -> None:
     assert broken.value.phase is Phase.CAPABILITIES
 
 
+def test_a_listing_too_long_for_memory_is_given_up_with_a_remedy(logged_in: Connect) -> None:
+    def endless(wire: Wire) -> None:
+        wire.play("C: UIDL\nS: +OK")
+        with contextlib.suppress(OSError):  # the client hangs up
+            for _ in range(9 * 2**20 // 10_000):
+                wire.send(b"1 23456\r\n" + b"x" * 9_991)
+            wire.until_closed()
+
+    with logged_in(endless) as client, pytest.raises(ProtocolViolation, match="8388608 octets") as broken:
+        client.listing()
+    assert "100,000 messages" in broken.value.remedy
+
+
 def test_stat_counts_messages_and_octets(logged_in: Connect) -> None:
     assert logged_in(playing("C: STAT\nS: +OK 2 320")).stat() == (2, 320)
 

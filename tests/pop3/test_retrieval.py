@@ -117,6 +117,32 @@ def test_a_refused_message_leaves_the_session_alive(
     client.stat()
 
 
+def test_an_empty_message_is_a_refusal(logged_in: Connect) -> None:
+    def script(wire: Wire) -> None:
+        wire.expect(b"RETR 1")
+        wire.send(b"+OK here\r\n.\r\n")
+        wire.expect(b"RETR 2")
+        wire.send(message(2))
+        wire.play(ALIVE)
+
+    client = logged_in(script)
+    arrivals = client.retrieve(listed(2), 100)
+    chunks = next(arrivals).chunks
+    with pytest.raises(CommandRefused, match=r"RETR 1 .* empty") as refused:
+        next(chunks)
+    assert (refused.value.phase, refused.value.reply) == (Phase.RETRIEVE, "here")
+    assert read(arrivals) == [b"message 2\r\n"]
+    client.stat()
+
+
+def test_a_message_of_one_empty_line_is_whole(logged_in: Connect) -> None:
+    def script(wire: Wire) -> None:
+        wire.expect(b"RETR 1")
+        wire.send(b"+OK\r\n\r\n.\r\n")
+
+    assert read(logged_in(script).retrieve(listed(1), 100)) == [b"\r\n"]
+
+
 def test_a_refusal_that_nobody_looks_at_is_passed_over(logged_in: Connect) -> None:
     def script(wire: Wire) -> None:
         wire.expect(b"RETR 1")
@@ -179,6 +205,21 @@ def test_closing_early_reads_away_what_was_asked_ahead(logged_in: Connect) -> No
     next(arrivals)
     arrivals.close()
     client.stat()
+
+
+def test_after_giving_up_nothing_is_read_away(logged_in: Connect) -> None:
+    def script(wire: Wire) -> None:
+        wire.expect(b"RETR 1", b"RETR 2")
+        wire.send(b"+OK\r\nthe beginning of what never ends\r\n")
+        assert wire.until_closed() == b""
+
+    client = logged_in(script, "PIPELINING")
+    arrivals = client.retrieve(listed(2), 100)
+    next(next(arrivals).chunks)
+    client.abandon()
+    arrivals.close()
+    with pytest.raises(ConnectionLost):
+        client.quit()
 
 
 def test_closing_before_the_first_asks_for_nothing(logged_in: Connect) -> None:

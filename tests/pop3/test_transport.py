@@ -23,7 +23,7 @@ from mailsluice.errors import (
     Stopped,
 )
 from mailsluice.pop3.deadlines import Deadlines, Patience
-from mailsluice.pop3.transport import Connection, Connections, Endpoint, tls_context
+from mailsluice.pop3.transport import Connection, Connections, Endpoint
 from pop3.scripted import HOST, HandClock, Script, ScriptedServer, Wire, server_context
 
 Dial = Callable[..., Connection]
@@ -330,24 +330,36 @@ def test_after_an_abort_of_all_nothing_new_is_opened(dial: Dial, connections: Co
         dial(Endpoint(HOST, closed_port()))
 
 
-def test_one_context_serves_all_threads(ca_file: Path) -> None:
+def test_one_context_serves_all_threads(connections: Connections, ca_file: Path) -> None:
     contexts: list[ssl.SSLContext] = []
-    threads = [threading.Thread(target=lambda: contexts.append(tls_context(ca_file))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: contexts.append(connections.tls_context(ca_file))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len({id(context) for context in contexts}) == 1
-    assert tls_context(None) is not tls_context(ca_file)
+    assert connections.tls_context(None) is not connections.tls_context(ca_file)
+
+
+def test_connections_made_anew_read_a_renewed_ca_file(
+    authority: trustme.CA, tmp_path: Path, connections: Connections
+) -> None:
+    renewed = tmp_path / "renewed.pem"
+    trustme.CA().cert_pem.write_to_path(str(renewed))
+    old = connections.tls_context(renewed).get_ca_certs()
+    authority.cert_pem.write_to_path(str(renewed))
+    assert Connections().tls_context(renewed).get_ca_certs() != old
 
 
 def test_session_keys_are_written_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA
+    connections: Connections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA
 ) -> None:
     keylog, ca_file = tmp_path / "keys", tmp_path / "own-ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
     monkeypatch.setenv("SSLKEYLOGFILE", str(keylog))
-    context = tls_context(ca_file)
+    context = connections.tls_context(ca_file)
     assert context.keylog_filename is None
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -73,6 +73,9 @@ class Client:
         self._marked |= {permit.uidl for permit in permits}
         return len(permits)
 
+    def abandon(self) -> None:
+        self._marked.clear()
+
     def quit(self) -> None:
         for uidl in self._marked:
             del self._server.mail[uidl]

@@ -81,8 +81,8 @@ class Channel:
         event = self.next_event()
         return event if isinstance(event, Challenged) else _answered(event)
 
-    def body(self, ceiling: int) -> bytes:
-        """Read the body that follows an accepted command. ProtocolViolation beyond `ceiling` octets."""
+    def body(self, ceiling: int, remedy: str = "") -> bytes:
+        """Read the body after an accepted command. ProtocolViolation with `remedy` beyond `ceiling` octets."""
         chunks: list[bytes] = []
         octets = 0
         while isinstance(event := self.next_event(), BodyChunk):
@@ -92,7 +92,9 @@ class Channel:
                 self.close()
                 phase = self._protocol.phase
                 raise ProtocolViolation(
-                    f"{self.peer} sent more than {ceiling} octets in phase {phase.value}", phase=phase
+                    f"{self.peer} sent more than {ceiling} octets in phase {phase.value}",
+                    phase=phase,
+                    remedy=remedy,
                 )
         if not isinstance(event, BodyEnded):
             raise LocalProtocolError(f"read a body, met {event!r}")

@@ -28,8 +28,12 @@ from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
 _DEADLINES = Deadlines()
 
 _LONGEST_CAPABILITIES = 64 * 1024
-_LONGEST_LISTING = 64 * 1024 * 1024
-"""Octets of a UIDL or LIST body: some million messages, far beyond any mailbox, and no danger to memory."""
+_LONGEST_LISTING = 8 * 1024 * 1024
+"""Octets of a UIDL or LIST body: more than 100,000 messages with the longest UIDLs that RFC 1939 allows, and
+half a million with Exchange Online's. A listing takes some fifty times its octets once it is parsed."""
+_LISTING_REMEDY = (
+    "move old mail out of the inbox: a listing may be of 100,000 messages at least, not of any number"
+)
 
 
 def connect(
@@ -136,7 +140,7 @@ class Client:
         refused: Refused | None = None
         for reply in self._replies((c.Uidl(), c.List_()), self._deadlines.listing):
             if isinstance(reply, Accepted):
-                bodies[type(reply.command)] = self._channel.body(_LONGEST_LISTING)
+                bodies[type(reply.command)] = self._channel.body(_LONGEST_LISTING, _LISTING_REMEDY)
             elif isinstance(reply.command, c.Uidl):
                 refused = reply
                 if self._channel.idle:
@@ -180,6 +184,10 @@ class Client:
         self._channel.close()
         if isinstance(answer, Refused):
             raise self._channel.refusal(answer)
+
+    def abandon(self) -> None:
+        """Give the connection up at once; nothing more is read, and nothing marked is deleted."""
+        self._channel.close()
 
     @property
     def _pipelining(self) -> bool:

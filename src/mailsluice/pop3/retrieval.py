@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 
-from mailsluice.errors import CommandRefused, MessageTooLarge
+from mailsluice.errors import CommandRefused, MessageTooLarge, Phase
 from mailsluice.model import Listed
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.commands import Retr
@@ -34,6 +34,7 @@ class Arrival:
         self._ceiling = ceiling
         self._deadlines = deadlines
         self._octets = 0
+        self._reply = ""
         self._begun = self._done = False
 
     def drain(self) -> None:
@@ -51,6 +52,8 @@ class Arrival:
         event = self._channel.next_event()
         if not isinstance(event, BodyChunk):
             self._done = True
+            if not self._octets:
+                raise self._nothing()
             return b""
         self._octets += len(event.data)
         if self._octets > self._ceiling:
@@ -70,6 +73,16 @@ class Arrival:
         if isinstance(answer, Refused):
             self._done = True
             raise self._channel.refusal(answer)
+        self._reply = answer.text
+
+    def _nothing(self) -> CommandRefused:
+        """The error for `+OK` to no octets: no message is empty, so the server does not hand this one out."""
+        return CommandRefused(
+            f"{self._channel.peer} answered RETR {self.listed.number} with +OK {self._reply!r} and an empty "
+            "message: taken for a refusal, since no message is empty",
+            phase=Phase.RETRIEVE,
+            reply=self._reply,
+        )
 
 
 def retrieve(

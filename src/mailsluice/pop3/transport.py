@@ -43,12 +43,16 @@ class Endpoint:
 
 
 class Connections:
-    """The open connections of the whole program, so that a stop can end them all. Safe between threads."""
+    """What connections share: an end, for a stop ends them all, and TLS settings. Safe between threads.
+
+    Make it anew to read the certificate authorities again.
+    """
 
     def __init__(self) -> None:
         # Reentrant, as in Connection: a signal handler may abort while its own thread is in here.
         self._lock = threading.RLock()
         self._open: set[Connection] = set()
+        self._contexts: dict[Path | None, ssl.SSLContext] = {}
         self._aborted = False
 
     def __len__(self) -> int:
@@ -65,6 +69,16 @@ class Connections:
         """Forget a connection."""
         with self._lock:
             self._open.discard(connection)
+
+    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
+        """The TLS settings for `ca_file`, made once: reading the system's authorities takes some 20 ms.
+
+        Raises ServerUntrusted where `ca_file` cannot be read.
+        """
+        with self._lock:
+            if ca_file not in self._contexts:
+                self._contexts[ca_file] = _tls_context(ca_file)
+            return self._contexts[ca_file]
 
     def abort_all(self) -> None:
         """Cut every connection, and refuse new ones from now on."""
@@ -151,7 +165,7 @@ class Connection:
 
     def _connect(self) -> None:
         """Try the addresses in turn, each for its share of the time, so that a dead one hides no live one."""
-        context = tls_context(self.endpoint.ca_file)
+        context = self._connections.tls_context(self.endpoint.ca_file)
         patience = Patience(self._deadlines.connect)
         with self._translating(Phase.CONNECT, patience):
             # getaddrinfo knows no time-out: the resolver's own (resolv.conf, some 10 s a server) has to do.
@@ -250,25 +264,11 @@ class Connection:
         return Stopped(f"stopped while talking to {self.endpoint}, in phase {phase.value}")
 
 
-_contexts: dict[Path | None, ssl.SSLContext] = {}
-_contexts_lock = threading.Lock()
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 or later, certificate and host name verified.
 
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """The shared TLS settings: 1.2 or later, certificate and host name verified.
-
-    One context for each `ca_file`, made once: reading the system's authorities takes some 20 ms. Not by
-    `ssl.create_default_context`, which writes session keys to wherever SSLKEYLOGFILE points.
-
-    Raises ServerUntrusted where `ca_file` cannot be read.
+    Not by `ssl.create_default_context`, which writes session keys to wherever SSLKEYLOGFILE points.
     """
-    with _contexts_lock:
-        if ca_file not in _contexts:
-            _contexts[ca_file] = _new_context(ca_file)
-        return _contexts[ca_file]
-
-
-def _new_context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate and checks its name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is None:
