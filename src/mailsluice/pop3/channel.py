@@ -82,7 +82,7 @@ class Channel:
         return event if isinstance(event, Challenged) else _answered(event)
 
     def body(self, ceiling: int, remedy: str = "") -> bytes:
-        """Read the body after an accepted command. ProtocolViolation with `remedy` beyond `ceiling` octets."""
+        """Read the body of an accepted command. ProtocolViolation with `remedy` beyond `ceiling` octets."""
         chunks: list[bytes] = []
         octets = 0
         while isinstance(event := self.next_event(), BodyChunk):

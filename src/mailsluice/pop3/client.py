@@ -30,7 +30,7 @@ _DEADLINES = Deadlines()
 _LONGEST_CAPABILITIES = 64 * 1024
 _LONGEST_LISTING = 8 * 1024 * 1024
 """Octets of a UIDL or LIST body: more than 100,000 messages with the longest UIDLs that RFC 1939 allows, and
-half a million with Exchange Online's. A listing takes some fifty times its octets once it is parsed."""
+half a million with Exchange Online's. A listing takes some thirty times its octets once it is parsed."""
 _LISTING_REMEDY = (
     "move old mail out of the inbox: a listing may be of 100,000 messages at least, not of any number"
 )
