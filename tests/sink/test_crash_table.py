@@ -73,6 +73,25 @@ def test_rows_0_to_5_a_power_cut_at_any_call_leaves_each_message_stored_once(
 
 
 @KINDS
+def test_rows_0_to_7_what_a_restart_after_a_kill_at_any_call_completes_survives_a_later_power_cut(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, file_system_calls(tmp_path, kind, monkeypatch) + 1):
+        home = tmp_path / f"{number}"
+        home.mkdir()
+        world = World(home, kind)
+        with disk_under(monkeypatch, world.disk_root) as disk:
+            disk.crash_at(number)
+            with pytest.raises(Crash):
+                world.poll()
+            disk.crash_at(None)
+            world.poll()
+            disk.cut_power()
+        world.recover()
+        assert world.copies() == ONCE, f"killed at call {number}, then a poll, then a power cut"
+
+
+@KINDS
 def test_row_4_a_power_cut_after_a_consumer_was_quicker_than_the_sync_gives_twice_never_nothing(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,23 @@ def test_files_and_directories_get_exactly_their_mode_whatever_the_umask(
     assert mode(tmp_path / "folder") == 0o751
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_a_directory_made_where_the_group_is_handed_down_hands_it_down_too(
+    directory: Directory, tmp_path: Path, umask: int
+) -> None:
+    group = 54321 if os.geteuid() == 0 else os.getegid()
+    os.chown(tmp_path, -1, group)
+    tmp_path.chmod(0o2750)
+    before = os.umask(umask)
+    try:
+        with directory.make("folder", 0o750) as folder:
+            folder.create("file", 0o640).close()
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "folder") == 0o2750
+    assert (tmp_path / "folder" / "file").stat().st_gid == group
+
+
 def test_an_existing_file_is_never_written_over(directory: Directory, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(SinkError, match="EEXIST"):
@@ -83,7 +100,7 @@ def test_making_a_directory_syncs_the_one_above_even_if_it_was_there(
     assert disk.called("fsync") == [".", "."]
 
 
-@pytest.mark.parametrize("call", ["open", "fchmod", "fsync"])
+@pytest.mark.parametrize("call", ["mkdir", "open", "fstat", "fsync"])
 def test_a_directory_that_cannot_be_made_leaks_no_descriptor(
     directory: Directory, disk: Disk, call: str
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,7 +81,30 @@ def test_a_new_process_syncs_them_again_since_the_last_may_have_been_killed_befo
     (tmp_path / "sink" / ".staging" / "owner").mkdir(parents=True, mode=0o700)
     (tmp_path / "sink" / ".staging").chmod(0o700)
     with Spool(tmp_path / "sink", mailbox="m", address="a", owner="owner", mode=0o600).batch():
-        assert disk.called("fsync") == ["sink", "sink/.staging"]
+        assert disk.called("fsync") == [".", "sink", "sink/.staging"]
+
+
+def test_a_sink_where_we_could_not_have_made_it_is_used_as_it_is(
+    sink: Spool | Maildir, tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging_of(sink, tmp_path).parent.mkdir()
+    monkeypatch.setattr(disk, "access", lambda *_: False)
+    sink.publish(stage(sink))
+    assert "." not in disk.called("fsync")
+
+
+def test_what_is_delivered_has_the_group_that_its_sink_hands_down(
+    sink: Spool | Maildir, tmp_path: Path
+) -> None:
+    root = staging_of(sink, tmp_path).parent
+    group = 54321 if os.geteuid() == 0 else os.getegid()
+    root.mkdir()
+    os.chown(root, -1, group)
+    root.chmod(0o2750)
+    sink.publish(stage(sink))
+    found = [path for path in root.rglob("*") if path.is_file()]
+    assert found
+    assert {path.stat().st_gid for path in found} == {group}
 
 
 def test_staging_that_vanished_is_made_again_for_a_new_batch(sink: Spool | Maildir, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +21,6 @@ from mailsluice.errors import SinkError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PRIVATE = 0o700
 _WRITABLE_BY_OTHERS = 0o022
 
 _DENIED = (
@@ -57,6 +57,17 @@ def _translated(tried: str, path: Path) -> Iterator[None]:
             f"cannot {tried} {path}: {os.strerror(code)} ({errno.errorcode.get(code, code)})",
             remedy=_REMEDIES.get(code, ""),
         ) from exc
+
+
+def _complete_mode(fd: int, mode: int) -> None:
+    """Give a new directory what the umask took of `mode`.
+
+    Not without need: for a group that we are not in, the kernel would take S_ISGID away.
+    """
+    made = stat.S_IMODE(os.fstat(fd).st_mode)
+    whole = mode | made & stat.S_ISGID
+    if made != whole:
+        os.fchmod(fd, whole)
 
 
 class NewFile:
@@ -109,6 +120,11 @@ class Directory:
         with _translated("open the directory", path.parent):
             return cls(path.parent, os.open(f"{path.parent}/.", _DIRECTORY))
 
+    @staticmethod
+    def is_ours_to_make(path: Path) -> bool:
+        """Whether we could make `path`: who cannot, has not made it."""
+        return os.access(path.parent, os.R_OK | os.W_OK | os.X_OK)
+
     def __enter__(self) -> Self:
         return self
 
@@ -128,19 +144,20 @@ class Directory:
     def make(self, name: str, mode: int) -> Directory:
         """The directory `name` in this one, made with exactly `mode` if it is not there.
 
+        Where this directory hands its group down (S_ISGID), so does the new one: a shared spool stays shared.
         This directory is synced in either case: whoever made `name` may have been killed before.
         """
         path = self._path / name
         with _translated("make the directory", path), ExitStack() as undo:
             try:
-                os.mkdir(name, mode=_PRIVATE, dir_fd=self._fd)
+                os.mkdir(name, mode=mode, dir_fd=self._fd)
                 made = True
             except FileExistsError:
                 made = False
             fd = os.open(name, _DIRECTORY, dir_fd=self._fd)
             undo.callback(os.close, fd)
             if made:
-                os.fchmod(fd, mode)
+                _complete_mode(fd, mode)
             self.sync()
             undo.pop_all()
             return Directory(path, fd)

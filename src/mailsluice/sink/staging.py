@@ -37,10 +37,15 @@ class Staging:
         self._durable = False
 
     def open_root(self, mode: int) -> Directory:
-        """The sink's directory; made with `mode` if only its last component is missing. Raises SinkError."""
+        """The sink's directory; made with `mode` if only its last component is missing. Raises SinkError.
+
+        The directory it lies in is synced the first time, as those in `make` are and for the same reason.
+        """
         root = Directory.find(self._root)
         if root is not None:
-            return root
+            if self._durable or not Directory.is_ours_to_make(self._root):
+                return root
+            root.close()
         with Directory.open_parent(self._root) as parent:
             return parent.make(self._root.name, mode)
 
