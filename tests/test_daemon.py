@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,8 @@ from structlog.testing import capture_logs
 from mailsluice import daemon
 from mailsluice.config.load import load
 from mailsluice.config.models import Config
-from mailsluice.daemon import Service
-from mailsluice.errors import Bug, Disposition
+from mailsluice.daemon import Service, Signals
+from mailsluice.errors import Bug
 from mailsluice.obs import events
 from mailsluice.sandbox import Fault, Sandbox, Silence, mail
 
@@ -53,6 +55,15 @@ sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
     return load(file)
 
 
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield Signals()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_a_connection_that_does_not_end_is_cut_after_the_grace(
     config: Config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,34 +72,58 @@ def test_a_connection_that_does_not_end_is_cut_after_the_grace(
     box.deliver(mail.note(1))
     halt = sandbox.faults.add(Fault("RETR", Silence(after_octets=10)))
 
-    with Service(config) as service, capture_logs() as logs:
+    with capture_logs() as logs, Service(config) as service:
         service.start()
         assert halt.wait(SOON)
-        service.finish()
 
     (session,) = [line for line in logs if line["event"] == events.SESSION]
     assert session["outcome"] == "stopped"
     assert len(box.remaining()) == 1
 
 
-def test_a_bug_in_one_poll_is_logged_and_becomes_exit_code_70(
-    config: Config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_after_a_request_to_stop_no_further_mailbox_is_polled(
+    config: Config, sandbox: Sandbox, signals: Signals
 ) -> None:
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError
+    box = sandbox.mailbox("a@acme.example")
 
-    monkeypatch.setattr(daemon, "poll", broken)
+    with Service(config) as service:
+        service.stop()
+        (polled,) = service.round(config.mailboxes.values(), signals)
 
-    with Service(config) as service, capture_logs() as logs:
-        (polled,) = service.round(config.mailboxes.values())
+    assert (polled.report.outcome, polled.exit_code) == ("stopped", 0)
+    assert not box.sessions
 
-    assert polled.exit_code == 70
-    assert polled.disposition is Disposition.BUG
-    assert [line["event"] for line in logs] == [events.BUG]
+
+def test_a_signal_stops_a_round(config: Config, sandbox: Sandbox, signals: Signals) -> None:
+    sandbox.mailbox("a@acme.example").deliver(mail.note(1))
+    halt = sandbox.faults.add(Fault("RETR", Silence(after_octets=10)))
+
+    def interrupt() -> None:
+        halt.wait(SOON)
+        os.kill(os.getpid(), signal.SIGTERM)
+        halt.release()
+
+    threading.Thread(target=interrupt).start()
+
+    with Service(config) as service:
+        (polled,) = service.round(config.mailboxes.values(), signals)
+
+    assert signals.stop
+    assert polled.report.stored == 1
+
+
+def test_signals_in_quick_succession_never_block_each_other(signals: Signals) -> None:
+    for _ in range(2000):
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)
+        signals.wait(0)
+
+    assert signals.stop
+    assert signals.reload
 
 
 def test_a_schedule_that_died_is_a_bug_and_not_a_silent_stop(
-    config: Config, monkeypatch: pytest.MonkeyPatch
+    config: Config,
 ) -> None:
     with Service(config) as service:
         service.start()
@@ -100,7 +135,7 @@ def test_a_schedule_that_died_is_a_bug_and_not_a_silent_stop(
 
 
 def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(
-    config: Config, monkeypatch: pytest.MonkeyPatch
+    config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config.model_copy(update={"service": config.service.model_copy(update={"max_sessions": 2})})
     (mailbox,) = config.mailboxes.values()
@@ -118,6 +153,6 @@ def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(
     monkeypatch.setattr(daemon, "poll", watched)
 
     with Service(config) as service:
-        service.round([mailbox] * 4)
+        service.round([mailbox] * 4, signals)
 
     assert len(polls) == 4

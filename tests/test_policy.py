@@ -97,8 +97,11 @@ def test_another_message_under_a_gone_messages_uidl_is_fetched_and_never_deleted
     assert decide(Known(State.GONE, LONG_AGO, 999)) == (Action.FETCH, Reason.REUSED)
 
 
-def test_a_listed_size_that_changes_does_not_make_a_stored_message_new() -> None:
-    assert decide(Known(State.STORED, JUST_NOW, 999), leave_on_server=True) == (Action.LEAVE, Reason.KEPT)
+@pytest.mark.parametrize("leave", [False, True, "30d"])
+def test_a_stored_message_listed_with_another_size_is_neither_deleted_nor_fetched(leave: bool | str) -> None:
+    known = Known(State.STORED, LONG_AGO, 999)
+
+    assert decide(known, leave_on_server=leave) == (Action.LEAVE, Reason.CHANGED)
 
 
 def test_a_uidl_listed_twice_is_neither_fetched_nor_deleted() -> None:

@@ -1,7 +1,6 @@
 """The composition root: builds every part from a configuration, and owns signals and stopping.
 
-Must never know how any part does its work. The outermost door of every polling thread is here, and the
-only `except Exception`.
+Must never know how any part does its work.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from random import random
 from types import FrameType
 from typing import Self
@@ -23,7 +23,7 @@ from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
 from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.errors import Bug, ConfigurationError, MailsluiceError
+from mailsluice.errors import Bug, LedgerError, MailsluiceError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import events
 from mailsluice.policy import Plan
@@ -32,12 +32,14 @@ from mailsluice.pop3.transport import Connections
 from mailsluice.schedule import Schedule, delay_after, interval_of
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.run import poll, preview
-from mailsluice.session.tally import Polled, Tally
-from mailsluice.session.triage import triage
+from mailsluice.session.tally import Polled
 from mailsluice.sink.sinks import open_sink, sink_at
 
 GRACE = 20.0
 """Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
+
+_LOOK_AROUND = 1.0
+"""Seconds between two looks at the clock and the signals, when nothing else happens."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,16 +47,22 @@ _log = structlog.get_logger(__name__)
 class Service:
     """All parts, put together for one configuration. A context manager; leaving it stops everything.
 
-    Raises LedgerError where the state directory cannot be used.
+    `ledger` is given where it is not to be the state directory's own. Raises LedgerError where the state
+    directory cannot be used.
     """
 
     def __init__(
-        self, config: Config, *, clock: Clock | None = None, progress: Progress | None = None
+        self,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        progress: Progress | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
-        self._config = config
+        self.config = config
         self._clock = clock or SystemClock()
         self._connections = Connections()
-        self._ledger = Ledger(config.service.state_dir)
+        self._ledger = ledger or Ledger(config.service.state_dir)
         self._failures: Counter[str] = Counter()
         self._schedule = Schedule(config.service.max_sessions, self._clock)
         self._stop = threading.Event()
@@ -77,22 +85,28 @@ class Service:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._schedule.stop()
         self._cutter.cancel()
         self._ledger.close()
 
     def stop(self) -> None:
         """Ask every session to end after the message in flight; after GRACE its connection is cut.
 
-        Returns at once.
+        Returns at once. Not for a signal handler: it takes locks.
         """
         if not self._stop.is_set():
             self._stop.set()
             self._cutter.start()
 
-    def round(self, mailboxes: Iterable[Mailbox]) -> list[Polled]:
+    def round(self, mailboxes: Iterable[Mailbox], signals: Signals) -> list[Polled]:
         """Poll these once each, at most `max_sessions` at a time; how each went, in their order."""
-        with ThreadPoolExecutor(self._config.service.max_sessions, "session") as pool:
-            return list(pool.map(self._poll, mailboxes))
+        with ThreadPoolExecutor(self.config.service.max_sessions, "session") as pool:
+            polls = [pool.submit(poll, mailbox, self._parts) for mailbox in mailboxes]
+            while wait(polls, timeout=_LOOK_AROUND).not_done:
+                if signals.stop:
+                    self.stop()
+            return [polled.result() for polled in polls]
 
     def preview(self, mailbox: Mailbox) -> Plan:
         """What a poll would fetch and delete. Raises MailsluiceError."""
@@ -100,113 +114,95 @@ class Service:
 
     def start(self) -> None:
         """Begin to poll every mailbox on its schedule."""
-        for mailbox in self._config.mailboxes.values():
+        for mailbox in self.config.mailboxes.values():
             self._schedule.add(mailbox, partial(self._poll_on_schedule, mailbox))
-            self._note_next_poll(mailbox, None)
+            self._note_next_poll(mailbox)
         self._schedule.start()
 
     def tend(self) -> None:
         """To be called every second or so: follows the clock; raises Bug if the timetable has died."""
         self._schedule.follow_clock()
         if not self._schedule.alive:
-            message = "the schedule has ended by itself"
-            raise Bug(message)
+            raise Bug("the schedule has ended by itself")
 
-    def finish(self) -> None:
-        """Stop, and wait until every session has ended."""
-        self.stop()
-        self._schedule.stop()
-
-    def _poll_on_schedule(self, mailbox: Mailbox) -> timedelta | None:
+    def _poll_on_schedule(self, mailbox: Mailbox) -> None:
         if self._stop.is_set():
-            return None
-        polled = self._poll(mailbox)
-        delay = None
+            return
+        polled = poll(mailbox, self._parts)
         if polled.disposition is None:
             self._failures.pop(mailbox.name, None)
         else:
             self._failures[mailbox.name] += 1
             failures = self._failures[mailbox.name]
             delay = delay_after(polled.disposition, failures, interval_of(mailbox), random())  # noqa: S311
-        self._note_next_poll(mailbox, delay)
-        return delay
+            if delay is not None:
+                self._schedule.postpone(mailbox.name, delay)
+        self._note_next_poll(mailbox)
 
-    def _note_next_poll(self, mailbox: Mailbox, delay: timedelta | None) -> None:
-        due = self._schedule.next_poll(mailbox.name) if delay is None else self._clock.now() + delay
+    def _note_next_poll(self, mailbox: Mailbox) -> None:
         try:
-            self._ledger.note_next_poll(mailbox.key, mailbox.name, due)
-        except MailsluiceError as error:
+            self._ledger.note_next_poll(mailbox.key, mailbox.name, self._schedule.next_poll(mailbox.name))
+        except LedgerError as error:
             _log.warning(events.STATUS_NOT_NOTED, mailbox=mailbox.name, error=str(error))
-
-    def _poll(self, mailbox: Mailbox) -> Polled:
-        try:
-            return poll(mailbox, self._parts)
-        except Exception as error:  # noqa: BLE001  the thread's outermost door
-            _log.exception(events.BUG, mailbox=mailbox.name)
-            bug = Bug(f"{type(error).__name__} in the poll of {mailbox.name}")
-            return Tally(mailbox.name, self._clock).polled(bug, triage(bug))
 
 
 class Signals:
-    """What the operating system asks: SIGTERM and SIGINT to stop, SIGHUP to reload."""
+    """What the operating system asks: SIGTERM and SIGINT to stop, SIGHUP to reload.
+
+    Takes them over where it is made, in the main thread. A handler may run inside another, or inside any
+    call of the main thread, so it takes no lock: it sets a flag and fills a queue that allows for that.
+    """
 
     def __init__(self) -> None:
         self.stop = False
         self.reload = False
-        self._wake = threading.Event()
-
-    def install(self, on_stop: Callable[[], None] = lambda: None) -> None:
-        """Take over the signals; `on_stop` is called in the main thread at the first request to stop."""
-        self._on_stop = on_stop
+        self._wake: SimpleQueue[None] = SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stopped)
         signal.signal(signal.SIGHUP, self._reloaded)
 
     def wait(self, seconds: float) -> None:
         """Sleep so long, or until a signal comes."""
-        self._wake.wait(seconds)
-        self._wake.clear()
+        with suppress(Empty):
+            self._wake.get(timeout=seconds)
 
     def _stopped(self, _number: int, _frame: FrameType | None) -> None:
         self.stop = True
-        self._on_stop()
-        self._wake.set()
+        self._wake.put(None)
 
     def _reloaded(self, _number: int, _frame: FrameType | None) -> None:
         self.reload = True
-        self._wake.set()
+        self._wake.put(None)
 
 
 def serve(load: Callable[[], Config]) -> None:
     """Run until SIGTERM, building everything anew at SIGHUP. Raises MailsluiceError, at the start only.
 
-    A configuration that is wrong at SIGHUP is reported, and the one in force stays.
+    A configuration that cannot be used at SIGHUP is reported, and the one in force stays.
     """
     signals = Signals()
-    signals.install()
-    config = load()
-    while not signals.stop:
-        with Service(config) as service:
+    service: Service | None = Service(load())
+    while service is not None:
+        with service:
             service.start()
-            _log.info(events.STARTED, mailboxes=len(config.mailboxes))
-            config = _tend(service, signals, config, load)
+            _log.info(events.STARTED, mailboxes=len(service.config.mailboxes))
+            service = _tend(service, signals, load)
             _log.info(events.STOPPING)
-            service.finish()
     _log.info(events.STOPPED)
 
 
-def _tend(service: Service, signals: Signals, config: Config, load: Callable[[], Config]) -> Config:
-    """Watch over a running service until it is to end; the configuration to go on with."""
+def _tend(service: Service, signals: Signals, load: Callable[[], Config]) -> Service | None:
+    """Watch over a running service until it is to end; the one to go on with, if any."""
     while not signals.stop:
-        signals.wait(1.0)
+        signals.wait(_LOOK_AROUND)
         service.tend()
         if signals.reload:
             signals.reload = False
             try:
-                config = load()
-            except ConfigurationError as error:
-                _log.error(events.RELOAD_REFUSED, mistakes=error.mistakes)
+                successor = Service(load())
+            except MailsluiceError as error:
+                _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=error.remedy)
             else:
                 _log.info(events.RELOADED)
-                return config
-    return config
+                return successor
+    return None

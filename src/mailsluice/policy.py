@@ -36,6 +36,7 @@ class Reason(Enum):
     TOO_LARGE = "larger than max_message"
     STILL_TOO_LARGE = "larger than max_message, reported before"
     NEXT_POLL = "max_per_poll is reached"
+    CHANGED = "stored, but listed with another size now: it may be another message under the same UIDL"
     AMBIGUOUS = "its UIDL is listed twice, so that storing one copy proves nothing about the other"
 
 
@@ -110,15 +111,20 @@ def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> 
 def _is_another(listed: Listed, known: Known) -> bool:
     """Whether a UIDL that comes back after an absence names another message.
 
-    A recreated mailbox counts its small integers anew (facts: UIDL stability), and deleting a message
-    for the sake of its namesake would lose it. LIST's sizes are estimates, but for one and the same
-    message they are the same estimate.
+    A recreated mailbox may count its UIDLs anew, and deleting a message for the sake of its namesake
+    would lose it (docs/adr/0002-reused-uidls.md).
     """
-    sizes_known = None not in (listed.size, known.listed_size)
-    return known.state is State.GONE and sizes_known and listed.size != known.listed_size
+    return known.state is State.GONE and _size_differs(listed, known)
+
+
+def _size_differs(listed: Listed, known: Known) -> bool:
+    """Whether LIST tells them apart: its sizes are estimates, but always the same for one message."""
+    return None not in (listed.size, known.listed_size) and listed.size != known.listed_size
 
 
 def _delete_or_keep(listed: Listed, known: Known, mailbox: Mailbox, now: datetime) -> Decision:
+    if _size_differs(listed, known):
+        return Decision(listed, Action.LEAVE, Reason.CHANGED)
     leave = mailbox.leave_on_server
     if leave is False:
         return Decision(listed, Action.DELETE, Reason.STORED)

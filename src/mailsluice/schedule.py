@@ -3,8 +3,8 @@
 Owns the timetable and the pool of threads polls run in; the only module that knows APScheduler. Must never
 know what a poll is: it runs a callable and asks it for a delay.
 
-APScheduler lives by the wall clock (facts: APScheduler). So the trigger is our own and never catches up on
-what was missed, and `follow_clock` moves the timetable along when the clock is set.
+APScheduler lives by the wall clock. So the triggers are our own and never catch up on what was missed, and
+`follow_clock` makes the timetable anew when the clock is set.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from hashlib import sha256
 
 from apscheduler.events import EVENT_SCHEDULER_STARTED
@@ -23,13 +23,14 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
 from cronsim import CronSim
+from tzlocal import get_localzone
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import Disposition
+from mailsluice.errors import Bug, Disposition
 
 LONGEST_DELAY = timedelta(minutes=15)
-"""However long a fault lasts, a mailbox is tried at least so often."""
+"""However long a fault lasts, a mailbox is tried at least so often, if its own schedule is as dense."""
 
 START_SPREAD = timedelta(seconds=30)
 """The first polls of a starting daemon are spread over so much, or one interval if that is shorter."""
@@ -38,18 +39,20 @@ CLOCK_STEP = timedelta(seconds=2)
 """A wall clock that runs away from the monotonic one by more has been set."""
 
 
-def delay_after(disposition: Disposition, failures: int, interval: timedelta, jitter: float) -> timedelta:
-    """How long to wait after the `failures`-th failure in a row; `jitter` is between 0 and 1.
+def delay_after(
+    disposition: Disposition, failures: int, interval: timedelta, jitter: float
+) -> timedelta | None:
+    """How long to wait at least after the `failures`-th failure in a row; None: no longer than usual.
 
-    RETRY keeps the usual time. BACK_OFF doubles from twice a minute's worth, OPERATOR and BUG from four
-    times, each up to LONGEST_DELAY, less up to a fifth so that mailboxes failing together part ways.
+    BACK_OFF doubles from twice the interval, or two minutes if that is shorter; OPERATOR and BUG from twice
+    as much; each up to LONGEST_DELAY, less up to a fifth, by `jitter` from 0 to 1, so that mailboxes that
+    fail together part ways.
     """
-    usual = min(interval, LONGEST_DELAY)
     if disposition is Disposition.RETRY:
-        return usual
+        return None
     doublings = failures if disposition is Disposition.BACK_OFF else failures + 1
     longest = min(interval, timedelta(minutes=1)) * (1 << min(doublings, 20))
-    return max(usual, min(longest, LONGEST_DELAY) * (1 - jitter / 5))
+    return min(longest, LONGEST_DELAY) * (1 - jitter / 5)
 
 
 def phase(name: str) -> float:
@@ -71,15 +74,19 @@ class IntervalTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
 
 
 class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Fires by a cron line in local time, as Debian's cron reads it; nothing is caught up on."""
+    """Fires by a cron line in local time, as Debian's cron reads it; nothing is caught up on.
 
-    def __init__(self, line: str) -> None:
+    Local time is a zone with its rules, not today's offset, or every line would be an hour off after a
+    change to or from daylight saving.
+    """
+
+    def __init__(self, line: str, zone: tzinfo) -> None:
         self._line = line
+        self._zone = zone
 
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
         """The first moment after `now` that the line names."""
-        local = now.astimezone()
-        return next(CronSim(self._line, local))
+        return next(CronSim(self._line, now.astimezone(self._zone)))
 
 
 class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no types
@@ -93,7 +100,7 @@ class Schedule:
     """The timetable of all mailboxes. Polls begin with `start` and are asked to end with `stop`.
 
     A job is called in a thread of its own, never twice at once for one mailbox, at most `max_sessions`
-    at once over all. It returns the delay until its next call, or None for its usual time.
+    at once over all.
     """
 
     def __init__(self, max_sessions: int, clock: Clock) -> None:
@@ -109,66 +116,73 @@ class Schedule:
         )
         self._thread = threading.Thread(target=self._scheduler.start, name="schedule", daemon=True)
 
-    def add(self, mailbox: Mailbox, job: Callable[[], timedelta | None]) -> None:
+    def add(self, mailbox: Mailbox, job: Callable[[], None]) -> None:
         """Put a mailbox on the timetable."""
-        spread = phase(mailbox.name)
+        trigger, first = self._trigger(mailbox)
+        self._scheduler.add_job(job, trigger, id=mailbox.name, next_run_time=first)
+
+    def _trigger(self, mailbox: Mailbox) -> tuple[BaseTrigger, datetime]:
+        now = self._clock.now()
         if mailbox.cron is not None:
-            trigger: BaseTrigger = CronTrigger(mailbox.cron)
-            first = trigger.get_next_fire_time(None, self._clock.now())
-        else:
-            interval = interval_of(mailbox)
-            trigger = IntervalTrigger(interval, spread)
-            first = self._clock.now() + min(interval, START_SPREAD) * spread
-        self._scheduler.add_job(
-            self._run, trigger, args=(mailbox.name, job), id=mailbox.name, next_run_time=first
-        )
+            trigger = CronTrigger(mailbox.cron, get_localzone())
+            return trigger, trigger.get_next_fire_time(None, now)
+        interval, spread = interval_of(mailbox), phase(mailbox.name)
+        return IntervalTrigger(interval, spread), now + min(interval, START_SPREAD) * spread
 
     def next_poll(self, name: str) -> datetime | None:
-        """When a mailbox is due next."""
+        """When a mailbox is due next; None once the timetable is stopped."""
         job = self._scheduler.get_job(name)
         due: datetime | None = job.next_run_time if job else None
         return due
 
+    def postpone(self, name: str, delay: timedelta) -> None:
+        """Put the next poll of a mailbox off for at least so long; never sooner than its usual time."""
+        due, usual = self._clock.now() + delay, self.next_poll(name)
+        if usual is not None and due > usual:
+            with suppress(JobLookupError):  # the timetable was stopped meanwhile
+                self._scheduler.modify_job(name, next_run_time=due)
+
     def start(self) -> None:
-        """Begin to poll."""
+        """Begin to poll. Raises Bug if the timetable cannot be followed."""
         started = threading.Event()
         self._scheduler.add_listener(lambda _: started.set(), EVENT_SCHEDULER_STARTED)
         self._thread.start()
-        started.wait()
+        while not started.wait(1.0):
+            if not self.alive:
+                raise Bug("the schedule did not start")
 
     @property
     def alive(self) -> bool:
-        """Whether the timetable is still being followed."""
+        """Whether the timetable is being followed."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Begin no more polls, and wait for those that run."""
-        # Waiting is the pool's business: shutdown(wait=True) waits with the job store's lock held, which
-        # a job that ends needs for its own due time.
-        self._scheduler.shutdown(wait=False)
-        self._pool.shutdown(wait=True)
-        self._thread.join()
+        """Begin no more polls, and wait for those that run. Does nothing if none were begun."""
+        if self.alive:
+            # Waiting is the pool's business: shutdown(wait=True) waits with the job store's lock held,
+            # which a job that ends needs for its own due time.
+            self._scheduler.shutdown(wait=False)
+            self._pool.shutdown(wait=True)
+            self._thread.join()
 
     def follow_clock(self) -> None:
-        """Move every due time along if the wall clock was set since the last call."""
+        """Make the timetable anew if the wall clock was set since the last call; delays are forgotten.
+
+        Due times are not shifted by the step: some were made before it, and some perhaps since.
+        """
         lead = self._wall_lead()
-        step = timedelta(seconds=lead - self._lead)
-        if abs(step) < CLOCK_STEP:
+        if abs(lead - self._lead) < CLOCK_STEP.total_seconds():
             return
         self._lead = lead
+        now = self._clock.now()
         for job in self._scheduler.get_jobs():
-            job.modify(next_run_time=job.next_run_time + step)
+            with suppress(JobLookupError):
+                job.modify(next_run_time=job.trigger.get_next_fire_time(None, now))
 
     def _wall_lead(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()
 
-    def _run(self, name: str, job: Callable[[], timedelta | None]) -> None:
-        delay = job()
-        if delay is not None:
-            with suppress(JobLookupError):  # the timetable was stopped meanwhile
-                self._scheduler.modify_job(name, next_run_time=self._clock.now() + delay)
-
 
 def interval_of(mailbox: Mailbox) -> timedelta:
-    """The time between two polls of a mailbox; for a cron line, that of its shortest useful delay."""
-    return mailbox.every if mailbox.every is not None else LONGEST_DELAY
+    """The time between two polls of a mailbox; for a cron line, the shortest there can be."""
+    return mailbox.every if mailbox.every is not None else timedelta(minutes=1)

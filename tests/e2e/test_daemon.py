@@ -101,6 +101,24 @@ def test_a_wrong_configuration_at_sighup_is_reported_and_the_old_one_stays(
     assert "defaults.evry" in site.log.read_text()
 
 
+def test_a_state_directory_that_cannot_be_used_at_sighup_is_reported_and_the_old_one_stays(
+    site: Site, sandbox: Sandbox
+) -> None:
+    box = sandbox.mailbox("a@acme.example")
+    site.configure("a")
+
+    with Daemon(site.config, log=site.log) as daemon:
+        wait_until(lambda: '"session"' in site.log.read_text(), "the first poll")
+        in_the_way = site.folder / "file"
+        in_the_way.touch()
+        site.config.write_text(site.config.read_text().replace(f"{site.folder}/state", f"{in_the_way}/state"))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration refused" in site.log.read_text(), "the refusal")
+        box.deliver(mail.note(1))
+        wait_until(lambda: len(site.stored("a")) == 1, "the old state directory at work")
+        assert daemon.stop() == 0
+
+
 def test_after_a_kill_the_next_start_loses_and_repeats_nothing(site: Site, sandbox: Sandbox) -> None:
     box = sandbox.mailbox("a@acme.example")
     for number in range(5):

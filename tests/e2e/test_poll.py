@@ -12,6 +12,7 @@ import pytest
 
 from e2e.conftest import Site
 from mailsluice.sandbox import Answer, Fault, Garbage, Refuse, Sandbox, mail
+from mailsluice.sandbox.faults import SERVER_UNAVAILABLE
 from support.program import Ended, run_program
 
 
@@ -254,8 +255,40 @@ def test_a_dry_run_says_what_would_happen_and_touches_nothing(site: Site, sandbo
     assert decision["uidl"] == uidl.decode()
     assert decision["action"] == "fetch"
     assert not site.spool("a").exists()
+    assert not (site.folder / "state").exists()
     assert box.remaining() == (uidl,)
     assert not box.retrieved
+
+
+def test_a_dry_run_knows_what_is_stored(site: Site, sandbox: Sandbox) -> None:
+    box = sandbox.mailbox("a@acme.example")
+    box.deliver(mail.note(1))
+    site.configure("a", leave_on_server="true")
+    poll(site)
+
+    (decision,) = json.loads(poll(site, "--dry-run").stdout)["a"]
+
+    assert decision["action"] == "leave"
+
+
+def test_a_dry_run_that_fails_for_one_mailbox_shows_the_others(site: Site, sandbox: Sandbox) -> None:
+    sandbox.mailbox("bad@acme.example").full_access = False
+    sandbox.mailbox("good@acme.example").deliver(mail.note(1))
+    site.configure("bad", "good")
+
+    ended = poll(site, "--dry-run")
+
+    assert ended.code == 77
+    assert list(json.loads(ended.stdout)) == ["good"]
+    assert "bad: " in ended.stderr
+
+
+def test_a_login_refused_for_a_passing_reason_is_75(site: Site, sandbox: Sandbox) -> None:
+    sandbox.mailbox("a@acme.example")
+    sandbox.faults.add(Fault("LOGIN", SERVER_UNAVAILABLE))
+    site.configure("a")
+
+    assert poll(site).code == 75
 
 
 def test_one_token_serves_every_mailbox_of_a_credential(site: Site, sandbox: Sandbox) -> None:

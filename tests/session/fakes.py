@@ -86,7 +86,7 @@ class FakeServer:
         self.quit_goes_unanswered = False
         """The deletions are carried out, and then the connection breaks."""
         self.tired_after: int | None = None
-        """How many messages make a session tired."""
+        """How many messages, handed out or marked for deletion, make a session tired."""
         self.on_retrieved: Callable[[bytes], None] = lambda _: None
         """Called when a message has been handed out whole."""
 
@@ -180,9 +180,13 @@ class FakeClient:
         if self._server.quit_goes_unanswered:
             raise self._break(Phase.QUIT)
 
+    def abandon(self) -> None:
+        self._alive = False
+
     @property
     def tired(self) -> bool:
-        return self._server.tired_after is not None and self._retrieved >= self._server.tired_after
+        done = self._retrieved + len(self._marked)
+        return self._server.tired_after is not None and done >= self._server.tired_after
 
     def say(self, command: str, phase: Phase) -> None:
         if not self._alive:

@@ -84,7 +84,7 @@ def test_a_message_is_deleted_when_it_has_aged_and_not_before(world: World) -> N
     assert world.stored() == [ONE]
 
 
-def test_what_is_stored_and_still_listed_is_deleted_before_anything_is_fetched(world: World) -> None:
+def test_what_earlier_sessions_stored_is_deleted_after_what_is_new_is_stored(world: World) -> None:
     world.deliver(ONE)
     world.server.quit_fails = ConnectionLost("gone", phase=Phase.QUIT)
     world.poll()
@@ -94,7 +94,7 @@ def test_what_is_stored_and_still_listed_is_deleted_before_anything_is_fetched(w
 
     world.poll()
 
-    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "DELE u1", "RETR u2", "DELE u2", "QUIT"]
+    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "RETR u2", "DELE u2", "DELE u1", "QUIT"]
 
 
 def test_max_per_poll_leaves_the_rest_for_the_next(world: World) -> None:
@@ -223,15 +223,42 @@ def test_a_stop_ends_the_poll_after_the_message_in_flight_and_says_goodbye(world
     assert world.stored() == [ONE]
     assert world.server.said[-3:] == ["RETR u1", "DELE u1", "QUIT"]
     assert world.server.mail == {b"u2": TWO, b"u3": THREE}
-    assert (polled.report.outcome, polled.exit_code, polled.report.waiting) == ("ok", 0, 2)
+    assert (polled.report.outcome, polled.exit_code, polled.report.waiting) == ("stopped", 0, 2)
 
 
-def test_a_stop_before_the_first_message_fetches_nothing(world: World) -> None:
+def test_a_stop_before_a_poll_begins_connects_to_nothing(world: World) -> None:
     world.deliver(ONE)
     world.stop.set()
 
+    assert world.outcome() == ("stopped", 0)
+    assert world.server.said == []
+
+
+def test_a_bug_is_an_outcome_with_a_traceback_in_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("mailsluice.policy.plan", broken)
+
+    assert world.outcome() == ("bug", 70)
+    (note,) = world.logged("bug")
+    assert note["exc_info"]
+    assert world.logged("session")[0]["outcome"] == "bug"
+    assert world.ledger.reports()[world.mailbox.key].failures == 1
+
+
+def test_a_backlog_of_deletions_shrinks_though_a_session_is_too_short_for_it(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(*(b"%d\r\n" % number for number in range(200)))
+    world.poll()
+    world.configure(leave_on_server=False)
+    world.server.tired_after = 64
+
     assert world.outcome() == ("ok", 0)
-    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
+    assert len(world.server.mail) == 200 - 64
+    assert world.server.said[-1] == "QUIT"
 
 
 def hold_lock(state: Path, key: MailboxKey, held: multiprocessing.synchronize.Event) -> None:

@@ -53,6 +53,14 @@ def test_phase_and_reply_decide_when_to_try_again(
     assert triage(kind("refused", phase=phase, reply=reply)).disposition is disposition
 
 
+def test_a_reply_that_says_it_passes_makes_a_refusal_a_matter_of_trying_later() -> None:
+    passing = LoginRefused("no", phase=Phase.AUTH, reply="Server Unavailable. 21")
+    lasting = CommandRefused("no", phase=Phase.LISTING, reply="Command is not valid in this state.")
+
+    assert triage(passing).exit_code == 75
+    assert triage(lasting).exit_code == 77
+
+
 def test_a_refused_mailbox_names_what_to_check_in_exchange() -> None:
     error = LoginRefused(
         "no", phase=Phase.AUTH, reply="Authentication failure: unknown user name or bad password."

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 from rich.console import Console
@@ -15,10 +20,13 @@ from rich.text import Text
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
-from mailsluice.errors import worst
+from mailsluice.errors import MailsluiceError, worst
+from mailsluice.ledger.database import FILE
+from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import log
 from mailsluice.obs.clean import printable
-from mailsluice.policy import Action, Plan
+from mailsluice.policy import Plan
+from mailsluice.session.triage import triage
 
 
 class _Bars:
@@ -58,7 +66,7 @@ def _choose(config: Config, names: tuple[str, ...]) -> list[Mailbox]:
     for name in names:
         if name not in config.mailboxes:
             raise click.UsageError(f"no mailbox {name!r}; there are: {', '.join(config.mailboxes)}")
-    return [config.mailboxes[name] for name in names or config.mailboxes]
+    return [config.mailboxes[name] for name in dict.fromkeys(names or config.mailboxes)]
 
 
 def _poll(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
@@ -75,11 +83,10 @@ def _poll(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
         ) as progress,
         Service(config, progress=_Bars(progress)) as service,
     ):
-        Signals().install(service.stop)
-        polls = service.round(chosen)
+        polls = service.round(chosen, Signals())
     reports = [asdict(polled.report) for polled in polls]
     if as_json:
-        click.echo(json.dumps(reports, indent=2, default=str))
+        click.echo(json.dumps(reports, indent=2, default=datetime.isoformat))
     elif sys.stdout.isatty():
         _show(reports)
     sys.exit(worst([polled.exit_code for polled in polls]))
@@ -94,19 +101,35 @@ def _show(reports: list[dict[str, object]]) -> None:
 
 
 def _preview(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
-    with Service(config) as service:
-        Signals().install(service.stop)
-        plans = {mailbox.name: service.preview(mailbox) for mailbox in chosen}
+    plans: dict[str, list[dict[str, object]]] = {}
+    exit_codes = []
+    with _ledger_to_look_at(config.service.state_dir) as ledger, Service(config, ledger=ledger) as service:
+        for mailbox in chosen:
+            try:
+                plans[mailbox.name] = _decisions(service.preview(mailbox))
+            except MailsluiceError as error:
+                verdict = triage(error)
+                exit_codes.append(verdict.exit_code)
+                click.echo(printable(f"{mailbox.name}: {error}; {verdict.remedy}".rstrip("; ")), err=True)
     if as_json:
-        click.echo(json.dumps({name: _decisions(plan) for name, plan in plans.items()}, indent=2))
-        return
-    for name, plan in plans.items():
-        click.echo(
-            f"{name}: {len(plan.decisions)} listed, {len(plan.to(Action.FETCH))} to fetch, "
-            f"{len(plan.to(Action.DELETE))} to delete"
-        )
-        for decision in _decisions(plan):
-            click.echo("  {action:6} {uidl}  {octets} octets  {reason}".format(**decision))
+        click.echo(json.dumps(plans, indent=2))
+    else:
+        for name, decisions in plans.items():
+            click.echo(f"{name}: {len(decisions)} listed")
+            for decision in decisions:
+                click.echo("  {action:6} {uidl}  {octets} octets  {reason}".format(**decision))
+    sys.exit(worst(exit_codes))
+
+
+@contextmanager
+def _ledger_to_look_at(state_dir: Path) -> Iterator[Ledger]:
+    """The ledger as it is, not to be changed; where there is none yet, an empty one that does not last."""
+    with ExitStack() as stack:
+        if (state_dir / FILE).exists():
+            yield stack.enter_context(Ledger(state_dir, read_only=True))
+        else:
+            empty = stack.enter_context(TemporaryDirectory(prefix="mailsluice-"))
+            yield stack.enter_context(Ledger(Path(empty)))
 
 
 def _decisions(plan: Plan) -> list[dict[str, object]]:

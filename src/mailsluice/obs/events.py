@@ -41,6 +41,12 @@ UIDL_AMBIGUOUS = "uidl ambiguous"
 UIDL_REUSED = "uidl reused"
 """A UIDL that was stored before names another message now."""
 
+UIDL_CHANGED = "uidl changed"
+"""A stored message is listed with another size: it may be another one under the same UIDL, so it is left.
+
+To have it fetched, move it out of the Inbox and back: that gives it a new UIDL.
+"""
+
 QUIT_UNCONFIRMED = "quit unconfirmed"
 """QUIT was not answered well: the next listing decides what is deleted (crash table, step 6)."""
 

@@ -12,7 +12,7 @@ from contextlib import closing
 import structlog
 
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge
+from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, SinkError
 from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
 from mailsluice.session.parts import Parts, Session
@@ -62,7 +62,10 @@ def deliver(messages: Sequence[Listed], session: Session) -> None:
 
 
 def _receive(messages: Sequence[Listed], batch: Batch, session: Session) -> MailsluiceError | None:
-    """Fill the batch; the error that cut it short, if one did."""
+    """Fill the batch; the error that cut it short, if one did.
+
+    When the disk fails, what is still under way from the server is not worth waiting for.
+    """
     try:
         with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
             for arrival in arrivals:
@@ -78,6 +81,9 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> None:
     listed, tally = arrival.listed, session.tally
     try:
         octets = batch.add(listed, arrival.chunks, session.parts.clock.now())
+    except SinkError:
+        session.client.abandon()
+        raise
     except CommandRefused as refusal:
         tally.refused += 1
         _log.warning(events.MESSAGE_REFUSED, uidl=uidl_text(listed.uidl), reply=refusal.reply)

@@ -62,3 +62,8 @@ class Session:
     sink: Sink
     parts: Parts
     tally: Tally
+
+    @property
+    def ending(self) -> bool:
+        """Whether to begin nothing more: the program is asked to stop, or the session has lasted long."""
+        return self.parts.stop.is_set() or self.client.tired

@@ -85,6 +85,10 @@ class Client(Protocol):
         """End the session, which makes the server delete what was marked (RFC 1939 §6)."""
         ...
 
+    def abandon(self) -> None:
+        """Give the connection up at once; nothing more is read, and nothing marked is deleted."""
+        ...
+
     @property
     def tired(self) -> bool:
         """Whether the session has lasted so long that it should end after what it is doing now."""

@@ -18,11 +18,13 @@ _log = structlog.get_logger(__name__)
 def recover(key: MailboxKey, sink: Sink, parts: Parts) -> None:
     """Finish what a crash left: publish and commit what is recorded, sweep from staging what is not.
 
-    What was recorded under another sink than today's is finished there. Raises SinkError, LedgerError.
+    What was recorded under another sink than today's is finished, and swept, there. Raises SinkError and
+    LedgerError.
     """
     for spec, staged in parts.ledger.half_done(key).items():
         place = sink if spec == sink.spec else parts.sink_at(spec, key)
         parts.ledger.commit(key, place.publish(staged), parts.clock.now())
+        place.sweep()
         _log.warning(events.ROLLED_FORWARD, sink=spec, names=[message.name for message in staged])
     swept = sink.sweep()
     if swept:

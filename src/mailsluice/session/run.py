@@ -9,7 +9,7 @@ import structlog
 
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import LedgerError, LoginRefused, MailsluiceError, ServerError
+from mailsluice.errors import Bug, LedgerError, LoginRefused, MailsluiceError, ServerError, Stopped
 from mailsluice.model import Login, uidl_text
 from mailsluice.obs import events
 from mailsluice.policy import Action, Plan, Reason
@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 def poll(mailbox: Mailbox, parts: Parts) -> Polled:
-    """Poll once, whatever happens, and say how it went. Only a bug raises."""
+    """Poll once, whatever happens, and say how it went. Raises nothing: the outermost door of its thread."""
     with structlog.contextvars.bound_contextvars(mailbox=mailbox.name):
         tally = Tally(mailbox.name, parts.clock)
         try:
@@ -32,12 +32,16 @@ def poll(mailbox: Mailbox, parts: Parts) -> Polled:
                 run(mailbox, parts, tally)
             polled = tally.polled()
         except MailsluiceError as error:
-            polled = tally.polled(error, triage(error))
+            polled = _failed(error, tally)
+        except Exception as error:  # noqa: BLE001  a bug in one poll must not end the others
+            polled = _failed(_as_bug(error), tally)
         return _report(mailbox, polled, tally, parts)
 
 
 def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
     """The poll, top to bottom. Raises MailsluiceError; what was stored by then stays stored."""
+    if parts.stop.is_set():
+        raise Stopped("asked to end before this poll began")
     sink = parts.open_sink(mailbox)
     recover(mailbox.key, sink, parts)
     login = parts.credentials.login(mailbox)
@@ -45,12 +49,14 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
         session = Session(mailbox, client, sink, parts, tally)
         _authenticate(session, login)
         plan = _plan(session)
-        _delete_stored(plan, session)
         for messages in batches(plan.to(Action.FETCH)):
-            if parts.stop.is_set() or client.tired:
+            if session.ending:
                 break
             deliver(messages, session)
+        _delete_stored(plan, session)
         _quit(client)
+    if parts.stop.is_set():
+        raise Stopped("asked to end")
 
 
 def preview(mailbox: Mailbox, parts: Parts) -> Plan:
@@ -84,16 +90,24 @@ def _plan(session: Session) -> Plan:
         note_oversize(listed, listed.size or 0, mailbox, parts)
     for listed in plan.because(Reason.REUSED):
         _log.warning(events.UIDL_REUSED, uidl=uidl_text(listed.uidl))
+    for listed in plan.because(Reason.CHANGED):
+        _log.warning(events.UIDL_CHANGED, uidl=uidl_text(listed.uidl), octets=listed.size)
     for listed in plan.because(Reason.AMBIGUOUS):
         _log.warning(events.UIDL_AMBIGUOUS, uidl=uidl_text(listed.uidl), number=listed.number)
     return plan
 
 
 def _delete_stored(plan: Plan, session: Session) -> None:
-    """Delete what earlier sessions stored, by permits for what the ledger has as stored."""
-    uidls = [listed.uidl for listed in plan.to(Action.DELETE)]
-    permits = session.parts.ledger.permits(session.mailbox.key, uidls)
-    session.tally.deleted += session.client.delete(permits)
+    """Delete what earlier sessions stored, by permits for what the ledger has as stored.
+
+    In pieces, so that a backlog longer than a session still comes to QUIT and shrinks.
+    """
+    for messages in batches(plan.to(Action.DELETE)):
+        if session.ending:
+            break
+        uidls = [listed.uidl for listed in messages]
+        permits = session.parts.ledger.permits(session.mailbox.key, uidls)
+        session.tally.deleted += session.client.delete(permits)
 
 
 def _quit(client: Client) -> None:
@@ -104,11 +118,21 @@ def _quit(client: Client) -> None:
         _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply)
 
 
+def _failed(error: MailsluiceError, tally: Tally) -> Polled:
+    if isinstance(error, Bug):
+        _log.exception(events.BUG)
+    return tally.polled(error, triage(error))
+
+
+def _as_bug(error: Exception) -> Bug:
+    return Bug(f"{type(error).__name__} in a poll")
+
+
 def _report(mailbox: Mailbox, polled: Polled, tally: Tally, parts: Parts) -> Polled:
     """Leave the session's one canonical line in the log, and its report in the ledger for `status`."""
     try:
         parts.ledger.note_session(mailbox.key, polled.report)
     except LedgerError as error:
-        polled = tally.polled(error, triage(error))
+        polled = _failed(error, tally)
     events.session(_log, polled.report)
     return polled

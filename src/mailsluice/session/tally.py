@@ -56,7 +56,7 @@ class Tally:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:
             detail = "; ".join(filter(None, (str(error), verdict.remedy)))
-            return Polled(self._report(error.code, detail), error.exit_code, verdict.disposition)
+            return Polled(self._report(error.code, detail), verdict.exit_code, verdict.disposition)
         if self.refused:
             detail = f"the server refused to hand out {self.refused} of the messages it lists"
             return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY)

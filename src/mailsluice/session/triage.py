@@ -1,8 +1,8 @@
 """Triage: what an error means for its mailbox, in the light of what the server said.
 
-Owns every string of Exchange Online's that mailsluice knows (facts: server error strings). Exchange has no
-response codes (RFC 2449 §8), so that phase and text are all there is; where another server sends one, it
-is read too. Must never act: it returns a verdict, and the schedule acts on it.
+Owns every string of Exchange Online's that mailsluice knows. Exchange has no response codes (RFC 2449 §8),
+so that phase and text are all there is; where another server sends one, it is read too. Must never act: it
+returns a verdict, and the schedule acts on it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from mailsluice.errors import Disposition, MailsluiceError, Phase, ServerError
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an error means: when to try again, and what an administrator should do meanwhile."""
+    """What an error means: when to try again, what to do meanwhile, and what a single poll ends with."""
 
     disposition: Disposition
     remedy: str
+    exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,14 @@ _RULES = (
 )
 
 
+_EXIT_CODES = {Disposition.RETRY: 75, Disposition.BACK_OFF: 75, Disposition.OPERATOR: 77, Disposition.BUG: 70}
+"""Exit codes where the server's words say more than the kind of error: it passes, or somebody is refused."""
+
+
 def triage(error: MailsluiceError) -> Verdict:
-    """The verdict on an error: its own disposition and remedy, sharpened by what the server said."""
+    """The verdict on an error: its own, sharpened by what the server said."""
     if isinstance(error, ServerError):
         for rule in _RULES:
             if error.phase in rule.phases and rule.reply.search(error.reply):
-                return Verdict(rule.disposition, error.remedy or rule.remedy)
-    return Verdict(error.disposition, error.remedy)
+                return Verdict(rule.disposition, error.remedy or rule.remedy, _EXIT_CODES[rule.disposition])
+    return Verdict(error.disposition, error.remedy, error.exit_code)
