@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import encodings
 import json
 import time
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailsluice.sink import header
 from mailsluice.sink.header import LIMIT, describe
 
 
@@ -80,14 +82,27 @@ def test_encoded_words_are_decoded(encoded: bytes, decoded: str) -> None:
         (b"=?utf-8?b?!!!?=", ""),
         (b"a\x00b\x1bc\x7f", "a\ufffdb\ufffdc\ufffd"),
         (b"=?utf-8?q?a=0D=0ABcc:_x?=", "a\ufffd\ufffdBcc: x"),
-        (b"=?utf-7?q?+2AA-?=", "\ufffd"),
-        (b"=?unicode_escape?q?=5Cud800?=", "\ufffd"),
+        (b"=?utf-7?q?+2AA-?=", "+2AA-"),
+        (b"=?unicode_escape?q?=5Cud800?=", "\\ud800"),
+        (b"=?punycode?q?mnchen-3ya?=", "mnchen-3ya"),
         (b"raw \xe9 octet", "raw \ufffd octet"),
         ("raw \u00e9".encode(), "raw \u00e9"),
     ],
 )
 def test_hostile_values_give_text(hostile: bytes, shown: str) -> None:
     assert subject(hostile) == shown
+
+
+@pytest.mark.parametrize("charset", sorted(header._CHARSETS))
+def test_every_charset_of_mail_is_one_that_python_has_and_knows_ascii_by(charset: str) -> None:
+    for written in (charset, charset.upper(), charset.replace("-", "_")):
+        assert subject(f"=?{written}?q?a?=".encode()) == "a"
+
+
+def test_a_strangers_charset_is_not_remembered() -> None:
+    subject(b"=?x-canary-1?q?a?= =?punycode?q?b?=")
+    remembered = " ".join(vars(encodings)["_cache"])
+    assert "canary" not in remembered
 
 
 def test_a_field_that_is_cut_off_at_the_limit_is_left_out() -> None:

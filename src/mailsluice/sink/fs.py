@@ -1,4 +1,4 @@
-"""The file system: the only module that syncs, renames, unlinks and makes directories.
+"""The file system under a sink: the only module there that syncs, renames, unlinks and makes directories.
 
 Owns the calls whose order makes a message durable, and what their failures mean to an administrator.
 Everything goes through an open directory, never through a path, so that nobody can swap a directory

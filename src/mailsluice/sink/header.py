@@ -25,6 +25,21 @@ _FIELDS = {
 _LINE_END = re.compile(rb"\r?\n")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]{0,1000})\?=")
 """RFC 2047 §2 allows 75 characters; senders write longer ones, and spaces. The bound keeps it linear."""
+_CHARSETS = frozenset(
+    f"""
+    us-ascii ascii utf-8 utf8 latin1 macintosh tis-620 koi8-r koi8-u
+    {" ".join(f"iso-8859-{part} iso8859-{part}" for part in range(1, 17) if part != 12)}
+    {" ".join(f"windows-{page} cp{page}" for page in range(1250, 1259))}
+    gb2312 gbk gb18030 hz-gb-2312 big5 big5-hkscs
+    euc-jp shift-jis sjis cp932 iso-2022-jp iso-2022-jp-1 iso-2022-jp-2 iso-2022-jp-3
+    euc-kr cp949 ks-c-5601-1987 iso-2022-kr
+    """.split()
+)
+"""The character sets of mail, `_` written as `-`; all else is taken for UTF-8.
+
+Not whatever Python knows: it remembers every name it was ever asked for, and some of its codecs take
+quadratic time.
+"""
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -100,7 +115,5 @@ def _octets(encoding: str, encoded: str) -> bytes:
 
 
 def _decoded(octets: bytes, charset: str) -> str:
-    try:
-        return octets.decode(charset, "replace")
-    except (LookupError, ValueError):
-        return octets.decode("utf-8", "replace")
+    name = charset.replace("_", "-")
+    return octets.decode(name if name in _CHARSETS else "utf-8", "replace")
