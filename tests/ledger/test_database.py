@@ -136,9 +136,57 @@ def test_a_state_directory_may_be_a_symbolic_link(tmp_path: Path, state_dir: Pat
     assert (tmp_path / "private" / FILE).exists()
 
 
-def test_a_state_directory_whose_parent_is_missing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="cannot be used"):
-        Database(tmp_path / "not" / "there")
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_what_a_state_directory_lies_in_is_made_private_with_it(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        Database(tmp_path / ".local" / "state" / "mailsluice").close()
+    finally:
+        os.umask(before)
+    made = [tmp_path / ".local", tmp_path / ".local/state", tmp_path / ".local/state/mailsluice"]
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o700] * 3
+
+
+def test_a_state_directory_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError, match="cannot be used") as error:
+        Database(tmp_path / "file" / "state")
+    assert "service.state_dir" in error.value.remedy
+
+
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The directories and files that the ledger itself syncs from now on."""
+    paths: list[Path] = []
+    fsync = os.fsync
+
+    def watched(fd: int) -> None:
+        fsync(fd)
+        paths.append(Path(f"/proc/self/fd/{fd}").readlink())
+
+    monkeypatch.setattr("mailsluice.ledger.database.os.fsync", watched)
+    return paths
+
+
+@pytest.mark.parametrize("made_before", [0, 1, 2, 3])
+def test_a_new_process_syncs_the_names_above_since_the_last_may_have_been_killed_before(
+    tmp_path: Path, made_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = [tmp_path / "a", tmp_path / "a/b", tmp_path / "a/b/state"]
+    for level in levels[:made_before]:
+        level.mkdir(mode=0o700)
+    paths = synced(monkeypatch)
+    Database(levels[-1]).close()
+    assert {tmp_path, *levels[:-1]} <= set(paths)
+
+
+def test_names_above_that_we_could_not_have_made_are_left_alone(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state_dir.mkdir(mode=0o700)
+    paths = synced(monkeypatch)
+    monkeypatch.setattr("mailsluice.ledger.database.os.access", lambda *_: False)
+    Database(state_dir).close()
+    assert paths == []
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707])
@@ -190,12 +238,18 @@ def test_a_full_disk_is_an_error_and_the_next_write_succeeds(database: Database)
 
 
 class Failing(sqlite3.Connection):
-    """A connection whose next COMMIT fails, having written its frames to the log or not."""
+    """A connection whose next COMMIT fails, having written its frames to the log or not.
+
+    `settles` False: what is tried next to settle it fails too.
+    """
 
     fails = False
     written = False
+    settles = True
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql.startswith("PRAGMA user_version =") and not Failing.settles:
+            raise sqlite3.OperationalError("disk still bad")
         if sql == "COMMIT" and Failing.fails:
             Failing.fails = False
             if Failing.written:
@@ -213,6 +267,7 @@ def failing(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     )
     database = Database(state_dir)
     yield database
+    Failing.settles = True
     database.close()
 
 
@@ -228,18 +283,31 @@ def test_a_commit_that_fails_is_undone_and_the_next_succeeds(failing: Database) 
     assert names(failing) == ["b"]
 
 
-def test_after_a_failed_commit_its_place_in_the_log_is_taken_before_anything_is_read(
+def test_after_a_failed_commit_its_place_in_the_log_is_taken_at_once(
     failing: Database, state_dir: Path
 ) -> None:
+    before = log_of(state_dir)
     Failing.fails, Failing.written = True, False
     with pytest.raises(LedgerError):
         add(failing, "a")
-    before = log_of(state_dir)
-    assert names(failing) == []
     after = log_of(state_dir)
     assert after != before
     assert names(failing) == []
     assert log_of(state_dir) == after
+
+
+def test_after_a_failed_commit_its_place_in_the_log_is_taken_before_anything_is_read(
+    failing: Database, state_dir: Path
+) -> None:
+    Failing.fails, Failing.written, Failing.settles = True, False, False
+    with pytest.raises(LedgerError, match="I/O"):
+        add(failing, "a")
+    before = log_of(state_dir)
+    with pytest.raises(LedgerError, match="still bad"):
+        names(failing)
+    Failing.settles = True
+    assert names(failing) == []
+    assert log_of(state_dir) != before
 
 
 def test_a_commit_that_was_written_though_its_failure_was_reported_is_read_as_it_is(

@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from mailsluice.errors import LedgerError
@@ -129,6 +129,8 @@ class Database:
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # if it fails too, the next use must begin with it
+                    self._settle()
                 raise
 
     def _settle(self) -> None:
@@ -136,7 +138,8 @@ class Database:
 
         Its sync may have failed when it was in the log already. Undone for this process, it would come back
         after a power cut, and a row `staged` whose file was swept meanwhile would pass for published. Any
-        commit now takes its place at the end of the log, and is synced; this one changes nothing.
+        commit now takes its place at the end of the log, and is synced; this one changes nothing. It is tried
+        at once, for the mailbox's lock may be free to another process after the failure.
         """
         if self._unsettled:
             self._durable.execute(f"PRAGMA user_version = {schema.VERSION:d}")
@@ -166,7 +169,7 @@ def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
     """
     try:
         if make:
-            state_dir.mkdir(mode=0o700, exist_ok=True)
+            _make(state_dir)
         _refuse_if_shared(state_dir)
         if make:
             path.touch(mode=0o600)
@@ -178,9 +181,32 @@ def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
     except OSError as exc:
         raise LedgerError(
             f"the state directory {state_dir} cannot be used: {exc.strerror}",
-            remedy="make the directory that it lies in, and let the user that runs mailsluice write there; "
+            remedy="let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
             "or set service.state_dir",
         ) from exc
+
+
+def _make(state_dir: Path) -> None:
+    """Make the directory, and those it lies in, private; their names are durable then.
+
+    Those that were there may be of a process that was killed before it could sync them, so all are synced up
+    to where we could have made none.
+    """
+    missing = [directory for directory in (state_dir, *state_dir.parents) if not directory.exists()]
+    for directory in reversed(missing):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    for parent in state_dir.parents:
+        if not os.access(parent, os.R_OK | os.W_OK):
+            break
+        _sync(parent)
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)  # noqa: TID251  names above the ledger, which SQLite leaves to us; fs is the sinks'
+    finally:
+        os.close(fd)
 
 
 def _refuse_if_shared(state_dir: Path) -> None:
