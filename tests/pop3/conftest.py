@@ -32,7 +32,9 @@ def _at_random(data: bytes) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
 
 
-@pytest.fixture(params=[lambda data: [data], _octets, _at_random], ids=["whole", "octets", "random"])
+@pytest.fixture(
+    scope="session", params=[lambda data: [data], _octets, _at_random], ids=["whole", "octets", "random"]
+)
 def cut(request: pytest.FixtureRequest) -> Cut:
     """The ways in which octets may arrive: every case of the core has to bear all."""
     chosen: Cut = request.param
