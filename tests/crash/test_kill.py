@@ -157,7 +157,7 @@ def test_row_5_committed_is_never_fetched_again_and_deleted_as_the_policy_says(
 
 
 @points(
-    Point("Client.delete", "after", nth=2),
+    Point("Client.delete", "after"),
     Point("Channel.send", within="Client.quit"),
     Point("Channel.answer", within="Client.quit"),
     Point("Client.quit", "after"),
