@@ -1,21 +1,52 @@
-"""For the whole suite: no test may print a secret, whatever else it proves."""
+"""For the whole suite: no test may print a secret, or leave one where mailsluice writes, whatever else it proves."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from support.secrecy import leaks
+from support.secrecy import leaks, leaks_below
 
 pytest_plugins = ["pytester"]
+
+_taken: list[str] = []
+"""What the running test has taken out of pytest's or click's capture, so that no report shows it."""
+
+_readouterr = pytest.CaptureFixture.readouterr
+_invoke = CliRunner.invoke
+
+
+def _overheard_readouterr(capture: pytest.CaptureFixture[Any]) -> Any:
+    captured = _readouterr(capture)
+    _taken.extend(text.decode(errors="replace") if isinstance(text, bytes) else text for text in captured)
+    return captured
+
+
+def _overheard_invoke(runner: CliRunner, *arguments: Any, **settings: Any) -> Result:
+    result = _invoke(runner, *arguments, **settings)
+    _taken.append(result.output)
+    return result
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "reads_secrets_back: prints secrets on purpose, and reads them back")
+    pytest.CaptureFixture.readouterr = _overheard_readouterr  # type: ignore[method-assign,assignment]
+    CliRunner.invoke = _overheard_invoke  # type: ignore[method-assign,assignment]
+
+
+def pytest_unconfigure() -> None:
+    pytest.CaptureFixture.readouterr = _readouterr  # type: ignore[method-assign]
+    CliRunner.invoke = _invoke  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test that printed or logged a secret.
+    """Fail a test that printed or logged a secret, or had mailsluice write one.
 
     The teardown's report carries all sections: standard output, standard error and log records of set-up,
     test and teardown.
@@ -23,8 +54,14 @@ def pytest_runtest_makereport(
     report = yield
     if report.when != "teardown":
         return report
-    found = sorted({kind for _, text in report.sections for kind in leaks(text)})
+    texts = [text for _, text in report.sections]
+    if not item.get_closest_marker("reads_secrets_back"):
+        texts += _taken
+    _taken.clear()
+    found = [f"printed {kind}" for text in texts for kind in leaks(text)]
+    if folder := getattr(item, "funcargs", {}).get("tmp_path"):
+        found += leaks_below(folder)
     if found and not report.failed:
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} printed {', '.join(found)}"
+        report.longrepr = f"{item.nodeid}: {', '.join(sorted(set(found)))}"
     return report

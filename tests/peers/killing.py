@@ -29,7 +29,8 @@ UNDISTURBED = 86_400.0
 _PAUSE = 0.04
 """The longest a consumer waits between two looks, in seconds."""
 
-_LONGEST_LOG = 50_000
+_LONGEST_SHOWN = 50_000
+"""Characters of the log's end to show. The whole of it is searched for secrets, as a `*.log` file of the test."""
 
 BEFORE_LOGIN = "0, before the login"
 
@@ -68,7 +69,7 @@ class Victim:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self._process.communicate()
-        print(self.log.read_text(errors="replace")[-_LONGEST_LOG:])
+        print(self.log.read_text(errors="replace")[-_LONGEST_SHOWN:])
 
     def poll(self, seconds: float = UNDISTURBED, watch: Path | None = None) -> Death:
         """One poll, killed if it lives longer than this, since its start or since a file left `watch`."""

@@ -1,10 +1,12 @@
-"""The search for secrets finds them."""
+"""The search for secrets finds them, wherever the suite could hide one."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from support.secrecy import leaks
+from support.secrecy import leaks, leaks_below
 
 
 @pytest.mark.parametrize(
@@ -25,14 +27,78 @@ def test_a_clean_text_is_clean() -> None:
     assert leaks("mailbox=invoices outcome=ok stored=3 octets=25000000") == []
 
 
-def test_a_test_that_prints_a_secret_fails(
-    pytester: pytest.Pytester, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    "name", ["ledger.db", "ledger.db-wal", "x.json", "mailsluice.log", "log", "secrets.vault"]
+)
+def test_what_mailsluice_writes_is_searched_however_deep_it_lies(tmp_path: Path, name: str) -> None:
+    below = tmp_path / "outer" / "inner"
+    below.mkdir(parents=True)
+    (below / name).write_bytes(b"\x00\xff before canary after")
+
+    assert leaks_below(tmp_path) == [f"wrote a secret of the tests into outer/inner/{name}"]
+    (below / name).unlink()  # this test, too, is searched
+
+
+def test_what_tests_keep_for_themselves_is_not_searched(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("canary")
+
+    assert leaks_below(tmp_path) == []
+
+
+PRINTS = "import sys\ndef test_x({fixtures}):\n    print('cana' + 'ry', file=sys.{stream})\n    {then}\n"
+RUNS = """\
+import click
+from click.testing import CliRunner
+@click.command()
+def command():
+    click.echo("cana" + "ry", err={err})
+def test_x():
+    CliRunner({settings}).invoke(command)
+"""
+WRITES = "def test_x(tmp_path):\n    (tmp_path / '{name}').write_text('cana' + 'ry')\n"
+
+LEAKING = {
+    "printed": PRINTS.format(fixtures="", stream="stdout", then=""),
+    "printed-as-error": PRINTS.format(fixtures="", stream="stderr", then=""),
+    "read-by-capsys": PRINTS.format(fixtures="capsys", stream="stdout", then="capsys.readouterr()"),
+    "read-by-capfd": PRINTS.format(fixtures="capfd", stream="stderr", then="capfd.readouterr()"),
+    "read-by-capfdbinary": PRINTS.format(
+        fixtures="capfdbinary", stream="stdout", then="capfdbinary.readouterr()"
+    ),
+    "run-by-click": RUNS.format(err=False, settings=""),
+    "run-by-click-as-error": RUNS.format(err=True, settings=""),
+    "written-into-a-log": WRITES.format(name="victim.log"),
+    "written-into-the-ledger": WRITES.format(name="ledger.db"),
+    "written-into-a-description": WRITES.format(name="message.json"),
+}
+
+
+def run_inside(pytester: pytest.Pytester, request: pytest.FixtureRequest, test: str) -> pytest.RunResult:
+    """One test in a run of its own, under this suite's conftest.py."""
     tests = request.config.rootpath / "tests"
     pytester.makeconftest((tests / "conftest.py").read_text())
-    pytester.makepyfile("import sys\ndef test_x(): print('cana' + 'ry', file=sys.stderr)")
+    pytester.makepyfile(test)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-o", f"pythonpath={tests}")
 
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-o", f"pythonpath={tests}")
+
+@pytest.mark.reads_secrets_back
+@pytest.mark.parametrize("test", LEAKING.values(), ids=LEAKING)
+def test_a_test_that_leaks_a_secret_fails(
+    pytester: pytest.Pytester, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str], test: str
+) -> None:
+    result = run_inside(pytester, request, test)
     capfd.readouterr()  # what the inner run printed holds the secret
 
     result.assert_outcomes(passed=1, errors=1)
+
+
+@pytest.mark.reads_secrets_back
+def test_a_test_that_reads_secrets_back_on_purpose_says_so(
+    pytester: pytest.Pytester, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    test = f"import pytest\n@pytest.mark.reads_secrets_back\n{LEAKING['read-by-capsys'].split(maxsplit=2)[2]}"
+
+    result = run_inside(pytester, request, f"import sys\n{test}")
+    capfd.readouterr()
+
+    result.assert_outcomes(passed=1)
