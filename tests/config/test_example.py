@@ -27,6 +27,7 @@ def alternatives() -> list[tuple[int, str]]:
         for number, section in enumerate(SECTIONS)
         for line in section.splitlines()
         if line.startswith("#") and setting(line) and "\n#[" not in section
+        if not setting(line).startswith("ca_file ")  # it names a file of some machine
     ]
 
 
@@ -43,8 +44,6 @@ def test_the_example_loads(write: Callable[..., Path]) -> None:
 def test_each_setting_that_is_commented_out_is_right_when_it_is_not(
     write: Callable[..., Path], number: int, line: str
 ) -> None:
-    if line.startswith("ca_file"):
-        pytest.skip("names a file of some machine")
     key = line.split(" = ", maxsplit=1)[0]
     others = [other for other in SECTIONS[number].splitlines() if not other.startswith(f"{key} = ")]
     sections = [*SECTIONS[:number], "\n".join([*others, line]), *SECTIONS[number + 1 :]]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mailsluice.sandbox import Sandbox
-from support.program import PATIENCE
+from support.waiting import wait_until
+
+__all__ = ["Site", "wait_until"]
 
 
 @pytest.fixture
@@ -79,13 +80,3 @@ ca_file = "{self.sandbox.ca_file}"
 @pytest.fixture
 def site(tmp_path: Path, sandbox: Sandbox) -> Site:
     return Site(tmp_path, sandbox)
-
-
-def wait_until(done: Callable[[], bool], what: str) -> None:
-    """Wait for something another process does; fail if it never does it."""
-    pause = threading.Event()
-    for _ in range(int(PATIENCE / 0.02)):
-        if done():
-            return
-        pause.wait(0.02)
-    pytest.fail(f"never happened: {what}")

@@ -5,7 +5,6 @@ Where there is no Dovecot the tests are skipped with the reason; in CI they fail
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from peers.dovecot import Dovecot, PeerMailbox, why_missing
+from support.skipping import skip_or_fail
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,11 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[Dovecot]:
     """A running Dovecot. It is an error if it does not live to the end."""
-    missing = why_missing()
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
+    if missing := why_missing():
+        skip_or_fail(missing)
     with Dovecot() as server:
         yield server
 

@@ -14,7 +14,6 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +25,12 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from peers.tokens import ISSUER, TokenIssuer
+from support.waiting import wait_until
 
 BINARY = Path("/usr/sbin/dovecot")
 POP3_BINARY = Path("/usr/lib/dovecot/pop3-login")
 HOST = "localhost"
-PASSWORD = "correct-horse-battery-staple"
-START_SECONDS = 20.0
+PASSWORD = "canary-correct-horse-battery-staple"
 STOP_SECONDS = 10.0
 TEMPLATES = Path(__file__).parent
 
@@ -215,11 +214,9 @@ class Dovecot:
             self._process = subprocess.Popen(
                 end_with_us + server, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._greets():
-            if self._dead() or time.monotonic() > deadline:
-                raise DovecotError(f"Dovecot did not start:\n{self.log()}")
-            time.sleep(0.02)
+        wait_until(lambda: self._greets() or self._dead(), "Dovecot greets")
+        if self._dead():
+            raise DovecotError(f"Dovecot did not start:\n{self.log()}")
 
     def _greets(self) -> bool:
         context = ssl.create_default_context(cafile=str(self.ca_file))

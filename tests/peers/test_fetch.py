@@ -16,6 +16,7 @@ import pytest
 from peers.account import Account, with_lf
 from peers.dovecot import Dovecot, PeerMailbox
 from support.program import PATIENCE, Daemon
+from support.waiting import wait_until
 
 BODIES = {
     "plain": b"plain\r\n",
@@ -238,9 +239,7 @@ def test_a_daemon_stores_what_arrives_while_it_runs(account: Account, tmp_path: 
     with Daemon(account.config, log=tmp_path / "log") as daemon:
         for number in (0, 1):
             account.peer.deliver(sent[number])
-            give_up = time.monotonic() + PATIENCE
-            while account.peer.remaining() and daemon.running and time.monotonic() < give_up:
-                time.sleep(0.05)
+            wait_until(lambda: not account.peer.remaining(), "stored and deleted")
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
     assert account.stored() == sent
