@@ -304,7 +304,9 @@ def test_gives_up_a_provider_that_stays_silent(
         return endpoint.token(form)
 
     endpoint.answer = silent
-    tokens = EntraTokens(credential, lambda: SECRET, clock, lambda: ProviderHttp(endpoint.ca_file, (5, 0.05)))
+    tokens = EntraTokens(
+        credential, lambda: SECRET, clock, lambda: ProviderHttp(endpoint.ca_file, clock, 0.3)
+    )
     try:
         with pytest.raises(TokenUnavailable, match="did not answer in time"):
             tokens.token()

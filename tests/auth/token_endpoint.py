@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,6 +23,10 @@ def as_json(status: int, document: object, **headers: str) -> Answer:
     return status, {"Content-Type": "application/json", **fields}, json.dumps(document).encode()
 
 
+def at_once(wire: BufferedIOBase, octets: bytes) -> None:
+    wire.write(octets)
+
+
 class TokenEndpoint:
     """Answers as `answer` says; by default with `canary-token-1`, `canary-token-2`, and so on."""
 
@@ -31,7 +36,9 @@ class TokenEndpoint:
         authority.cert_pem.write_to_path(str(self.ca_file))
         self.forms: list[dict[str, str]] = []
         self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.lifetime: object = 3600
+        self.write: Callable[[BufferedIOBase, bytes], None] = at_once
         self.answer: Callable[[dict[str, str]], Answer] = self.token
         self.configuration: Callable[[], Answer] = self.discovery
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -76,15 +83,19 @@ class TokenEndpoint:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                endpoint.paths.append(self.path)
+                self._note()
                 self._say(endpoint.configuration())
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 form = {key: values[0] for key, values in parse_qs(raw).items()}
-                endpoint.paths.append(self.path)
+                self._note()
                 endpoint.forms.append(form)
                 self._say(endpoint.answer(form))
+
+            def _note(self) -> None:
+                endpoint.paths.append(self.path)
+                endpoint.headers.append({name.lower(): value for name, value in self.headers.items()})
 
             def _say(self, answer: Answer) -> None:
                 status, headers, body = answer
@@ -92,8 +103,11 @@ class TokenEndpoint:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
+                wire, self.wfile = self.wfile, BytesIO()
                 self.end_headers()
-                self.wfile.write(body)
+                endpoint.write(wire, self.wfile.getvalue())
+                self.wfile = wire
+                endpoint.write(wire, body)
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -61,7 +61,7 @@ class EntraTokens:
         self._credential = credential
         self._secret = secret
         self._clock = clock
-        self._http = http or (lambda: ProviderHttp(credential.ca_file))
+        self._http = http or (lambda: ProviderHttp(credential.ca_file, clock))
         self._asking = threading.Lock()
         self._held: _Held | None = None
         self._failure: TokenError | None = None

@@ -1,24 +1,35 @@
-"""HTTP to the identity provider: bounded in time, verified, blind to all of the environment but its proxies.
+"""HTTP to the identity provider: bounded in time and size, verified, blind to the environment.
 
 Owns what of HTTP an OAuth 2.0 client must not leave to defaults. Must never follow a redirect, for the
-request carries the client secret; must never let a body into an error.
+request carries the client secret; must never let a body into an error. Of the environment it heeds the
+proxies, and where OpenSSL is told that the system's certificates are (SSL_CERT_FILE, SSL_CERT_DIR).
 
-msal sees an answer only if it is JSON and means something: everything else is raised before msal, which
-would log such a body whole, or remember it for a minute.
+There is no requests.Session: it would read .netrc and certificates named in the environment, and the
+body of a redirect whole. msal sees an answer only if it is JSON and means something: everything else is
+raised before msal, which would log such a body whole, or remember it for a minute.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 from requests.utils import get_environ_proxies
 
-TIMEOUTS = (10.0, 30.0)
-"""Seconds to connect, and between two signs of life."""
+from mailsluice.auth.connection import Deadline, TimedAdapter, TimedTls
+from mailsluice.clock import Clock
+
+DEADLINE = 60.0
+"""Seconds for all that is said with the provider to get one token."""
+_LARGEST = 1024 * 1024
+"""Octets of an answer: the largest honest one, with a token of 64 KiB, is far smaller."""
+_PIECE = 64 * 1024
 
 
 class NotAnswered(requests.RequestException):
@@ -37,65 +48,76 @@ class Refused(requests.RequestException):
         self.answer = answer
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What msal wants to know of an answer."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    text: str = field(repr=False)
+
+
 class ProviderHttp:
-    """What msal takes as its `http_client`. Every method raises requests.RequestException.
+    """What msal takes as its `http_client`: one talk with the provider, over `deadline` seconds from now.
 
     Trust anchors are `ca_file` alone where given, else the system's, as for the mail server (an
-    administrator who adds a CA to the system adds it for both), else those that come with requests.
+    administrator who adds a CA to the system adds it for both). Every method raises
+    requests.RequestException.
     """
 
-    def __init__(self, ca_file: Path | None, timeouts: tuple[float, float] = TIMEOUTS) -> None:
-        self._session = requests.Session()
-        # Otherwise REQUESTS_CA_BUNDLE and .netrc in the environment win over what is said here.
-        self._session.trust_env = False
-        self._session.verify = _anchors(ca_file)
-        self._timeouts = timeouts
+    def __init__(self, ca_file: Path | None, clock: Clock, deadline: float = DEADLINE) -> None:
+        try:
+            tls = TimedTls(ca_file, Deadline(clock, deadline))
+        except OSError as exc:
+            raise NotAnswered(f"the certificates in {ca_file} cannot be used: {exc.strerror}") from exc
+        self._adapter = TimedAdapter(tls)
 
-    def get(self, url: str, **arguments: Any) -> requests.Response:
+    def get(self, url: str, **arguments: Any) -> Answer:
         """Ask for a document: the provider's OpenID configuration."""
         answer = self._ask("GET", url, **arguments)
-        if not answer.ok:
-            raise Refused({"error": f"HTTP {answer.status_code}", **answer.json()})
+        if answer.status_code >= 400:
+            raise Refused({"error": f"HTTP {answer.status_code}", **json.loads(answer.text)})
         return answer
 
-    def post(self, url: str, **arguments: Any) -> requests.Response:
+    def post(self, url: str, **arguments: Any) -> Answer:
         """Ask for a token. An error answer is msal's to read."""
         return self._ask("POST", url, **arguments)
 
     def close(self) -> None:
         """Close its connections."""
-        self._session.close()
+        self._adapter.close()
 
-    def _ask(self, method: str, url: str, **arguments: Any) -> requests.Response:
-        answer = self._session.request(
-            method,
-            url,
-            timeout=self._timeouts,
-            proxies=get_environ_proxies(url),
-            allow_redirects=False,
-            **arguments,
-        )
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise NotAnswered(f"it answered HTTP {answer.status_code}", _retry_after(answer))
-        if answer.is_redirect or not _is_object(answer):
-            raise NotAnswered(f"it answered HTTP {answer.status_code}, but not as an identity provider does")
-        return answer
+    def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None, **content: Any) -> Answer:
+        # An encoded answer could be of any size once decoded.
+        headers = {**(headers or {}), "Accept-Encoding": "identity"}
+        request = requests.Request(method, url, headers, **content).prepare()
+        if not url.startswith("https://"):
+            raise NotAnswered("it names an address that is not https")
+        with self._adapter.send(request, stream=True, proxies=get_environ_proxies(url)) as answer:
+            status = answer.status_code
+            if status == 429 or status >= 500:
+                raise NotAnswered(f"it answered HTTP {status}", _retry_after(answer))
+            body = _body(answer)
+            if 300 <= status < 400 or not _is_object(body):
+                raise NotAnswered(f"it answered HTTP {status}, but not as an identity provider does")
+        return Answer(status, answer.headers, body.decode())
 
 
-def _anchors(ca_file: Path | None) -> str | bool:
-    if ca_file is None:
-        system = ssl.get_default_verify_paths()
-        return system.cafile or system.capath or True
+def _body(answer: requests.Response) -> bytes:
+    """Its octets as they come: not decoded, and no more than an honest answer may have."""
+    body = b""
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return body
+    for piece in answer.iter_content(_PIECE):
+        body += piece
+        if len(body) > _LARGEST:
+            raise NotAnswered(f"its answer has more than {_LARGEST} octets")
+    return body
+
+
+def _is_object(body: bytes) -> bool:
     try:
-        ssl.create_default_context(cafile=ca_file)
-    except OSError as exc:
-        raise NotAnswered(f"the certificates in {ca_file} cannot be used: {exc.strerror}") from exc
-    return str(ca_file)
-
-
-def _is_object(answer: requests.Response) -> bool:
-    try:
-        return isinstance(answer.json(), dict)
+        return isinstance(json.loads(body.decode()), dict)
     except (ValueError, RecursionError):
         return False
 
@@ -110,9 +132,9 @@ def explain(error: requests.RequestException) -> str:
     """In a few words why there was no answer. Not the library's words, which have URLs of proxies in them."""
     if isinstance(error, NotAnswered):
         return str(error)
-    if isinstance(error, requests.Timeout):
-        return "it did not answer in time"
     cause = _first_cause(error)
+    if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
+        return "it did not answer in time"
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate was not accepted: {cause.verify_message}"
     if isinstance(cause, OSError) and cause.strerror:
