@@ -22,8 +22,9 @@ MOST_UNSYNCED = 32
 
 A file is synced through the descriptor that wrote it, because a write error that the kernel met between
 closing and reopening may not be told to a new one. Syncing late lets one journal commit serve many files.
-But 64 messages of two files in 16 sessions would be 2,048 descriptors, and the usual limit is 1,024:
-so at most 32 wait, 512 in all, and the rest of the limit is left to sockets and the ledger.
+But the usual limit is 1,024 descriptors for the whole program, and 64 messages of two files in 16 sessions,
+the usual `max_sessions`, would be 2,048. So some 32 a session wait: 512 in 16 sessions, and the rest is left
+to sockets and the ledger. More sessions need a higher limit, some 40 for each, as EMFILE's remedy says.
 """
 
 WriteFile = Callable[[str, Iterable[bytes]], None]

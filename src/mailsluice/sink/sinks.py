@@ -26,6 +26,7 @@ def open_sink(mailbox: Mailbox, owner: str) -> Spool | Maildir:
 def sink_at(spec: str, owner: str) -> Spool | Maildir:
     """The sink that `spec` names, to publish and sweep what was staged there under another configuration.
 
+    The ledger knows of it by its rows alone: leftovers of a former sink without any row are not known of.
     Raises SinkError for a spec of no known kind.
     """
     kind, _, path = spec.partition(":")
