@@ -199,6 +199,19 @@ def test_row_3_recovery_finishes_at_the_sink_the_message_was_staged_in_though_th
     assert list((world.disk_root / "other").glob("new/*")) == []
 
 
+def test_row_2_what_was_not_recorded_is_swept_from_a_former_sink_where_a_row_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, "spool")
+    with dying_at_commit(monkeypatch, 2, after=True), pytest.raises(Crash):
+        world.poll()
+    (owner,) = world.place.glob(".staging/*")
+    (owner / "leftover.eml").touch()
+    world.mailbox = world.mailbox.model_copy(update={"sink": MaildirSink(path=world.disk_root / "other")})
+    world.poll()
+    assert world.staged() == []
+
+
 def test_row_3_a_sink_that_is_not_mounted_proves_nothing_and_is_an_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
