@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ with tempfile.TemporaryDirectory() as temporary:
     console.print("[bold]$ make demo[/]")
     demonstrate(folder, console)
     svg = console.export_svg(title="mailsluice").replace(str(folder), "/tmp/demo")
+    svg = svg.replace(str(Path(sys.executable).parent), ".venv/bin")
 
 # The fonts named by address are left out: a viewer uses its own.
 PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from mailsluice import demo
 from support.program import run_program
 
 
@@ -20,7 +24,29 @@ def test_the_demo_stores_everything_once_and_says_where(tmp_path: Path) -> None:
     assert str(folder) in ended.stdout
     assert len(list((folder / "invoices").glob("*.eml"))) == 312
     assert len(list((folder / "scans" / "new").iterdir())) == 12
-    assert run_program("-c", folder / "mailsluice.toml", "status").code == 0
+    (remembers,) = [line for line in ended.stdout.splitlines() if line.startswith("What it remembers: ")]
+    command = shlex.split(remembers.partition(": ")[2])
+    assert subprocess.run(command, check=False, env={}, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_demo_that_is_too_slow_fails_and_leaves_no_daemon_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = demo.Demo._start
+
+    def remembered_start(this: demo.Demo) -> subprocess.Popen[bytes]:
+        started.append(start(this))
+        return started[-1]
+
+    monkeypatch.setattr(demo, "DEADLINE", 0.0)
+    monkeypatch.setattr(demo.Demo, "_start", remembered_start)
+
+    with pytest.raises(demo.DemoFailed, match="not stored when 0 s were over"):
+        demo.demonstrate(tmp_path, Console(quiet=True))
+
+    (daemon,) = started
+    assert daemon.wait() != 0
 
 
 def test_a_directory_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
