@@ -126,6 +126,28 @@ def test_while_one_thread_renews_the_others_use_the_good_token(
         assert renewal.result() == "canary-token-2"
 
 
+def test_does_not_wait_for_ever_for_a_thread_that_asks(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        asked.set()
+        assert go_on.wait(10)
+        return SECRET
+
+    tokens = EntraTokens(credential, slow, clock, patience=0.1)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(tokens.token)
+        assert asked.wait(10)
+        with pytest.raises(TokenUnavailable, match="another poll has been asking") as caught:
+            tokens.token()
+        go_on.set()
+        assert first.result() == "canary-token-1"
+    assert credential.authority in str(caught.value)
+    assert tokens.token() == "canary-token-1"
+
+
 def test_uses_a_good_token_to_its_end_while_the_provider_is_down(
     endpoint: TokenEndpoint, tokens: EntraTokens, clock: HandClock
 ) -> None:

@@ -19,7 +19,7 @@ import msal
 import requests
 
 from mailsluice.auth.aadsts import remedy
-from mailsluice.auth.http import NotAnswered, ProviderHttp, Refused, explain
+from mailsluice.auth.http import DEADLINE, NotAnswered, ProviderHttp, Refused, explain
 from mailsluice.auth.token import flaw
 from mailsluice.clock import Clock
 from mailsluice.config.models import EntraCredential
@@ -35,6 +35,8 @@ _FAILURE_HOLDS = 5.0
 """Seconds for which a failure answers everybody: those who waited for it, and the next mailboxes."""
 _LIFETIME = 3600.0
 """Seconds a token lives if its provider does not say (RFC 6749 §5.1 leaves it free to)."""
+_PATIENCE = DEADLINE + 5.0
+"""Seconds to wait for a thread that asks: by then it has an outcome, or is stuck."""
 _TRANSIENT = {"temporarily_unavailable", "server_error"}
 
 
@@ -57,11 +59,13 @@ class EntraTokens:
         secret: Callable[[], str],
         clock: Clock,
         http: Callable[[], ProviderHttp] | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
         self._credential = credential
         self._secret = secret
         self._clock = clock
         self._http = http or (lambda: ProviderHttp(credential.ca_file, clock))
+        self._patience = patience
         self._asking = threading.Lock()
         self._held: _Held | None = None
         self._failure: TokenError | None = None
@@ -78,8 +82,12 @@ class EntraTokens:
         if held and now < held.renew:
             return held.value
         usable = held is not None and now < held.end
-        if not self._asking.acquire(blocking=not usable):
-            return held.value if held else ""
+        if not self._asking.acquire(timeout=0 if usable else self._patience):
+            if held and usable:
+                return held.value
+            raise self._unavailable(
+                f"another poll has been asking for more than {self._patience:.0f} seconds"
+            )
         try:
             return self._renewed()
         finally:
