@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from auth.hand_clock import HandClock
-from auth.token_endpoint import TokenEndpoint
+from auth.token_endpoint import TokenEndpoint, as_json
 from mailsluice.auth.credentials import Credentials
 from mailsluice.config.models import (
     CommandCredential,
@@ -15,7 +15,7 @@ from mailsluice.config.models import (
     PasswordCredential,
     SecretRef,
 )
-from mailsluice.errors import SecretError
+from mailsluice.errors import SecretError, TokenRefused
 from mailsluice.model import BearerToken, Password
 from mailsluice.session import ports
 
@@ -44,6 +44,26 @@ def test_sections_that_say_the_same_share_a_token(
     credentials = build({"one": credential, "two": credential.model_copy()}, clock)
     assert credentials.login(mailbox("one")) == credentials.login(mailbox("two"))
     assert len(endpoint.forms) == 1
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_a_refused_secret_neither_hides_behind_another_of_its_application_nor_fails_it(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox, first: str
+) -> None:
+    old = credential.model_copy(update={"client_secret": SecretRef("keyring", "old")})
+    new = credential.model_copy(update={"client_secret": SecretRef("keyring", "new")})
+    sections = {"old": old, "new": new} if first == "old" else {"new": new, "old": old}
+    endpoint.answer = lambda form: (
+        endpoint.token(form)
+        if form["client_secret"] == "canary-new"
+        else as_json(401, {"error": "invalid_client", "error_description": "AADSTS7000222: expired"})
+    )
+    credentials = build(sections, clock)
+    with pytest.raises(TokenRefused):
+        credentials.login(mailbox("old"))
+    assert isinstance(credentials.login(mailbox("new")), BearerToken)
+    with pytest.raises(TokenRefused):
+        credentials.login(mailbox("old"))
 
 
 def test_a_refused_old_token_is_replaced(

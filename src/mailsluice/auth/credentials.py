@@ -17,14 +17,18 @@ from mailsluice.model import BearerToken, Login, Password
 
 
 class Credentials:
-    """Logins for every configured mailbox (the port `session.ports.Credentials`). Safe among threads."""
+    """Logins for every configured mailbox (the port `session.ports.Credentials`). Safe among threads.
+
+    Sections that say the same share a token, whatever their names. Those that differ in nothing but the
+    reference to the secret do not, and each asks for its own: while a secret is rotated the expired one
+    must not fail the mailboxes of the new one, nor a wrong one stay unseen behind the other.
+    """
 
     def __init__(
         self, credentials: Mapping[str, Credential], resolve: Callable[[SecretRef], str], clock: Clock
     ) -> None:
         self._credentials = credentials
         self._resolve = resolve
-        # Keyed by what a credential says, not by its name: sections that say the same share a token.
         self._entra = {
             credential: EntraTokens(credential, _bind(resolve, credential.client_secret), clock)
             for credential in credentials.values()
