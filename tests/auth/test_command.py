@@ -105,6 +105,30 @@ def test_at_the_deadline_it_is_killed_with_all_it_started(tmp_path: Path) -> Non
         assert end.read() == b"started\n"
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_one_that_may_not_be_killed_is_left_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under sudo. That it cannot write to us any more proves that our ends of its pipes are closed."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    groups: list[int] = []
+
+    def forbidden(group: int, _signal: int) -> None:
+        groups.append(group)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", forbidden)
+    code = "trap '' PIPE; exec 3>\"$1\"; until ! echo x 2>&3; do sleep 0.05; done; echo closed >&3"
+    with pytest.raises(TokenUnavailable, match="cannot be killed"):
+        command_token(("/bin/sh", "-c", code, "sh", str(pipe)), ADDRESS, deadline=0.3)
+    assert len(groups) == 1
+    os.set_blocking(reader, True)
+    with os.fdopen(reader, "rb") as end:
+        assert end.read().endswith(b"closed\n")
+
+
 @pytest.mark.parametrize("descriptor", [1, 2])
 def test_a_flood_is_not_kept_and_ends_at_the_deadline(descriptor: int) -> None:
     command = ("/bin/sh", "-c", f"exec yes canary >&{descriptor}")

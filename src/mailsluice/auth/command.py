@@ -12,11 +12,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mailsluice.auth.token import flaw
 from mailsluice.errors import TokenRefused, TokenUnavailable
 
-_DEADLINE = 60.0
+_DEADLINE = 30.0
+"""Seconds for a command to end; a daemon asked to stop may have to sit them out."""
+_LAST_WAIT = 1.0
+"""Seconds for a killed command to be gone: what runs as another user, as under sudo, cannot be killed."""
 _LONGEST_WORDS = 300
 _SHORTEST_SECRET = 8
 _KEPT = 128 * 1024
@@ -26,7 +30,7 @@ def command_token(command: Sequence[str], address: str, *, deadline: float = _DE
     """Run `command`, in whose arguments `{address}` stands for the mailbox's, and take its output as a token.
 
     Raises TokenRefused where it cannot be run, fails, or prints no token; TokenUnavailable where it has
-    not ended `deadline` seconds later, when it and all it started are killed.
+    not ended `deadline` seconds later, when it and all it started are killed, as far as we may.
     """
     program = command[0]
     argv = [program, *(argument.replace("{address}", address) for argument in command[1:])]
@@ -64,17 +68,32 @@ def _run(argv: Sequence[str], deadline: float) -> tuple[int, bytes, bytes]:
             f"the token command {argv[0]} cannot be started: {why}",
             remedy="see that it is there, and that the service's user may execute it",
         ) from exc
-    with process:
-        try:
-            output, complaint = _hear(process, deadline)
-        except subprocess.TimeoutExpired:
-            # Its leader is not reaped yet, so the group's number is still its own.
-            os.killpg(process.pid, signal.SIGKILL)
-            raise TokenUnavailable(
-                f"the token command {argv[0]} had not ended after {deadline:.0f} seconds, and was killed",
-                remedy=f"run {argv[0]} by hand, as the service's user; it must not ask for anything",
-            ) from None
+    try:
+        output, complaint = _hear(process, deadline)
+    except subprocess.TimeoutExpired:
+        end = "was killed" if _kill(process) else "cannot be killed: it runs on"
+        raise TokenUnavailable(
+            f"the token command {argv[0]} had not ended after {deadline:.0f} seconds, and {end}",
+            remedy=f"run {argv[0]} by hand, as the service's user; it must not ask for anything",
+        ) from None
+    finally:
+        # Not by `with process`, which waits for it without limit.
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
     return process.returncode, output, complaint
+
+
+def _kill(process: subprocess.Popen[bytes]) -> bool:
+    """Kill what may be killed of all it started; whether it is gone itself (a later Popen reaps it)."""
+    with suppress(PermissionError):  # none of it may be killed
+        # Its leader is not reaped yet, so the group's number is still its own.
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_LAST_WAIT)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _hear(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
