@@ -31,7 +31,6 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
 
 ELSEWHERE = {
     "__main__.py": "cli/test_main.py",
-    "auth/connection.py": "auth/test_http.py",
     "cli/demo.py": "e2e/test_demo.py",
     "cli/run.py": "e2e/test_daemon.py",
     "config/files.py": "config/test_include.py",

@@ -9,6 +9,7 @@ import pytest
 
 from auth.hand_clock import HandClock
 from auth.token_endpoint import TENANT, TokenEndpoint
+from mailsluice.auth.http import ProviderHttp
 from mailsluice.config.models import EntraCredential, Mailbox, SpoolSink
 
 
@@ -38,6 +39,13 @@ def endpoint(tmp_path: Path) -> Iterator[TokenEndpoint]:
     endpoint = TokenEndpoint(tmp_path)
     yield endpoint
     endpoint.close()
+
+
+@pytest.fixture
+def http(endpoint: TokenEndpoint, clock: HandClock) -> Iterator[ProviderHttp]:
+    http = ProviderHttp(endpoint.ca_file, clock)
+    yield http
+    http.close()
 
 
 @pytest.fixture

@@ -2,119 +2,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from io import BufferedIOBase
-from pathlib import Path
 
 import pytest
-import requests
 
-from auth.hand_clock import HandClock
 from auth.token_endpoint import TokenEndpoint, as_json
-from mailsluice.auth.entra import EntraTokens
-from mailsluice.auth.http import NotAnswered, ProviderHttp, explain
-from mailsluice.clock import SystemClock
-from mailsluice.config.models import EntraCredential
-from mailsluice.errors import TokenUnavailable
+from mailsluice.auth.http import NotAnswered, ProviderHttp
 
 MEBIBYTE = 1024 * 1024
-
-
-@pytest.fixture
-def http(endpoint: TokenEndpoint, clock: HandClock) -> Iterator[ProviderHttp]:
-    http = ProviderHttp(endpoint.ca_file, clock)
-    yield http
-    http.close()
-
-
-def dribble(write: Callable[[bytes], object], octets: bytes, over: threading.Event) -> None:
-    """Octet by octet: each read of it is soon done, all of it is not before the reader has hung up."""
-    for octet in octets:
-        write(bytes([octet]))
-        if over.wait(0.02):
-            return
-
-
-@pytest.mark.parametrize("slow", [b"HTTP", b"{"], ids=["headers", "body"])
-def test_an_answer_that_dribbles_in_ends_at_the_deadline(
-    endpoint: TokenEndpoint, credential: EntraCredential, slow: bytes
-) -> None:
-    over = threading.Event()
-
-    def write(wire: BufferedIOBase, octets: bytes) -> None:
-        if octets.startswith(slow):
-            dribble(wire.write, octets, over)
-        else:
-            wire.write(octets)
-
-    endpoint.write = write
-    clock = SystemClock()
-    tokens = EntraTokens(credential, lambda: "s", clock, lambda: ProviderHttp(endpoint.ca_file, clock, 0.5))
-    begun = clock.monotonic()
-    try:
-        with pytest.raises(TokenUnavailable, match="did not answer in time") as caught:
-            tokens.token()
-    finally:
-        over.set()
-    assert clock.monotonic() - begun < 2
-    assert credential.authority in str(caught.value)
-
-
-def test_the_deadline_is_that_of_all_requests_together(
-    endpoint: TokenEndpoint, http: ProviderHttp, clock: HandClock
-) -> None:
-    http.get(endpoint.authority)
-    clock.seconds += 59
-    http.get(endpoint.authority)
-    clock.seconds += 1
-    with pytest.raises(requests.RequestException) as caught:
-        http.get(endpoint.authority)
-    assert explain(caught.value) == "it did not answer in time"
-    assert len(endpoint.paths) == 2
-
-
-def test_a_proxy_that_dribbles_ends_at_the_deadline(
-    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    over = threading.Event()
-
-    def serve() -> None:
-        connection, _ = proxy.accept()
-        with connection, suppress(OSError):  # the client hangs up
-            dribble(connection.sendall, b"HTTP/1.1 200 OK\r\nX: " + b"x" * 5000, over)
-
-    http = ProviderHttp(endpoint.ca_file, SystemClock(), 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor(1) as pool:
-        proxy.settimeout(10)
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        served = pool.submit(serve)
-        try:
-            with pytest.raises(requests.RequestException) as caught:
-                http.get(endpoint.authority)
-        finally:
-            over.set()
-            served.result()
-    assert explain(caught.value) == "it did not answer in time"
-
-
-def test_addresses_share_the_time_for_connecting(
-    endpoint: TokenEndpoint, http: ProviderHttp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, allowed = socket.getaddrinfo, []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: real(*a, **k) * 6)
-    connect = socket.socket.connect
-
-    def noted(self: socket.socket, address: object) -> None:
-        allowed.append(self.gettimeout())
-        connect(self, address)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(socket.socket, "connect", noted)
-    http.get(endpoint.authority)
-    assert allowed == [10.0]
 
 
 def padded(octets: int) -> bytes:
@@ -157,23 +52,6 @@ def test_no_encoding_is_asked_for_and_none_is_decoded(endpoint: TokenEndpoint, h
     with pytest.raises(NotAnswered, match="not as an identity provider does"):
         http.get(endpoint.authority)
     assert endpoint.headers[0]["accept-encoding"] == "identity"
-
-
-def test_session_keys_are_never_written(
-    endpoint: TokenEndpoint, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = tmp_path / "keys"
-    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
-    http = ProviderHttp(endpoint.ca_file, clock)
-    http.get(endpoint.authority)
-    http.close()
-    assert not keys.exists()
-
-
-def test_a_ca_file_is_trusted_alone(endpoint: TokenEndpoint, clock: HandClock) -> None:
-    http = ProviderHttp(endpoint.ca_file, clock)
-    http.get(endpoint.authority)
-    assert len(http._adapter.tls.get_ca_certs()) == 1
 
 
 def test_no_secret_is_sent_in_the_clear(http: ProviderHttp) -> None:

@@ -88,11 +88,11 @@ class ProviderHttp:
         self._adapter.close()
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None, **content: Any) -> Answer:
+        if not url.lower().startswith("https://"):
+            raise NotAnswered("it names an address that is not https")
         # An encoded answer could be of any size once decoded.
         headers = {**(headers or {}), "Accept-Encoding": "identity"}
         request = requests.Request(method, url, headers, **content).prepare()
-        if not url.startswith("https://"):
-            raise NotAnswered("it names an address that is not https")
         with self._adapter.send(request, stream=True, proxies=get_environ_proxies(url)) as answer:
             status = answer.status_code
             if status == 429 or status >= 500:
