@@ -73,32 +73,35 @@ LEAKING = {
 }
 
 
-def run_inside(pytester: pytest.Pytester, request: pytest.FixtureRequest, test: str) -> pytest.RunResult:
-    """One test in a run of its own, under this suite's conftest.py."""
-    tests = request.config.rootpath / "tests"
-    pytester.makeconftest((tests / "conftest.py").read_text())
-    pytester.makepyfile(test)
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-o", f"pythonpath={tests}")
+def run_inside(
+    pytester: pytest.Pytester, request: pytest.FixtureRequest, tests: dict[str, str]
+) -> pytest.RunResult:
+    """Tests in a run of their own, under this suite's conftest.py."""
+    folder = request.config.rootpath / "tests"
+    pytester.makeconftest((folder / "conftest.py").read_text())
+    pytester.makepyfile(**{f"test_{name.replace('-', '_')}": test for name, test in tests.items()})
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-o", f"pythonpath={folder}")
 
 
 @pytest.mark.reads_secrets_back
-@pytest.mark.parametrize("test", LEAKING.values(), ids=LEAKING)
 def test_a_test_that_leaks_a_secret_fails(
-    pytester: pytest.Pytester, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str], test: str
+    pytester: pytest.Pytester, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    result = run_inside(pytester, request, test)
-    capfd.readouterr()  # what the inner run printed holds the secret
+    result = run_inside(pytester, request, LEAKING)
+    capfd.readouterr()  # what the inner run printed holds the secrets
 
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(passed=len(LEAKING), errors=len(LEAKING))
 
 
 @pytest.mark.reads_secrets_back
 def test_a_test_that_reads_secrets_back_on_purpose_says_so(
     pytester: pytest.Pytester, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    test = f"import pytest\n@pytest.mark.reads_secrets_back\n{LEAKING['read-by-capsys'].split(maxsplit=2)[2]}"
+    marked = {
+        "marked": f"import pytest\npytestmark = pytest.mark.reads_secrets_back\n{LEAKING['read-by-capsys']}"
+    }
 
-    result = run_inside(pytester, request, f"import sys\n{test}")
+    result = run_inside(pytester, request, marked)
     capfd.readouterr()
 
     result.assert_outcomes(passed=1)
