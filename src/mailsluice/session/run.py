@@ -55,8 +55,8 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
             deliver(messages, session)
         _delete_stored(plan, session)
         _quit(client)
-    if parts.stop.is_set():
-        raise Stopped("asked to end")
+    if parts.stop.is_set() and tally.waiting:
+        raise Stopped(f"asked to end with {tally.waiting} messages still to fetch")
 
 
 def preview(mailbox: Mailbox, parts: Parts) -> Plan:

@@ -52,6 +52,11 @@ class Tally:
         self._started = self.clock.now()
         self._began = self.clock.monotonic()
 
+    @property
+    def waiting(self) -> int:
+        """How many messages are still to be fetched, by this session or a later one."""
+        return self.wanted - self.stored
+
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:
@@ -72,7 +77,7 @@ class Tally:
             deleted=self.deleted,
             octets=self.octets,
             seconds=round(self.clock.monotonic() - self._began, 3),
-            waiting=self.wanted - self.stored,
+            waiting=self.waiting,
             outcome=outcome,
             detail=detail,
         )
