@@ -14,6 +14,7 @@ from e2e.conftest import Site
 from mailsluice.sandbox import Answer, Fault, Garbage, Refuse, Sandbox, mail
 from mailsluice.sandbox.faults import SERVER_UNAVAILABLE
 from support.program import Ended, run_program
+from support.skipping import skip_or_fail
 
 
 def poll(site: Site, *arguments: str) -> Ended:
@@ -130,7 +131,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
             capture_output=True,
         ).returncode
     ):
-        pytest.skip("cannot mount a small file system here")
+        skip_or_fail("cannot mount a small file system here")
     yield disk
     subprocess.run(["/bin/umount", disk], check=True)
 
