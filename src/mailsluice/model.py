@@ -99,7 +99,7 @@ class SessionReport:
     """How one session went: its line in the log, and what `status` shows of it.
 
     `outcome` is `ok` or a stable word for what went wrong, `detail` says it to a person. `waiting` is
-    how many messages were left for the next session; `octets` is what came from the server.
+    how many messages were left for the next session; `bytes` is what came from the server.
     """
 
     mailbox: str
@@ -108,7 +108,7 @@ class SessionReport:
     fetched: int
     stored: int
     deleted: int
-    octets: int
+    bytes: int
     seconds: float
     waiting: int
     outcome: str

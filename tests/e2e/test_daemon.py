@@ -156,7 +156,7 @@ def test_each_session_is_one_line_of_json(site: Site, sandbox: Sandbox) -> None:
         1,
         "ok",
     )
-    assert first["octets"] == len(mail.note(1))
+    assert first["bytes"] == len(mail.note(1))
 
 
 def test_status_can_be_asked_while_the_daemon_runs(site: Site, sandbox: Sandbox) -> None:

@@ -22,7 +22,7 @@ def report(outcome: str) -> SessionReport:
         fetched=3,
         stored=3,
         deleted=2,
-        octets=4096,
+        bytes=4096,
         seconds=1.25,
         waiting=4,
         outcome=outcome,

@@ -46,7 +46,7 @@ def test_what_waits_is_what_was_wanted_and_is_not_stored(tally: Tally) -> None:
 def test_the_counts_are_reported_after_an_error_too(tally: Tally) -> None:
     tally.listed, tally.fetched, tally.stored, tally.deleted, tally.octets = 5, 4, 3, 2, 1
     report = failed(tally, SinkError("no")).report
-    assert (report.listed, report.fetched, report.stored, report.deleted, report.octets) == (5, 4, 3, 2, 1)
+    assert (report.listed, report.fetched, report.stored, report.deleted, report.bytes) == (5, 4, 3, 2, 1)
 
 
 def test_an_error_gives_its_code_and_its_disposition(tally: Tally) -> None:

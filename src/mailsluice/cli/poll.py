@@ -93,7 +93,7 @@ def _poll(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
 
 
 def _show(reports: list[dict[str, object]]) -> None:
-    columns = ("mailbox", "listed", "stored", "deleted", "waiting", "octets", "outcome")
+    columns = ("mailbox", "listed", "stored", "deleted", "waiting", "bytes", "outcome")
     table = Table(*columns, box=None, pad_edge=False)
     for report in reports:
         table.add_row(*(Text(printable(str(report[column]))) for column in columns))

@@ -75,7 +75,7 @@ class Tally:
             fetched=self.fetched,
             stored=self.stored,
             deleted=self.deleted,
-            octets=self.octets,
+            bytes=self.octets,
             seconds=round(self.clock.monotonic() - self._began, 3),
             waiting=self.waiting,
             outcome=outcome,
