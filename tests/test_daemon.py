@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -112,14 +114,25 @@ def test_a_signal_stops_a_round(config: Config, sandbox: Sandbox, signals: Signa
     assert polled.report.stored == 1
 
 
-def test_signals_in_quick_succession_never_block_each_other(signals: Signals) -> None:
-    for _ in range(2000):
-        signal.raise_signal(signal.SIGHUP)
-        signal.raise_signal(signal.SIGTERM)
-        signals.wait(0)
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("interrupted", ["a handler", "the wait"])
+def test_a_signal_that_comes_in_the_middle_of_anything_blocks_nothing(
+    signals: Signals, interrupted: str
+) -> None:
+    def interrupt(_frame: object, _event: str, _argument: object) -> Any:
+        signals._stopped(signal.SIGTERM, None)
+        return interrupt
+
+    sys.settrace(interrupt)
+    try:
+        if interrupted == "a handler":
+            signals._reloaded(signal.SIGHUP, None)
+        else:
+            signals.wait(0.01)
+    finally:
+        sys.settrace(None)
 
     assert signals.stop
-    assert signals.reload
 
 
 def test_a_schedule_that_died_is_a_bug_and_not_a_silent_stop(

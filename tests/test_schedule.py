@@ -225,6 +225,21 @@ def test_when_the_clock_is_set_polls_go_on_within_one_interval(
     assert timedelta() < due - clock.now() <= timedelta(hours=1)
 
 
+def test_a_poll_timed_by_the_new_clock_already_is_not_moved_along_with_it(
+    schedule: Schedule, clock: SetClock
+) -> None:
+    schedule.add(mailbox(every="1h"), lambda: None)
+    schedule.start()
+
+    clock.ahead = timedelta(hours=5)
+    schedule.postpone("m", timedelta(minutes=5))
+    schedule.follow_clock()
+
+    due = schedule.next_poll("m")
+    assert due is not None
+    assert timedelta() < due - clock.now() <= timedelta(hours=1)
+
+
 def test_when_the_clock_is_set_a_cron_line_keeps_its_hour(schedule: Schedule, clock: SetClock) -> None:
     schedule.add(mailbox(cron="0 6 * * *"), lambda: None)
     schedule.start()

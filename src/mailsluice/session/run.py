@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 def poll(mailbox: Mailbox, parts: Parts) -> Polled:
-    """Poll once, whatever happens, and say how it went. Raises nothing: the outermost door of its thread."""
+    """Poll once, whatever happens, and say how it went: the outermost door of a polling thread."""
     with structlog.contextvars.bound_contextvars(mailbox=mailbox.name):
         tally = Tally(mailbox.name, parts.clock)
         try:
