@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
-from mailsluice.model import Known, Listed, State
-from mailsluice.policy import Action, Reason, plan
+from mailsluice.model import Known, Listed, Setback, State
+from mailsluice.policy import FEWEST_RENUMBERED, Action, Reason, plan, renumbering
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=31)
@@ -24,7 +25,7 @@ def mailbox(**keys: object) -> Mailbox:
 
 def decide(known: Known | None, size: int | None = 1000, **keys: Any) -> tuple[Action, Reason]:
     listing = (Listed(1, b"u", size),)
-    (decision,) = plan(listing, {b"u": known} if known else {}, mailbox(**keys), NOW).decisions
+    (decision,) = plan(listing, {b"u": known} if known else {}, {}, mailbox(**keys), NOW).decisions
     return decision.action, decision.reason
 
 
@@ -82,7 +83,7 @@ def test_an_oversize_message_is_fetched_once_the_limit_is_raised() -> None:
 
 
 def test_a_message_that_comes_back_after_an_absence_is_not_fetched_again() -> None:
-    known = Known(State.GONE, LONG_AGO, 1000)
+    known = Known(State.GONE, LONG_AGO, 1000, JUST_NOW)
 
     assert decide(known, leave_on_server=True) == (Action.LEAVE, Reason.KEPT)
     assert decide(known) == (Action.DELETE, Reason.STORED)
@@ -90,11 +91,11 @@ def test_a_message_that_comes_back_after_an_absence_is_not_fetched_again() -> No
 
 @pytest.mark.parametrize(("before", "now"), [(None, 1000), (1000, None)])
 def test_a_size_nobody_listed_tells_no_messages_apart(before: int | None, now: int | None) -> None:
-    assert decide(Known(State.GONE, LONG_AGO, before), size=now) == (Action.DELETE, Reason.STORED)
+    assert decide(Known(State.GONE, LONG_AGO, before, JUST_NOW), size=now) == (Action.DELETE, Reason.STORED)
 
 
 def test_another_message_under_a_gone_messages_uidl_is_fetched_and_never_deleted_unread() -> None:
-    assert decide(Known(State.GONE, LONG_AGO, 999)) == (Action.FETCH, Reason.REUSED)
+    assert decide(Known(State.GONE, LONG_AGO, 999, JUST_NOW)) == (Action.FETCH, Reason.REUSED)
 
 
 @pytest.mark.parametrize("leave", [False, True, "30d"])
@@ -107,7 +108,7 @@ def test_a_stored_message_listed_with_another_size_is_neither_deleted_nor_fetche
 def test_a_uidl_listed_twice_is_neither_fetched_nor_deleted() -> None:
     listing = (Listed(1, b"u", 10), Listed(2, b"u", 10), Listed(3, b"v", 10))
 
-    decisions = plan(listing, {b"u": Known(State.STORED, LONG_AGO)}, mailbox(), NOW).decisions
+    decisions = plan(listing, {b"u": Known(State.STORED, LONG_AGO)}, {}, mailbox(), NOW).decisions
 
     assert [d.reason for d in decisions] == [Reason.AMBIGUOUS, Reason.AMBIGUOUS, Reason.NEW]
     assert [d.action for d in decisions] == [Action.LEAVE, Action.LEAVE, Action.FETCH]
@@ -116,7 +117,7 @@ def test_a_uidl_listed_twice_is_neither_fetched_nor_deleted() -> None:
 def test_the_first_messages_listed_are_fetched_up_to_max_per_poll() -> None:
     listing = tuple(Listed(n, b"%d" % n, 10) for n in range(1, 6))
 
-    result = plan(listing, {b"2": Known(State.STORED, JUST_NOW)}, mailbox(max_per_poll=2), NOW)
+    result = plan(listing, {b"2": Known(State.STORED, JUST_NOW)}, {}, mailbox(max_per_poll=2), NOW)
 
     assert [m.number for m in result.to(Action.FETCH)] == [1, 3]
     assert [m.number for m in result.because(Reason.NEXT_POLL)] == [4, 5]
@@ -126,7 +127,7 @@ def test_the_first_messages_listed_are_fetched_up_to_max_per_poll() -> None:
 def test_an_oversize_message_takes_no_place_in_max_per_poll() -> None:
     listing = (Listed(1, b"big", 10**9), Listed(2, b"small", 10))
 
-    result = plan(listing, {}, mailbox(max_per_poll=1), NOW)
+    result = plan(listing, {}, {}, mailbox(max_per_poll=1), NOW)
 
     assert [m.uidl for m in result.to(Action.FETCH)] == [b"small"]
 
@@ -143,9 +144,9 @@ def test_an_oversize_message_takes_no_place_in_max_per_poll() -> None:
 def test_a_message_that_is_not_fetched_now_is_not_taken_for_its_gone_namesake_either(
     listing: tuple[Listed, ...],
 ) -> None:
-    known = {b"u": Known(State.GONE, LONG_AGO, 10)}
+    known = {b"u": Known(State.GONE, LONG_AGO, 10, JUST_NOW)}
 
-    result = plan(listing, known, mailbox(max_per_poll=1), NOW)
+    result = plan(listing, known, {}, mailbox(max_per_poll=1), NOW)
 
     assert b"u" not in result.recognised
     assert not [m for m in result.to(Action.DELETE) if m.uidl == b"u"]
@@ -153,6 +154,121 @@ def test_a_message_that_is_not_fetched_now_is_not_taken_for_its_gone_namesake_ei
 
 def test_a_reused_uidl_is_not_recognised() -> None:
     listing = (Listed(1, b"reused", 10), Listed(2, b"back", 10), Listed(3, b"new", 10))
-    known = {b"reused": Known(State.GONE, LONG_AGO, 11), b"back": Known(State.GONE, LONG_AGO, 10)}
+    known = {
+        b"reused": Known(State.GONE, LONG_AGO, 11, JUST_NOW),
+        b"back": Known(State.GONE, LONG_AGO, 10, JUST_NOW),
+    }
 
-    assert plan(listing, known, mailbox(), NOW).recognised == {b"back", b"new"}
+    assert plan(listing, known, {}, mailbox(), NOW).recognised == {b"back", b"new"}
+
+
+@pytest.mark.parametrize(
+    ("failures", "expected"),
+    [
+        (1, (Action.FETCH, Reason.NEW)),
+        (2, (Action.FETCH, Reason.AGAIN)),
+        (3, (Action.LEAVE, Reason.QUARANTINED)),
+    ],
+)
+def test_a_message_that_cannot_be_fetched_has_three_tries(
+    failures: int, expected: tuple[Action, Reason]
+) -> None:
+    setbacks = {b"u": Setback(failures, NOW, "no", 10)}
+
+    (decision,) = plan((Listed(1, b"u", 10),), {}, setbacks, mailbox(), NOW).decisions
+
+    assert (decision.action, decision.reason) == expected
+
+
+def test_a_message_on_its_last_try_is_fetched_after_all_others() -> None:
+    listing = tuple(Listed(n, b"%d" % n, 1) for n in (1, 2, 3))
+    setbacks = {b"1": Setback(2, NOW, "no", 1)}
+
+    result = plan(listing, {}, setbacks, mailbox(max_per_poll=2), NOW)
+
+    assert [m.number for m in result.to(Action.FETCH)] == [2, 3]
+    assert [m.number for m in plan(listing, {}, setbacks, mailbox(), NOW).to(Action.FETCH)] == [2, 3, 1]
+
+
+def test_what_is_marked_as_seen_is_left_whatever_the_policy() -> None:
+    assert decide(Known(State.SEEN, LONG_AGO, 1000)) == (Action.LEAVE, Reason.SEEN)
+    assert decide(Known(State.SEEN, LONG_AGO, 1000), leave_on_server="1d") == (Action.LEAVE, Reason.SEEN)
+
+
+def shown(*names: str, size: int = 10) -> tuple[Listed, ...]:
+    return tuple(Listed(number, name.encode(), size) for number, name in enumerate(names, 1))
+
+
+def stored(*names: str, size: int = 10, **keys: Any) -> dict[bytes, Known]:
+    return {name.encode(): Known(State.STORED, JUST_NOW, size, **keys) for name in names}
+
+
+def vanished(listing: tuple[Listed, ...], known: dict[bytes, Known], **keys: Any) -> int:
+    """How many messages are taken for renumbered; 0 where the listing looks like any other."""
+    found = renumbering(listing, known, {}, mailbox(**{"leave_on_server": True} | keys), NOW)
+    return len(found.vanished) if found else 0
+
+
+def test_most_vanished_and_as_many_new_is_a_renumbering() -> None:
+    found = renumbering(shown(*"vwxyz"), stored(*"abcde"), {}, mailbox(leave_on_server=True), NOW)
+
+    assert found is not None
+    assert (found.known, set(found.vanished)) == (5, {b"a", b"b", b"c", b"d", b"e"})
+    assert found.new == shown(*"vwxyz")
+
+
+@pytest.mark.parametrize(
+    ("listing", "expected"),
+    [
+        ("", 0),
+        ("ab", 0),
+        ("abcxyz", 0),
+        ("abxyz", 4),
+        ("x", 0),
+        ("axyz", 5),
+        ("xyz", 6),
+        ("uvwxyz0123456789", 6),
+    ],
+)
+def test_how_much_must_vanish_and_appear(listing: str, expected: int) -> None:
+    assert vanished(shown(*listing), stored(*"abcdef")) == expected
+
+
+def test_a_handful_of_messages_is_not_taken_for_renumbered() -> None:
+    few = [str(n) for n in range(FEWEST_RENUMBERED - 1)]
+
+    assert vanished(shown(*"vwxyz"), stored(*few)) == 0
+
+
+def test_messages_of_other_sizes_under_the_old_uidls_are_a_renumbering_too() -> None:
+    assert vanished(shown(*"abcde", size=11), stored(*"abcde")) == 5
+
+
+def test_sizes_that_are_not_told_tell_nothing() -> None:
+    listing = tuple(replace(listed, size=None) for listed in shown(*"abcde"))
+
+    assert vanished(listing, stored(*"abcde")) == 0
+
+
+@pytest.mark.parametrize("leave", [False, "1s"])
+def test_what_the_policy_deletes_may_vanish(leave: object) -> None:
+    assert vanished(shown(*"vwxyz"), stored(*"abcde"), leave_on_server=leave) == 0
+
+
+def test_what_vanished_a_while_ago_counts_and_what_vanished_long_ago_does_not() -> None:
+    hours, days = NOW - timedelta(hours=23), NOW - timedelta(days=1)
+
+    assert vanished(shown(*"vwxyz"), stored(*"abcde", gone_since=hours)) == 5
+    assert vanished(shown(*"vwxyz"), stored(*"abcde", gone_since=days)) == 0
+
+
+def test_messages_marked_as_seen_count_whatever_the_policy() -> None:
+    known = {name.encode(): Known(State.SEEN, LONG_AGO, 10) for name in "abcde"}
+
+    assert vanished(shown(*"vwxyz"), known, leave_on_server=False) == 5
+
+
+def test_messages_in_quarantine_are_not_new() -> None:
+    setbacks = {name.encode(): Setback(3, NOW, "no", 10) for name in "xyz"}
+
+    assert renumbering(shown(*"axyz"), stored(*"abcde"), setbacks, mailbox(leave_on_server=True), NOW) is None

@@ -44,6 +44,10 @@ def uidl_text(uidl: bytes) -> str:
     return uidl.decode("ascii", "backslashreplace")
 
 
+TRIES = 3
+"""So many polls in a row that cannot fetch a message put it into quarantine."""
+
+
 class State(Enum):
     """What the ledger knows of a message (crash table, column *ledger*)."""
 
@@ -52,31 +56,58 @@ class State(Enum):
     GONE = "gone"
     OVERSIZE = "oversize"
     """Not stored: larger than `max_message` when last seen; reported already."""
+    SEEN = "seen"
+    """Not stored: an administrator said that it is to stay where it is, never fetched and never deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The ledger's row for one message. `since` is when it was stored (or first found oversize).
+    """The ledger's row for one message, its times by the ledger's clock.
 
-    `listed_size` is what LIST said when it was fetched; for an oversize message, the octets known of it.
+    `since` is when it was stored (or first found oversize, or marked as seen). `listed_size` is what LIST
+    said when it was fetched; for an oversize message, the octets known of it. `gone_since` is when it was
+    first missing from a listing, None while it is there.
     """
 
     state: State
     since: datetime
     listed_size: int | None = None
+    gone_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """A message that could not be fetched, `failures` polls in a row, last at `since` (by the time of day).
+
+    `error` is why. `listed_size` is what LIST said of it. `header` is what TOP told of it once it was
+    quarantined: None before it was asked, empty where it would not say.
+    """
+
+    failures: int
+    since: datetime
+    error: str
+    listed_size: int | None = None
+    header: bytes | None = None
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it is set aside: no poll tries it any more."""
+        return self.failures >= TRIES
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
     """A message whole and synced in staging, not yet visible. Made by `sink`, read back by `ledger`.
 
-    `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed.
+    `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed;
+    `identity` what its header is known again by (`header.identity`).
     """
 
     uidl: bytes
     name: str
     size: int
     listed_size: int | None = None
+    identity: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

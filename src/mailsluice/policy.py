@@ -1,6 +1,7 @@
 """WHAT: the plan. A listing and what the ledger remembers become one decision for each message.
 
-Owns every reason for which a message is fetched, deleted or left. Pure: no I/O, no clock of its own, no
+Owns every reason for which a message is fetched, deleted or left, and the sign that a mailbox was
+renumbered. Pure: no I/O, no clock of its own, no
 logging; the same arguments always give the same plan.
 """
 
@@ -9,11 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from mailsluice.config.models import Mailbox
-from mailsluice.model import Known, Listed, State
+from mailsluice.model import TRIES, Known, Listed, Setback, State
+
+FEWEST_RENUMBERED = 5
+"""A mailbox of fewer known messages is not taken for renumbered: people clean up that much by hand."""
+
+RECENTLY = timedelta(days=1)
+"""A message that went no longer ago still counts as known: some listings are empty before they are new."""
+
+
+ON_RECORD = frozenset({State.STORED, State.GONE, State.SEEN})
+"""States of messages that are done with, and may be looked for under another UIDL."""
 
 
 class Action(Enum):
@@ -28,6 +39,7 @@ class Reason(Enum):
     """Why, in words an administrator can read."""
 
     NEW = "not seen before"
+    AGAIN = "could not be fetched before, and is tried for the last time"
     REUSED = "its UIDL belonged to another message that is gone"
     STORED = "stored, and not to be left on the server"
     AGED = "stored longer ago than the mailbox keeps mail"
@@ -37,6 +49,8 @@ class Reason(Enum):
     STILL_TOO_LARGE = "larger than max_message, reported before"
     NEXT_POLL = "max_per_poll is reached"
     CHANGED = "stored, but listed with another size now: it may be another message under the same UIDL"
+    SEEN = "marked as seen by an administrator"
+    QUARANTINED = "in quarantine, since it could not be fetched several times"
     AMBIGUOUS = "its UIDL is listed twice, so that storing one copy proves nothing about the other"
 
 
@@ -61,19 +75,72 @@ class Plan:
     recognised: frozenset[bytes]
 
     def to(self, action: Action) -> tuple[Listed, ...]:
-        """The messages this action is for."""
-        return tuple(d.listed for d in self.decisions if d.action is action)
+        """The messages this action is for; last those tried for the last time: they may end the session."""
+        chosen = (d for d in self.decisions if d.action is action)
+        return tuple(d.listed for d in sorted(chosen, key=_is_last_try))
 
     def because(self, reason: Reason) -> tuple[Listed, ...]:
         """The messages decided for this reason."""
         return tuple(d.listed for d in self.decisions if d.reason is reason)
 
 
-def plan(listing: Sequence[Listed], known: Mapping[bytes, Known], mailbox: Mailbox, now: datetime) -> Plan:
-    """Decide for each message. At most `max_per_poll` are fetched, in the listing's order."""
+@dataclass(frozen=True, slots=True)
+class Renumbering:
+    """What looks like one: of `known` messages `vanished` are missing, and `new` ones are there instead.
+
+    `vanished` are UIDLs of the ledger, `new` messages of the listing.
+    """
+
+    known: int
+    vanished: tuple[bytes, ...]
+    new: tuple[Listed, ...]
+
+
+def renumbering(
+    listing: Sequence[Listed],
+    known: Mapping[bytes, Known],
+    setbacks: Mapping[bytes, Setback],
+    mailbox: Mailbox,
+    now: datetime,
+) -> Renumbering | None:
+    """Whether most of what should still be on the server vanished, and as many new messages appeared.
+
+    A mailbox that is moved may get new UIDLs for all its messages (facts/exchange-online.md), and each would
+    be fetched again. What the mailbox's policy deletes may vanish; half as many new ones are enough.
+    """
+    kept = {uidl for uidl, row in known.items() if _should_be_there(row, mailbox, now)}
+    there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
+    vanished = tuple(uidl for uidl in kept if uidl not in there)
+    new = tuple(each for each in listing if each.uidl not in there and each.uidl not in setbacks)
+    if len(kept) < FEWEST_RENUMBERED or 2 * len(vanished) <= len(kept) or 2 * len(new) < len(vanished):
+        return None
+    return Renumbering(len(kept), vanished, new)
+
+
+def _should_be_there(row: Known, mailbox: Mailbox, now: datetime) -> bool:
+    if row.gone_since is not None and now - row.gone_since >= RECENTLY:
+        return False
+    if row.state is State.SEEN:
+        return True
+    leave = mailbox.leave_on_server
+    return row.state in ON_RECORD and leave is not False and (leave is True or now - row.since < leave)
+
+
+def is_familiar(listed: Listed, row: Known | None) -> bool:
+    """Whether a listed message is the one that the ledger has under its UIDL, as far as a listing tells."""
+    return row is not None and (row.state is State.OVERSIZE or not _size_differs(listed, row))
+
+
+def plan(
+    listing: Sequence[Listed],
+    known: Mapping[bytes, Known],
+    setbacks: Mapping[bytes, Setback],
+    mailbox: Mailbox,
+    now: datetime,
+) -> Plan:
+    """Decide for each message. At most `max_per_poll` are fetched: the first that `Plan.to` names."""
     times = Counter(listed.uidl for listed in listing)
     decisions, recognised = [], set()
-    room = mailbox.max_per_poll
     for listed in listing:
         before = known.get(listed.uidl)
         if times[listed.uidl] > 1:
@@ -83,13 +150,15 @@ def plan(listing: Sequence[Listed], known: Mapping[bytes, Known], mailbox: Mailb
         else:
             recognised.add(listed.uidl)
             decision = _decide(listed, before, mailbox, now)
-        if decision.action is Action.FETCH:
-            if room == 0:
-                decision = Decision(listed, Action.LEAVE, Reason.NEXT_POLL)
-            else:
-                room -= 1
+        if decision.action is Action.FETCH and listed.uidl in setbacks:
+            decision = _try_again(decision, setbacks[listed.uidl])
         decisions.append(decision)
-    return Plan(tuple(decisions), frozenset(recognised))
+    fetched = Plan(tuple(decisions), frozenset(recognised)).to(Action.FETCH)
+    later = {listed.number for listed in fetched[mailbox.max_per_poll :]}
+    return Plan(
+        tuple(_next_poll(each) if each.listed.number in later else each for each in decisions),
+        frozenset(recognised),
+    )
 
 
 def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime) -> Decision:
@@ -99,7 +168,30 @@ def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime
         if (known.listed_size or 0) > mailbox.max_message:
             return Decision(listed, Action.LEAVE, Reason.STILL_TOO_LARGE)
         return _fetch_if_small_enough(listed, Reason.NEW, mailbox)
+    if known.state is State.SEEN:
+        return Decision(listed, Action.LEAVE, Reason.SEEN)
     return _delete_or_keep(listed, known, mailbox, now)
+
+
+def _try_again(decision: Decision, setback: Setback) -> Decision:
+    """After the others if it failed before, unless that was once; not if it is set aside.
+
+    One of another size under its UIDL is another message.
+    """
+    listed = decision.listed
+    if setback.listed_size != listed.size or setback.failures < TRIES - 1:
+        return decision
+    if setback.quarantined:
+        return Decision(listed, Action.LEAVE, Reason.QUARANTINED)
+    return Decision(listed, Action.FETCH, Reason.AGAIN)
+
+
+def _is_last_try(decision: Decision) -> bool:
+    return decision.reason is Reason.AGAIN
+
+
+def _next_poll(decision: Decision) -> Decision:
+    return Decision(decision.listed, Action.LEAVE, Reason.NEXT_POLL)
 
 
 def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> Decision:
@@ -114,7 +206,7 @@ def _is_another(listed: Listed, known: Known) -> bool:
     A recreated mailbox may count its UIDLs anew, and deleting a message for the sake of its namesake
     would lose it (docs/adr/0002-reused-uidls.md).
     """
-    return known.state is State.GONE and _size_differs(listed, known)
+    return known.gone_since is not None and _size_differs(listed, known)
 
 
 def _size_differs(listed: Listed, known: Known) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from mailsluice.errors import Bug, MailboxLocked
 from mailsluice.ledger.ledger import Ledger as SqliteLedger
-from mailsluice.model import DeletePermit, Known, MailboxKey, Staged, State, Stored
+from mailsluice.model import DeletePermit, Known, Listed, MailboxKey, Staged, State, Stored
 from mailsluice.session.ports import Ledger
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
@@ -149,14 +149,14 @@ def test_another_message_under_the_uidl_of_one_that_is_gone_is_recorded_anew(sto
 
 
 def test_an_oversize_message_is_remembered_since_it_was_first_seen(ledger: Ledger) -> None:
-    ledger.note_oversize(KEY, b"big", 1000, NOW)
-    ledger.note_oversize(KEY, b"big", 2000, LATER)
+    ledger.note_oversize(KEY, {b"big": 1000}, NOW)
+    ledger.note_oversize(KEY, {b"big": 2000}, LATER)
     assert ledger.known(KEY) == {b"big": Known(State.OVERSIZE, NOW, 2000)}
     assert ledger.permits(KEY, [b"big"]) == ()
 
 
 def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) -> None:
-    ledger.note_oversize(KEY, b"big", 1000, NOW)
+    ledger.note_oversize(KEY, {b"big": 1000}, NOW)
     ledger.confirm(KEY, [b"big"], LATER)
     assert states(ledger) == {b"big": State.OVERSIZE}
     ledger.confirm(KEY, [], LATER)
@@ -164,21 +164,79 @@ def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) 
 
 
 def test_an_oversize_message_can_be_recorded_after_all(ledger: Ledger) -> None:
-    ledger.note_oversize(KEY, b"u1", 1000, NOW)
+    ledger.note_oversize(KEY, {b"u1": 1000}, NOW)
     ledger.record(KEY, STAGED[:1], SINK, LATER)
     assert ledger.known(KEY) == {b"u1": Known(State.STAGED, LATER, 9)}
 
 
 def test_an_oversize_message_takes_the_place_of_its_namesake_that_was_stored(stored: Ledger) -> None:
-    stored.note_oversize(KEY, b"u1", 1000, LATER)
+    stored.note_oversize(KEY, {b"u1": 1000}, LATER)
     assert stored.permits(KEY, [b"u1"]) == ()
     assert stored.known(KEY)[b"u1"] == Known(State.OVERSIZE, LATER, 1000)
 
 
 def test_a_half_done_message_is_not_taken_for_oversize(ledger: Ledger) -> None:
     ledger.record(KEY, STAGED, SINK, NOW)
-    ledger.note_oversize(KEY, b"u1", 1000, LATER)
+    ledger.note_oversize(KEY, {b"u1": 1000}, LATER)
     assert ledger.half_done(KEY) == {SINK: STAGED}
+
+
+def test_what_headers_are_known_again_by_is_kept_with_what_is_half_done_and_stored(ledger: Ledger) -> None:
+    staged = (Staged(b"u1", "n1", 10, 9, b"identity"), Staged(b"u2", "n2", 20))
+    ledger.record(KEY, staged, SINK, NOW)
+    assert ledger.half_done(KEY) == {SINK: staged}
+    assert ledger.identities(KEY) == {b"u1": b"identity"}
+
+
+def test_a_message_that_is_settled_under_a_new_uidl_keeps_its_age_and_may_be_deleted(stored: Ledger) -> None:
+    stored.settle(KEY, {b"u1": Listed(1, b"new", 12)}, [], NOW)
+    assert stored.known(KEY)[b"new"] == Known(State.STORED, LATER, 12)
+    assert stored.permits(KEY, [b"u1", b"new"]) == (DeletePermit(b"new"),)
+
+
+def test_uidls_can_be_exchanged(stored: Ledger) -> None:
+    stored.settle(KEY, {b"u1": Listed(1, b"u2", 9), b"u2": Listed(2, b"u1", 7)}, [], NOW)
+    assert {uidl: known.listed_size for uidl, known in stored.known(KEY).items()} == {b"u1": 7, b"u2": 9}
+
+
+def test_a_new_uidl_that_was_that_of_a_message_now_gone_takes_its_place(stored: Ledger) -> None:
+    stored.settle(KEY, {b"u1": Listed(1, b"u2", 9)}, [b"u2"], NOW)
+    assert stored.known(KEY) == {b"u2": Known(State.STORED, LATER, 9)}
+
+
+def test_what_is_settled_as_gone_is_gone_since_then(stored: Ledger) -> None:
+    stored.settle(KEY, {}, [b"u1"], NOW)
+    assert stored.known(KEY)[b"u1"] == Known(State.GONE, LATER, 9, NOW)
+
+
+def test_what_is_marked_as_seen_is_known_and_may_not_be_deleted(ledger: Ledger) -> None:
+    ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
+    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5)}
+    assert ledger.permits(KEY, [b"old"]) == ()
+
+
+def test_what_is_stored_or_half_done_is_not_marked_as_seen(stored: Ledger) -> None:
+    stored.record(KEY, [Staged(b"u3", "n3", 1)], SINK, NOW)
+    stored.mark_seen(KEY, [Listed(1, b"u1", 9), Listed(3, b"u3", 1)], NOW)
+    assert states(stored) == {b"u1": State.STORED, b"u2": State.STORED, b"u3": State.STAGED}
+
+
+def test_what_was_seen_and_is_missing_comes_back_as_seen(ledger: Ledger) -> None:
+    ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
+    ledger.confirm(KEY, [], LATER)
+    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5, LATER)}
+    ledger.confirm(KEY, [b"old"], LATER)
+    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5)}
+    assert ledger.permits(KEY, [b"old"]) == ()
+
+
+def test_another_message_under_the_uidl_of_one_that_was_seen_and_is_missing_is_recorded(
+    ledger: Ledger,
+) -> None:
+    ledger.mark_seen(KEY, [Listed(1, b"u1", 5)], NOW)
+    ledger.confirm(KEY, [], LATER)
+    ledger.record(KEY, STAGED[:1], SINK, LATER)
+    assert states(ledger) == {b"u1": State.STAGED}
 
 
 def test_a_locked_mailbox_cannot_be_locked_again_until_it_is_free(ledger: Ledger) -> None:

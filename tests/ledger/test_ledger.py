@@ -82,7 +82,7 @@ def test_hosts_and_addresses_cannot_be_shifted_into_each_other(ledger: Ledger) -
 
 def test_times_come_back_to_the_microsecond(ledger: Ledger) -> None:
     there = NOW.astimezone(UTC) + timedelta(microseconds=1)
-    ledger.note_oversize(KEY, b"u", 1, there)
+    ledger.note_oversize(KEY, {b"u": 1}, there)
     assert ledger.known(KEY)[b"u"].since == there
 
 

@@ -69,6 +69,10 @@ class Client:
         for listed in messages:
             yield OneArrival(listed, self._server.mail[listed.uidl])
 
+    def header(self, listed: Listed) -> bytes:
+        head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
+        return head + b"\r\n\r\n"
+
     def delete(self, permits: Sequence[DeletePermit]) -> int:
         self._marked |= {permit.uidl for permit in permits}
         return len(permits)

@@ -15,17 +15,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mailsluice.clock import BootClock, SystemClock
 from mailsluice.errors import Bug
-from mailsluice.ledger import reports
+from mailsluice.ledger import reports, setbacks
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.lock import hold
 from mailsluice.ledger.reports import MailboxReport
+from mailsluice.ledger.steady import Moment, SteadyClock
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import DeletePermit, Known, MailboxKey, SessionReport, Staged, State, Stored, uidl_text
+from mailsluice.model import (
+    DeletePermit,
+    Known,
+    Listed,
+    MailboxKey,
+    SessionReport,
+    Setback,
+    Staged,
+    State,
+    Stored,
+    uidl_text,
+)
 
 GRACE = timedelta(days=30)
 """How long a row outlives its message: a listing may lack a message for a while and show it again."""
 
+_LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
 _ADD_MAILBOX = "INSERT INTO mailbox (host, address) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _MAILBOX = "SELECT id FROM mailbox WHERE host = ? AND address = ?"
 _MESSAGES = """
@@ -33,7 +47,7 @@ _MESSAGES = """
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)
 """
 _HALF_DONE = """
-    SELECT sink, uidl, name, size, listed_size FROM message
+    SELECT sink, uidl, name, size, listed_size, identity FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND state = 'staged'
     ORDER BY name
 """
@@ -41,20 +55,44 @@ _IS_STORED = """
     SELECT 1 FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND uidl = ? AND state = 'stored'
 """
+_IDENTITIES = """
+    SELECT uidl, identity FROM message
+    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND identity IS NOT NULL
+"""
 _RECORD = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size, size, sink, name)
-    VALUES (?, ?, 'staged', ?, ?, ?, ?, ?)
+    INSERT INTO message (mailbox, uidl, state, since, listed_size, size, sink, name, identity)
+    VALUES (?, ?, 'staged', ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
         state = 'staged', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size,
-        size = excluded.size, sink = excluded.sink, name = excluded.name
-    WHERE state IN ('gone', 'oversize')
+        size = excluded.size, sink = excluded.sink, name = excluded.name, identity = excluded.identity
+    WHERE state = 'oversize' OR gone_since IS NOT NULL
 """
 _COMMIT = """
     UPDATE message SET state = 'stored', since = ?
     WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'
 """
-_GONE = "UPDATE message SET state = 'gone', gone_since = ? WHERE mailbox = ? AND uidl = ?"
-_BACK = "UPDATE message SET state = 'stored', gone_since = NULL WHERE mailbox = ? AND uidl = ?"
+_GONE = """
+    UPDATE message SET state = iif(state = 'seen', 'seen', 'gone'), gone_since = ?
+    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
+"""
+_BACK = """
+    UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL
+    WHERE mailbox = ? AND uidl = ?
+"""
+_RENAME = """
+    UPDATE message
+    SET uidl = ?, listed_size = ?, state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL
+    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
+"""
+_PARK = "UPDATE message SET uidl = ? WHERE mailbox = ? AND uidl = ?"
+_PARKED = bytes(2048)
+"""Before a UIDL, makes one that no server has: the listing's parser takes none so long."""
+_SEEN = """
+    INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'seen', ?, ?)
+    ON CONFLICT DO UPDATE SET
+        state = 'seen', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size
+    WHERE state = 'oversize' OR gone_since IS NOT NULL
+"""
 _PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
 _OVERSIZE = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'oversize', ?, ?)
@@ -72,15 +110,16 @@ class Ledger:
     `status` wants it while a daemon runs. Raises LedgerError, in the constructor as in every method.
     """
 
-    def __init__(self, state_dir: Path, *, read_only: bool = False) -> None:
+    def __init__(self, state_dir: Path, *, read_only: bool = False, clock: BootClock | None = None) -> None:
         self._locks = state_dir / "locks"
         self._database = Database(state_dir, read_only=read_only)
         try:
             with self._database.reading() as connection:
-                (self._instance,) = connection.execute("SELECT instance FROM ledger").fetchone()
+                self._instance, *noted = connection.execute(_LEDGER).fetchone()
         except BaseException:
             self._database.close()
             raise
+        self._clock = SteadyClock(clock or SystemClock(), _moment(*noted))
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +132,10 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def now(self) -> datetime:
+        """The time by the ledger's own clock: what ages are measured by (`steady`)."""
+        return self._clock.moment().time
 
     def lock(self, key: MailboxKey) -> AbstractContextManager[None]:
         """Hold this mailbox against every other process and thread. Raises MailboxLocked at once."""
@@ -107,16 +150,18 @@ class Ledger:
         with self._database.reading() as connection:
             rows = connection.execute(_HALF_DONE, (key.host, key.address)).fetchall()
         found: dict[str, list[Staged]] = {}
-        for sink, uidl, name, size, listed_size in rows:
-            found.setdefault(sink, []).append(Staged(uidl, name, size, listed_size))
+        for sink, *staged in rows:
+            found.setdefault(sink, []).append(Staged(*staged))
         return {sink: tuple(staged) for sink, staged in found.items()}
 
     def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
         """Every message remembered of this mailbox, by UIDL."""
         states = {state.value: state for state in State}
         return {
-            uidl: Known(states[state], from_micros(since), listed_size)
-            for uidl, state, since, _, listed_size in self._messages(key)
+            uidl: Known(
+                states[state], from_micros(since), listed_size, None if gone is None else from_micros(gone)
+            )
+            for uidl, state, since, gone, listed_size in self._messages(key)
         }
 
     def _messages(self, key: MailboxKey) -> list[tuple[bytes, str, int, int | None, int | None]]:
@@ -134,7 +179,7 @@ class Ledger:
         with self._database.writing() as connection:
             mailbox, since = _mailbox(connection, key), to_micros(now)
             for new in staged:
-                row = (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name)
+                row = (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity)
                 if connection.execute(_RECORD, row).rowcount != 1:
                     raise Bug(f"{uidl_text(new.uidl)} of {key.address} was fetched, but it is in the ledger")
 
@@ -146,6 +191,7 @@ class Ledger:
             mailbox, since = _mailbox(connection, key), to_micros(now)
             rows = [(since, mailbox, new.uidl, new.name) for new in stored]
             reports.add_stored(connection, mailbox, connection.executemany(_COMMIT, rows).rowcount)
+            setbacks.forget(connection, mailbox, [new.uidl for new in stored])
         return self.permits(key, [new.uidl for new in stored])
 
     def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:
@@ -160,39 +206,103 @@ class Ledger:
     def confirm(self, key: MailboxKey, listed: Collection[bytes], now: datetime) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
-        Rows gone for longer than GRACE are pruned, and oversize rows absent from it at once. Where
-        nothing changed, nothing is written.
+        Rows marked as seen stay what they are, and are only noted to be absent. Rows gone for longer than
+        GRACE are pruned; oversize rows and setbacks absent from the listing, at once. Where nothing
+        changed, nothing is written.
         """
         listed = frozenset(listed)
         limit = to_micros(now - GRACE)
         gone, back, pruned = [], [], []
         for uidl, state, _, gone_since, _ in self._messages(key):
             if uidl in listed:
-                if state == "gone":
+                if gone_since is not None:
                     back.append(uidl)
-            elif state == "stored":
+            elif gone_since is None and state in {"stored", "seen"}:
                 gone.append(uidl)
             elif state == "oversize" or (gone_since is not None and gone_since < limit):
                 pruned.append(uidl)
-        if gone or back or pruned:
+        settled = self.setbacks(key).keys() - listed
+        if gone or back or pruned or settled:
             with self._database.writing() as connection:
                 mailbox = _mailbox(connection, key)
                 connection.executemany(_GONE, [(to_micros(now), mailbox, uidl) for uidl in gone])
                 connection.executemany(_BACK, [(mailbox, uidl) for uidl in back])
                 connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in pruned])
+                setbacks.forget(connection, mailbox, settled)
 
-    def note_oversize(self, key: MailboxKey, uidl: bytes, octets: int, now: datetime) -> None:
-        """Remember that this message was larger than `max_message`, so that it is reported once.
+    def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
+        """What the headers of stored messages are known again by, by UIDL, as far as they say enough."""
+        with self._database.reading() as connection:
+            return dict(connection.execute(_IDENTITIES, (key.host, key.address)).fetchall())
 
-        It replaces what is remembered of an earlier message of this UIDL, except a half-done one.
+    def settle(
+        self,
+        key: MailboxKey,
+        renamed: Mapping[bytes, Listed],
+        gone: Collection[bytes],
+        gone_since: datetime,
+    ) -> None:
+        """Put new UIDLs in the place of old ones, and note those that are gone, since when; in one commit.
+
+        A new UIDL may be the old one of another message: of one that is gone, it is forgotten then.
         """
+        taken = {new.uidl for new in renamed.values()}
         with self._database.writing() as connection:
-            connection.execute(_OVERSIZE, (_mailbox(connection, key), uidl, to_micros(now), octets))
+            mailbox = _mailbox(connection, key)
+            left = [uidl for uidl in gone if uidl not in taken]
+            connection.executemany(_GONE, [(to_micros(gone_since), mailbox, uidl) for uidl in left])
+            connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in taken.intersection(gone)])
+            connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
+            rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
+            connection.executemany(_RENAME, rows)
+
+    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> None:
+        """Remember that these are never to be fetched nor deleted. What is stored or half done stays so."""
+        with self._database.writing() as connection:
+            mailbox = _mailbox(connection, key)
+            rows = [(mailbox, each.uidl, to_micros(now), each.size) for each in messages]
+            connection.executemany(_SEEN, rows)
+            setbacks.forget(connection, mailbox, [each.uidl for each in messages])
+
+    def note_oversize(self, key: MailboxKey, octets: Mapping[bytes, int], now: datetime) -> None:
+        """Remember that these messages, by UIDL, were larger than `max_message`, so as to report it once.
+
+        They replace what is remembered of earlier messages of their UIDLs, except half-done ones. Not
+        synced: what a power cut takes is reported again.
+        """
+        with self._database.writing(durable=False) as connection:
+            mailbox = _mailbox(connection, key)
+            rows = [(mailbox, uidl, to_micros(now), size) for uidl, size in octets.items()]
+            connection.executemany(_OVERSIZE, rows)
+
+    def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:
+        """Every message that could not be fetched when last tried, by UIDL."""
+        with self._database.reading() as connection:
+            return setbacks.read(connection, key)
+
+    def note_setbacks(self, key: MailboxKey, errors: Mapping[Listed, str], now: datetime) -> Sequence[Listed]:
+        """Count one more failure of each; those that are in quarantine by that. Not synced."""
+        with self._database.writing(durable=False) as connection:
+            return setbacks.note(connection, _mailbox(connection, key), errors, now)
+
+    def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
+        """Keep what the server told of a message in quarantine. Not synced."""
+        with self._database.writing(durable=False) as connection:
+            setbacks.note_header(connection, _mailbox(connection, key), uidl, header)
+
+    def retry(self, key: MailboxKey, uidls: Collection[bytes]) -> int:
+        """Forget that these could not be fetched, so that the next poll tries; how many that were."""
+        with self._database.writing() as connection:
+            return setbacks.forget(connection, _mailbox(connection, key), uidls)
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
-        """Remember how a session went, for `status`. Not synced: a power cut may cost the last of them."""
+        """Remember how a session went, for `status`, and the ledger's clock.
+
+        Not synced: a power cut may cost the last of them.
+        """
         with self._database.writing(durable=False) as connection:
             reports.note_session(connection, _mailbox(connection, key), report)
+            _note_moment(connection, self._clock.moment())
 
     def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
         """Remember when the mailbox called `name` is polled next, None for never. Not synced."""
@@ -203,6 +313,17 @@ class Ledger:
         """What `status` shows of every mailbox ever polled or due."""
         with self._database.reading() as connection:
             return reports.read(connection)
+
+
+def _moment(time: int | None, wall: int, boot: str, uptime: int) -> Moment | None:
+    return None if time is None else Moment(from_micros(time), from_micros(wall), boot, uptime / 1e6)
+
+
+def _note_moment(connection: sqlite3.Connection, moment: Moment) -> None:
+    connection.execute(
+        "UPDATE ledger SET time = ?, wall = ?, boot = ?, uptime = ?",
+        (to_micros(moment.time), to_micros(moment.wall), moment.boot, round(moment.uptime * 1e6)),
+    )
 
 
 def _mailbox(connection: sqlite3.Connection, key: MailboxKey) -> int:

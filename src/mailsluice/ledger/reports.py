@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import MailboxKey, SessionReport
+from mailsluice.model import TRIES, MailboxKey, SessionReport
 
 _OK = "ok"
 
@@ -23,7 +23,7 @@ class MailboxReport:
 
     `name` is the address as long as the section's name is not known. `failures` counts sessions since the
     last success, and `last_error` is what the latest failure was, also when it is over. `last` is None
-    before the first session.
+    before the first session. `quarantined` is how many messages are set aside.
     """
 
     name: str
@@ -33,6 +33,7 @@ class MailboxReport:
     last_error: str
     total_stored: int
     last: SessionReport | None
+    quarantined: int = 0
 
 
 def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionReport) -> None:
@@ -89,7 +90,11 @@ def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
     """Every mailbox's report, by host and address."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
-    rows = cursor.execute("SELECT * FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name")
+    rows = cursor.execute(
+        "SELECT *, (SELECT count(*) FROM setback WHERE mailbox = id AND setback.failures >= ?) AS quarantined"
+        " FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name",
+        (TRIES,),
+    )
     return {MailboxKey(row["host"], row["address"]): _report(row) for row in rows}
 
 
@@ -102,6 +107,7 @@ def _report(row: sqlite3.Row) -> MailboxReport:
         last_error=row["last_error"],
         total_stored=row["total_stored"],
         last=None if row["started"] is None else _session(row),
+        quarantined=row["quarantined"],
     )
 
 

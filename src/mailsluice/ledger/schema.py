@@ -17,7 +17,11 @@ _FIRST = (
     """
     CREATE TABLE ledger (
         only     INTEGER PRIMARY KEY CHECK (only = 1),
-        instance TEXT NOT NULL            -- random: tells this ledger from every other
+        instance TEXT NOT NULL,           -- random: tells this ledger from every other
+        time     INTEGER,                 -- the ledger's clock when last noted, and what the machine's said:
+        wall     INTEGER,
+        boot     TEXT,
+        uptime   INTEGER                  -- microseconds since that boot
     )
     """,
     """
@@ -32,19 +36,35 @@ _FIRST = (
     CREATE TABLE message (
         mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
         uidl        BLOB NOT NULL,
-        state       TEXT NOT NULL CHECK (state IN ('staged', 'stored', 'gone', 'oversize')),
-        since       INTEGER NOT NULL,     -- staged, then stored, or first found oversize
+        state       TEXT NOT NULL CHECK (state IN ('staged', 'stored', 'gone', 'oversize', 'seen')),
+        since       INTEGER NOT NULL,     -- staged, then stored; or first found oversize, or marked as seen
         gone_since  INTEGER,              -- first absent from a listing
         listed_size INTEGER,              -- what LIST said; of an oversize message, the octets known of it
         size        INTEGER,
         sink        TEXT,                 -- the sink's spec
-        name        TEXT,                 -- the name it is published under
+        name        TEXT,                 -- the name it is published under; NULL if never stored
+        identity    BLOB,                 -- what its header is known again by
         PRIMARY KEY (mailbox, uidl),
-        CHECK ((state = 'gone') = (gone_since IS NOT NULL)),
-        CHECK (state = 'oversize' OR (size IS NOT NULL AND sink IS NOT NULL AND name IS NOT NULL))
+        CHECK (iif(state = 'seen', 1, (state = 'gone') = (gone_since IS NOT NULL))),
+        CHECK (
+            state NOT IN ('staged', 'stored')
+            OR (size IS NOT NULL AND sink IS NOT NULL AND name IS NOT NULL)
+        )
     ) WITHOUT ROWID
     """,
     "CREATE INDEX half_done ON message (mailbox) WHERE state = 'staged'",
+    """
+    CREATE TABLE setback (                -- a message that could not be fetched
+        mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
+        uidl        BLOB NOT NULL,
+        failures    INTEGER NOT NULL,     -- polls in a row
+        since       INTEGER NOT NULL,     -- the last of them
+        error       TEXT NOT NULL,
+        listed_size INTEGER,
+        header      BLOB,                 -- NULL until the server was asked for it, in quarantine
+        PRIMARY KEY (mailbox, uidl)
+    ) WITHOUT ROWID
+    """,
     """
     CREATE TABLE report (
         mailbox      INTEGER PRIMARY KEY REFERENCES mailbox (id),

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mailsluice.errors import SinkError
+from mailsluice.header import LIMIT, identity
 from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
 
@@ -31,13 +32,27 @@ WriteFile = Callable[[str, Iterable[bytes]], None]
 """Write one file of a message into staging, under this name."""
 
 
+class Passing:
+    """A message passing by on its way to disk, once: its chunks, and what was seen of it so far."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self.size = 0
+        self.head = b""
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.size += len(chunk)
+            if len(self.head) < LIMIT:
+                self.head += chunk[: LIMIT - len(self.head)]
+            yield chunk
+
+
 class WriteMessage(Protocol):
     """How a kind of sink writes one message: which files, in which form."""
 
-    def __call__(
-        self, write: WriteFile, listed: Listed, chunks: Iterator[bytes], received: datetime, /
-    ) -> tuple[str, int]:
-        """The name it will be published under, and its octets as the server sent them."""
+    def __call__(self, write: WriteFile, listed: Listed, message: Passing, received: datetime, /) -> str:
+        """The name it will be published under; the message was read to its end."""
         ...
 
 
@@ -75,14 +90,16 @@ class DurableBatch:
         self._refuse_if_over()
         before = len(self._files)
         try:
-            name, size = self._write_message(self._write, listed, chunks, received)
+            message = Passing(chunks)
+            name = self._write_message(self._write, listed, message, received)
             if sum(file is not None for file in self._files.values()) >= MOST_UNSYNCED:
                 self._sync_files()
         except BaseException:
             self._remove_since(before)
             raise
-        self._messages.append(Staged(listed.uidl, name, size, listed.size))
-        return size
+        staged = Staged(listed.uidl, name, message.size, listed.size, identity(message.head))
+        self._messages.append(staged)
+        return staged.size
 
     def stage(self) -> tuple[Staged, ...]:
         """Make every message added durable, in staging. Once only. Raises SinkError: all of them are lost."""

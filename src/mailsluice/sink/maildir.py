@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mailsluice.model import Listed, Staged, Stored
-from mailsluice.sink.durable import DurableBatch, WriteFile
+from mailsluice.sink.durable import DurableBatch, Passing, WriteFile
 from mailsluice.sink.names import maildir_base, maildir_base_of, maildir_name
 from mailsluice.sink.staging import Staging, directory_mode
 
@@ -56,22 +56,21 @@ class Maildir:
         return self._staging.sweep(lambda file: file)
 
 
-def _write(write: WriteFile, _listed: Listed, chunks: Iterator[bytes], received: datetime) -> tuple[str, int]:
+def _write(write: WriteFile, _listed: Listed, message: Passing, received: datetime) -> str:
     base = maildir_base(received, host=socket.gethostname(), pid=os.getpid(), token=secrets.token_hex(4))
     lines = LfLines()
-    write(base, lines.converted(chunks))
-    return maildir_name(base, size=lines.size, virtual_size=lines.virtual_size), lines.received
+    write(base, lines.converted(message))
+    return maildir_name(base, size=lines.size, virtual_size=lines.virtual_size)
 
 
 class LfLines:
     """Turns CRLF into LF as a message passes by; a CR or LF that stands alone stays.
 
-    `received` counts the octets before, `size` those after, `virtual_size` those a reader will count
-    that takes every line end after the conversion for CRLF.
+    `size` counts the octets after the conversion, `virtual_size` those a reader will count that then
+    takes every line end for CRLF.
     """
 
     def __init__(self) -> None:
-        self.received = 0
         self.size = 0
         self.virtual_size = 0
         self._written = b""  # the last octet of what went by
@@ -80,7 +79,6 @@ class LfLines:
         """The octets of `chunks` with their line ends converted, wherever the chunks were cut."""
         held = b""  # a CR whose next octet has not come yet
         for chunk in chunks:
-            self.received += len(chunk)
             octets = held + chunk
             held = b"\r" if octets.endswith(b"\r") else b""
             yield self._counted(octets[: len(octets) - len(held)].replace(b"\r\n", b"\n"))

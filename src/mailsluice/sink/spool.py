@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mailsluice.header import describe
 from mailsluice.model import Listed, Staged, Stored, uidl_text
-from mailsluice.sink.durable import DurableBatch, WriteFile
-from mailsluice.sink.header import LIMIT, describe
+from mailsluice.sink.durable import DurableBatch, Passing, WriteFile
 from mailsluice.sink.names import spool_name
 from mailsluice.sink.staging import Staging, directory_mode
 
@@ -53,39 +53,27 @@ class Spool:
         """Remove all that is in staging; how many messages that were. Raises SinkError."""
         return self._staging.sweep(lambda file: Path(file).stem)
 
-    def _write(
-        self, write: WriteFile, listed: Listed, chunks: Iterator[bytes], received: datetime
-    ) -> tuple[str, int]:
+    def _write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime) -> str:
         name = spool_name(received, self._mailbox, secrets.token_hex(4))
-        passing = _Passing()
-        write(f"{name}.eml", passing.through(chunks))
-        write(f"{name}.json", [self._description(listed, passing, received)])
-        return name, passing.size
+        sha256 = hashlib.sha256()
+        write(f"{name}.eml", _hashed(message, sha256))
+        write(f"{name}.json", [self._description(listed, message, sha256.hexdigest(), received)])
+        return name
 
-    def _description(self, listed: Listed, message: _Passing, received: datetime) -> bytes:
+    def _description(self, listed: Listed, message: Passing, sha256: str, received: datetime) -> bytes:
         description = {
             "mailbox": self._mailbox,
             "address": self._address,
             "uidl": uidl_text(listed.uidl),
             "size": message.size,
-            "sha256": message.sha256.hexdigest(),
+            "sha256": sha256,
             "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),
-            **describe(bytes(message.head)),
+            **describe(message.head),
         }
         return json.dumps(description, indent=1).encode("ascii") + b"\n"
 
 
-class _Passing:
-    """What the description needs to know of a message, noted while it passes by on its way to disk."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.sha256 = hashlib.sha256()
-        self.head = bytearray()
-
-    def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            self.size += len(chunk)
-            self.sha256.update(chunk)
-            self.head += chunk[: LIMIT - len(self.head)]
-            yield chunk
+def _hashed(message: Iterable[bytes], sha256: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in message:
+        sha256.update(chunk)
+        yield chunk

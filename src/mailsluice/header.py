@@ -1,13 +1,14 @@
-"""What a message says of itself in its header, for the description that lies beside it in a spool.
+"""What a message says of itself in its header: for people to read, and to know it again by.
 
 Owns the reading of the few fields people look for (RFC 5322 §2.2, RFC 2047). Pure and total: every byte
 is a stranger's, so any input gives an answer, in linear time, of text that every JSON reader accepts.
-Must never be used to decide anything: it is for display.
+Must never decide what is fetched or deleted: anybody can write any header.
 """
 
 from __future__ import annotations
 
 import binascii
+import hashlib
 import quopri
 import re
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ _FIELDS = {
     b"to": "to",
     b"date": "date",
 }
+_IDENTIFYING = (b"message-id", b"date", b"from")
 _LINE_END = re.compile(rb"\r?\n")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]{0,1000})\?=")
 """RFC 2047 §2 allows 75 characters; senders write longer ones, and spaces. The bound keeps it linear."""
@@ -55,6 +57,21 @@ def describe(head: bytes) -> dict[str, str]:
         if key is not None and key not in found:
             found[key] = _text(value)
     return found
+
+
+def identity(head: bytes) -> bytes | None:
+    """A digest of Message-ID, Date and From, the same for every copy of a message, wherever it is listed.
+
+    `head` is the message's first octets, or what TOP gives (RFC 1939 §7). None where they have no
+    Message-ID, or neither of the others: too little to know a message by. Never raises.
+    """
+    found: dict[bytes, bytes] = {}
+    for name, value in _fields(head[:LIMIT], cut=len(head) >= LIMIT):
+        found.setdefault(name.lower(), b" ".join(value.split()))
+    values = [found.get(name, b"") for name in _IDENTIFYING]
+    if not values[0] or not any(values[1:]):
+        return None
+    return hashlib.sha256(b"\n".join(values)).digest()[:16]
 
 
 def _fields(head: bytes, *, cut: bool) -> Iterator[tuple[bytes, bytes]]:
