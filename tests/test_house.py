@@ -31,8 +31,10 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
 
 ELSEWHERE = {
     "__main__.py": "cli/test_main.py",
+    "cli/choice.py": "cli/test_quarantine.py",
     "cli/demo.py": "e2e/test_demo.py",
     "cli/run.py": "e2e/test_daemon.py",
+    "cli/seen.py": "e2e/test_seen.py",
     "config/files.py": "config/test_include.py",
     "config/mailboxes.py": "config/test_load.py",
     "config/mistakes.py": "config/test_load.py",

@@ -32,6 +32,7 @@ from mailsluice.pop3.transport import Connections
 from mailsluice.schedule import Schedule, delay_after, interval_of
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.run import poll, preview
+from mailsluice.session.seen import Settled, Way, settle
 from mailsluice.session.tally import Polled
 from mailsluice.sink.sinks import open_sink, sink_at
 
@@ -111,6 +112,10 @@ class Service:
     def preview(self, mailbox: Mailbox) -> Plan:
         """What a poll would fetch and delete. Raises MailsluiceError."""
         return preview(mailbox, self._parts)
+
+    def settle(self, mailbox: Mailbox, way: Way) -> Settled:
+        """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""
+        return settle(mailbox, way, self._parts)
 
     def start(self) -> None:
         """Begin to poll every mailbox on its schedule."""

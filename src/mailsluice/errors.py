@@ -18,6 +18,7 @@
     ├── SinkError               the spool or Maildir is unwritable    back off   73
     ├── LedgerError             the state directory cannot be used    back off   73
     ├── MailboxLocked           another process polls this mailbox    retry      75
+    ├── MailboxRenumbered       its messages have new UIDLs           operator   75
     ├── Stopped                 the program is asked to end           retry      0
     └── Bug                     mailsluice itself is wrong            bug        70
 
@@ -187,6 +188,12 @@ class MailboxLocked(MailsluiceError):
     """Another process is polling this mailbox."""
 
     disposition = Disposition.RETRY
+
+
+class MailboxRenumbered(MailsluiceError):
+    """Most messages known of a mailbox vanished, and as many unknown ones appeared: nothing is fetched."""
+
+    disposition = Disposition.OPERATOR
 
 
 class Stopped(MailsluiceError):

@@ -42,6 +42,7 @@ class Peer(Protocol):
     def remaining(self) -> list[bytes]: ...
     def refuse_login(self, words: str) -> None: ...
     def refuse(self, uidl: bytes, words: str) -> None: ...
+    def refuse_headers(self) -> None: ...
     def cut(self, uidl: bytes) -> None: ...
     def list_second_as_first(self) -> None: ...
     def refuse_quit(self) -> None: ...
@@ -81,6 +82,9 @@ class SandboxPeer:
     def refuse(self, uidl: bytes, words: str) -> None:
         self._sandbox.faults.add(Fault("RETR", Refuse(words), uidl=uidl))
 
+    def refuse_headers(self) -> None:
+        self._sandbox.faults.add(Fault("TOP", Refuse("no TOP here")))
+
     def cut(self, uidl: bytes) -> None:
         self._sandbox.faults.add(Fault("RETR", Close(after_octets=25), uidl=uidl))
 
@@ -112,6 +116,9 @@ class FakePeer:
     def refuse(self, uidl: bytes, words: str) -> None:
         assert words == "not this one"
         self._server.refused.add(uidl)
+
+    def refuse_headers(self) -> None:
+        self._server.headers_refused = True
 
     def cut(self, uidl: bytes) -> None:
         self._server.cut.add(uidl)
@@ -276,6 +283,23 @@ def test_a_connection_that_breaks_in_a_message_is_lost_for_good(
     arrivals.close()
     with pytest.raises(ServerError):
         client.quit()
+
+
+def test_a_header_comes_without_its_message_and_the_session_goes_on(client: Client) -> None:
+    listed = client.listing()[0]
+
+    assert client.header(listed).split(b"\r\n\r\n", 1)[0] == MAIL[0].split(b"\r\n\r\n", 1)[0]
+    assert b"body" not in client.header(listed)
+    assert len(client.listing()) == len(MAIL)
+
+
+def test_a_header_that_is_refused_leaves_the_session_alive(peer: Peer, client: Client) -> None:
+    peer.refuse_headers()
+    listed = client.listing()[0]
+
+    with pytest.raises(CommandRefused):
+        client.header(listed)
+    assert len(client.listing()) == len(MAIL)
 
 
 def test_what_is_marked_is_deleted_at_quit(client: Client, uidls: list[bytes], peer: Peer) -> None:

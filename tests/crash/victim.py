@@ -167,12 +167,17 @@ def _wrap_commit(around: Callable[..., Any]) -> None:
 
 
 def _move_clock(distance: timedelta) -> None:
-    now = SystemClock.now
+    now, uptime = SystemClock.now, SystemClock.uptime
 
     def later(self: SystemClock) -> datetime:
         return now(self) + distance
 
+    def longer(self: SystemClock) -> tuple[str, float]:
+        boot, seconds = uptime(self)
+        return boot, seconds + distance.total_seconds()
+
     SystemClock.now = later  # type: ignore[method-assign]
+    SystemClock.uptime = longer  # type: ignore[method-assign]
 
 
 def _live(order: dict[str, Any]) -> int:

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from mailsluice.ledger.ledger import Ledger
+from session.fakes import HandClock
 from session.world import World
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with Ledger(tmp_path / "state") as ledger:
-        yield World(tmp_path, ledger)
+    clock = HandClock()
+    with Ledger(tmp_path / "state", clock=clock) as ledger:
+        yield World(tmp_path, ledger, clock)
 
 
 @pytest.fixture

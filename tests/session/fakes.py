@@ -37,8 +37,20 @@ class HandClock:
         self._now += timedelta(microseconds=1)
         return now
 
+    @property
+    def next(self) -> datetime:
+        """What the next look will show."""
+        return self._now
+
     def monotonic(self) -> float:
         return self._seconds
+
+    def uptime(self) -> tuple[str, float]:
+        return "this boot", self._seconds
+
+    def set(self, by: timedelta) -> None:
+        """Set the wall clock; no time passes."""
+        self._now += by
 
     def advance(self, by: timedelta) -> None:
         self._now += by
@@ -77,8 +89,14 @@ class FakeServer:
         self.listed_twice: set[bytes] = set()
         """The message after each of these is shown under the same UIDL."""
         self.refused_login = ""
+        self.headers_refused = False
+        """Whether TOP is answered by -ERR."""
+        self.headers_cut: set[bytes] = set()
+        """The connection breaks when TOP asks for these."""
         self.refused: set[bytes] = set()
         """RETR of these is answered by -ERR."""
+        self.refused_with = "not this one"
+        """The words of that."""
         self.cut: set[bytes] = set()
         """The connection breaks in the middle of these, once."""
         self.quit_fails: CommandRefused | ConnectionLost | None = None
@@ -151,7 +169,7 @@ class FakeClient:
     def _octets(self, uidl: bytes, ceiling: int) -> Iterator[bytes]:
         self.say(f"RETR {uidl.decode()}", Phase.RETRIEVE)
         if uidl in self._server.refused:
-            raise CommandRefused("refused", phase=Phase.RETRIEVE, reply="not this one")
+            raise CommandRefused("refused", phase=Phase.RETRIEVE, reply=self._server.refused_with)
         octets = self._server.mail[uidl]
         for start in range(0, len(octets), _PIECE):
             if uidl in self._server.cut and start >= len(octets) // 2:
@@ -163,6 +181,15 @@ class FakeClient:
             yield octets[start : start + _PIECE]
         self._retrieved += 1
         self._server.on_retrieved(uidl)
+
+    def header(self, listed: Listed) -> bytes:
+        self.say(f"TOP {listed.uidl.decode()}", Phase.RETRIEVE)
+        if self._server.headers_refused:
+            raise CommandRefused("refused", phase=Phase.RETRIEVE, reply="no TOP here")
+        if listed.uidl in self._server.headers_cut:
+            raise self._break(Phase.RETRIEVE)
+        head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
+        return head + b"\r\n\r\n"
 
     def delete(self, permits: Sequence[DeletePermit]) -> int:
         uidls = [permit.uidl for permit in permits if permit.uidl in self._shown]

@@ -20,16 +20,18 @@ from session.fakes import FakeCredentials, FakeServer, HandClock
 class World:
     """`log` is what all polls logged."""
 
-    def __init__(self, home: Path, ledger: Ledger) -> None:
+    def __init__(self, home: Path, ledger: Ledger, clock: HandClock) -> None:
         self.home = home
         self.server = FakeServer()
         self.credentials = FakeCredentials()
-        self.clock = HandClock()
+        self.clock = clock
         self.stop = Event()
         self.progress: Progress = NobodyWatches()
         self.ledger = ledger
         self.log: list[structlog.typing.EventDict] = []
         self.configure()
+        self.began = clock.next
+        """When the first poll begins."""
 
     def configure(self, **keys: object) -> None:
         usual = {

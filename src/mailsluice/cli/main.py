@@ -28,6 +28,8 @@ COMMANDS = {
     "poll": "Poll all mailboxes, or those named, once.",
     "status": "Each mailbox: last success, next poll, stored, waiting, errors.",
     "secret": "Put secrets into the keyring, list and delete them.",
+    "quarantine": "List, show and retry the messages that could not be fetched.",
+    "seen": "Mark what is on the server as seen, or settle a renumbered mailbox.",
     "config": "Check the configuration; print its schema or an example.",
     "demo": "A simulated Exchange Online and a poll of it, on this machine.",
 }

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
@@ -55,21 +56,14 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as
     """Poll all mailboxes, or those named, once. The exit code is that of the worst."""
     config = settings.config()
     log.configure(config.log.level, config.log.format)
-    chosen = _choose(config, mailboxes)
+    named = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
     if dry_run:
-        _preview(config, chosen, as_json=as_json)
+        _preview(config, named, as_json=as_json)
     else:
-        _poll(config, chosen, as_json=as_json)
+        _poll(config, named, as_json=as_json)
 
 
-def _choose(config: Config, names: tuple[str, ...]) -> list[Mailbox]:
-    for name in names:
-        if name not in config.mailboxes:
-            raise click.UsageError(f"no mailbox {name!r}; there are: {', '.join(config.mailboxes)}")
-    return [config.mailboxes[name] for name in dict.fromkeys(names or config.mailboxes)]
-
-
-def _poll(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
+def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     screen = Console(stderr=True)
     with (
         Progress(
@@ -83,7 +77,7 @@ def _poll(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
         ) as progress,
         Service(config, progress=_Bars(progress)) as service,
     ):
-        polls = service.round(chosen, Signals())
+        polls = service.round(mailboxes, Signals())
     reports = [asdict(polled.report) for polled in polls]
     if as_json:
         click.echo(json.dumps(reports, indent=2, default=datetime.isoformat))
@@ -100,11 +94,11 @@ def _show(reports: list[dict[str, object]]) -> None:
     Console().print(table)
 
 
-def _preview(config: Config, chosen: list[Mailbox], *, as_json: bool) -> None:
+def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     plans: dict[str, list[dict[str, object]]] = {}
     exit_codes = []
     with _ledger_to_look_at(config.service.state_dir) as ledger, Service(config, ledger=ledger) as service:
-        for mailbox in chosen:
+        for mailbox in mailboxes:
             try:
                 plans[mailbox.name] = _decisions(service.preview(mailbox))
             except MailsluiceError as error:

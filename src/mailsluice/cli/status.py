@@ -50,6 +50,7 @@ def _row(mailbox: Mailbox, report: MailboxReport | None) -> dict[str, object]:
         "next_poll": report.next_poll if report else None,
         "stored": report.total_stored if report else 0,
         "waiting": last.waiting if last else 0,
+        "quarantined": report.quarantined if report else 0,
         "failures": report.failures if report else 0,
         "outcome": last.outcome if last else "never polled",
         "error": report.last_error if report and report.failures else "",
@@ -65,6 +66,8 @@ def _show(rows: list[dict[str, object]], now: datetime) -> None:
     for row in rows:
         if row["error"]:
             console.print(Text(f"{row['mailbox']}: {printable(str(row['error']))}"))
+        if row["quarantined"]:
+            console.print(f"{row['mailbox']}: {row['quarantined']} in quarantine, see `quarantine list`")
 
 
 def _cell(value: object, now: datetime) -> Text:

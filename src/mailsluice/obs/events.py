@@ -35,6 +35,9 @@ MESSAGE_OVERSIZE = "message oversize"
 MESSAGE_REFUSED = "message refused"
 """The server lists a message but does not hand it out; the next poll asks again."""
 
+MESSAGE_QUARANTINED = "message quarantined"
+"""A message could not be fetched several polls in a row; it stays on the server, and this is said once."""
+
 UIDL_AMBIGUOUS = "uidl ambiguous"
 """Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7)."""
 

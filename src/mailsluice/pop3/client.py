@@ -31,6 +31,8 @@ _LONGEST_CAPABILITIES = 64 * 1024
 _LONGEST_LISTING = 8 * 1024 * 1024
 """Octets of a UIDL or LIST body: more than 100,000 messages with the longest UIDLs that RFC 1939 allows, and
 half a million with Exchange Online's. A listing takes some thirty times its octets once it is parsed."""
+_LONGEST_HEADER = 1024 * 1024
+"""Octets of TOP's answer: a server that takes no notice of the number of lines sends the whole message."""
 _LISTING_REMEDY = (
     "move old mail out of the inbox: a listing may be of 100,000 messages at least, not of any number"
 )
@@ -161,6 +163,14 @@ class Client:
         return retrieve(
             self._channel, messages, ceiling=ceiling, deadlines=self._deadlines, ahead=self._pipelining
         )
+
+    def header(self, listed: Listed) -> bytes:
+        """A message's header alone (TOP, which is optional: RFC 1939 §7). Raises CommandRefused."""
+        self._begin(self._deadlines.retrieve)
+        answer = self._channel.ask(c.Top(listed.number, 0))
+        if isinstance(answer, Refused):
+            raise self._channel.refusal(answer)
+        return self._channel.body(_LONGEST_HEADER)
 
     def delete(self, permits: Sequence[DeletePermit]) -> int:
         """Mark these for deletion at QUIT; the number the server agreed to.

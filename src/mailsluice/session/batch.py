@@ -6,15 +6,16 @@ to fetch (that is `policy`) nor touch a file or the wire itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
 import structlog
 
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, SinkError
+from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, SinkError
 from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
+from mailsluice.session import quarantine
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch
 
@@ -48,28 +49,37 @@ def deliver(messages: Sequence[Listed], session: Session) -> None:
     error is raised after that. Raises what the ports raise.
     """
     key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
+    errors: dict[Listed, MailsluiceError] = {}
     with sink.batch() as batch:
-        failure = _receive(messages, batch, session)
+        failure = _receive(messages, batch, errors, session)
         staged = batch.stage()
-    ledger.record(key, staged, sink.spec, session.parts.clock.now())
+    ledger.record(key, staged, sink.spec, ledger.now())
     stored = sink.publish(staged)
-    permits = ledger.commit(key, stored, session.parts.clock.now())
+    permits = ledger.commit(key, stored, ledger.now())
     session.tally.stored += len(permits)
+    quarantine.count(errors, len(staged), session)
     if failure is not None:
         raise failure
     if session.mailbox.leave_on_server is False:
         session.tally.deleted += session.client.delete(permits)
 
 
-def _receive(messages: Sequence[Listed], batch: Batch, session: Session) -> MailsluiceError | None:
-    """Fill the batch; the error that cut it short, if one did.
+def _receive(
+    messages: Sequence[Listed], batch: Batch, errors: dict[Listed, MailsluiceError], session: Session
+) -> MailsluiceError | None:
+    """Fill the batch; the error that cut it short, if one did. What failed with a message is put in `errors`.
 
     When the disk fails, what is still under way from the server is not worth waiting for.
     """
     try:
         with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
             for arrival in arrivals:
-                _add(arrival, batch, session)
+                try:
+                    _add(arrival, batch, session)
+                except ServerError as error:
+                    errors[arrival.listed] = error
+                    if not isinstance(error, CommandRefused):
+                        raise
                 if session.parts.stop.is_set():
                     break
     except MailsluiceError as error:
@@ -87,22 +97,26 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> None:
     except CommandRefused as refusal:
         tally.refused += 1
         _log.warning(events.MESSAGE_REFUSED, uidl=uidl_text(listed.uidl), reply=refusal.reply)
-        return
+        raise
     except MessageTooLarge as error:
-        note_oversize(listed, error.octets, session.mailbox, session.parts)
+        note_oversize({listed: error.octets}, session.mailbox, session.parts)
         raise
     tally.fetched += 1
     tally.octets += octets
     session.parts.progress.arrived(session.mailbox.name, octets)
 
 
-def note_oversize(listed: Listed, octets: int, mailbox: Mailbox, parts: Parts) -> None:
-    """Report, once, that a message stays on the server because it is larger than `max_message`."""
-    parts.ledger.note_oversize(mailbox.key, listed.uidl, octets, parts.clock.now())
-    _log.warning(
-        events.MESSAGE_OVERSIZE,
-        uidl=uidl_text(listed.uidl),
-        octets=octets,
-        max_message=mailbox.max_message,
-        remedy="raise max_message to fetch it; until then it stays on the server",
-    )
+def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, parts: Parts) -> None:
+    """Report, once, that these messages stay on the server because they are larger than `max_message`."""
+    if not octets:
+        return
+    sizes = {listed.uidl: size for listed, size in octets.items()}
+    parts.ledger.note_oversize(mailbox.key, sizes, parts.ledger.now())
+    for uidl, size in sizes.items():
+        _log.warning(
+            events.MESSAGE_OVERSIZE,
+            uidl=uidl_text(uidl),
+            octets=size,
+            max_message=mailbox.max_message,
+            remedy="raise max_message to fetch it; until then it stays on the server",
+        )

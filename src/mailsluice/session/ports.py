@@ -13,7 +13,17 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mailsluice.config.models import Mailbox
-from mailsluice.model import DeletePermit, Known, Listed, Login, MailboxKey, SessionReport, Staged, Stored
+from mailsluice.model import (
+    DeletePermit,
+    Known,
+    Listed,
+    Login,
+    MailboxKey,
+    SessionReport,
+    Setback,
+    Staged,
+    Stored,
+)
 
 
 class Credentials(Protocol):
@@ -75,6 +85,10 @@ class Client(Protocol):
         `ceiling` is the most octets one message may have. Closing the iterator early reads away what
         was asked ahead, so that the session can go on.
         """
+        ...
+
+    def header(self, listed: Listed) -> bytes:
+        """A message's header alone. Raises CommandRefused where the server does not tell it."""
         ...
 
     def delete(self, permits: Sequence[DeletePermit]) -> int:
@@ -156,7 +170,14 @@ class Sink(Protocol):
 
 
 class Ledger(Protocol):
-    """STATE: what is known of every message. Every method raises LedgerError."""
+    """STATE: what is known of every message. Every method raises LedgerError.
+
+    Its times are by a clock of its own, `now`.
+    """
+
+    def now(self) -> datetime:
+        """What ages are measured by: no setting of the machine's clock moves it."""
+        ...
 
     def lock(self, key: MailboxKey) -> AbstractContextManager[None]:
         """Hold this mailbox against every other process and thread. Raises MailboxLocked at once."""
@@ -185,12 +206,42 @@ class Ledger(Protocol):
     def confirm(self, key: MailboxKey, listed: Collection[bytes], now: datetime) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 
-        Rows gone for longer than the grace period are pruned.
+        Rows gone for longer than the grace period are pruned, setbacks absent from it at once.
         """
         ...
 
-    def note_oversize(self, key: MailboxKey, uidl: bytes, octets: int, now: datetime) -> None:
-        """Remember that this message was larger than `max_message`, so that it is reported once."""
+    def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
+        """What the headers of stored messages are known again by (`header.identity`), by UIDL."""
+        ...
+
+    def settle(
+        self,
+        key: MailboxKey,
+        renamed: Mapping[bytes, Listed],
+        gone: Collection[bytes],
+        gone_since: datetime,
+    ) -> None:
+        """Put new UIDLs in the place of old ones, and note those that are gone, since when; in one commit."""
+        ...
+
+    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> None:
+        """Remember that these are never to be fetched nor deleted."""
+        ...
+
+    def note_oversize(self, key: MailboxKey, octets: Mapping[bytes, int], now: datetime) -> None:
+        """Remember that these messages, by UIDL, were larger than `max_message`, so as to report it once."""
+        ...
+
+    def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:
+        """Every message that could not be fetched when last tried, by UIDL."""
+        ...
+
+    def note_setbacks(self, key: MailboxKey, errors: Mapping[Listed, str], now: datetime) -> Sequence[Listed]:
+        """Count one more failure of each; those that are in quarantine by that. A commit ends the count."""
+        ...
+
+    def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
+        """Keep what the server told of a message in quarantine."""
         ...
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:

@@ -23,7 +23,7 @@ def recover(key: MailboxKey, sink: Sink, parts: Parts) -> None:
     """
     for spec, staged in parts.ledger.half_done(key).items():
         place = sink if spec == sink.spec else parts.sink_at(spec, key)
-        parts.ledger.commit(key, place.publish(staged), parts.clock.now())
+        parts.ledger.commit(key, place.publish(staged), parts.ledger.now())
         place.sweep()
         _log.warning(events.ROLLED_FORWARD, sink=spec, names=[message.name for message in staged])
     swept = sink.sweep()

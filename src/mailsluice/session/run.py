@@ -5,14 +5,25 @@ Owns the order of the steps. Must never do I/O of its own: every effect is behin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import Bug, LedgerError, LoginRefused, MailsluiceError, ServerError, Stopped
-from mailsluice.model import Login, uidl_text
+from mailsluice.errors import (
+    Bug,
+    LedgerError,
+    LoginRefused,
+    MailboxRenumbered,
+    MailsluiceError,
+    ServerError,
+    Stopped,
+)
+from mailsluice.model import Listed, Login, uidl_text
 from mailsluice.obs import events
 from mailsluice.policy import Action, Plan, Reason
+from mailsluice.session import quarantine
 from mailsluice.session.batch import batches, deliver, note_oversize
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Client
@@ -48,11 +59,13 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
     with parts.connect(mailbox) as client:
         session = Session(mailbox, client, sink, parts, tally)
         _authenticate(session, login)
-        plan = _plan(session)
+        listing = client.listing()
+        plan = _plan(listing, session)
         for messages in batches(plan.to(Action.FETCH)):
             if session.ending:
                 break
             deliver(messages, session)
+        quarantine.describe(listing, session)
         _delete_stored(plan, session)
         _quit(client)
     if parts.stop.is_set() and tally.waiting:
@@ -66,7 +79,7 @@ def preview(mailbox: Mailbox, parts: Parts) -> Plan:
         client.authenticate(mailbox.address, login)
         listing = client.listing()
         client.quit()
-    return policy.plan(listing, parts.ledger.known(mailbox.key), mailbox, parts.clock.now())
+    return _decide(listing, mailbox, parts)
 
 
 def _authenticate(session: Session, login: Login) -> None:
@@ -77,17 +90,31 @@ def _authenticate(session: Session, login: Login) -> None:
         raise
 
 
-def _plan(session: Session) -> Plan:
+def _decide(listing: Sequence[Listed], mailbox: Mailbox, parts: Parts) -> Plan:
+    """The plan. Raises MailboxRenumbered where making one would fetch everything a second time."""
+    ledger = parts.ledger
+    known, setbacks, now = ledger.known(mailbox.key), ledger.setbacks(mailbox.key), ledger.now()
+    found = policy.renumbering(listing, known, setbacks, mailbox, now)
+    if found is None:
+        return policy.plan(listing, known, setbacks, mailbox, now)
+    name = mailbox.name
+    raise MailboxRenumbered(
+        f"of {found.known} messages known of {mailbox.address} {len(found.vanished)} vanished from its "
+        f"listing and {len(found.new)} unknown ones appeared: it looks as if the mailbox was moved, "
+        "so nothing is fetched",
+        remedy=f"if they are the same messages, run `mailsluice seen {name} --adopt`: it knows them by their "
+        f"headers; if they are new, or to have them all again, run `mailsluice seen {name} --fetch`",
+    )
+
+
+def _plan(listing: Sequence[Listed], session: Session) -> Plan:
     mailbox, parts, tally = session.mailbox, session.parts, session.tally
-    listing = session.client.listing()
-    now = parts.clock.now()
-    plan = policy.plan(listing, parts.ledger.known(mailbox.key), mailbox, now)
-    parts.ledger.confirm(mailbox.key, plan.recognised, now)
     tally.listed = len(listing)
+    plan = _decide(listing, mailbox, parts)
+    parts.ledger.confirm(mailbox.key, plan.recognised, parts.ledger.now())
     tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
     parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
-    for listed in plan.because(Reason.TOO_LARGE):
-        note_oversize(listed, listed.size or 0, mailbox, parts)
+    note_oversize({listed: listed.size or 0 for listed in plan.because(Reason.TOO_LARGE)}, mailbox, parts)
     for listed in plan.because(Reason.REUSED):
         _log.warning(events.UIDL_REUSED, uidl=uidl_text(listed.uidl))
     for listed in plan.because(Reason.CHANGED):

@@ -1,0 +1,117 @@
+"""`mailsluice quarantine`: the messages that could not be fetched and were set aside.
+
+Owns how they are shown and named: by mailbox, and UIDL as `list` prints it. Must never delete a message: they
+stay on the server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mailsluice.cli.choice import chosen
+from mailsluice.cli.main import Settings
+from mailsluice.config.models import Config, Mailbox
+from mailsluice.header import describe
+from mailsluice.ledger.database import FILE
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import Setback, uidl_text
+from mailsluice.obs.clean import presentable, printable
+
+_COLUMNS = ("mailbox", "uidl", "octets", "since", "subject", "error")
+
+
+@click.group()
+def command() -> None:
+    """List, show and retry the messages that could not be fetched and stay on the server."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_(settings: Settings, *, as_json: bool) -> None:
+    """List what is in quarantine, of all mailboxes."""
+    config = settings.config()
+    rows = [
+        _row(mailbox, uidl, setback)
+        for mailbox in config.mailboxes.values()
+        for uidl, setback in _quarantined(config, mailbox)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
+        return
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(printable(str(row[column]))) for column in _COLUMNS))
+    Console(soft_wrap=True, highlight=False).print(table if rows else "Nothing is in quarantine.")
+
+
+@command.command()
+@click.argument("mailbox")
+@click.argument("uidl")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
+    """Show why a message is in quarantine, and its header as far as the server tells it."""
+    config = settings.config()
+    found = [each for each in _quarantined(config, chosen(config, mailbox)) if _named(each[0]) == uidl]
+    if not found:
+        raise click.UsageError(
+            f"{uidl!r} of {mailbox} is not in quarantine; see `mailsluice quarantine list`"
+        )
+    for each, setback in found:
+        row = _row(config.mailboxes[mailbox], each, setback)
+        header = (setback.header or b"").decode("utf-8", "replace")
+        if as_json:
+            click.echo(json.dumps(row | {"header": header}, indent=2, default=datetime.isoformat))
+        else:
+            click.echo(printable(f"{row['error']}"))
+            click.echo(presentable(header) or "The server does not tell its header.")
+
+
+@command.command()
+@click.argument("mailbox")
+@click.argument("uidls", metavar="[UIDL]...", nargs=-1)
+@click.pass_obj
+def retry(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
+    """Let the next poll try all of a mailbox's messages in quarantine again, or those named."""
+    config = settings.config()
+    box = chosen(config, mailbox)
+    found = [uidl for uidl, _ in _quarantined(config, box) if not uidls or _named(uidl) in uidls]
+    if found:
+        with Ledger(config.service.state_dir) as ledger:
+            ledger.retry(box.key, found)
+    click.echo(f"{len(found)} of {mailbox} will be tried again by the next poll")
+
+
+def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Setback]]:
+    if not (config.service.state_dir / FILE).exists():
+        return
+    with Ledger(config.service.state_dir, read_only=True) as ledger:
+        for uidl, setback in ledger.setbacks(mailbox.key).items():
+            if setback.quarantined:
+                yield uidl, setback
+
+
+def _named(uidl: bytes) -> str:
+    """A UIDL as it can be printed, and typed."""
+    return printable(uidl_text(uidl))
+
+
+def _row(mailbox: Mailbox, uidl: bytes, setback: Setback) -> dict[str, object]:
+    return {
+        "mailbox": mailbox.name,
+        "uidl": _named(uidl),
+        "octets": setback.listed_size,
+        "since": setback.since.replace(microsecond=0),
+        "failures": setback.failures,
+        "error": setback.error,
+        **dict.fromkeys(("message_id", "subject", "from", "to", "date"), ""),
+        **describe(setback.header or b""),
+    }

@@ -1,0 +1,50 @@
+"""`mailsluice seen`: what is on the server is known already, in one way or another.
+
+Owns how the ways are asked for and what came of them is told.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from mailsluice.cli.choice import chosen
+from mailsluice.cli.main import Settings
+from mailsluice.daemon import Service
+from mailsluice.obs import log
+from mailsluice.session.seen import Settled, Way
+
+
+@click.command()
+@click.argument("mailbox")
+@click.option("--adopt", "way", flag_value=Way.ADOPT.name, help="They are the same messages under new UIDLs.")
+@click.option("--fetch", "way", flag_value=Way.FETCH.name, help="They are new, or all to be had once more.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(settings: Settings, mailbox: str, way: str | None, *, as_json: bool) -> None:
+    """Mark what is on the server now as seen, so that it is never fetched and never deleted.
+
+    With --adopt or --fetch: settle a mailbox whose messages were renumbered. Nothing is fetched or deleted by
+    this command itself.
+    """
+    config = settings.config()
+    log.configure(config.log.level, config.log.format)
+    with Service(config) as service:
+        settled = service.settle(chosen(config, mailbox), Way[way] if way else Way.MARK)
+    if as_json:
+        click.echo(json.dumps({"mailbox": mailbox, **asdict(settled)}))
+    else:
+        click.echo(f"{mailbox}: {_told(settled, marking=way is None)}")
+
+
+def _told(settled: Settled, *, marking: bool) -> str:
+    if marking:
+        return f"{settled.marked} messages are marked as seen"
+    parts = [f"{settled.new} messages are new: the next poll fetches them", f"{settled.gone} are gone"]
+    if settled.adopted:
+        parts.insert(0, f"{settled.adopted} messages are known under their new UIDLs")
+    if settled.untold:
+        parts.append(f"of the new ones {settled.untold} have no telling header, and may be known ones")
+    return "; ".join(parts)

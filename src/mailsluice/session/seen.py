@@ -1,0 +1,104 @@
+"""Seen: what an administrator says of the messages on the server, instead of fetching them.
+
+Owns the ways on for a mailbox that was renumbered, and the marking of old mail. Must never fetch or delete
+a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from mailsluice import policy
+from mailsluice.config.models import Mailbox
+from mailsluice.errors import CommandRefused
+from mailsluice.header import identity
+from mailsluice.model import Known, Listed
+from mailsluice.session.parts import Parts
+from mailsluice.session.ports import Client
+
+
+class Way(Enum):
+    """What is to become of messages that are on the server and not known."""
+
+    MARK = "never fetch them"
+    ADOPT = "find out which of them are known under another UIDL; fetch the rest"
+    FETCH = "fetch them all"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a mailbox was settled, in numbers of messages.
+
+    `marked`: never to be fetched. `adopted`: known by header under a new UIDL. `new`: to be fetched by the
+    next poll. `gone`: not on the server any more. `untold`: of `new`, those whose header the server or its
+    sender kept to themselves.
+    """
+
+    marked: int = 0
+    adopted: int = 0
+    new: int = 0
+    gone: int = 0
+    untold: int = 0
+
+
+def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
+    """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""
+    key, ledger = mailbox.key, parts.ledger
+    with ledger.lock(key), _opened(mailbox, parts) as client:
+        listing = client.listing()
+        known = ledger.known(key)
+        unknown = [listed for listed in listing if not policy.is_familiar(listed, known.get(listed.uidl))]
+        missing = _missing(listing, known)
+        if way is Way.MARK:
+            ledger.mark_seen(key, unknown, ledger.now())
+            return Settled(marked=len(unknown))
+        headers = _headers(unknown, client) if way is Way.ADOPT else {}
+        renamed = _matched(headers, missing, ledger.identities(key))
+        gone = [uidl for uidl in missing if uidl not in renamed]
+        # As if they had gone some time ago, or the next poll would take them for just vanished.
+        ledger.settle(key, renamed, gone, ledger.now() - policy.RECENTLY)
+        client.quit()
+    untold = len(unknown) - len(headers) if way is Way.ADOPT else 0
+    return Settled(0, len(renamed), len(unknown) - len(renamed), len(gone), untold)
+
+
+@contextmanager
+def _opened(mailbox: Mailbox, parts: Parts) -> Iterator[Client]:
+    login = parts.credentials.login(mailbox)
+    with parts.connect(mailbox) as client:
+        client.authenticate(mailbox.address, login)
+        yield client
+
+
+def _missing(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[bytes]:
+    """What the ledger has and the listing has not, or has in the place of another message."""
+    there = {listed.uidl for listed in listing if policy.is_familiar(listed, known.get(listed.uidl))}
+    return [uidl for uidl, row in known.items() if uidl not in there and row.state in policy.ON_RECORD]
+
+
+def _headers(messages: Sequence[Listed], client: Client) -> dict[Listed, bytes]:
+    """The identity of each message whose header the server tells and says enough."""
+    told = {}
+    for listed in messages:
+        try:
+            header = client.header(listed)
+        except CommandRefused:
+            continue
+        who = identity(header)
+        if who is not None:
+            told[listed] = who
+    return told
+
+
+def _matched(
+    told: Mapping[Listed, bytes], missing: Sequence[bytes], identities: Mapping[bytes, bytes]
+) -> dict[bytes, Listed]:
+    """For each missing message the listed one that is the same; copies of one are matched one by one."""
+    waiting: dict[bytes, list[bytes]] = {}
+    for uidl in missing:
+        if uidl in identities:
+            waiting.setdefault(identities[uidl], []).append(uidl)
+    return {waiting[who].pop(): listed for listed, who in told.items() if waiting.get(who)}

@@ -1,0 +1,105 @@
+"""What `quarantine` shows of what the ledger has."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mailsluice.cli.main import Settings
+from mailsluice.cli.quarantine import command
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import TRIES, Listed, MailboxKey
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = MailboxKey("pop.example", "a@acme.example")
+HEADER = b"From: Ann <ann@x>\r\nSubject: Invoice \x1b[2J 7\r\n\r\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "mailsluice.toml"
+    path.write_text(f"""
+service.state_dir = "{tmp_path}/state"
+credentials.c = {{ kind = "command", command = ["/bin/true"] }}
+[mailboxes.a]
+address = "a@acme.example"
+host = "pop.example"
+credential = "c"
+sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
+""")
+    return path
+
+
+@pytest.fixture
+def filled(config: Path) -> Path:
+    with Ledger(config.parent / "state") as ledger:
+        for _ in range(TRIES):
+            ledger.note_setbacks(KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, NOW)
+            ledger.note_setbacks(KEY, {Listed(2, b"\xff\x07", 20): "lost"}, NOW)
+        ledger.note_setbacks(KEY, {Listed(3, b"u3", 30): "only once"}, NOW)
+        ledger.note_header(KEY, b"u1", HEADER)
+    return config
+
+
+def run(config: Path, *arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "300"}).invoke(command, arguments, obj=Settings(config))
+
+
+def test_before_the_first_poll_nothing_is_in_quarantine(config: Path) -> None:
+    assert "Nothing is in quarantine" in run(config, "list").output
+    assert not (config.parent / "state").exists()
+
+
+def test_the_list_has_what_was_set_aside_and_nothing_else(filled: Path) -> None:
+    rows = json.loads(run(filled, "list", "--json").output)
+
+    assert {(row["mailbox"], row["uidl"], row["octets"]) for row in rows} == {
+        ("a", "u1", 10),
+        ("a", r"\xff\x07", 20),
+    }
+    assert {row["since"] for row in rows} == {"2026-03-01T12:00:00+00:00"}
+
+
+def test_the_list_names_subject_and_error(filled: Path) -> None:
+    shown = run(filled, "list").output
+
+    assert "Invoice" in shown
+    assert "refused" in shown
+
+
+def test_no_terminal_obeys_what_is_shown(filled: Path) -> None:
+    for arguments in (["list"], ["list", "--json"], ["show", "a", "u1"], ["show", "a", "u1", "--json"]):
+        assert "\x1b" not in run(filled, *arguments).output
+
+
+def test_a_message_is_shown_with_its_error_and_its_header(filled: Path) -> None:
+    shown = run(filled, "show", "a", "u1").output.splitlines()
+
+    assert shown[0].startswith("refused")
+    assert "From: Ann <ann@x>" in shown
+
+
+def test_a_message_without_a_header_is_shown_all_the_same(filled: Path) -> None:
+    assert "does not tell its header" in run(filled, "show", "a", r"\xff\x07").output
+
+
+@pytest.mark.parametrize("arguments", [["show", "a", "u3"], ["show", "b", "u1"], ["retry", "b"]])
+def test_what_is_not_there_is_an_error_that_says_so(filled: Path, arguments: list[str]) -> None:
+    result = run(filled, *arguments)
+
+    assert result.exit_code == 2
+    assert "not in quarantine" in result.output or "there are: a" in result.output
+
+
+@pytest.mark.parametrize(("named", "left"), [([], {b"u3"}), (["u1"], {b"u3", b"\xff\x07"})])
+def test_retry_lets_all_or_those_named_be_tried_again(
+    filled: Path, named: list[str], left: set[bytes]
+) -> None:
+    assert run(filled, "retry", "a", *named).exit_code == 0
+
+    with Ledger(filled.parent / "state", read_only=True) as ledger:
+        assert set(ledger.setbacks(KEY)) == left

@@ -1,0 +1,206 @@
+"""A message that cannot be fetched: tried, counted, and set aside."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mailsluice.errors import (
+    CommandRefused,
+    ConnectionLost,
+    MailsluiceError,
+    MessageTooLarge,
+    Phase,
+    SinkError,
+    Stopped,
+)
+from mailsluice.model import Setback
+from mailsluice.obs import events
+from mailsluice.session.quarantine import MANY, speaks_against_message
+from session.world import World
+
+ONE, POISON, THREE = (b"Subject: %d\r\n\r\nbody of message %d\r\n" % (n, n) for n in (1, 2, 3))
+
+
+@pytest.fixture
+def poisoned(world: World) -> World:
+    world.deliver(ONE, POISON, THREE)
+    world.server.refused = {b"u2"}
+    return world
+
+
+def setback(world: World, uidl: bytes = b"u2") -> Setback:
+    return world.ledger.setbacks(world.mailbox.key)[uidl]
+
+
+def test_a_message_refused_three_polls_in_a_row_is_tried_no_more_and_stays_on_the_server(
+    poisoned: World,
+) -> None:
+    assert [poisoned.outcome() for _ in range(4)] == [("messages-refused", 75)] * 3 + [("ok", 0)]
+    assert poisoned.server.count("RETR u2") == 3
+    assert poisoned.server.mail == {b"u2": POISON}
+    assert poisoned.stored() == [ONE, THREE]
+
+
+def test_a_message_that_ends_the_session_three_polls_in_a_row_is_quarantined_and_the_mailbox_goes_on(
+    world: World,
+) -> None:
+    world.deliver(POISON, ONE, THREE)
+    outcomes = []
+    for _ in range(4):
+        world.server.cut = {b"u1"}
+        outcomes.append(world.outcome()[0])
+
+    assert outcomes == ["connection-lost"] * 3 + ["ok"]
+    assert world.stored() == [ONE, THREE]
+    assert world.server.mail == {b"u1": POISON}
+
+
+def test_before_the_last_try_of_a_message_that_ends_the_session_all_others_are_fetched(world: World) -> None:
+    world.deliver(POISON, ONE, THREE)
+    for _ in range(3):
+        world.server.cut = {b"u1"}
+        world.poll()
+
+    assert world.server.said[-3:] == ["RETR u2", "RETR u3", "RETR u1"]
+
+
+def test_it_is_reported_once_with_its_error_and_what_to_do(poisoned: World) -> None:
+    for _ in range(5):
+        poisoned.poll()
+
+    (report,) = poisoned.logged(events.MESSAGE_QUARANTINED)
+    assert (report["uidl"], report["octets"], report["error"]) == ("u2", len(POISON), "refused")
+    assert "quarantine list" in report["remedy"]
+
+
+def test_status_counts_it(poisoned: World) -> None:
+    for _ in range(3):
+        poisoned.poll()
+
+    assert poisoned.ledger.reports()[poisoned.mailbox.key].quarantined == 1
+
+
+def test_its_header_is_kept_and_asked_for_once(poisoned: World) -> None:
+    for _ in range(5):
+        poisoned.poll()
+
+    assert setback(poisoned).header == b"Subject: 2\r\n\r\n"
+    assert poisoned.server.count("TOP u2") == 1
+
+
+def test_a_server_that_tells_no_header_is_asked_once(poisoned: World) -> None:
+    poisoned.server.headers_refused = True
+    for _ in range(5):
+        poisoned.poll()
+
+    assert setback(poisoned).header == b""
+    assert poisoned.server.count("TOP u2") == 1
+
+
+def test_a_header_that_ends_the_session_ends_no_other(poisoned: World) -> None:
+    for _ in range(2):
+        poisoned.poll()
+    poisoned.server.headers_cut = {b"u2"}
+
+    assert [poisoned.outcome()[0] for _ in range(2)] == ["connection-lost", "ok"]
+
+
+def test_a_message_that_comes_at_last_is_stored_and_its_failures_forgotten(poisoned: World) -> None:
+    poisoned.poll()
+    poisoned.poll()
+    poisoned.server.refused = set()
+    poisoned.poll()
+
+    assert poisoned.stored() == [ONE, THREE, POISON]
+    assert poisoned.ledger.setbacks(poisoned.mailbox.key) == {}
+
+
+def test_two_failures_a_success_and_two_failures_more_are_not_three_in_a_row(poisoned: World) -> None:
+    poisoned.configure(leave_on_server=True)
+    poisoned.poll()
+    poisoned.poll()
+    poisoned.server.refused = set()
+    poisoned.poll()
+
+    assert poisoned.ledger.setbacks(poisoned.mailbox.key) == {}
+
+
+def test_what_is_tried_again_has_three_tries(poisoned: World) -> None:
+    for _ in range(3):
+        poisoned.poll()
+    assert poisoned.ledger.retry(poisoned.mailbox.key, [b"u2"]) == 1
+
+    assert [poisoned.outcome()[0] for _ in range(4)] == ["messages-refused"] * 3 + ["ok"]
+
+
+def test_another_message_under_its_uidl_is_fetched(poisoned: World) -> None:
+    for _ in range(3):
+        poisoned.poll()
+    poisoned.server.refused = set()
+    poisoned.server.mail[b"u2"] = b"Subject: of another size\r\n\r\nand another body\r\n"
+    poisoned.poll()
+
+    assert poisoned.server.mail == {}
+
+
+def test_a_message_that_is_not_on_the_server_any_more_is_forgotten(poisoned: World) -> None:
+    for _ in range(3):
+        poisoned.poll()
+    del poisoned.server.mail[b"u2"]
+    poisoned.poll()
+
+    assert poisoned.ledger.setbacks(poisoned.mailbox.key) == {}
+
+
+def test_messages_in_quarantine_take_no_part_of_what_a_poll_fetches(world: World) -> None:
+    world.configure(max_per_poll=2)
+    world.server.refused = set(world.deliver(ONE, POISON))
+    for _ in range(3):
+        world.poll()
+    world.deliver(THREE)
+    world.poll()
+
+    assert world.stored() == [THREE]
+
+
+def test_a_server_that_hands_out_nothing_at_all_does_not_fill_the_quarantine(world: World) -> None:
+    world.server.refused = set(world.deliver(*[ONE] * (MANY + 1)))
+    for _ in range(4):
+        assert world.outcome() == ("messages-refused", 75)
+
+    assert world.ledger.setbacks(world.mailbox.key) == {}
+
+
+def test_a_refusal_that_passes_by_itself_is_not_counted(poisoned: World) -> None:
+    poisoned.server.refused_with = "Server Unavailable. 21"
+    for _ in range(4):
+        poisoned.poll()
+
+    assert poisoned.server.count("RETR u2") == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (CommandRefused("", phase=Phase.RETRIEVE, reply="no such message"), True),
+        (CommandRefused("", phase=Phase.RETRIEVE, reply="[SYS/TEMP] later"), False),
+        (ConnectionLost("", phase=Phase.RETRIEVE), True),
+        (MessageTooLarge("", octets=1), False),
+        (SinkError(""), False),
+        (Stopped(""), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_some_errors_speak_against_a_message(error: MailsluiceError, expected: bool) -> None:
+    assert speaks_against_message(error) is expected
+
+
+def test_an_age_in_quarantine_makes_nothing_deleted(poisoned: World) -> None:
+    for _ in range(3):
+        poisoned.poll()
+    poisoned.clock.advance(timedelta(days=400))
+    poisoned.poll()
+
+    assert poisoned.server.mail == {b"u2": POISON}

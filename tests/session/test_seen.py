@@ -1,0 +1,207 @@
+"""A mailbox whose messages were renumbered: polling stops, and an administrator says how it goes on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mailsluice.errors import MailboxLocked, MailboxRenumbered
+from mailsluice.model import State
+from mailsluice.session.run import preview
+from mailsluice.session.seen import Settled, Way, settle
+from session.world import World
+
+LETTERS = [
+    b"Message-ID: <%d@x>\r\nDate: Mon, 1 Jun 2026 10:00:0%d +0000\r\nFrom: ann@x\r\n\r\nletter %d\r\n"
+    % (n, n, n)
+    for n in range(6)
+]
+
+
+@pytest.fixture
+def kept(world: World) -> World:
+    world.configure(leave_on_server=True)
+    world.deliver(*LETTERS)
+    assert world.outcome() == ("ok", 0)
+    return world
+
+
+def renumber(world: World) -> None:
+    world.server.mail = {b"new-" + uidl: octets for uidl, octets in world.server.mail.items()}
+
+
+def states(world: World) -> dict[bytes, State]:
+    return {uidl: known.state for uidl, known in world.ledger.known(world.mailbox.key).items()}
+
+
+def test_a_renumbered_mailbox_is_not_fetched_again(kept: World) -> None:
+    renumber(kept)
+
+    assert [kept.outcome() for _ in range(3)] == [("mailbox-renumbered", 75)] * 3
+    assert not [said for said in kept.server.said if said.startswith("RETR new-")]
+    assert kept.stored() == LETTERS
+
+
+def test_the_report_names_both_ways_on(kept: World) -> None:
+    renumber(kept)
+
+    detail = kept.poll().report.detail
+    assert "mailsluice seen invoices --adopt" in detail
+    assert "mailsluice seen invoices --fetch" in detail
+    assert "of 6 messages" in detail
+
+
+def test_a_preview_says_so_too(kept: World) -> None:
+    renumber(kept)
+
+    with pytest.raises(MailboxRenumbered, match="vanished"):
+        preview(kept.mailbox, kept.parts)
+
+
+def test_a_mailbox_that_gets_its_old_numbers_back_goes_on_by_itself(kept: World) -> None:
+    before = dict(kept.server.mail)
+    renumber(kept)
+    kept.poll()
+    kept.server.mail = before
+
+    assert kept.outcome() == ("ok", 0)
+    assert kept.stored() == LETTERS
+
+
+def test_an_empty_listing_before_does_not_hide_it(kept: World) -> None:
+    before = dict(kept.server.mail)
+    kept.server.mail = {}
+    assert kept.outcome() == ("ok", 0)
+    kept.server.mail = before
+    renumber(kept)
+
+    assert kept.outcome() == ("mailbox-renumbered", 75)
+
+
+def test_a_listing_that_shrinks_and_comes_back_fetches_nothing_twice(kept: World) -> None:
+    before = dict(kept.server.mail)
+    kept.server.mail = dict(list(before.items())[:2])
+    kept.poll()
+    kept.server.mail = before
+
+    assert kept.outcome() == ("ok", 0)
+    assert kept.stored() == LETTERS
+
+
+def test_adopting_knows_the_messages_by_their_headers_and_the_next_poll_fetches_only_what_is_new(
+    kept: World,
+) -> None:
+    renumber(kept)
+    kept.deliver(b"Message-ID: <new@x>\r\nFrom: bob@x\r\n\r\nnew\r\n")
+    kept.poll()
+
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=6, new=1)
+    assert kept.outcome() == ("ok", 0)
+    assert len(kept.stored()) == len(LETTERS) + 1
+
+
+def test_an_adopted_message_is_as_old_as_it_was(kept: World) -> None:
+    kept.pass_days(20)
+    renumber(kept)
+    settle(kept.mailbox, Way.ADOPT, kept.parts)
+    kept.pass_days(11)
+    kept.configure(leave_on_server="30d")
+    kept.poll()
+
+    assert kept.server.mail == {}
+
+
+def test_adopting_where_new_numbers_are_old_ones_of_other_messages(kept: World) -> None:
+    uidls = list(kept.server.mail)
+    shifted = dict(zip([*uidls[1:], b"u99"], kept.server.mail.values(), strict=True))
+    kept.server.mail = shifted
+    kept.server.sizes = {uidl: 1000 + n for n, uidl in enumerate(shifted)}
+    assert kept.outcome() == ("mailbox-renumbered", 75)
+
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=6)
+    assert kept.outcome() == ("ok", 0)
+    assert kept.stored() == LETTERS
+    assert states(kept) == dict.fromkeys(shifted, State.STORED)
+
+
+def test_two_copies_of_one_message_are_adopted_one_by_one(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(*LETTERS[:4], LETTERS[0], LETTERS[0])
+    world.poll()
+    renumber(world)
+
+    assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(adopted=6)
+    assert world.outcome() == ("ok", 0)
+    assert len(world.stored()) == 6
+
+
+def test_what_has_no_telling_header_is_fetched_and_counted(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(*LETTERS[:4], b"Subject: a\r\n\r\na\r\n", b"Subject: b\r\n\r\nb\r\n")
+    world.poll()
+    renumber(world)
+
+    assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(adopted=4, new=2, gone=2, untold=2)
+    assert world.outcome() == ("ok", 0)
+    assert len(world.stored()) == 8
+
+
+def test_a_server_without_headers_adopts_nothing_and_says_so(kept: World) -> None:
+    renumber(kept)
+    kept.server.headers_refused = True
+
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(new=6, gone=6, untold=6)
+
+
+def test_fetching_takes_everything_for_new(kept: World) -> None:
+    renumber(kept)
+    kept.poll()
+
+    assert settle(kept.mailbox, Way.FETCH, kept.parts) == Settled(new=6, gone=6)
+    assert kept.outcome() == ("ok", 0)
+    assert sorted(kept.stored()) == sorted(LETTERS * 2)
+
+
+def test_marking_lets_the_messages_be_for_good(world: World) -> None:
+    world.deliver(*LETTERS)
+    assert settle(world.mailbox, Way.MARK, world.parts) == Settled(marked=6)
+    world.deliver(b"Subject: new\r\n\r\nnew\r\n")
+    world.poll()
+    world.pass_days(400)
+    world.poll()
+
+    assert world.stored() == [b"Subject: new\r\n\r\nnew\r\n"]
+    assert list(world.server.mail.values()) == LETTERS
+
+
+def test_what_is_marked_stays_marked_though_a_listing_lacks_it_for_a_while(world: World) -> None:
+    world.deliver(*LETTERS)
+    settle(world.mailbox, Way.MARK, world.parts)
+    before, world.server.mail = world.server.mail, {}
+    world.poll()
+    world.server.mail = before
+    world.poll()
+
+    assert world.stored() == []
+    assert len(world.server.mail) == len(LETTERS)
+
+
+def test_settling_waits_for_no_poll_that_runs(kept: World) -> None:
+    with kept.ledger.lock(kept.mailbox.key), pytest.raises(MailboxLocked):
+        settle(kept.mailbox, Way.ADOPT, kept.parts)
+
+
+def test_settling_fetches_and_deletes_nothing(kept: World) -> None:
+    renumber(kept)
+    said = len(kept.server.said)
+    settle(kept.mailbox, Way.ADOPT, kept.parts)
+
+    assert not [word for word in kept.server.said[said:] if word.startswith(("RETR", "DELE"))]
+
+
+def test_a_mailbox_whose_mail_is_deleted_is_never_taken_for_renumbered(world: World) -> None:
+    for _ in range(3):
+        world.deliver(*LETTERS)
+        assert world.outcome() == ("ok", 0)
+        world.clock.advance(timedelta(minutes=1))
