@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mailsluice.errors import MailboxLocked, MailboxRenumbered
+from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
 from mailsluice.session.run import preview
 from mailsluice.session.seen import Settled, Way, settle
@@ -205,3 +206,19 @@ def test_a_mailbox_whose_mail_is_deleted_is_never_taken_for_renumbered(world: Wo
         world.deliver(*LETTERS)
         assert world.outcome() == ("ok", 0)
         world.clock.advance(timedelta(minutes=1))
+
+
+def test_what_an_interrupted_poll_left_half_done_is_adopted_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(*LETTERS)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "commit", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            world.poll()
+    renumber(world)
+
+    assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(adopted=6)
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == LETTERS

@@ -18,6 +18,7 @@ from mailsluice.header import identity
 from mailsluice.model import Known, Listed
 from mailsluice.session.parts import Parts
 from mailsluice.session.ports import Client
+from mailsluice.session.recovery import recover
 
 
 class Way(Enum):
@@ -47,22 +48,27 @@ class Settled:
 def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
     """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""
     key, ledger = mailbox.key, parts.ledger
-    with ledger.lock(key), _opened(mailbox, parts) as client:
-        listing = client.listing()
-        known = ledger.known(key)
-        unknown = [listed for listed in listing if not policy.is_familiar(listed, known.get(listed.uidl))]
-        missing = _missing(listing, known)
+    with ledger.lock(key):
+        recover(key, parts.open_sink(mailbox), parts)
+        with _opened(mailbox, parts) as client:
+            listing, known = client.listing(), ledger.known(key)
+            unknown = [each for each in listing if not policy.is_familiar(each, known.get(each.uidl))]
+            told = _identities(unknown, client) if way is Way.ADOPT else {}
+            client.quit()
         if way is Way.MARK:
             ledger.mark_seen(key, unknown, ledger.now())
             return Settled(marked=len(unknown))
-        headers = _headers(unknown, client) if way is Way.ADOPT else {}
-        renamed = _matched(headers, missing, ledger.identities(key))
+        missing = _missing(listing, known)
+        renamed = _matched(told, missing, ledger.identities(key))
         gone = [uidl for uidl in missing if uidl not in renamed]
         # As if they had gone some time ago, or the next poll would take them for just vanished.
         ledger.settle(key, renamed, gone, ledger.now() - policy.RECENTLY)
-        client.quit()
-    untold = len(unknown) - len(headers) if way is Way.ADOPT else 0
-    return Settled(0, len(renamed), len(unknown) - len(renamed), len(gone), untold)
+    return Settled(
+        adopted=len(renamed),
+        new=len(unknown) - len(renamed),
+        gone=len(gone),
+        untold=len(unknown) - len(told) if way is Way.ADOPT else 0,
+    )
 
 
 @contextmanager
@@ -79,7 +85,7 @@ def _missing(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[by
     return [uidl for uidl, row in known.items() if uidl not in there and row.state in policy.ON_RECORD]
 
 
-def _headers(messages: Sequence[Listed], client: Client) -> dict[Listed, bytes]:
+def _identities(messages: Sequence[Listed], client: Client) -> dict[Listed, bytes]:
     """The identity of each message whose header the server tells and says enough."""
     told = {}
     for listed in messages:
