@@ -272,3 +272,9 @@ def test_messages_in_quarantine_are_not_new() -> None:
     setbacks = {name.encode(): Setback(3, NOW, "no", 10) for name in "xyz"}
 
     assert renumbering(shown(*"axyz"), stored(*"abcde"), setbacks, mailbox(leave_on_server=True), NOW) is None
+
+
+def test_messages_that_were_too_large_are_not_new() -> None:
+    too_large = {name.encode(): Known(State.OVERSIZE, JUST_NOW, 99) for name in "xyz"}
+
+    assert vanished(shown(*"axyz"), stored(*"abcde") | too_large) == 0

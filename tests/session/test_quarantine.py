@@ -173,6 +173,16 @@ def test_a_server_that_hands_out_nothing_at_all_does_not_fill_the_quarantine(wor
     assert world.ledger.setbacks(world.mailbox.key) == {}
 
 
+def test_many_refused_messages_are_counted_where_others_come(world: World) -> None:
+    world.configure(leave_on_server=True)
+    refused = world.deliver(*[ONE] * (MANY + 1))
+    world.server.refused = set(refused)
+    world.deliver(THREE)
+    world.poll()
+
+    assert set(world.ledger.setbacks(world.mailbox.key)) == set(refused)
+
+
 def test_a_refusal_that_passes_by_itself_is_not_counted(poisoned: World) -> None:
     poisoned.server.refused_with = "Server Unavailable. 21"
     for _ in range(4):
