@@ -12,15 +12,7 @@ import pytest
 
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, SpoolSink
-from mailsluice.errors import Disposition
-from mailsluice.schedule import (
-    LONGEST_DELAY,
-    CronTrigger,
-    IntervalTrigger,
-    Schedule,
-    delay_after,
-    phase,
-)
+from mailsluice.schedule import CronTrigger, IntervalTrigger, Schedule, phase
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
@@ -99,28 +91,6 @@ def test_mailboxes_polled_at_the_same_interval_are_spread_over_it() -> None:
     phases = sorted(phase(f"mailbox-{n}") for n in range(1000))
 
     assert all(abs(phases[n] - n / 1000) < 0.06 for n in range(1000))
-
-
-@pytest.mark.parametrize(
-    ("disposition", "failures", "interval", "expected"),
-    [
-        (Disposition.RETRY, 5, MINUTE, None),
-        (Disposition.BACK_OFF, 1, MINUTE, 2 * MINUTE),
-        (Disposition.BACK_OFF, 3, MINUTE, 8 * MINUTE),
-        (Disposition.BACK_OFF, 10**6, MINUTE, LONGEST_DELAY),
-        (Disposition.BACK_OFF, 1, timedelta(seconds=1), timedelta(seconds=2)),
-        (Disposition.OPERATOR, 1, MINUTE, 4 * MINUTE),
-        (Disposition.BUG, 1, MINUTE, 4 * MINUTE),
-    ],
-)
-def test_a_failing_mailbox_is_tried_later_and_later_but_at_least_every_quarter_of_an_hour(
-    disposition: Disposition, failures: int, interval: timedelta, expected: timedelta | None
-) -> None:
-    assert delay_after(disposition, failures, interval, 0.0) == expected
-
-
-def test_jitter_shortens_a_delay_by_a_fifth_at_most() -> None:
-    assert delay_after(Disposition.BACK_OFF, 2, MINUTE, 1.0) == 4 * MINUTE * 0.8
 
 
 def test_a_mailbox_is_polled_again_and_again(schedule: Schedule) -> None:
@@ -210,6 +180,29 @@ def test_a_poll_put_off_never_comes_sooner_than_usual(schedule: Schedule) -> Non
     assert schedule.next_poll("m") == usual
 
 
+def test_no_delay_moves_no_poll(schedule: Schedule, clock: SetClock) -> None:
+    schedule.add(mailbox(every="1h"), lambda: None)
+    usual = schedule.next_poll("m")
+
+    clock.ahead = timedelta(days=1)
+    schedule.postpone("m", timedelta())
+
+    assert schedule.next_poll("m") == usual
+
+
+def test_a_poll_whose_time_has_come_is_put_off_to_a_moment_and_not_to_its_next_time(
+    schedule: Schedule, clock: SetClock
+) -> None:
+    schedule.add(mailbox(cron="0 0 1 1 *"), lambda: None)
+    schedule.start()
+
+    schedule.put_off("m", timedelta(minutes=5))
+
+    due = schedule.next_poll("m")
+    assert due is not None
+    assert timedelta(minutes=4) < due - clock.now() <= timedelta(minutes=5)
+
+
 @pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(days=3650), timedelta(days=-3650)])
 def test_when_the_clock_is_set_polls_go_on_within_one_interval(
     schedule: Schedule, clock: SetClock, step: timedelta
@@ -218,8 +211,9 @@ def test_when_the_clock_is_set_polls_go_on_within_one_interval(
     schedule.start()
 
     clock.ahead = step
-    schedule.follow_clock()
+    was_set = schedule.follow_clock()
 
+    assert was_set
     due = schedule.next_poll("m")
     assert due is not None
     assert timedelta() < due - clock.now() <= timedelta(hours=1)
@@ -258,8 +252,9 @@ def test_a_clock_that_only_drifts_changes_nothing(schedule: Schedule, clock: Set
     before = schedule.next_poll("m")
 
     clock.ahead = timedelta(seconds=1)
-    schedule.follow_clock()
+    was_set = schedule.follow_clock()
 
+    assert not was_set
     assert schedule.next_poll("m") == before
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
 from random import random
@@ -26,10 +26,12 @@ from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import Bug, LedgerError, MailsluiceError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import events
+from mailsluice.pacing import Pacing, SlowDown
 from mailsluice.policy import Plan
+from mailsluice.pool import Pool
 from mailsluice.pop3.client import connect
 from mailsluice.pop3.transport import Connections
-from mailsluice.schedule import Schedule, delay_after, interval_of
+from mailsluice.schedule import Schedule
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.run import poll, preview
 from mailsluice.session.seen import Settled, Way, settle
@@ -64,7 +66,7 @@ class Service:
         self._clock = clock or SystemClock()
         self._connections = Connections()
         self._ledger = ledger or Ledger(config.service.state_dir)
-        self._failures: Counter[str] = Counter()
+        self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
         self._schedule = Schedule(config.service.max_sessions, self._clock)
         self._stop = threading.Event()
         self._cutter = threading.Timer(GRACE, self._connections.abort_all)
@@ -101,9 +103,13 @@ class Service:
             self._cutter.start()
 
     def round(self, mailboxes: Iterable[Mailbox], signals: Signals) -> list[Polled]:
-        """Poll these once each, at most `max_sessions` at a time; how each went, in their order."""
-        with ThreadPoolExecutor(self.config.service.max_sessions, "session") as pool:
-            polls = [pool.submit(poll, mailbox, self._parts) for mailbox in mailboxes]
+        """Poll these once each, at most `max_sessions` at a time, which their credentials share.
+
+        How each went, in their order.
+        """
+        with Pool(self.config.service.max_sessions) as pool:
+            lanes = [(mailbox, pool.lane(mailbox.credential)) for mailbox in mailboxes]
+            polls = [lane.submit(poll, mailbox, self._parts) for mailbox, lane in lanes]
             while wait(polls, timeout=_LOOK_AROUND).not_done:
                 if signals.stop:
                     self.stop()
@@ -126,22 +132,46 @@ class Service:
 
     def tend(self) -> None:
         """To be called every second or so: follows the clock; raises Bug if the timetable has died."""
-        self._schedule.follow_clock()
+        if self._schedule.follow_clock():
+            for mailbox in self.config.mailboxes.values():
+                self._leave_alone(mailbox)
         if not self._schedule.alive:
             raise Bug("the schedule has ended by itself")
 
     def _poll_on_schedule(self, mailbox: Mailbox) -> None:
         if self._stop.is_set():
             return
+        if wait := self._pacing.begin(mailbox.name, self._clock.monotonic()):
+            self._schedule.put_off(mailbox.name, wait)
+            self._note_next_poll(mailbox)
+            return
         polled = poll(mailbox, self._parts)
-        if polled.disposition is None:
-            self._failures.pop(mailbox.name, None)
-        else:
-            self._failures[mailbox.name] += 1
-            failures = self._failures[mailbox.name]
-            delay = delay_after(polled.disposition, failures, interval_of(mailbox), random())  # noqa: S311
-            if delay is not None:
-                self._schedule.postpone(mailbox.name, delay)
+        if polled.served:
+            if self._pacing.served(mailbox.name):
+                _log.info(events.CREDENTIAL_RECOVERED, credential=mailbox.credential)
+        elif polled.disposition is not None:
+            now = self._clock.monotonic()
+            slow = self._pacing.failed(mailbox.name, polled.disposition, now, widely=polled.widely)
+            if slow is not None:
+                self._slow_down(mailbox.credential, slow, polled.report.detail)
+        self._leave_alone(mailbox)
+
+    def _slow_down(self, credential: str, slow: SlowDown, cause: str) -> None:
+        """Put off the mailboxes of a credential that was found throttled."""
+        if slow.level == 1:
+            until = self._clock.now() + timedelta(seconds=slow.until - self._clock.monotonic())
+            _log.warning(
+                events.CREDENTIAL_SLOWED,
+                credential=credential,
+                cause=cause,
+                until=until.isoformat(timespec="seconds"),
+            )
+        for mailbox in self.config.mailboxes.values():
+            if mailbox.credential == credential:
+                self._leave_alone(mailbox)
+
+    def _leave_alone(self, mailbox: Mailbox) -> None:
+        self._schedule.postpone(mailbox.name, self._pacing.wait(mailbox.name, self._clock.monotonic()))
         self._note_next_poll(mailbox)
 
     def _note_next_poll(self, mailbox: Mailbox) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
 from hashlib import sha256
@@ -27,32 +26,15 @@ from tzlocal import get_localzone
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import Bug, Disposition
-
-LONGEST_DELAY = timedelta(minutes=15)
-"""However long a fault lasts, a mailbox is tried at least so often, if its own schedule is as dense."""
+from mailsluice.errors import Bug
+from mailsluice.pacing import interval_of
+from mailsluice.pool import Lane, Pool
 
 START_SPREAD = timedelta(seconds=30)
 """The first polls of a starting daemon are spread over so much, or one interval if that is shorter."""
 
 CLOCK_STEP = timedelta(seconds=2)
 """A wall clock that runs away from the monotonic one by more has been set."""
-
-
-def delay_after(
-    disposition: Disposition, failures: int, interval: timedelta, jitter: float
-) -> timedelta | None:
-    """How long to wait at least after the `failures`-th failure in a row; None: no longer than usual.
-
-    BACK_OFF doubles from twice the interval, or two minutes if that is shorter; OPERATOR and BUG from twice
-    as much; each up to LONGEST_DELAY, less up to a fifth, by `jitter` from 0 to 1, so that mailboxes that
-    fail together part ways.
-    """
-    if disposition is Disposition.RETRY:
-        return None
-    doublings = failures if disposition is Disposition.BACK_OFF else failures + 1
-    longest = min(interval, timedelta(minutes=1)) * (1 << min(doublings, 20))
-    return min(longest, LONGEST_DELAY) * (1 - jitter / 5)
 
 
 def phase(name: str) -> float:
@@ -90,17 +72,20 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no type
 
 
 class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no types
-    """Jobs run in a pool of ours, so that we can wait for it without APScheduler's locks held."""
+    """Jobs run in a lane of our pool, so that we can wait for it without APScheduler's locks held."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        super().__init__(pool)
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(lane)
+
+    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002  as APScheduler has it
+        """Do nothing: the pool is the schedule's to shut down."""
 
 
 class Schedule:
     """The timetable of all mailboxes. Polls begin with `start` and are asked to end with `stop`.
 
     A job is called in a thread of its own, never twice at once for one mailbox, at most `max_sessions`
-    at once over all.
+    at once over all, which the credentials share.
     """
 
     def __init__(self, max_sessions: int, clock: Clock) -> None:
@@ -108,9 +93,9 @@ class Schedule:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._clock = clock
         self._lead = self._wall_lead()
-        self._pool = ThreadPoolExecutor(max_sessions, thread_name_prefix="session")
+        self._pool = Pool(max_sessions)
+        self._credentials: set[str] = set()
         self._scheduler = BlockingScheduler(
-            executors={"default": _Threads(self._pool)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
@@ -118,8 +103,12 @@ class Schedule:
 
     def add(self, mailbox: Mailbox, job: Callable[[], None]) -> None:
         """Put a mailbox on the timetable."""
+        credential = mailbox.credential
+        if credential not in self._credentials:
+            self._credentials.add(credential)
+            self._scheduler.add_executor(_Threads(self._pool.lane(credential)), credential)
         trigger, first = self._trigger(mailbox)
-        self._scheduler.add_job(job, trigger, id=mailbox.name, next_run_time=first)
+        self._scheduler.add_job(job, trigger, id=mailbox.name, next_run_time=first, executor=credential)
 
     def _trigger(self, mailbox: Mailbox) -> tuple[BaseTrigger, datetime]:
         now = self._clock.now()
@@ -136,11 +125,15 @@ class Schedule:
         return due
 
     def postpone(self, name: str, delay: timedelta) -> None:
-        """Put the next poll of a mailbox off for at least so long; never sooner than its usual time."""
-        due, usual = self._clock.now() + delay, self.next_poll(name)
-        if usual is not None and due > usual:
-            with suppress(JobLookupError):  # the timetable was stopped meanwhile
-                self._scheduler.modify_job(name, next_run_time=due)
+        """Leave a mailbox alone for at least so long; its next poll comes no sooner than it would have."""
+        due = self.next_poll(name)
+        if due is not None and delay and self._clock.now() + delay > due:
+            self.put_off(name, delay)
+
+    def put_off(self, name: str, delay: timedelta) -> None:
+        """Poll a mailbox so much later whose time has come now."""
+        with suppress(JobLookupError):  # the timetable was stopped meanwhile
+            self._scheduler.modify_job(name, next_run_time=self._clock.now() + delay)
 
     def start(self) -> None:
         """Begin to poll. Raises Bug if the timetable cannot be followed."""
@@ -162,27 +155,24 @@ class Schedule:
             # Waiting is the pool's business: shutdown(wait=True) waits with the job store's lock held,
             # which a job that ends needs for its own due time.
             self._scheduler.shutdown(wait=False)
-            self._pool.shutdown(wait=True)
+            self._pool.shutdown()
             self._thread.join()
 
-    def follow_clock(self) -> None:
-        """Make the timetable anew if the wall clock was set since the last call; delays are forgotten.
+    def follow_clock(self) -> bool:
+        """Make the timetable anew if the wall clock was set since the last call; whether it was.
 
-        Due times are not shifted by the step: some were made before it, and some perhaps since.
+        Delays are forgotten: what is left of them is to be asked for again. Due times are not shifted by
+        the step: some were made before it, and some perhaps since.
         """
         lead = self._wall_lead()
         if abs(lead - self._lead) < CLOCK_STEP.total_seconds():
-            return
+            return False
         self._lead = lead
         now = self._clock.now()
         for job in self._scheduler.get_jobs():
             with suppress(JobLookupError):
                 job.modify(next_run_time=job.trigger.get_next_fire_time(None, now))
+        return True
 
     def _wall_lead(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()
-
-
-def interval_of(mailbox: Mailbox) -> timedelta:
-    """The time between two polls of a mailbox; for a cron line, the shortest there can be."""
-    return mailbox.every if mailbox.every is not None else timedelta(minutes=1)

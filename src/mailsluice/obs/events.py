@@ -29,6 +29,15 @@ RELOAD_REFUSED = "configuration refused"
 SESSION = "session"
 """The canonical line: one for each poll of a mailbox, with all its counts and its outcome."""
 
+CREDENTIAL_SLOWED = "credential slowed down"
+"""Mailboxes of `credential` fail as throttled ones do (`cause`): none of them is polled before `until`.
+
+Each comes all the same when its last poll is 15 minutes old. Said once, though it may be prolonged.
+"""
+
+CREDENTIAL_RECOVERED = "credential recovered"
+"""A mailbox of `credential` was polled well: the others come at their usual times again."""
+
 MESSAGE_OVERSIZE = "message oversize"
 """A message is larger than `max_message`; it stays on the server, and this is said once."""
 

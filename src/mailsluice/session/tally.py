@@ -24,12 +24,15 @@ REFUSED_MESSAGES = "messages-refused"
 class Polled:
     """How a poll went: the report for log and ledger, and what schedule and exit code make of it.
 
-    `disposition` is None when nothing went wrong.
+    `disposition` is None when nothing went wrong. `served`: the server let the session do all it came for,
+    be it that single messages were refused. `widely`: what went wrong concerns the credential as a whole.
     """
 
     report: SessionReport
     exit_code: int = 0
     disposition: Disposition | None = None
+    served: bool = False
+    widely: bool = False
 
 
 @dataclass
@@ -61,11 +64,12 @@ class Tally:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:
             detail = "; ".join(filter(None, (str(error), verdict.remedy)))
-            return Polled(self._report(error.code, detail), verdict.exit_code, verdict.disposition)
+            report = self._report(error.code, detail)
+            return Polled(report, verdict.exit_code, verdict.disposition, widely=verdict.widely)
         if self.refused:
             detail = f"the server refused to hand out {self.refused} of the messages it lists"
-            return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY)
-        return Polled(self._report(OK, ""))
+            return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY, served=True)
+        return Polled(self._report(OK, ""), served=True)
 
     def _report(self, outcome: str, detail: str) -> SessionReport:
         return SessionReport(

@@ -10,16 +10,30 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mailsluice.errors import Disposition, MailsluiceError, Phase, ServerError
+from mailsluice.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    Disposition,
+    LoginRefused,
+    MailsluiceError,
+    Phase,
+    ServerError,
+    TokenError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an error means: when to try again, what to do meanwhile, and what a single poll ends with."""
+    """What an error means: when to try again, what to do meanwhile, and what a single poll ends with.
+
+    `widely`: it concerns the credential as a whole as far as can be told, and not this mailbox alone. Who
+    throttles a tenant may refuse any login of it, or leave it waiting.
+    """
 
     disposition: Disposition
     remedy: str
     exit_code: int
+    widely: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +41,12 @@ class _Rule:
     reply: re.Pattern[str]
     disposition: Disposition
     remedy: str
+    widely: bool
     phases: frozenset[Phase] = frozenset(Phase)
 
 
-def _rule(reply: str, disposition: Disposition, remedy: str, *phases: Phase) -> _Rule:
-    return _Rule(re.compile(reply, re.IGNORECASE), disposition, remedy, frozenset(phases or Phase))
+def _rule(reply: str, disposition: Disposition, remedy: str, *phases: Phase, widely: bool = False) -> _Rule:
+    return _Rule(re.compile(reply, re.IGNORECASE), disposition, remedy, widely, frozenset(phases or Phase))
 
 
 _CHECK_ACCESS = (
@@ -44,7 +59,7 @@ _CHECK_ACCESS = (
 _RULES = (
     _rule(r"\[IN-USE\]", Disposition.RETRY, "another program has the mailbox open"),
     _rule(r"\[LOGIN-DELAY\]", Disposition.BACK_OFF, "the server wants fewer logins: poll less often"),
-    _rule(r"\[SYS/TEMP\]", Disposition.BACK_OFF, "the server has a passing fault"),
+    _rule(r"\[SYS/TEMP\]", Disposition.BACK_OFF, "the server has a passing fault", widely=True),
     _rule(r"\[SYS/PERM\]", Disposition.OPERATOR, "the server has a lasting fault: ask who runs it"),
     _rule(
         r"protocol error\. connection is closed\. 10",
@@ -55,6 +70,7 @@ _RULES = (
         r"server unavailable\. \d+|request is throttled",
         Disposition.BACK_OFF,
         "Exchange could not reach the mailbox or is throttling; it passes by itself",
+        widely=True,
     ),
     _rule(
         r"TLS 1\.0 and 1\.1 are not supported",
@@ -66,6 +82,7 @@ _RULES = (
         Disposition.OPERATOR,
         _CHECK_ACCESS,
         Phase.AUTH,
+        widely=True,
     ),
     _rule(
         r"logon failure: unknown user name or bad password",
@@ -73,6 +90,7 @@ _RULES = (
         "Exchange Online takes no passwords any more: use a credential of kind entra. "
         "Under throttling the same words come back and pass by themselves.",
         Phase.AUTH,
+        widely=True,
     ),
     _rule(
         r"command is not valid in this state",
@@ -97,5 +115,13 @@ def triage(error: MailsluiceError) -> Verdict:
     if isinstance(error, ServerError):
         for rule in _RULES:
             if error.phase in rule.phases and rule.reply.search(error.reply):
-                return Verdict(rule.disposition, error.remedy or rule.remedy, _EXIT_CODES[rule.disposition])
-    return Verdict(error.disposition, error.remedy, error.exit_code)
+                exit_code = _EXIT_CODES[rule.disposition]
+                return Verdict(rule.disposition, error.remedy or rule.remedy, exit_code, rule.widely)
+    return Verdict(error.disposition, error.remedy, error.exit_code, _widely(error))
+
+
+def _widely(error: MailsluiceError) -> bool:
+    if isinstance(error, ServerError):
+        lost = isinstance(error, LoginRefused | ConnectionLost | DeadlineExceeded)
+        return lost and error.phase is Phase.AUTH
+    return isinstance(error, TokenError)

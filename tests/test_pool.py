@@ -1,0 +1,180 @@
+"""The threads that sessions run in, and how credentials share them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+
+from mailsluice.pool import Lane, Pool
+
+SOON = 20.0
+
+
+class Hall:
+    """Where calls stay until they are let go, and who is inside."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open: set[str] = set()
+        self.inside: Counter[str] = Counter()
+
+    def enter(self, name: str) -> str:
+        with self._changed:
+            self.inside[name] += 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: name in self._open, SOON)
+            self.inside[name] -= 1
+            self._changed.notify_all()
+        return name
+
+    def let_go(self, *names: str) -> None:
+        with self._changed:
+            self._open.update(names)
+            self._changed.notify_all()
+
+    def holds(self, **expected: int) -> bool:
+        """Wait until so many are inside, then say whether it is no more than that."""
+        with self._changed:
+            self._changed.wait_for(lambda: all(self.inside[name] >= n for name, n in expected.items()), SOON)
+            return all(self.inside[name] == n for name, n in expected.items())
+
+
+@pytest.fixture
+def hall() -> Iterator[Hall]:
+    hall = Hall()
+    yield hall
+    hall.let_go("a", "b", "c", "probe")
+
+
+def submit(lane: Lane, hall: Hall, name: str, times: int) -> list[Future[str]]:
+    return [lane.submit(hall.enter, name) for _ in range(times)]
+
+
+def settle(lane: Lane) -> None:
+    """Have a call begun and ended, so that whatever may begin by then has been asked to."""
+    assert lane.submit(lambda: True).result(SOON)
+
+
+def test_what_a_call_returns_or_raises_is_in_its_future() -> None:
+    with Pool(1) as pool:
+        lane = pool.lane("a")
+        good = lane.submit(divmod, 7, 2)
+        bad = lane.submit(divmod, 7, 0)
+
+    assert good.result() == (3, 1)
+    assert isinstance(bad.exception(), ZeroDivisionError)
+
+
+def test_a_single_credential_has_all_sessions(hall: Hall) -> None:
+    with Pool(4) as pool:
+        submit(pool.lane("a"), hall, "a", 6)
+
+        assert hall.holds(a=4)
+        hall.let_go("a")
+
+
+@pytest.mark.parametrize(("size", "share"), [(2, 1), (3, 2), (4, 2), (16, 8)])
+def test_one_of_several_credentials_has_half_of_the_sessions_rounded_up(
+    hall: Hall, size: int, share: int
+) -> None:
+    with Pool(size) as pool:
+        a, b = pool.lane("a"), pool.lane("b")
+        submit(a, hall, "a", 2 * size)
+        settle(b)
+
+        assert hall.holds(a=share)
+        hall.let_go("a")
+
+
+def test_each_further_credential_has_half_of_what_the_others_leave(hall: Hall) -> None:
+    with Pool(16) as pool:
+        lanes = {name: pool.lane(name) for name in ("a", "b", "c", "probe")}
+        for name in ("a", "b", "c"):
+            submit(lanes[name], hall, name, 20)
+        settle(lanes["probe"])
+
+        assert hall.holds(a=8, b=4, c=2)
+        hall.let_go("a", "b", "c")
+
+
+def test_a_single_session_is_still_had_by_every_credential_in_turn(hall: Hall) -> None:
+    with Pool(1) as pool:
+        a, b = pool.lane("a"), pool.lane("b")
+        (first,) = submit(a, hall, "a", 1)
+        (second,) = submit(b, hall, "b", 1)
+        assert hall.holds(a=1, b=0)
+        hall.let_go("a", "b")
+
+        assert (first.result(SOON), second.result(SOON)) == ("a", "b")
+
+
+def test_who_waits_for_its_share_holds_up_nobody_behind_it(hall: Hall) -> None:
+    with Pool(4) as pool:
+        a, b = pool.lane("a"), pool.lane("b")
+        submit(a, hall, "a", 50)
+
+        for _ in range(50):
+            settle(b)
+        assert hall.holds(a=2)
+        hall.let_go("a")
+
+
+def test_what_waits_begins_in_the_order_it_came(hall: Hall) -> None:
+    begun: list[int] = []
+    with Pool(1) as pool:
+        lane = pool.lane("a")
+        submit(lane, hall, "a", 1)
+        for number in range(10):
+            lane.submit(begun.append, number)
+        hall.let_go("a")
+
+    assert begun == list(range(10))
+
+
+def test_a_session_that_ends_lets_in_whoever_waits(hall: Hall) -> None:
+    with Pool(4) as pool:
+        a, b = pool.lane("a"), pool.lane("b")
+        submit(b, hall, "b", 2)
+        submit(a, hall, "a", 3)
+        assert hall.holds(b=2, a=1)
+
+        hall.let_go("b")
+
+        assert hall.holds(a=2)
+        hall.let_go("a")
+
+
+def test_a_call_that_raises_gives_its_thread_back() -> None:
+    with Pool(2) as pool:
+        a = pool.lane("a")
+        pool.lane("b")
+        for _ in range(10):
+            assert isinstance(a.submit(divmod, 1, 0).exception(SOON), ZeroDivisionError)
+
+
+def test_shutdown_waits_for_all_that_was_submitted(hall: Hall) -> None:
+    with Pool(2) as pool:
+        polls = submit(pool.lane("a"), hall, "a", 5)
+        threading.Timer(0.05, hall.let_go, ["a"]).start()
+
+    assert all(poll.done() for poll in polls)
+
+
+def test_nothing_is_taken_after_shutdown() -> None:
+    pool = Pool(1)
+    lane = pool.lane("a")
+    pool.shutdown()
+
+    with pytest.raises(RuntimeError, match="shut down"):
+        lane.submit(divmod, 7, 2)
+
+
+def test_no_thread_is_made_before_it_is_needed() -> None:
+    before = threading.active_count()
+    with Pool(100) as pool:
+        settle(pool.lane("a"))
+        assert threading.active_count() <= before + 2
