@@ -61,6 +61,15 @@ def test_an_interval_is_a_grid_that_does_not_drift() -> None:
     assert second == first + MINUTE
 
 
+def test_a_point_of_the_grid_is_never_followed_by_itself() -> None:
+    due = NOW
+    for number in range(1000):
+        trigger = IntervalTrigger(MINUTE, phase(f"mailbox-{number}"))
+        due = trigger.get_next_fire_time(None, due)
+
+        assert trigger.get_next_fire_time(None, due) == due + MINUTE
+
+
 def test_years_of_missed_polls_are_one_poll() -> None:
     later = NOW + timedelta(days=3650)
 

@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import sha256
 
 from apscheduler.events import EVENT_SCHEDULER_STARTED
@@ -36,6 +36,8 @@ START_SPREAD = timedelta(seconds=30)
 CLOCK_STEP = timedelta(seconds=2)
 """A wall clock that runs away from the monotonic one by more has been set."""
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
 
 def phase(name: str) -> float:
     """A number between 0 and 1 that is always the same for one mailbox and spread evenly over many."""
@@ -43,16 +45,20 @@ def phase(name: str) -> float:
 
 
 class IntervalTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Fires on a grid of whole intervals, shifted by a phase; what lies in the past is never caught up on."""
+    """Fires on a grid of whole intervals, shifted by a phase; what lies in the past is never caught up on.
+
+    Reckons in whole microseconds, as datetime does: a point rounded to `now` itself would be due again at
+    once, and again, for ever.
+    """
 
     def __init__(self, interval: timedelta, phase: float) -> None:
-        self._seconds = interval.total_seconds()
-        self._offset = phase * self._seconds
+        self._interval = interval
+        self._origin = _EPOCH + interval * phase
 
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
         """The first point of the grid after `now`."""
-        points = (now.timestamp() - self._offset) // self._seconds + 1
-        return datetime.fromtimestamp(points * self._seconds + self._offset, now.tzinfo)
+        points = (now - self._origin) // self._interval + 1
+        return (self._origin + points * self._interval).astimezone(now.tzinfo)
 
 
 class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
