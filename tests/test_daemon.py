@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from mailsluice import daemon
+from mailsluice.clock import SystemClock
 from mailsluice.config.load import load
-from mailsluice.config.models import Config
+from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
-from mailsluice.errors import Bug
+from mailsluice.errors import Bug, SinkError
 from mailsluice.obs import events
 from mailsluice.sandbox import Fault, Sandbox, Silence, mail
+from mailsluice.session.parts import Parts
+from mailsluice.session.tally import Polled, Tally
+from mailsluice.session.triage import triage
 
 SOON = 20.0
 
@@ -145,6 +150,60 @@ def test_a_schedule_that_died_is_a_bug_and_not_a_silent_stop(
 
         with pytest.raises(Bug, match="schedule"):
             service.tend()
+
+
+class SetClock(SystemClock):
+    """A clock that can be set, as an administrator sets one."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize("step", [timedelta(days=-1), timedelta(days=3650)])
+def test_a_clock_that_is_set_shortens_no_delay_and_lengthens_none(
+    config: Config, monkeypatch: pytest.MonkeyPatch, step: timedelta
+) -> None:
+    (mailbox,) = config.mailboxes.values()
+    mailbox = mailbox.model_copy(update={"every": timedelta(minutes=1)})
+    config = config.model_copy(update={"mailboxes": {"a": mailbox}})
+    clock = SetClock()
+
+    def fail(_mailbox: Mailbox, _parts: Parts) -> Polled:
+        error = SinkError("full")
+        return Tally("a", clock).polled(error, triage(error))
+
+    monkeypatch.setattr(daemon, "poll", fail)
+
+    with Service(config, clock=clock) as service:
+        service.start()
+        service._poll_on_schedule(mailbox)
+        clock.ahead = step
+        service.tend()
+        due = service._schedule.next_poll("a")
+
+    assert due is not None
+    assert timedelta(minutes=1, seconds=30) < due - clock.now() <= timedelta(minutes=2)
+
+
+def test_in_a_round_no_credential_takes_all_sessions(
+    config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config.model_copy(update={"service": config.service.model_copy(update={"max_sessions": 2})})
+    (mailbox,) = config.mailboxes.values()
+    other = mailbox.model_copy(update={"credential": "other"})
+    served = threading.Event()
+
+    def watched(polled: Mailbox, _parts: Parts) -> bool:
+        if polled is other:
+            served.set()
+        return served.wait(SOON)
+
+    monkeypatch.setattr(daemon, "poll", watched)
+
+    with Service(config) as service:
+        assert all(service.round([mailbox] * 4 + [other], signals))
 
 
 def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailsluice.errors import Disposition, SinkError
+from mailsluice.errors import Disposition, MailsluiceError, SinkError, TokenUnavailable
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 from session.fakes import HandClock
@@ -22,7 +22,7 @@ def tally(clock: HandClock) -> Tally:
     return Tally("invoices", clock)
 
 
-def failed(tally: Tally, error: SinkError) -> Polled:
+def failed(tally: Tally, error: MailsluiceError) -> Polled:
     return tally.polled(error, triage(error))
 
 
@@ -76,3 +76,15 @@ def test_messages_that_were_refused_are_to_be_asked_for_again(tally: Tally) -> N
 def test_an_error_outweighs_refused_messages(tally: Tally) -> None:
     tally.refused = 2
     assert failed(tally, SinkError("no")).report.outcome == "sink-error"
+
+
+def test_a_session_was_served_unless_an_error_ended_it(tally: Tally) -> None:
+    assert tally.polled().served
+    tally.refused = 2
+    assert tally.polled().served
+    assert not failed(tally, SinkError("no")).served
+
+
+def test_whether_an_error_concerns_the_credential_is_passed_on(tally: Tally) -> None:
+    assert failed(tally, TokenUnavailable("no answer")).widely
+    assert not failed(tally, SinkError("no")).widely

@@ -6,12 +6,19 @@ import pytest
 
 from mailsluice.errors import (
     CommandRefused,
+    ConnectionLost,
+    DeadlineExceeded,
     Disposition,
     LoginRefused,
+    MailsluiceError,
     Phase,
     ProtocolViolation,
+    SecretError,
     ServerError,
+    ServerUnreachable,
     SinkError,
+    TokenRefused,
+    TokenUnavailable,
 )
 from mailsluice.session.triage import triage
 
@@ -83,3 +90,45 @@ def test_an_errors_own_remedy_is_not_overwritten() -> None:
     error = LoginRefused("no", phase=Phase.AUTH, reply="[IN-USE]", remedy="its own")
 
     assert triage(error).remedy == "its own"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TokenRefused("no"),
+        TokenUnavailable("no answer"),
+        DeadlineExceeded("silent", phase=Phase.AUTH),
+        ConnectionLost("reset", phase=Phase.AUTH),
+        LoginRefused("no", phase=Phase.AUTH, reply="words nobody knows"),
+        LoginRefused(
+            "no", phase=Phase.AUTH, reply="Authentication failure: unknown user name or bad password."
+        ),
+        LoginRefused("no", phase=Phase.AUTH, reply="Logon failure: unknown user name or bad password."),
+        LoginRefused("no", phase=Phase.AUTH, reply="[SYS/TEMP] try again"),
+        CommandRefused("no", phase=Phase.LISTING, reply="Server Unavailable. 21"),
+        CommandRefused("no", phase=Phase.LISTING, reply="Request is throttled."),
+    ],
+)
+def test_what_a_throttled_tenant_looks_like_concerns_the_credential_as_a_whole(
+    error: MailsluiceError,
+) -> None:
+    assert triage(error).widely
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SinkError("full"),
+        SecretError("gone"),
+        ServerUnreachable("no route", phase=Phase.CONNECT),
+        DeadlineExceeded("silent", phase=Phase.RETRIEVE),
+        ConnectionLost("reset", phase=Phase.RETRIEVE),
+        ProtocolViolation("garbage", phase=Phase.AUTH),
+        CommandRefused("no", phase=Phase.LISTING, reply="Command is not valid in this state."),
+        LoginRefused("no", phase=Phase.AUTH, reply="[IN-USE]"),
+        LoginRefused("no", phase=Phase.AUTH, reply="[LOGIN-DELAY]"),
+        LoginRefused("no", phase=Phase.AUTH, reply="Protocol error. Connection is closed. 10"),
+    ],
+)
+def test_what_befalls_one_mailbox_does_not_concern_its_credential(error: MailsluiceError) -> None:
+    assert not triage(error).widely
