@@ -161,7 +161,7 @@ class SetClock(SystemClock):
         return super().now() + self.ahead
 
 
-@pytest.mark.parametrize("step", [timedelta(days=-1), timedelta(days=3650)])
+@pytest.mark.parametrize("step", [timedelta(days=1), timedelta(days=3650)])
 def test_a_clock_that_is_set_shortens_no_delay_and_lengthens_none(
     config: Config, monkeypatch: pytest.MonkeyPatch, step: timedelta
 ) -> None:

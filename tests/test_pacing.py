@@ -256,6 +256,15 @@ def test_a_mailbox_whose_last_poll_is_15_minutes_old_is_not_put_off(day: Day) ->
     assert day.begin("c") == NONE
 
 
+def test_mailboxes_that_wait_the_longest_come_one_by_one_as_well() -> None:
+    day = Day(lambda: 0.5)
+    day.later(minutes=13)
+    day.fail("a")
+    day.fail("b")
+
+    assert day.wait("c") == timedelta(minutes=15 * 0.9 - 13)
+
+
 def test_a_cron_line_counts_as_the_densest_there_can_be() -> None:
     assert interval_of(mailbox("m", cron="0 6 * * *", every=None)) == MINUTE
 

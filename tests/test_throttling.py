@@ -74,7 +74,7 @@ def test_a_tenant_that_throttles_all_day_is_asked_every_quarter_of_an_hour_and_h
     show(reply, day)
     fewest, most = day.each("acme")
     assert fewest >= 95  # 96 quarters of an hour less the first, which begins with a slow-down
-    assert most <= 110
+    assert most <= 120
     assert day.longest_gap("acme") <= LONGEST_DELAY
     assert set(day.each("other")) <= {PER_DAY, PER_DAY + 1}
 
@@ -145,7 +145,7 @@ def test_two_mailboxes_that_nobody_may_open_slow_no_other_mailbox_down(tenants: 
 
     good = {name: len(times) for name, times in day.attempts.items() if name not in {"acme-3", "acme-4"}}
     assert min(good.values()) >= hours * 60 - 5
-    assert len(day.attempts["acme-3"]) <= hours * 5
+    assert len(day.attempts["acme-3"]) <= hours * 5 + 5
 
 
 @pytest.mark.slow

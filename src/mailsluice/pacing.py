@@ -87,7 +87,7 @@ class Pacing:
     that fail in one minute are one step. A success of a poll begun since ends it.
 
     Whatever comes together, a mailbox is not asked to wait longer than LONGEST_DELAY after its last poll
-    began. `jitter` draws from 0 to 1.
+    began, less up to a fifth. `jitter` draws from 0 to 1.
     """
 
     def __init__(self, mailboxes: Iterable[Mailbox], now: float, jitter: Callable[[], float]) -> None:
@@ -158,7 +158,8 @@ def _wait(pace: _Pace, now: float) -> timedelta:
     earliest = pace.not_before
     if (slow := pace.credential.slow) is not None:
         earliest = max(earliest, slow.until + slow.spread * pace.jitter)
-    return timedelta(seconds=max(min(earliest, pace.began + LONGEST_DELAY.total_seconds()) - now, 0))
+    latest = pace.began + LONGEST_DELAY.total_seconds() * (1 - pace.jitter / 5)
+    return timedelta(seconds=max(min(earliest, latest) - now, 0))
 
 
 def _level(name: str, pace: _Pace, *, news: bool) -> int:
