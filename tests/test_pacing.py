@@ -156,6 +156,12 @@ def test_one_mailbox_alone_slows_no_other_down_however_often_it_fails(day: Day) 
     assert day.wait("b") == NONE
 
 
+def test_one_mailbox_that_fails_now_this_way_and_now_that_slows_no_other_down(day: Day) -> None:
+    for widely in (True, False, True):
+        assert day.fail("a", widely=widely) is None
+        day.later(minutes=15)
+
+
 def test_a_success_between_two_failures_shows_that_the_credential_is_well(day: Day) -> None:
     day.fail("a")
     day.serve("b")
