@@ -72,9 +72,9 @@ class PeerMailbox:
         self._maildir = maildir
         self._delivered = 0
 
-    def __len__(self) -> int:
-        """How many messages are not deleted."""
-        return len(self._files())
+    def uidls(self) -> list[bytes]:
+        """Those of the messages not deleted, in the order of their delivery."""
+        return [path.name.partition(":")[0].encode() for path in self._files()]
 
     def deliver(self, message: bytes) -> bytes:
         """Put a message into the mailbox; it is listed after those before it. Returns its UIDL."""

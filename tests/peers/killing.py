@@ -71,11 +71,14 @@ class Victim:
         self._process.communicate()
         print(self.log.read_text(errors="replace")[-_LONGEST_SHOWN:])
 
-    def poll(self, seconds: float = UNDISTURBED, watch: Path | None = None) -> Death:
-        """One poll, killed if it lives longer than this, since its start or since a file left `watch`."""
+    def poll(self, seconds: float = UNDISTURBED, watch: Path | None = None, *, days: int = 0) -> Death:
+        """One poll, killed if it lives longer than this, since its start or since a file left `watch`.
+
+        By its clock it takes place so many days later than now.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{json.dumps([seconds, watch and str(watch)])}\n")
+        self._process.stdin.write(f"{json.dumps([seconds, watch and str(watch), days])}\n")
         self._process.stdin.flush()
         return Death(**json.loads(self._process.stdout.readline()))
 
@@ -120,13 +123,14 @@ class Consumer(threading.Thread):
 
 @dataclass(frozen=True)
 class Remains:
-    """What a poll left in the ledger, in staging and on the server."""
+    """What a poll left in the ledger, in staging and on the server. The default is what was before the first."""
 
-    half_done: frozenset[str]
-    rows: int
-    staging: frozenset[str]
-    on_server: int
-    logins: int
+    half_done: frozenset[str] = frozenset()
+    known: frozenset[bytes] = frozenset()
+    stored: frozenset[bytes] = frozenset()
+    staging: frozenset[str] = frozenset()
+    on_server: frozenset[bytes] = frozenset()
+    logins: int = 0
 
     @classmethod
     def of(cls, account: Account) -> Self:
@@ -136,12 +140,13 @@ class Remains:
                 if not path.name.endswith("-shm"):
                     shutil.copy(path, copy)
             with closing(sqlite3.connect(f"{copy}/ledger.db")) as ledger:
-                rows = ledger.execute("SELECT state, name FROM message").fetchall()
+                rows = ledger.execute("SELECT uidl, state, name FROM message").fetchall()
         return cls(
-            half_done=frozenset(name for state, name in rows if state == "staged"),
-            rows=len(rows),
+            half_done=frozenset(name for _, state, name in rows if state == "staged"),
+            known=frozenset(uidl for uidl, _, _ in rows),
+            stored=frozenset(uidl for uidl, state, _ in rows if state != "staged"),
             staging=frozenset(path.name for path in account.staging().iterdir()),
-            on_server=len(account.peer),
+            on_server=frozenset(account.peer.uidls()),
             logins=account.logins(),
         )
 
@@ -152,9 +157,9 @@ class Remains:
             return "3, recorded" if waiting == self.half_done else "4, being published, or published"
         if self.staging:
             return "1-2, arriving, or staged"
-        if self.on_server < before.on_server:
+        if before.on_server - self.on_server:
             return "7, at QUIT, or after"
-        if self.rows > before.rows:
+        if self.known - before.known:
             return "5-6, committed"
         return "0, logged in" if self.logins > before.logins else BEFORE_LOGIN
 

@@ -2,9 +2,9 @@
 
 A program. Its one argument is a configuration file. For each line of standard input it forks a child that
 runs `mailsluice poll`, and sends it SIGKILL when that is due. The line is a JSON array: after so many seconds;
-and, unless null, a directory: they count from the moment when a file leaves it. The answer is a line of JSON:
-whether the kill was what ended the child, its exit code if not, and the seconds it lived. What the children
-print goes to standard error.
+unless null, a directory: they count from the moment when a file leaves it; and by how many days the child's
+clock is ahead. The answer is a line of JSON: whether the kill was what ended the child, its exit code if not,
+and the seconds it lived. What the children print goes to standard error.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import select
 import signal
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import mailsluice.cli.poll  # noqa: F401  the command line imports it only when it is called
 from mailsluice.cli.main import main
+from mailsluice.clock import SystemClock
 
 LOOK_EVERY = 0.0002
 """Seconds between two looks at the directory that is watched."""
@@ -32,12 +34,22 @@ def poll(config: str) -> int:
         return ended.code if isinstance(ended.code, int) else 1
 
 
-def child(config: str) -> None:
+def move_clock(days: int) -> None:
+    now = SystemClock.now
+
+    def later(self: SystemClock) -> datetime:
+        return now(self) + timedelta(days=days)
+
+    SystemClock.now = later  # type: ignore[method-assign]
+
+
+def child(config: str, days: int) -> None:
     """Never returns. The pipes to whoever rules over life and death are closed."""
     code = 70
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
+        move_clock(days)
         code = poll(config)
     finally:
         os._exit(code)
@@ -62,12 +74,12 @@ def ends_by_itself(death: int, seconds: float, watch: str | None) -> bool:
     return ends_within(death, seconds)
 
 
-def live(config: str, seconds: float, watch: str | None) -> dict[str, object]:
+def live(config: str, seconds: float, watch: str | None, days: int) -> dict[str, object]:
     """One child's life."""
     began = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        child(config)
+        child(config, days)
     death = os.pidfd_open(pid)
     if not ends_by_itself(death, seconds, watch):
         signal.pidfd_send_signal(death, signal.SIGKILL)
