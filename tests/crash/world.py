@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -59,25 +60,40 @@ class Nursery:
 
 
 class World:
-    """One mailbox of a sandbox that others use too, with a configuration of its own."""
+    """One mailbox of a sandbox that others use too, with a configuration of its own.
 
-    def __init__(self, home: Path, sandbox: Sandbox, nursery: Nursery, *, sink: str, leave: str) -> None:
+    `place` is the sink's directory and `state_dir` the ledger's, both below `home` unless named; `mail` waits.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        sandbox: Sandbox,
+        nursery: Nursery,
+        *,
+        sink: str,
+        leave: str,
+        place: Path | None = None,
+        state_dir: Path | None = None,
+        mail: Sequence[bytes] = MAIL,
+    ) -> None:
         self.sink = sink
         self.leave = leave
         self.printed = ""
         self.log = ""
         self._home = home
-        self.place = home / "sink"
+        self.place = place or home / "sink"
         self.server = sandbox.mailbox(f"{uuid4()}@acme.example", PASSWORD)
         self._key = MailboxKey(sandbox.host, self.server.address)
-        self._state_dir = home / "state"
-        self._config = home / "mailsluice.toml"
+        self._mail = mail
+        self._state_dir = state_dir or home / "state"
+        self.config = home / "mailsluice.toml"
         self._nursery = nursery
         self.taken: list[bytes] = []
-        self._config.write_text(self._configuration(sandbox, leave))
+        self.config.write_text(self._configuration(sandbox, leave))
         (home / "password").write_text(PASSWORD)
         (home / "password").chmod(0o600)
-        self.uidls = [self.server.deliver(message) for message in MAIL]
+        self.uidls = [self.server.deliver(message) for message in mail]
 
     def _configuration(self, sandbox: Sandbox, leave: str) -> str:
         return f"""\
@@ -102,7 +118,7 @@ leave_on_server = {leave}
     def poll(self, fate: Fate = UNTROUBLED) -> int:
         """Poll once, as a new process; its exit code. What it prints is in `printed`, and printed again."""
         output = self._home / f"output-{len(list(self._home.glob('output-*')))}"
-        code = self._nursery.poll(self._config, output, fate)
+        code = self._nursery.poll(self.config, output, fate)
         self.printed = output.read_text()
         self.log += self.printed
         print(self.printed)
@@ -143,7 +159,9 @@ leave_on_server = {leave}
     def assert_each_once(self) -> None:
         """Every message came once, octet for octet, and nothing else did; staging is empty."""
         came = Counter([*self.taken, *(path.read_bytes() for path in self.visible())])
-        sent = MAIL if self.sink == "spool" else [message.replace(b"\r\n", b"\n") for message in MAIL]
+        sent = list(self._mail)
+        if self.sink == "maildir":
+            sent = [message.replace(b"\r\n", b"\n") for message in sent]
         assert [came[message] for message in sent] == [1] * len(sent)
         assert came.total() == len(sent)
         assert self.staged() == []

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peers.account import Account
-from peers.killing import BEFORE_LOGIN, UNDISTURBED, Remains, Victim
+from peers.killing import BEFORE_LOGIN, UNDISTURBED, Moment, Remains, Victim
 
 MANY = 100
 """So many messages are spent on measuring how long a poll takes."""
 MEASURE_EVERY = 10
 """One poll of so many is left alone, so that the estimate follows the machine's load."""
-PUBLISHING = 0.006
-"""Seconds in which the rest of a batch is mostly done once its first message is published."""
+PUBLISHING = 0.002
+"""Seconds after which half of a batch is done, about, once its first message is published."""
 KEPT = 30
 """Days that `leave_on_server = "30d"` keeps a message, and the ledger what is gone."""
 DAYS = 75
@@ -105,17 +105,21 @@ class Campaign:
     def _attack(self, kills: int) -> None:
         """One poll, of many that are to bring so many kills.
 
-        Half of the kills may come at any time. As the later rows of the crash table are passed in
-        milliseconds, the other half comes in those after the first message is published.
+        A third of the kills may come at any time, a third while mail arrives and is recorded. As the later rows of
+        the crash table are passed in milliseconds, a third comes in those after the first message is published.
         """
         most = self._most(kills)
         if self._polls % MEASURE_EVERY == 0:
             self._pace.learn(most, self._poll(most))
-        elif random.random() < 0.5:
-            expected = self._pace.of(most)
-            self._poll(most, random.triangular(0, 1.1 * expected, expected))
-        else:
-            self._poll(most, random.uniform(0, PUBLISHING), self._account.staging())
+            return
+        expected, staging = self._pace.of(most), self._account.staging()
+        match random.choice(["anywhere", "comes", "leaves"]):
+            case "anywhere":
+                self._poll(most, random.triangular(0, 1.1 * expected, expected))
+            case "comes":
+                self._poll(most, random.uniform(0, expected - self._pace.of(0)), (staging, "comes"))
+            case _:
+                self._poll(most, random.expovariate(1 / PUBLISHING), (staging, "leaves"))
 
     def _most(self, kills: int) -> int:
         """How many messages a poll may fetch, so that some are left for every kill to come.
@@ -136,7 +140,9 @@ class Campaign:
         self._account.peer.deliver_many(arrived)
         self.sent += arrived
 
-    def _poll(self, most: int, seconds: float = UNDISTURBED, watch: Path | None = None) -> float:
+    def _poll(
+        self, most: int, seconds: float = UNDISTURBED, watch: tuple[Path, Moment] | None = None
+    ) -> float:
         """The seconds it lived."""
         self._account.configure(sink=self._sink, leave_on_server=self._leave, max_per_poll=most)
         self._polls += 1

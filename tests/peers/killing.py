@@ -20,7 +20,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from peers import victim
 from peers.account import Account
@@ -33,6 +33,10 @@ _LONGEST_SHOWN = 50_000
 """Characters of the log's end to show. The whole of it is searched for secrets, as a `*.log` file of the test."""
 
 BEFORE_LOGIN = "0, before the login"
+
+
+Moment = Literal["comes", "leaves"]
+"""When a file does this."""
 
 
 def digest(octets: bytes) -> str:
@@ -71,14 +75,16 @@ class Victim:
         self._process.communicate()
         print(self.log.read_text(errors="replace")[-_LONGEST_SHOWN:])
 
-    def poll(self, seconds: float = UNDISTURBED, watch: Path | None = None, *, days: int = 0) -> Death:
-        """One poll, killed if it lives longer than this, since its start or since a file left `watch`.
+    def poll(
+        self, seconds: float = UNDISTURBED, watch: tuple[Path, Moment] | None = None, *, days: int = 0
+    ) -> Death:
+        """One poll, killed if it lives longer than this, since its start or since that moment in a directory.
 
         By its clock it takes place so many days later than now.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{json.dumps([seconds, watch and str(watch), days])}\n")
+        self._process.stdin.write(f"{json.dumps([seconds, watch, days], default=str)}\n")
         self._process.stdin.flush()
         return Death(**json.loads(self._process.stdout.readline()))
 

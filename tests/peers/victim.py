@@ -2,8 +2,8 @@
 
 A program. Its one argument is a configuration file. For each line of standard input it forks a child that
 runs `mailsluice poll`, and sends it SIGKILL when that is due. The line is a JSON array: after so many seconds;
-unless null, a directory: they count from the moment when a file leaves it; and by how many days the child's
-clock is ahead. The answer is a line of JSON: whether the kill was what ended the child, its exit code if not,
+unless null, a directory, and "comes" or "leaves": they count from the moment when a file does so there; and by
+how many days the child's clock is ahead. The answer is a line of JSON: whether the kill was what ended the child, its exit code if not,
 and the seconds it lived. What the children print goes to standard error.
 """
 
@@ -63,18 +63,19 @@ def ends_within(death: int, seconds: float) -> bool:
     return bool(select.select([death], [], [], seconds)[0])
 
 
-def ends_by_itself(death: int, seconds: float, watch: str | None) -> bool:
+def ends_by_itself(death: int, seconds: float, watch: tuple[str, str] | None) -> bool:
     """Wait until the child has ended, or the kill is due."""
     if watch is not None:
-        before = now = names(watch)
-        while before <= now:
-            before, now = now, names(watch)
+        directory, moment = watch
+        before = now = names(directory)
+        while now <= before if moment == "comes" else before <= now:
+            before, now = now, names(directory)
             if ends_within(death, LOOK_EVERY):
                 return True
     return ends_within(death, seconds)
 
 
-def live(config: str, seconds: float, watch: str | None, days: int) -> dict[str, object]:
+def live(config: str, seconds: float, watch: tuple[str, str] | None, days: int) -> dict[str, object]:
     """One child's life."""
     began = time.monotonic()
     pid = os.fork()
