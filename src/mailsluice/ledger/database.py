@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from mailsluice.errors import LedgerError
-from mailsluice.ledger import schema
+from mailsluice.ledger import room, schema
 
 FILE = "ledger.db"
 _BUSY_SECONDS = 10.0
@@ -30,9 +30,11 @@ _CORRUPT = (
 _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: _CORRUPT,
     sqlite3.SQLITE_NOTADB: _CORRUPT,
-    sqlite3.SQLITE_FULL: "free space on the state directory's file system (df)",
+    sqlite3.SQLITE_FULL: room.REMEDY,
+    sqlite3.SQLITE_IOERR_SHMSIZE: room.REMEDY,
     sqlite3.SQLITE_READONLY: "mount the file system writable; under systemd, use StateDirectory=",
-    sqlite3.SQLITE_CANTOPEN: "let the user that runs mailsluice read and write the state directory (ls -l)",
+    sqlite3.SQLITE_CANTOPEN: "let the user that runs mailsluice read and write the state directory (ls -l); "
+    "if that is so, free inodes on its file system (df -i)",
     sqlite3.SQLITE_PERM: "let the user that runs mailsluice read and write the state directory (ls -l)",
     sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
     sqlite3.SQLITE_IOERR: "look for disk errors in the kernel's log (dmesg, smartctl)",
@@ -54,9 +56,14 @@ class Database:
         self._lock = threading.Lock()
         self._unsettled = False
         _prepare(state_dir, self._path, make=not read_only)
+        index = state_dir / f"{FILE}-shm"
         with self._translated():
+            with _room_for(index):
+                room.look_for(index)
             self._durable = self._connect("FULL")
             try:
+                with _room_for(index):
+                    room.reserve(index)
                 self._casual = self._connect("NORMAL")
             except BaseException:
                 self._durable.close()
@@ -150,15 +157,25 @@ class Database:
         try:
             yield
         except sqlite3.Error as exc:
-            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the primary code (sqlite.org/rescode.html)
-            raise LedgerError(
-                f"{self._path}: {exc}", remedy=_REMEDIES.get(code, "").replace("FILE", str(self._path))
-            ) from exc
+            code = getattr(exc, "sqlite_errorcode", 0)
+            primary = code & 0xFF  # sqlite.org/rescode.html
+            remedy = _REMEDIES.get(code) or _REMEDIES.get(primary, "")
+            raise LedgerError(f"{self._path}: {exc}", remedy=remedy.replace("FILE", str(self._path))) from exc
 
     def close(self) -> None:
         """Close the file. Raises LedgerError."""
         with self._lock, self._translated(), closing(self._durable), closing(self._casual):
             pass
+
+
+@contextmanager
+def _room_for(index: Path) -> Iterator[None]:
+    """Only a lack of room is an error; any other, SQLite meets itself and knows better what it means."""
+    try:
+        yield
+    except OSError as exc:
+        if lacking := room.remedy(exc, ""):
+            raise LedgerError(f"{index}: {exc.strerror}", remedy=lacking) from exc
 
 
 def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
@@ -181,8 +198,11 @@ def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
     except OSError as exc:
         raise LedgerError(
             f"the state directory {state_dir} cannot be used: {exc.strerror}",
-            remedy="let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
-            "or set service.state_dir",
+            remedy=room.remedy(
+                exc,
+                "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
+                "or set service.state_dir",
+            ),
         ) from exc
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mailsluice.errors import LedgerError, MailboxLocked
+from mailsluice.ledger import room
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -59,5 +60,7 @@ def _take(fd: int, path: Path, address: str) -> None:
 def _unusable(path: Path, exc: OSError) -> LedgerError:
     return LedgerError(
         f"the lock file {path} cannot be used: {exc.strerror}",
-        remedy="let the user that runs mailsluice write the state directory, on a local file system",
+        remedy=room.remedy(
+            exc, "let the user that runs mailsluice write the state directory, on a local file system"
+        ),
     )
