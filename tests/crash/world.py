@@ -130,13 +130,16 @@ leave_on_server = {leave}
         self.consume()
 
     def consume(self) -> None:
-        """Take every message that can be seen away, as a consumer does; each is whole."""
+        """Take every message that can be seen away, as a consumer does, and its description; each is whole."""
         for path in self.visible():
+            description = path.with_suffix(".json")
             if self.sink == "spool":
-                description = json.loads(path.with_suffix(".json").read_bytes())
-                assert hashlib.sha256(path.read_bytes()).hexdigest() == description["sha256"]
+                digest = json.loads(description.read_bytes())["sha256"]
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
             self.taken.append(path.read_bytes())
             path.unlink()
+            if self.sink == "spool":
+                description.unlink()
 
     def visible(self) -> list[Path]:
         return sorted(self.place.glob("*.eml" if self.sink == "spool" else "new/*"))
