@@ -35,12 +35,18 @@ def poll(config: str) -> int:
 
 
 def move_clock(days: int) -> None:
-    now = SystemClock.now
+    now, uptime = SystemClock.now, SystemClock.uptime
+    distance = timedelta(days=days)
 
     def later(self: SystemClock) -> datetime:
-        return now(self) + timedelta(days=days)
+        return now(self) + distance
+
+    def longer(self: SystemClock) -> tuple[str, float]:
+        boot, seconds = uptime(self)
+        return boot, seconds + distance.total_seconds()
 
     SystemClock.now = later  # type: ignore[method-assign]
+    SystemClock.uptime = longer  # type: ignore[method-assign]
 
 
 def child(config: str, days: int) -> None:
