@@ -248,7 +248,7 @@ class Failing(sqlite3.Connection):
     settles = True
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-        if sql.startswith("PRAGMA user_version =") and not Failing.settles:
+        if sql.startswith("PRAGMA application_id =") and not Failing.settles:
             raise sqlite3.OperationalError("disk still bad")
         if sql == "COMMIT" and Failing.fails:
             Failing.fails = False
@@ -259,12 +259,16 @@ class Failing(sqlite3.Connection):
 
 
 @pytest.fixture
-def failing(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def connections_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
     monkeypatch.setattr(
         "mailsluice.ledger.database.sqlite3.connect",
         lambda *args, **options: connect(*args, factory=Failing, **options),
     )
+
+
+@pytest.fixture
+def failing(state_dir: Path, connections_may_fail: None) -> Any:
     database = Database(state_dir)
     yield database
     Failing.settles = True
@@ -317,6 +321,17 @@ def test_a_commit_that_was_written_though_its_failure_was_reported_is_read_as_it
     with pytest.raises(LedgerError, match="I/O"):
         add(failing, "a")
     assert names(failing) == ["a"]
+
+
+def test_a_first_commit_that_fails_leaves_a_ledger_that_the_next_process_makes(
+    state_dir: Path, connections_may_fail: None
+) -> None:
+    Failing.fails, Failing.written = True, False
+    with pytest.raises(LedgerError, match="I/O"):
+        Database(state_dir)
+    database = Database(state_dir)
+    assert names(database) == []
+    database.close()
 
 
 def test_a_process_killed_in_a_transaction_leaves_what_it_committed(state_dir: Path) -> None:

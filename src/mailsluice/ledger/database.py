@@ -145,11 +145,12 @@ class Database:
 
         Its sync may have failed when it was in the log already. Undone for this process, it would come back
         after a power cut, and a row `staged` whose file was swept meanwhile would pass for published. Any
-        commit now takes its place at the end of the log, and is synced; this one changes nothing. It is tried
-        at once, for the mailbox's lock may be free to another process after the failure.
+        commit now takes its place at the end of the log, and is synced; this one changes nothing, in a ledger
+        of whatever version, nor in one without any tables yet. It is tried at once, for the mailbox's lock may
+        be free to another process after the failure.
         """
         if self._unsettled:
-            self._durable.execute(f"PRAGMA user_version = {schema.VERSION:d}")
+            self._durable.execute("PRAGMA application_id = 0")
             self._unsettled = False
 
     @contextmanager
