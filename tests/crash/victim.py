@@ -3,6 +3,7 @@
 Run as a script it is a nursery: it has imported the program, and for each line of JSON on standard input
 forks a child that runs `mailsluice poll`, waits for it, and answers with its exit code. It has no threads of
 its own, so that a fork is a fresh start; importing anew would take most of a second for each child.
+Other scripts have nurseries, too, with other fates.
 """
 
 from __future__ import annotations
@@ -81,8 +82,9 @@ def ordered(fate: Fate, arguments: list[str], output: Path) -> str:
     return json.dumps({"fate": asdict(fate), "arguments": arguments, "output": str(output)}) + "\n"
 
 
-def _seal(fate: Fate) -> None:
-    """See to it that the fate comes about, in this process."""
+def seal(fields: dict[str, Any]) -> None:
+    """See to it that the fate of these fields comes about, in this process."""
+    fate = Fate.read(fields)
     if fate.days:
         _move_clock(timedelta(days=fate.days))
     if fate.point is None:
@@ -180,14 +182,14 @@ def _move_clock(distance: timedelta) -> None:
     SystemClock.uptime = longer  # type: ignore[method-assign]
 
 
-def _live(order: dict[str, Any]) -> int:
+def _live(order: dict[str, Any], seal: Callable[[dict[str, Any]], None]) -> int:
     """The life of a child; its exit code."""
     signal.alarm(LONGEST_LIFE)
     output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
     try:
-        _seal(Fate.read(order["fate"]))
+        seal(order["fate"])
         return main(order["arguments"])
     except SystemExit as end:
         return int(end.code or 0)
@@ -196,12 +198,13 @@ def _live(order: dict[str, Any]) -> int:
         return 1
 
 
-def nursery() -> None:
+def nursery(seal: Callable[[dict[str, Any]], None]) -> None:
+    """Fork children until standard input ends; `seal` is called in each with the fields of its fate."""
     gc.freeze()
     for line in iter(sys.stdin.readline, ""):
         child = os.fork()
         if child == 0:
-            code = _live(json.loads(line))
+            code = _live(json.loads(line), seal)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
@@ -210,4 +213,4 @@ def nursery() -> None:
 
 
 if __name__ == "__main__":
-    nursery()
+    nursery(seal)

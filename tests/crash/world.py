@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -28,17 +29,19 @@ MAIL = (mail.note(1), mail.scan(2, 60_000), mail.invoice(3))
 FILES_A_MESSAGE = {"spool": 2, "maildir": 1}
 UNTROUBLED = Fate()
 _NEVER_SO_MANY = 6
+_VICTIM = Path(__file__).with_name("victim.py")
 
 
 class Nursery:
-    """The process that forks a child for each poll. See `victim`."""
+    """The process that forks a child for each poll: `script`, with these variables set. See `victim`."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: Path = _VICTIM, **variables: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("victim.py")],
+            [sys.executable, script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | variables,
         )
 
     def poll(self, config: Path, output: Path, fate: Fate) -> int:
