@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 
 import pytest
@@ -51,3 +52,24 @@ def test_an_error_has_a_stable_word_for_logs() -> None:
 def test_an_error_may_carry_a_remedy_of_its_own() -> None:
     assert errors.SinkError("full", remedy="make room").remedy == "make room"
     assert errors.SinkError("full").disposition is Disposition.BACK_OFF
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (errno.ENOSPC, "df -i"),
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "writable"),
+        (errno.EMFILE, "LimitNOFILE"),
+        (errno.EIO, "dmesg"),
+    ],
+)
+def test_what_helps_against_the_machine_s_own_errors_goes_before_the_caller_s_advice(
+    code: int, word: str
+) -> None:
+    assert word in errors.system_remedy(OSError(code, "x"), "otherwise")
+
+
+def test_what_is_the_caller_s_to_know_is_left_to_the_caller() -> None:
+    assert errors.system_remedy(OSError(errno.EACCES, "x"), "otherwise") == "otherwise"
+    assert errors.system_remedy(ValueError("x"), "otherwise") == "otherwise"

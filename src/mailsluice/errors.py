@@ -28,6 +28,7 @@ what the server said; nothing else decides what an error means.
 
 from __future__ import annotations
 
+import errno
 from enum import Enum
 
 
@@ -209,6 +210,23 @@ class Bug(MailsluiceError):
     disposition = Disposition.BUG
     exit_code = 70
     remedy = "please report this with the traceback from the log"
+
+
+_SYSTEM_REMEDIES = {
+    errno.ENOSPC: "free space or inodes on that file system (df, df -i)",
+    errno.EDQUOT: "raise the disk quota of the user that runs mailsluice, or free space",
+    errno.EROFS: "mount the file system writable; under systemd, name the path in ReadWritePaths=",
+    errno.EMFILE: "raise the limit of open files (LimitNOFILE= under systemd, else ulimit -n)",
+    errno.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
+    errno.EIO: "look for disk errors in the kernel's log (dmesg, smartctl) before polling again",
+    errno.EFBIG: "lift the limit on file sizes (LimitFSIZE= under systemd, else ulimit -f)",
+    errno.ESTALE: "mount the network file system again",
+}
+
+
+def system_remedy(error: BaseException, otherwise: str = "") -> str:
+    """What helps against the operating system's error; `otherwise` where that is the caller's to know."""
+    return _SYSTEM_REMEDIES.get(getattr(error, "errno", None) or 0, otherwise)
 
 
 _BY_SEVERITY = (0, 75, 69, 77, 73, 78, 70)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -114,3 +115,24 @@ def test_a_lock_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) ->
     with pytest.raises(LedgerError) as error:
         lock(tmp_path / "locks" / "x.lock")
     assert error.value.remedy
+
+
+def test_a_descriptor_that_fails_to_close_spoils_no_poll(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close = os.close
+
+    def closed_badly(fd: int) -> None:
+        close(fd)
+        raise OSError(errno.EIO, "bad")
+
+    with monkeypatch.context() as patch, hold(path, "a@b.example"):
+        patch.setattr("mailsluice.ledger.lock.os.close", closed_badly)
+    lock(path)
+
+
+def test_a_holder_that_cannot_be_read_is_another_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object) -> bytes:
+        raise OSError(errno.EIO, "bad")
+
+    monkeypatch.setattr("mailsluice.ledger.lock.os.pread", unreadable)
+    with hold(path, "a@b.example"), pytest.raises(MailboxLocked, match="another process"):
+        lock(path)

@@ -6,26 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.errors import LedgerError
+from mailsluice.errors import LedgerError, system_remedy
 from mailsluice.ledger import room
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.lock import hold
 
 INDEX = 32 * 1024
-USUAL = "what is usual"
 
 
 def on_disk(path: Path) -> int:
     return path.stat().st_blocks * 512
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_where_room_lacks_the_remedy_is_to_make_some(code: int) -> None:
-    assert "df -i" in room.remedy(OSError(code, ""), USUAL)
-
-
-def test_where_something_else_lacks_the_remedy_is_the_usual_one() -> None:
-    assert room.remedy(OSError(errno.EACCES, ""), USUAL) == USUAL
 
 
 def test_an_open_index_with_holes_has_all_its_place_on_disk_afterwards(tmp_path: Path) -> None:
@@ -59,7 +49,7 @@ def test_a_ledger_whose_index_finds_no_room_is_not_opened_and_says_what_to_do(
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(LedgerError, match="No space left") as error:
         Ledger(tmp_path)
-    assert error.value.remedy == room.REMEDY
+    assert error.value.remedy == system_remedy(OSError(errno.ENOSPC, ""))
 
 
 def test_looking_for_room_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -85,4 +75,4 @@ def test_a_lock_that_finds_no_room_says_what_to_do(tmp_path: Path, monkeypatch: 
     with pytest.raises(LedgerError) as error, hold(tmp_path / "locks" / "x.lock", "a@acme.example"):
         pass
     monkeypatch.undo()
-    assert error.value.remedy == room.REMEDY
+    assert error.value.remedy == system_remedy(OSError(errno.ENOSPC, ""))

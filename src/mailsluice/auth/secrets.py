@@ -18,7 +18,7 @@ from keyring.errors import KeyringError, PasswordDeleteError
 from mailsluice.auth.files import read_private, trusted_owners
 from mailsluice.auth.sealed import SealedVault, VaultError
 from mailsluice.config.models import SecretRef
-from mailsluice.errors import SecretError
+from mailsluice.errors import SecretError, system_remedy
 
 SERVICE = "mailsluice"
 """The service under which the keyring knows this program's secrets."""
@@ -92,7 +92,7 @@ def _from_file(ref: SecretRef) -> str:
     try:
         return _text(ref, read_private(path, owners=trusted_owners()))
     except OSError as exc:
-        raise SecretError(f"{ref}: {exc.strerror}", remedy=_remedy(ref)) from exc
+        raise SecretError(f"{ref}: {exc.strerror}", remedy=system_remedy(exc, _remedy(ref))) from exc
 
 
 def _from_systemd(ref: SecretRef) -> str:

@@ -6,6 +6,7 @@ never delete or replace a file it cannot read.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import sqlite3
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from mailsluice.errors import LedgerError
+from mailsluice.errors import LedgerError, system_remedy
 from mailsluice.ledger import room, schema
 
 FILE = "ledger.db"
@@ -23,21 +24,26 @@ _BUSY_SECONDS = 10.0
 """How long a transaction waits for another process; ours last milliseconds."""
 
 _CORRUPT = (
+    "first look for disk errors in the kernel's log (dmesg, smartctl): SQLite calls a file malformed, too, "
+    "that it cannot read. Only if `sqlite3 FILE 'PRAGMA integrity_check'` finds fault with it: "
     "stop mailsluice, move this file and those beside it (-wal, -shm) aside, and restore a backup or "
     "salvage it (`sqlite3 FILE .recover`); with a new, empty ledger every message still on the server "
     "is stored once more"
 )
+_DENIED = "let the user that runs mailsluice read and write the state directory (ls -l)"
+_NO_ROOM = "free space or inodes on the state directory's file system (df, df -i)"
+_OR_ELSE = "or look for a full disk or quota (df, df -i, quota), or too low a limit of open files (ulimit -n)"
+"""What SQLite does not tell from a broken disk, nor from a file that it may not open or write."""
 _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: _CORRUPT,
     sqlite3.SQLITE_NOTADB: _CORRUPT,
-    sqlite3.SQLITE_FULL: room.REMEDY,
-    sqlite3.SQLITE_IOERR_SHMSIZE: room.REMEDY,
-    sqlite3.SQLITE_READONLY: "mount the file system writable; under systemd, use StateDirectory=",
-    sqlite3.SQLITE_CANTOPEN: "let the user that runs mailsluice read and write the state directory (ls -l); "
-    "if that is so, free inodes on its file system (df -i)",
-    sqlite3.SQLITE_PERM: "let the user that runs mailsluice read and write the state directory (ls -l)",
+    sqlite3.SQLITE_FULL: _NO_ROOM,
+    sqlite3.SQLITE_IOERR_SHMSIZE: _NO_ROOM,
+    sqlite3.SQLITE_READONLY: f"mount the file system writable, under systemd by StateDirectory=; {_OR_ELSE}",
+    sqlite3.SQLITE_CANTOPEN: f"{_DENIED}; {_OR_ELSE}",
+    sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
-    sqlite3.SQLITE_IOERR: "look for disk errors in the kernel's log (dmesg, smartctl)",
+    sqlite3.SQLITE_IOERR: f"look for disk errors in the kernel's log (dmesg, smartctl); {_OR_ELSE}",
 }
 
 
@@ -146,8 +152,8 @@ class Database:
         Its sync may have failed when it was in the log already. Undone for this process, it would come back
         after a power cut, and a row `staged` whose file was swept meanwhile would pass for published. Any
         commit now takes its place at the end of the log, and is synced; this one changes nothing, in a ledger
-        of whatever version, nor in one without any tables yet. It is tried at once, for the mailbox's lock may
-        be free to another process after the failure.
+        of whatever version, nor in one without any tables yet. It is tried at once, for the mailbox's lock
+        may be free to another process after the failure.
         """
         if self._unsettled:
             self._durable.execute("PRAGMA application_id = 0")
@@ -175,8 +181,8 @@ def _room_for(index: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if lacking := room.remedy(exc, ""):
-            raise LedgerError(f"{index}: {exc.strerror}", remedy=lacking) from exc
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise LedgerError(f"{index}: {exc.strerror}", remedy=system_remedy(exc)) from exc
 
 
 def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
@@ -199,7 +205,7 @@ def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
     except OSError as exc:
         raise LedgerError(
             f"the state directory {state_dir} cannot be used: {exc.strerror}",
-            remedy=room.remedy(
+            remedy=system_remedy(
                 exc,
                 "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
                 "or set service.state_dir",

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mailsluice.errors import LedgerError, MailboxLocked
-from mailsluice.ledger import room
+from mailsluice.errors import LedgerError, MailboxLocked, system_remedy
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -30,7 +29,8 @@ def hold(path: Path, address: str) -> Iterator[None]:
         _take(fd, path, address)
         yield
     finally:
-        os.close(fd)
+        with suppress(OSError):  # the descriptor is given back all the same (close(2)), and the lock with it
+            os.close(fd)
 
 
 def _opened(path: Path) -> int:
@@ -45,7 +45,7 @@ def _take(fd: int, path: Path, address: str) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        holder = os.pread(fd, 20, 0).strip()
+        holder = _holder(fd)
         by = f"process {holder.decode()}" if holder.isdigit() else "another process"
         raise MailboxLocked(
             f"{address} is being polled by {by}", remedy="wait for it to finish, or stop it"
@@ -57,10 +57,17 @@ def _take(fd: int, path: Path, address: str) -> None:
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
 
+def _holder(fd: int) -> bytes:
+    """The process that holds the lock, as far as it can be read."""
+    with suppress(OSError):
+        return os.pread(fd, 20, 0).strip()
+    return b""
+
+
 def _unusable(path: Path, exc: OSError) -> LedgerError:
     return LedgerError(
         f"the lock file {path} cannot be used: {exc.strerror}",
-        remedy=room.remedy(
+        remedy=system_remedy(
             exc, "let the user that runs mailsluice write the state directory, on a local file system"
         ),
     )

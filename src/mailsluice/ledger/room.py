@@ -1,18 +1,15 @@
-"""Room on the state directory's file system: what gives an administrator more, and the index its share.
+"""Room on the state directory's file system for SQLite's index in shared memory.
 
-Owns the advice for a full file system, and sees to it that SQLite's index in shared memory is whole on disk.
-Must never open a file of SQLite's: closing it again would free the locks this process has on it (fcntl(2)).
+Sees to it that the index is whole on disk, or that the ledger is not opened. Must never open a file of
+SQLite's: closing it again would free the locks this process has on it (fcntl(2)).
 """
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-
-REMEDY = "free space or inodes on the state directory's file system (df, df -i)"
 
 _INDEX = 32 * 1024
 """Octets of the index for the first 4,000 pages of the log (sqlite.org/walformat.html §2.2).
@@ -21,11 +18,6 @@ A longer log, and so a longer index, is rare: at 1,000 pages SQLite begins it an
 """
 _STAT_BLOCK = 512
 _DESCRIPTORS = Path("/proc/self/fd")
-
-
-def remedy(error: OSError, usual: str) -> str:
-    """What to do about `error`: make room where that is what lacks, else `usual`."""
-    return REMEDY if error.errno in (errno.ENOSPC, errno.EDQUOT) else usual
 
 
 def look_for(index: Path) -> None:

@@ -23,6 +23,7 @@ from mailsluice.errors import (
     ServerUnreachable,
     ServerUntrusted,
     Stopped,
+    system_remedy,
 )
 from mailsluice.pop3.deadlines import Deadlines, Patience
 
@@ -243,7 +244,9 @@ class Connection:
         if phase is Phase.CONNECT:
             remedy = _NAME_REMEDY if isinstance(exc, socket.gaierror | UnicodeError) else _ROUTE_REMEDY
             return ServerUnreachable(
-                f"cannot connect to {self.endpoint}: {reason}", phase=phase, remedy=remedy
+                f"cannot connect to {self.endpoint}: {reason}",
+                phase=phase,
+                remedy=system_remedy(exc, remedy),
             )
         if phase is Phase.TLS:
             return ServerUnreachable(

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mailsluice.errors import SinkError
+from mailsluice.errors import SinkError, system_remedy
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,22 +28,15 @@ _DENIED = (
 )
 _NOT_A_DIRECTORY = "name a real directory, not a file or a symbolic link"
 _REMEDIES = {
-    errno.ENOSPC: "free space or inodes on that file system (df, df -i)",
-    errno.EDQUOT: "raise the disk quota of the user that runs mailsluice, or free space",
-    errno.EROFS: "mount the file system writable; under systemd, name the path in ReadWritePaths=",
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EMFILE: "raise the limit of open files (LimitNOFILE= under systemd, else ulimit -n)",
-    errno.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
-    errno.EIO: "look for disk errors in the kernel's log (dmesg, smartctl) before polling again",
     errno.ENOENT: "make the directory, or mount the file system it lies on",
     errno.ENOTDIR: _NOT_A_DIRECTORY,
     errno.ELOOP: _NOT_A_DIRECTORY,
     errno.EXDEV: "mount nothing inside the sink: its directories must lie on one file system",
-    errno.EFBIG: "lift the limit on file sizes (LimitFSIZE= under systemd, else ulimit -f)",
     errno.ENAMETOOLONG: "choose a shorter path, or a shorter name for the mailbox",
-    errno.ESTALE: "mount the network file system again",
 }
+"""What helps where it is the sink that is wrong; `system_remedy` knows what helps where the machine is."""
 
 
 @contextmanager
@@ -55,7 +48,7 @@ def _translated(tried: str, path: Path) -> Iterator[None]:
         code = exc.errno or 0
         raise SinkError(
             f"cannot {tried} {path}: {os.strerror(code)} ({errno.errorcode.get(code, code)})",
-            remedy=_REMEDIES.get(code, ""),
+            remedy=system_remedy(exc, _REMEDIES.get(code, "")),
         ) from exc
 
 
