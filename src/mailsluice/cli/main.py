@@ -82,7 +82,7 @@ class _LazyGroup(click.Group):
     "-c",
     "file",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # whether it can be read is found out by reading it
     help="Configuration; else $MAILSLUICE_CONFIG, ./mailsluice.toml, /etc/mailsluice/mailsluice.toml.",
 )
 @click.version_option(__version__, prog_name="mailsluice")
