@@ -351,9 +351,10 @@ class TestUnreadable:
         path.chmod(0)
         with (
             unprivileged(),
-            pytest.raises(ConfigurationError, match="cannot be read: Permission denied"),
+            pytest.raises(ConfigurationError, match="cannot be read: Permission denied") as error,
         ):
             load(Path(path.name))
+        assert "ls -l" in error.value.remedy
 
     def test_a_file_that_is_not_utf_8(self, tmp_path: Path) -> None:
         (tmp_path / "latin.toml").write_bytes(b"# Sch\xf6n\n")

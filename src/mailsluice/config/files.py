@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mailsluice.config.mistakes import Mistakes, Place, nearest
-from mailsluice.errors import ConfigurationError
+from mailsluice.errors import ConfigurationError, system_remedy
 
 SECTIONS = ("include", "service", "log", "keyring", "credentials", "defaults", "mailboxes")
 NAMED_SECTIONS = ("credentials", "mailboxes")
@@ -52,17 +52,19 @@ def read(path: Path, mistakes: Mistakes) -> Source:
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    remedy = ""
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         problem = "there is no such file"
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror}"
+        remedy = system_remedy(exc, "let the user that runs mailsluice read it (ls -l)")
     except UnicodeDecodeError as exc:
         problem = f"is not UTF-8 text (octet {exc.start}); save it as UTF-8"
     except (ValueError, RecursionError) as exc:
         problem = f"is not TOML: {exc}"
-    raise ConfigurationError([f"{Place(path)}: {problem}"])
+    raise ConfigurationError([f"{Place(path)}: {problem}"], remedy=remedy)
 
 
 def _gather(
