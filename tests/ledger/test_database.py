@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -321,6 +322,22 @@ def test_a_commit_that_was_written_though_its_failure_was_reported_is_read_as_it
     with pytest.raises(LedgerError, match="I/O"):
         add(failing, "a")
     assert names(failing) == ["a"]
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_connection_that_could_be_opened_for_reading_alone_is_an_error_at_once(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
+    Database(state_dir).close()
+    connect = sqlite3.connect
+    turns = itertools.count(1)
+
+    def once_for_reading(name: str, **options: Any) -> Any:
+        return connect(name.replace("mode=rw", "mode=ro") if next(turns) == which else name, **options)
+
+    monkeypatch.setattr("mailsluice.ledger.database.sqlite3.connect", once_for_reading)
+    with pytest.raises(LedgerError, match="readonly"):
+        Database(state_dir)
 
 
 def test_a_first_commit_that_fails_leaves_a_ledger_that_the_next_process_makes(

@@ -30,6 +30,8 @@ _CORRUPT = (
     "salvage it (`sqlite3 FILE .recover`); with a new, empty ledger every message still on the server "
     "is stored once more"
 )
+_WRITE_NOTHING_NEW = "PRAGMA application_id = 0"
+"""A write that leaves a ledger of any version, or one that has no tables yet, what it was."""
 _DENIED = "let the user that runs mailsluice read and write the state directory (ls -l)"
 _NO_ROOM = "free space or inodes on the state directory's file system (df, df -i)"
 _OR_ELSE = "or look for a full disk or quota (df, df -i, quota), or too low a limit of open files (ulimit -n)"
@@ -43,6 +45,7 @@ _REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: f"{_DENIED}; {_OR_ELSE}",
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
+    sqlite3.SQLITE_PROTOCOL: "put state_dir on a local file system, where locks work",
     sqlite3.SQLITE_IOERR: f"look for disk errors in the kernel's log (dmesg, smartctl); {_OR_ELSE}",
 }
 
@@ -93,6 +96,11 @@ class Database:
             connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA query_only = {self._read_only:d}")
+            if not self._read_only:
+                # SQLite opens a file for reading where it could not for writing, and never tries again.
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(_WRITE_NOTHING_NEW)
+                connection.execute("ROLLBACK")
         except BaseException:
             connection.close()
             raise
@@ -151,12 +159,11 @@ class Database:
 
         Its sync may have failed when it was in the log already. Undone for this process, it would come back
         after a power cut, and a row `staged` whose file was swept meanwhile would pass for published. Any
-        commit now takes its place at the end of the log, and is synced; this one changes nothing, in a ledger
-        of whatever version, nor in one without any tables yet. It is tried at once, for the mailbox's lock
-        may be free to another process after the failure.
+        commit now takes its place at the end of the log, and is synced; this one changes nothing. It is tried
+        at once, for the mailbox's lock may be free to another process after the failure.
         """
         if self._unsettled:
-            self._durable.execute("PRAGMA application_id = 0")
+            self._durable.execute(_WRITE_NOTHING_NEW)
             self._unsettled = False
 
     @contextmanager
