@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -44,9 +43,3 @@ def nursery(shim: Path) -> Iterator[Nursery]:
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
-
-
-@pytest.fixture(scope="session")
-def hostile() -> bool:
-    """Whether all is walked, and not only what there is time for at every commit."""
-    return os.environ.get("MAILSLUICE_HOSTILE") == "1"
