@@ -352,8 +352,17 @@ PLAIN(int, socket, (int family, int kind, int protocol), (family, kind, protocol
       family != AF_UNIX && strikes_wire(SOCKET, "socket"))
 PLAIN(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t size),
       (fd, level, name, value, size), strikes(0, SOCKET, "setsockopt", fd))
-PLAIN(int, connect, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size),
-      strikes(0, CONNECT, "connect", fd))
+
+/* A signal interrupts the wait alone: the connection is made all the same (connect(2), EINTR). */
+int connect(int fd, const struct sockaddr *to, socklen_t size)
+{
+    REAL(connect);
+    if (!strikes(0, CONNECT, "connect", fd))
+        return real(fd, to, size);
+    if (order.fault == EINTR)
+        (void)real(fd, to, size);
+    return fail();
+}
 
 int poll(struct pollfd *watched, nfds_t count, int timeout)
 {
