@@ -131,3 +131,10 @@ def test_what_is_no_failure_goes_unnoticed(
     walk.take(Fault(calls=calls, how=how, nth=each, span=Span.EACH))
     assert_sound(walk)
     assert walk.codes == {0: 1}
+
+
+def test_a_log_line_that_cannot_be_written_costs_no_mail(new_walk: NewWalk) -> None:
+    walk = new_walk(SPOOL, DELETE)
+    walk.take(Fault(calls=C.OUTPUT, how=ENOSPC))
+    assert_sound(walk)
+    assert walk.codes == {0: 1}
