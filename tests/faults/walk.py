@@ -156,13 +156,15 @@ class Way:
     stride: int = 1
 
     @property
-    def faults(self) -> list[Fault]:
-        """Every kind of fault that is met on this way."""
+    def faults(self) -> list[list[Fault]]:
+        """Every kind of fault that is met on this way: for each, the forms that take turns."""
         return [
-            Fault(calls=self.calls, how=how, span=self.span, after=after, again=again)
+            [
+                Fault(calls=self.calls, how=how, span=self.span, after=after, again=again)
+                for again in sorted({False, self.again})
+            ]
             for how in self.hows
-            for after in {False, self.after}
-            for again in {False, self.again}
+            for after in sorted({False, self.after})
         ]
 
 
