@@ -193,7 +193,7 @@ class Walk:
         try:
             self._check(world, fault)
             assert struck or world.code == 0, world.printed
-        except AssertionError:
+        except (AssertionError, OSError):  # OSError: a description that is missing, say
             self.flaws.append(f"{fault}: {struck or 'nothing'} struck\n{traceback.format_exc(limit=-2)}")
         world.remove()
         if struck:
