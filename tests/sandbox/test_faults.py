@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from mailsluice.sandbox import (
     Pretend,
     Refuse,
     Relist,
+    Rewrite,
     Sandbox,
     SandboxMailbox,
     Silence,
@@ -118,6 +120,25 @@ def test_a_reset_is_one_of_tcp(sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("GREETING", Close(Hangup.RESET)))
     with RawClient(sandbox) as client, pytest.raises(ConnectionResetError):
         list(iter(lambda: socket.socket.recv(client.tls, 65_536), b""))
+
+
+def test_sends_what_is_made_of_an_answer_in_its_place(
+    sandbox: Sandbox, mailbox: SandboxMailbox, client: RawClient
+) -> None:
+    sandbox.faults.add(Fault("DELE", Rewrite(lambda answer: [b"-ERR not ", answer])))
+    assert log_in(client).ask(b"DELE 1") == b"-ERR not +OK\r\n"
+    client.ask(b"QUIT")
+    assert len(mailbox.deleted) == 1
+
+
+def test_what_has_no_end_is_sent_until_the_client_hangs_up(
+    sandbox: Sandbox, mailbox: SandboxMailbox, client: RawClient
+) -> None:
+    sandbox.faults.add(Fault("UIDL", Rewrite(lambda answer: itertools.repeat(answer))))
+    log_in(client).send(b"UIDL\r\n")
+    seen = 0
+    while seen < 1_000_000:
+        seen += len(client.tls.recv(65_536))
 
 
 @pytest.mark.parametrize("how", [Hangup.FIN, Hangup.RESET])

@@ -18,6 +18,12 @@ def test_uidls_are_increasing_integers_that_are_never_used_twice() -> None:
     assert int(mailbox.deliver(b"later")) > int(entries[1].uidl) > int(entries[0].uidl)
 
 
+def test_a_message_can_be_delivered_under_a_uidl_of_choice() -> None:
+    mailbox = SandboxMailbox(ADDRESS)
+    assert mailbox.deliver(b"x", b"../../x") == b"../../x"
+    assert mailbox.remaining() == (b"../../x",)
+
+
 def test_listed_sizes_are_wrong_by_a_fifth_at_most_and_always_the_same() -> None:
     sizes = [[entry.size for entry in mailbox_of(200).open()[0]] for _ in range(2)]
     assert sizes[0] == sizes[1]

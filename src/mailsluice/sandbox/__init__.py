@@ -19,6 +19,7 @@ from mailsluice.sandbox.faults import (
     Pretend,
     Refuse,
     Relist,
+    Rewrite,
     Silence,
 )
 from mailsluice.sandbox.mailbox import SandboxMailbox, SessionRecord
@@ -36,6 +37,7 @@ __all__ = [
     "Pretend",
     "Refuse",
     "Relist",
+    "Rewrite",
     "Sandbox",
     "SandboxMailbox",
     "SessionRecord",

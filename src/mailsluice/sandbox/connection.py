@@ -11,7 +11,7 @@ import ssl
 import struct
 from typing import NoReturn
 
-from mailsluice.sandbox.faults import ArmedFault, Close, Drip, Garbage, Hangup, Silence
+from mailsluice.sandbox.faults import ArmedFault, Close, Drip, Garbage, Hangup, Rewrite, Silence
 
 _CHUNK = 65_536
 _LINGER_RESET = struct.pack("ii", 1, 0)
@@ -80,6 +80,9 @@ class Connection:
                 for octet in answer:
                     self._tls.sendall(bytes((octet,)))
                     armed.hold(pause)
+            case Rewrite(pieces=pieces):
+                for piece in pieces(answer):
+                    self._tls.sendall(piece)
             case _:
                 self._tls.sendall(answer)
 

@@ -10,7 +10,7 @@ A fault is an occasion and an action: `Fault("RETR", Close(after_octets=1000))` 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, get_args
@@ -94,6 +94,16 @@ class Garbage:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Carry the command out, and send what `pieces` makes of its answer instead, each in a record of its own.
+
+    They may have no end: then they are sent until the client hangs up.
+    """
+
+    pieces: Callable[[bytes], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Pretend:
     """Answer `+OK` and do nothing: a DELE that marks nothing, a QUIT that deletes nothing."""
 
@@ -121,9 +131,9 @@ SERVER_UNAVAILABLE = Refuse("Server Unavailable. 21")
 AUTHENTICATION_FAILURE = Refuse("Authentication failure: unknown user name or bad password.")
 """What Exchange says to a token, for whatever reason; also when it throttles."""
 
-Action = Refuse | Close | Silence | Drip | Garbage | Pretend | Answer | Relist
+Action = Refuse | Close | Silence | Drip | Garbage | Rewrite | Pretend | Answer | Relist
 
-_ON_THE_WIRE = (Close, Silence, Drip, Garbage)
+_ON_THE_WIRE = (Close, Silence, Drip, Garbage, Rewrite)
 _SPECIAL: Mapping[str, tuple[type, ...]] = {
     "CONNECT": (Close, Silence),
     "TOKEN_CONNECT": (Close, Silence),

@@ -66,10 +66,10 @@ class SandboxMailbox:
         self._retrieved: Counter[bytes] = Counter()
         self._sessions: list[SessionRecord] = []
 
-    def deliver(self, octets: bytes) -> bytes:
-        """Put a message into the mailbox; its UIDL. A session that is open does not see it."""
+    def deliver(self, octets: bytes, uidl: bytes | None = None) -> bytes:
+        """Put a message into the mailbox; its UIDL, the given one or the next. An open session does not see it."""
         with self._lock:
-            message = Message(next(self._serials), self._next_uidl(), octets)
+            message = Message(next(self._serials), uidl or self._next_uidl(), octets)
             self._messages.append(message)
         return message.uidl
 
