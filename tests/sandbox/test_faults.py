@@ -134,7 +134,7 @@ def test_sends_what_is_made_of_an_answer_in_its_place(
 def test_what_has_no_end_is_sent_until_the_client_hangs_up(
     sandbox: Sandbox, mailbox: SandboxMailbox, client: RawClient
 ) -> None:
-    sandbox.faults.add(Fault("UIDL", Rewrite(lambda answer: itertools.repeat(answer))))
+    sandbox.faults.add(Fault("UIDL", Rewrite(itertools.repeat)))
     log_in(client).send(b"UIDL\r\n")
     seen = 0
     while seen < 1_000_000:
