@@ -151,6 +151,37 @@ def test_a_uidl_that_is_listed_twice_is_left_alone_with_a_warning(world: World) 
     assert [entry["number"] for entry in world.logged("uidl ambiguous")] == [1, 2]
 
 
+def test_of_many_messages_in_doubt_the_first_are_named_and_the_others_counted(world: World) -> None:
+    world.deliver(*[ONE] * 100)
+    world.server.listed_twice = {b"u%d" % number for number in range(1, 100, 2)}
+
+    world.poll()
+
+    *named, last = world.logged("uidl ambiguous")
+    assert [entry["number"] for entry in named] == list(range(1, 21))
+    assert last["more"] == 80
+
+
+def test_of_many_messages_too_large_each_poll_reports_some_until_each_was_reported_once(world: World) -> None:
+    world.configure(max_message="1KiB")
+    world.deliver(*[BIG] * 50)
+
+    assert [world.outcome() for _ in range(4)] == [("ok", 0)] * 4
+
+    assert sorted(entry["uidl"] for entry in world.logged("message oversize")) == sorted(
+        f"u{number}" for number in range(1, 51)
+    )
+
+
+def test_a_poll_reports_no_more_than_20_messages_too_large(world: World) -> None:
+    world.configure(max_message="1KiB")
+    world.deliver(*[BIG] * 50)
+
+    world.poll()
+
+    assert len(world.logged("message oversize")) == 20
+
+
 def test_a_uidl_that_is_used_again_for_another_message_is_fetched_with_a_warning(world: World) -> None:
     world.deliver(ONE)
     world.poll()

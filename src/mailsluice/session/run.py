@@ -31,6 +31,18 @@ from mailsluice.session.recovery import recover
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 
+_DOUBTS = {
+    Reason.REUSED: events.UIDL_REUSED,
+    Reason.CHANGED: events.UIDL_CHANGED,
+    Reason.AMBIGUOUS: events.UIDL_AMBIGUOUS,
+}
+_MOST_NAMED = 20
+"""Messages that one event of one poll names.
+
+A listing may be wrong in tens of thousands, and to log as many lines takes a minute.
+What is too large beyond these is named by the polls to come.
+"""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -114,14 +126,19 @@ def _plan(listing: Sequence[Listed], session: Session) -> Plan:
     parts.ledger.confirm(mailbox.key, plan.recognised, parts.ledger.now())
     tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
     parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
-    note_oversize({listed: listed.size or 0 for listed in plan.because(Reason.TOO_LARGE)}, mailbox, parts)
-    for listed in plan.because(Reason.REUSED):
-        _log.warning(events.UIDL_REUSED, uidl=uidl_text(listed.uidl))
-    for listed in plan.because(Reason.CHANGED):
-        _log.warning(events.UIDL_CHANGED, uidl=uidl_text(listed.uidl), octets=listed.size)
-    for listed in plan.because(Reason.AMBIGUOUS):
-        _log.warning(events.UIDL_AMBIGUOUS, uidl=uidl_text(listed.uidl), number=listed.number)
+    too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
+    note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
+    for reason, event in _DOUBTS.items():
+        _warn(event, plan.because(reason))
     return plan
+
+
+def _warn(event: str, messages: Sequence[Listed]) -> None:
+    """Name the first of these messages in the log; of the others, say how many they are."""
+    for listed in messages[:_MOST_NAMED]:
+        _log.warning(event, uidl=uidl_text(listed.uidl), number=listed.number, octets=listed.size)
+    if len(messages) > _MOST_NAMED:
+        _log.warning(event, more=len(messages) - _MOST_NAMED)
 
 
 def _delete_stored(plan: Plan, session: Session) -> None:
