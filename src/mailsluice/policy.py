@@ -7,7 +7,6 @@ logging; the same arguments always give the same plan.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -109,10 +108,12 @@ def renumbering(
     be fetched again. What the mailbox's policy deletes may vanish; half as many new ones are enough.
     """
     kept = {uidl for uidl, row in known.items() if _should_be_there(row, mailbox, now)}
+    if len(kept) < FEWEST_RENUMBERED:
+        return None
     there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
     vanished = tuple(uidl for uidl in kept if uidl not in there)
     new = tuple(each for each in listing if each.uidl not in there and each.uidl not in setbacks)
-    if len(kept) < FEWEST_RENUMBERED or 2 * len(vanished) <= len(kept) or 2 * len(new) < len(vanished):
+    if 2 * len(vanished) <= len(kept) or 2 * len(new) < len(vanished):
         return None
     return Renumbering(len(kept), vanished, new)
 
@@ -139,26 +140,38 @@ def plan(
     now: datetime,
 ) -> Plan:
     """Decide for each message. At most `max_per_poll` are fetched: the first that `Plan.to` names."""
-    times = Counter(listed.uidl for listed in listing)
-    decisions, recognised = [], set()
+    twice = _listed_twice(listing)
+    decisions, recognised = [], []
     for listed in listing:
         before = known.get(listed.uidl)
-        if times[listed.uidl] > 1:
+        if listed.uidl in twice:
             decision = Decision(listed, Action.LEAVE, Reason.AMBIGUOUS)
         elif before is not None and _is_another(listed, before):
             decision = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
         else:
-            recognised.add(listed.uidl)
+            recognised.append(listed.uidl)
             decision = _decide(listed, before, mailbox, now)
         if decision.action is Action.FETCH and listed.uidl in setbacks:
             decision = _try_again(decision, setbacks[listed.uidl])
         decisions.append(decision)
-    fetched = Plan(tuple(decisions), frozenset(recognised)).to(Action.FETCH)
-    later = {listed.number for listed in fetched[mailbox.max_per_poll :]}
-    return Plan(
-        tuple(_next_poll(each) if each.listed.number in later else each for each in decisions),
-        frozenset(recognised),
-    )
+    _put_off(decisions, mailbox.max_per_poll)
+    return Plan(tuple(decisions), frozenset(recognised))
+
+
+def _put_off(decisions: list[Decision], most: int) -> None:
+    """Leave what is to be fetched beyond so many to the next poll."""
+    places = [place for place, each in enumerate(decisions) if each.action is Action.FETCH]
+    places.sort(key=lambda place: _is_last_try(decisions[place]))
+    for place in places[most:]:
+        decisions[place] = _next_poll(decisions[place])
+
+
+def _listed_twice(listing: Sequence[Listed]) -> set[bytes]:
+    seen: set[bytes] = set()
+    twice: set[bytes] = set()
+    for listed in listing:
+        (twice if listed.uidl in seen else seen).add(listed.uidl)
+    return twice
 
 
 def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime) -> Decision:

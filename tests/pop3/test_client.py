@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import tracemalloc
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -270,9 +271,55 @@ def test_a_listing_too_long_for_memory_is_given_up_with_a_remedy(logged_in: Conn
                 wire.send(b"1 23456\r\n" + b"x" * 9_991)
             wire.until_closed()
 
-    with logged_in(endless) as client, pytest.raises(ProtocolViolation, match="8388608 octets") as broken:
+    with logged_in(endless) as client, pytest.raises(ProtocolViolation, match="2097152 octets") as broken:
         client.listing()
-    assert "100,000 messages" in broken.value.remedy
+    assert "65536 messages" in broken.value.remedy
+
+
+@pytest.mark.parametrize(("messages", "taken"), [(65_536, True), (65_537, False)])
+def test_a_listing_of_too_many_messages_is_given_up_with_a_remedy(
+    logged_in: Connect, messages: int, taken: bool
+) -> None:
+    def long(wire: Wire) -> None:
+        wire.play("C: UIDL\nS: +OK")
+        wire.send(b"".join(b"%d u\r\n" % number for number in range(1, messages + 1)) + b".\r\n")
+        wire.play("C: LIST\nS: -ERR")
+        wire.until_closed()
+
+    with logged_in(long) as client:
+        if taken:
+            assert len(client.listing()) == messages
+            return
+        with pytest.raises(ProtocolViolation, match="more than 65536 messages") as broken:
+            client.listing()
+    assert "65536 messages" in broken.value.remedy
+
+
+def test_a_password_in_a_malformed_listing_is_concealed(logged_in: Connect) -> None:
+    client = logged_in(playing("C: UIDL\nS: +OK\nS: canary-password\nS: .\nC: LIST\nS: -ERR"))
+    with pytest.raises(ProtocolViolation) as broken:
+        client.listing()
+    assert broken.value.reply == "***"
+    assert "canary" not in str(broken.value)
+
+
+def test_a_listing_in_tiny_pieces_takes_no_more_memory_than_its_octets(logged_in: Connect) -> None:
+    def pieces(wire: Wire) -> None:
+        wire.play("C: UIDL\nS: +OK")
+        wire.send(b"1 ")
+        for _ in range(10_000):
+            wire.send(b"xy")
+        wire.send(b"\r\n.\r\n")
+        wire.play("C: LIST\nS: -ERR")
+
+    client = logged_in(pieces)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolViolation):
+            client.listing()
+        assert tracemalloc.get_traced_memory()[1] < 250_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_stat_counts_messages_and_octets(logged_in: Connect) -> None:

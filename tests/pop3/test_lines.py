@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -100,3 +101,13 @@ def test_a_line_is_shown_without_control_characters() -> None:
 
 def test_a_long_line_is_shown_cut() -> None:
     assert readable(b"x" * 1000) == "x" * 300 + "…"
+
+
+def test_of_a_line_of_megabytes_only_the_beginning_is_decoded() -> None:
+    line = "\U0001f4a3".encode() * 1_000_000
+    tracemalloc.start()
+    try:
+        assert readable(line) == "\U0001f4a3" * 300 + "…"
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()

@@ -83,12 +83,10 @@ class Channel:
 
     def body(self, ceiling: int, remedy: str = "") -> bytes:
         """Read the body of an accepted command. ProtocolViolation with `remedy` beyond `ceiling` octets."""
-        chunks: list[bytes] = []
-        octets = 0
+        body = bytearray()  # not a list: a server may send it two octets at a time
         while isinstance(event := self.next_event(), BodyChunk):
-            chunks.append(event.data)
-            octets += len(event.data)
-            if octets > ceiling:
+            body += event.data
+            if len(body) > ceiling:
                 self.close()
                 phase = self._protocol.phase
                 raise ProtocolViolation(
@@ -98,7 +96,7 @@ class Channel:
                 )
         if not isinstance(event, BodyEnded):
             raise LocalProtocolError(f"read a body, met {event!r}")
-        return b"".join(chunks)
+        return bytes(body)
 
     @contextmanager
     def fatal(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ or deleted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -28,14 +28,14 @@ from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
 _DEADLINES = Deadlines()
 
 _LONGEST_CAPABILITIES = 64 * 1024
-_LONGEST_LISTING = 8 * 1024 * 1024
-"""Octets of a UIDL or LIST body: more than 100,000 messages with the longest UIDLs that RFC 1939 allows, and
-half a million with Exchange Online's. A listing takes some thirty times its octets once it is parsed."""
+_LONGEST_LISTING = 2 * 1024 * 1024
+"""Octets of a UIDL or LIST body: as many messages as there may be, with UIDLs of 23 octets. Exchange Online's
+have some 10."""
+_MOST_MESSAGES = 65_536
+"""Messages in a listing. With all that the session makes of them so many take less than 32 MiB."""
 _LONGEST_HEADER = 1024 * 1024
 """Octets of TOP's answer: a server that takes no notice of the number of lines sends the whole message."""
-_LISTING_REMEDY = (
-    "move old mail out of the inbox: a listing may be of 100,000 messages at least, not of any number"
-)
+_LISTING_REMEDY = f"move old mail out of the inbox: {_MOST_MESSAGES} messages are the most that are polled"
 
 
 def connect(
@@ -72,7 +72,7 @@ class Client:
         self._clock = clock
         self._deadlines = deadlines
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
-        self._numbers: Mapping[bytes, int] | None = None
+        self._listing: tuple[Listed, ...] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -150,12 +150,10 @@ class Client:
         if refused is not None:
             raise self._channel.refusal(refused)
         with self._channel.fatal():
-            uidls = parse_uidls(bodies[c.Uidl])
-        sizes = parse_sizes(bodies.get(c.List_, b""))
-        times = Counter(uidl for _, uidl in uidls)
-        # Of two messages with one UIDL nobody can say which is stored, so neither may be deleted.
-        self._numbers = {uidl: number for number, uidl in uidls if times[uidl] == 1}
-        return tuple(Listed(number, uidl, sizes.get(number)) for number, uidl in uidls)
+            uidls = self._uidls(bodies.pop(c.Uidl))
+        sizes = parse_sizes(bodies.pop(c.List_, b""))
+        self._listing = tuple(Listed(number, uidl, sizes.get(number)) for number, uidl in uidls)
+        return self._listing
 
     def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         """Fetch these in order; see `retrieval.retrieve`. `ceiling`: the most octets one message may have."""
@@ -178,10 +176,10 @@ class Client:
         Passed over: what this session's listing has not, or has twice. A refusal of one message is not
         raised: the next listing shows it. Raises LocalProtocolError before a listing.
         """
-        if self._numbers is None:
+        if self._listing is None:
             raise LocalProtocolError("delete before listing")
-        numbers = (self._numbers.get(permit.uidl) for permit in permits)
-        commands = [c.Dele(number) for number in numbers if number is not None]
+        numbers = _numbers(self._listing, {permit.uidl for permit in permits})
+        commands = [c.Dele(numbers[permit.uidl]) for permit in permits if permit.uidl in numbers]
         return sum(isinstance(reply, Accepted) for reply in self._replies(commands, self._deadlines.delete))
 
     def quit(self) -> None:
@@ -222,6 +220,15 @@ class Client:
             for _ in batch:
                 yield self._channel.answer()
 
+    def _uidls(self, body: bytes) -> tuple[tuple[int, bytes], ...]:
+        if body.count(b"\n") > _MOST_MESSAGES:
+            raise ProtocolViolation(
+                f"{self._channel.peer} lists more than {_MOST_MESSAGES} messages",
+                phase=Phase.LISTING,
+                remedy=_LISTING_REMEDY,
+            )
+        return parse_uidls(body, self._channel.quotable)
+
     def _login_failure(self, address: str, answer: Refused | Challenged, reason: str) -> ServerError:
         because = f" ({reason})" if reason else ""
         if isinstance(answer, Challenged):
@@ -234,6 +241,17 @@ class Client:
             phase=Phase.AUTH,
             reply=answer.text,
         )
+
+
+def _numbers(listing: Sequence[Listed], uidls: Collection[bytes]) -> Mapping[bytes, int]:
+    """The numbers of the messages with these UIDLs.
+
+    Of two messages with one UIDL nobody can say which is stored, so neither may be deleted. Looked for anew
+    each time: that is quick beside a DELE, and an index of a long listing takes megabytes.
+    """
+    found = [listed for listed in listing if listed.uidl in uidls]
+    times = Counter(listed.uidl for listed in found)
+    return {listed.uidl: listed.number for listed in found if times[listed.uidl] == 1}
 
 
 def _steps(address: str, login: Login) -> tuple[c.Command, c.Command]:

@@ -58,6 +58,6 @@ def _overlap(data: bytes) -> int:
 
 def readable(line: bytes) -> str:
     """A server's line, safe in a terminal and a log: what is unprintable becomes `?`, what is long is cut."""
-    text = line.decode("utf-8", "replace")
+    text = line[: 4 * (_SHOWN + 1)].decode("utf-8", "replace")  # a character has four octets at most
     shown = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN])
     return shown + "…" if len(text) > _SHOWN else shown

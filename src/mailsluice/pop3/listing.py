@@ -7,7 +7,7 @@ UIDL: it is opaque octets.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from mailsluice.errors import Phase, ProtocolViolation
 from mailsluice.pop3.lines import readable
@@ -25,20 +25,20 @@ def parse_capabilities(body: bytes) -> Mapping[str, tuple[str, ...]]:
     return {words[0]: tuple(words[1:]) for words in lines if words}
 
 
-def parse_uidls(body: bytes) -> tuple[tuple[int, bytes], ...]:
+def parse_uidls(body: bytes, quotable: Callable[[bytes], str] = readable) -> tuple[tuple[int, bytes], ...]:
     """The number and UIDL of each message, in the server's order.
 
-    Raises ProtocolViolation, with the line, for one that is not `number uidl` and for a number that comes
+    Raises ProtocolViolation, with the line made `quotable`, for one that is not `number uidl` and for a number that comes
     twice: who cannot be sure which message is which must not delete any. The same UIDL may come twice.
     """
     uidls: dict[int, bytes] = {}
     for line in _lines(body):
         found = _UIDL_LINE.fullmatch(line)
         if found is None:
-            raise _malformed("a line that is no message number and UIDL", line)
+            raise _malformed("a line that is no message number and UIDL", quotable(line))
         number = int(found[1])
         if number in uidls:
-            raise _malformed("the same message number twice", line)
+            raise _malformed("the same message number twice", quotable(line))
         uidls[number] = found[2]
     return tuple(uidls.items())
 
@@ -62,12 +62,18 @@ def parse_stat(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _lines(body: bytes) -> list[bytes]:
-    return body.removesuffix(b"\r\n").split(b"\r\n") if body else []
+def _lines(body: bytes) -> Iterator[bytes]:
+    """Line by line, for a list of them would take many times the octets."""
+    start = 0
+    while start < len(body):
+        end = body.find(b"\r\n", start)
+        if end < 0:
+            end = len(body)
+        yield body[start:end]
+        start = end + 2
 
 
-def _malformed(what: str, line: bytes) -> ProtocolViolation:
-    shown = readable(line)
+def _malformed(what: str, shown: str) -> ProtocolViolation:
     return ProtocolViolation(
         f"the server's UIDL listing has {what}: {shown!r}", phase=Phase.LISTING, reply=shown
     )
