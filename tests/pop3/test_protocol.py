@@ -257,6 +257,13 @@ def test_what_came_before_the_question_is_no_answer(cut: Cut) -> None:
         protocol.send(c.Dele(1))
 
 
+def test_a_message_after_whose_end_more_comes_is_not_taken_for_whole() -> None:
+    protocol = in_state(State.TRANSACTION)
+    protocol.send(c.Retr(1))
+    with pytest.raises(ProtocolViolation, match="after the end"):
+        list(events(protocol, [b"+OK\r\na dot that was not stuffed:\r\n.\r\nthe rest\r\n.\r\n"]))
+
+
 @pytest.mark.parametrize("end", [b"", b"\r\n"])
 def test_a_reply_without_end_breaks_the_protocol(end: bytes, cut: Cut) -> None:
     protocol = in_state(State.GREETING)

@@ -167,6 +167,9 @@ class Pop3Protocol:
             return None
         self._outstanding.popleft()
         self._body = None
+        if self._buffer and not self._outstanding:
+            # A dot that was not stuffed would look like this: the message may not be whole.
+            self._violate("sent more after the end of what was asked for", bytes(self._buffer))
         return BodyEnded(self._octets)
 
     def _next_reply(self) -> Event | None:
