@@ -294,11 +294,18 @@ _AUTHORITY_REMEDY = (
     "if the server is yours, name its certificate authority in `ca_file`; if not, ask who is in between"
 )
 
+_WEAK_REMEDY = (
+    "the server needs a new certificate, with a stronger key or signature (RSA of 2,048 bits, SHA-256)"
+)
+
 _CERTIFICATE_REMEDIES = {
     9: "check this machine's clock",  # X509_V_ERR_CERT_NOT_YET_VALID
     10: "check this machine's clock; if it is right, the server needs a new certificate",  # ..._HAS_EXPIRED
     62: "set `host` to the name the certificate was issued for",  # X509_V_ERR_HOSTNAME_MISMATCH
     64: "set `host` to the name the certificate was issued for",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    66: _WEAK_REMEDY,  # X509_V_ERR_EE_KEY_TOO_SMALL
+    67: _WEAK_REMEDY,  # X509_V_ERR_CA_KEY_TOO_SMALL
+    68: _WEAK_REMEDY,  # X509_V_ERR_CA_MD_TOO_WEAK
 }
 
 _PLAINTEXT_REMEDY = "there is no TLS on this port: POP3 over TLS is port 995"
