@@ -67,7 +67,10 @@ class SandboxMailbox:
         self._sessions: list[SessionRecord] = []
 
     def deliver(self, octets: bytes, uidl: bytes | None = None) -> bytes:
-        """Put a message into the mailbox; its UIDL, the given one or the next. An open session does not see it."""
+        """Put a message into the mailbox; its UIDL: the given one or the next.
+
+        A session that is open does not see it.
+        """
         with self._lock:
             message = Message(next(self._serials), uidl or self._next_uidl(), octets)
             self._messages.append(message)
