@@ -1,0 +1,111 @@
+"""A case: what one hostile server does, and what must become of the poll that meets it.
+
+Owns the vocabulary of the corpus. A case is played in three polls: one before (if `known`), while the server
+behaves; one while it is hostile; and one after, when it behaves again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import trustme
+
+from mailsluice.pop3.deadlines import Deadlines
+from mailsluice.sandbox import Fault
+
+QUICK = Deadlines(
+    connect=1,
+    tls=1,
+    greeting=1,
+    auth=1,
+    listing=1,
+    retrieve=1,
+    progress=1092,  # the pace that the program asks for: 64 KiB in 60 s
+    delete=1,
+    quit=1,
+    session=12,
+    tired=10,
+)
+"""For servers that let us wait: short, so that the end comes soon."""
+
+PATIENT = Deadlines(
+    connect=10,
+    tls=10,
+    greeting=10,
+    auth=10,
+    listing=20,
+    retrieve=10,
+    progress=10_923,
+    delete=10,
+    quit=10,
+    session=40,
+    tired=30,
+)
+"""For servers that do not: long enough for a busy machine."""
+
+
+def letter(number: int, *, octets: int = 0) -> bytes:
+    """A message unlike any other, with dots where they hurt; at least so many octets."""
+    lines = (octets // 72 + 1) * (b"." + b"x" * 69 + b"\r\n")
+    return b"Subject: letter %d\r\nFrom: a@b.example\r\n\r\n.\r\n..%d\r\n%b" % (number, number, lines)
+
+
+MAIL = tuple(letter(number) for number in range(3))
+"""What is in a mailbox, unless a case says otherwise."""
+
+Door = Callable[[trustme.CA], AbstractContextManager[int]]
+"""A server that is no sandbox: opened, with an authority that the client trusts, it gives its port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One hostile server. `name` says what it does.
+
+    `outcomes` are the words that the hostile poll may end with, and `says` a part of what it tells people.
+    """
+
+    name: str
+    outcomes: tuple[str, ...]
+    says: str = ""
+    events: tuple[str, ...] = ()
+    """What else the log must have."""
+    faults: tuple[Fault, ...] = ()
+    door: Door | None = None
+    """Asked instead of the sandbox in the hostile poll."""
+    deadlines: Deadlines = PATIENT
+    mail: tuple[bytes, ...] = MAIL
+    uidls: tuple[bytes, ...] | None = None
+    """The messages' UIDLs; without, they are numbers."""
+    known: bool = False
+    """Whether the mail was stored before the server turned hostile."""
+    keep: bool = False
+    """Whether mail is left on the server."""
+    token: bool = False
+    """Whether the hostile poll logs in with a token: what it knows no sandbox takes."""
+    max_message: int = 20 * 2**20
+    stored: int = 0
+    """How many messages the hostile poll stores."""
+    kept: tuple[bytes, ...] | None = None
+    """What the spool has in the end, where that is not the mail, each once."""
+    remain: int = 0
+    """How many messages stay on the server in the end, of a mailbox that keeps none."""
+    within: float | None = None
+    """Seconds it may take, where that is less than a session."""
+    full: bool = False
+    """Whether it takes so long that only the full form plays it."""
+
+    @property
+    def limit(self) -> float:
+        """Seconds after which the poll must have ended."""
+        return self.within if self.within is not None else self.deadlines.session
+
+
+def once(when: str, do: object) -> tuple[Fault, ...]:
+    """The fault that strikes the first time."""
+    return (Fault(when, do),)  # type: ignore[arg-type]  # checked by Fault itself
+
+
+def names(cases: Sequence[Case]) -> list[str]:
+    return [case.name for case in cases]
