@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/pytest --numprocesses=2
 
-.PHONY: help demo test quick lint format venv generated picture lock clean
+.PHONY: help demo test test-hostile quick lint format venv generated picture lock clean
 
 help:
 	@echo "make demo   a simulated Exchange Online, and mailsluice at work on it"
 	@echo "make test   everything: lint, types, and all tests, real servers included"
+	@echo "make test-hostile  faults, power cuts, kills and hostile servers in full; writes docs/hostile.md"
 	@echo "make quick  the tests that take seconds"
 	@echo "make venv   builds .venv; .venv/bin/mailsluice is the program"
 	@echo "make lint   ruff, mypy and import-linter"
@@ -23,6 +24,14 @@ venv: $(VENV)/installed
 test: lint
 	@tests/peers/install-dovecot
 	$(PYTEST) tests
+
+# What has a full form that takes minutes; `make test` plays a bounded one.
+HOSTILE := $(wildcard tests/hostile tests/faults tests/powercut tests/locked tests/clocks tests/fuzz \
+  tests/crash tests/peers/test_kill*.py tests/test_throttling.py)
+
+test-hostile: $(VENV)/installed-dev
+	@tests/peers/install-dovecot
+	MAILSLUICE_HOSTILE=1 $(PYTEST) $(HOSTILE)
 
 quick: $(VENV)/installed-dev
 	$(PYTEST) -m "not slow and not peers" tests

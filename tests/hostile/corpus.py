@@ -1,15 +1,25 @@
-"""The corpus: every hostile server there is, by name."""
+"""The corpus: every hostile server there is, by theme."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Mapping
 
 from hostile import bodies, floods, lies, listings, phases, trust
 from hostile.case import Case
 
-CASES: tuple[Case, ...] = (
-    *phases.CASES,
-    *floods.CASES,
-    *bodies.CASES,
-    *listings.CASES,
-    *lies.CASES,
-    *trust.CASES,
-)
+THEMES: Mapping[str, tuple[Case, ...]] = {
+    "Breaking off, silence, and one octet at a time": phases.CASES,
+    "Without end, and far too much": floods.CASES,
+    "Messages": bodies.CASES,
+    "Listings": listings.CASES,
+    "Refusals, lies, and words out of turn": lies.CASES,
+    "Trust and TLS": trust.CASES,
+}
+
+CASES = tuple(case for cases in THEMES.values() for case in cases)
+
+FULL = os.environ.get("MAILSLUICE_HOSTILE") == "1"
+"""Whether to play all of them, and write down how they went."""
+
+PLAYED = tuple(case for case in CASES if FULL or not case.full)

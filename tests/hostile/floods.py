@@ -161,6 +161,7 @@ _BOMBS = (
         "lists without end in records of two octets",
         (VIOLATION, "deadline-exceeded"),
         faults=once("UIDL", repeated_in_tiny_records(b"1234567890 " + b"u" * 60 + b"\r\n")),
+        full=True,
     ),
     Case(
         "sends a message in records of two octets",

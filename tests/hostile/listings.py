@@ -127,6 +127,14 @@ _COMINGS_AND_GOINGS = (
         stored=3,
     ),
     Case(
+        "numbers the UIDLs of all it has kept anew",
+        ("mailbox-renumbered",),
+        faults=once("LISTING", Relist.RENUMBERED),
+        mail=FIVE,
+        known=True,
+        keep=True,
+    ),
+    Case(
         "lists other sizes of what was stored",
         ("ok",),
         events=("uidl changed",),

@@ -1,6 +1,6 @@
 """Where a case is played: the sandboxes, the poller beside them, and what can be seen afterwards.
 
-Owns the three polls of a case. Must never say how one should end: that is the corpus's.
+Owns the polls of a case. Must never say how one should end: that is the corpus's.
 """
 
 from __future__ import annotations
@@ -112,8 +112,6 @@ class World:
             hostile = stage.poll(case.deadlines, port, by_token=case.token)
         spool = stage.spool()
         after = stage.poll(PATIENT)
-        if not case.keep:
-            stage.poll(PATIENT)
         return Played(hostile, after, (spool, stage.spool()), len(stage.mailbox.remaining()))
 
 

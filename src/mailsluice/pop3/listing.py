@@ -28,9 +28,9 @@ def parse_capabilities(body: bytes) -> Mapping[str, tuple[str, ...]]:
 def parse_uidls(body: bytes, quotable: Callable[[bytes], str] = readable) -> tuple[tuple[int, bytes], ...]:
     """The number and UIDL of each message, in the server's order.
 
-    Raises ProtocolViolation, with the line made `quotable`, for one that is not `number uidl` and for a number
-    that comes twice: who cannot be sure which message is which must not delete any. The same UIDL may come
-    twice.
+    Raises ProtocolViolation, with the line made `quotable`, for one that is not `number uidl` and for a
+    number that comes twice: who cannot be sure which message is which must not delete any. The same UIDL
+    may come twice.
     """
     uidls: dict[int, bytes] = {}
     for line in _lines(body):
