@@ -22,4 +22,7 @@ CASES = tuple(case for cases in THEMES.values() for case in cases)
 FULL = os.environ.get("MAILSLUICE_HOSTILE") == "1"
 """Whether to play all of them, and write down how they went."""
 
-PLAYED = tuple(case for case in CASES if FULL or not case.full)
+_LIGHT = tuple(case for case in CASES if not case.full)
+
+PLAYED = CASES if FULL else _LIGHT[::5] + _LIGHT[2::5]
+"""All, or two of five: a stride that meets every way at some phase, and every phase in some way."""

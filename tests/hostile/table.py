@@ -22,7 +22,7 @@ _INTRODUCTION = """\
 
 Each of these servers was met by a whole poll (`session.run.poll`, a real ledger, a real spool, a TLS connection on
 loopback) in a process forked for it, while another mailbox of the same ledger was polled beside it. `make test-hostile`
-plays them all and writes this page; `make test` plays most. For each it is required that
+plays them all and writes this page; `make test` plays two of five. For each it is required that
 
 - the poll ends within what its deadlines add up to; they were shortened for this: 1 s for each phase of a server that lets
   us wait, 10 s (20 s for a listing) of any other;
