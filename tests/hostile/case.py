@@ -1,7 +1,7 @@
 """A case: what one hostile server does, and what must become of the poll that meets it.
 
-Owns the vocabulary of the corpus. A case is played in three polls: one before (if `known`), while the server
-behaves; one while it is hostile; and one after, when it behaves again.
+Owns the vocabulary of the corpus. A case is played in up to three polls: one before (if `known`), while the
+server behaves; one while it is hostile; and one after, when it behaves again.
 """
 
 from __future__ import annotations
