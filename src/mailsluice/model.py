@@ -65,14 +65,15 @@ class Known:
     """The ledger's row for one message, its times by the ledger's clock.
 
     `since` is when it was stored (or first found oversize, or marked as seen). `listed_size` is what LIST
-    said when it was fetched; for an oversize message, the octets known of it. `gone_since` is when it was
-    first missing from a listing, None while it is there.
+    said then. `gone_since` is when it was first missing from a listing, None while it is there. `octets` is
+    how large it is, of an oversize message at least.
     """
 
     state: State
     since: datetime
     listed_size: int | None = None
     gone_since: datetime | None = None
+    octets: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """WHAT: the plan. A listing and what the ledger remembers become one decision for each message.
 
 Owns every reason for which a message is fetched, deleted or left, and the sign that a mailbox was
-renumbered. Pure: no I/O, no clock of its own, no
-logging; the same arguments always give the same plan.
+renumbered. Pure: no I/O, no clock of its own, no logging; the same arguments always give the same plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -20,7 +19,6 @@ FEWEST_RENUMBERED = 5
 
 RECENTLY = timedelta(days=1)
 """A message that went no longer ago still counts as known: some listings are empty before they are new."""
-
 
 ON_RECORD = frozenset({State.STORED, State.GONE, State.SEEN})
 """States of messages that are done with, and may be looked for under another UIDL."""
@@ -35,52 +33,60 @@ class Action(Enum):
 
 
 class Reason(Enum):
-    """Why, in words an administrator can read."""
+    """Why, in words an administrator can read, and what follows from it."""
 
-    NEW = "not seen before"
-    AGAIN = "could not be fetched before, and is tried for the last time"
-    REUSED = "its UIDL belonged to another message that is gone"
-    STORED = "stored, and not to be left on the server"
-    AGED = "stored longer ago than the mailbox keeps mail"
-    KEPT = "stored, and kept on the server"
-    NOT_YET_AGED = "stored, and kept on the server a while longer"
-    TOO_LARGE = "larger than max_message"
-    STILL_TOO_LARGE = "larger than max_message, reported before"
-    NEXT_POLL = "max_per_poll is reached"
-    CHANGED = "stored, but listed with another size now: it may be another message under the same UIDL"
-    SEEN = "marked as seen by an administrator"
-    QUARANTINED = "in quarantine, since it could not be fetched several times"
-    AMBIGUOUS = "its UIDL is listed twice, so that storing one copy proves nothing about the other"
+    NEW = Action.FETCH, "not seen before"
+    AGAIN = Action.FETCH, "could not be fetched before, and is tried for the last time"
+    REUSED = Action.FETCH, "its UIDL belonged to another message that is gone"
+    STORED = Action.DELETE, "stored, and not to be left on the server"
+    AGED = Action.DELETE, "stored longer ago than the mailbox keeps mail"
+    KEPT = Action.LEAVE, "stored, and kept on the server"
+    NOT_YET_AGED = Action.LEAVE, "stored, and kept on the server a while longer"
+    TOO_LARGE = Action.LEAVE, "larger than max_message"
+    STILL_TOO_LARGE = Action.LEAVE, "larger than max_message, reported before"
+    NEXT_POLL = Action.LEAVE, "max_per_poll is reached"
+    CHANGED = (
+        Action.LEAVE,
+        "stored, but listed with another size now: it may be another message under the same UIDL",
+    )
+    SEEN = Action.LEAVE, "marked as seen by an administrator"
+    QUARANTINED = Action.LEAVE, "in quarantine, since it could not be fetched several times"
+    AMBIGUOUS = (
+        Action.LEAVE,
+        "its UIDL is listed twice, so that storing one copy proves nothing about the other",
+    )
 
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One message, what to do with it, and why."""
-
-    listed: Listed
-    action: Action
-    reason: Reason
+    def __init__(self, action: Action, text: str) -> None:
+        self.action = action
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decisions for a whole listing, in its order.
+    """What is to be done with each message of a listing: `reasons` has one for each, in its order.
 
-    `recognised` are the UIDLs listed that mean what the ledger takes them for, or nothing yet: neither
-    those listed twice nor those that another message has now, whatever was decided for it.
+    `strangers` are the UIDLs listed that do not mean what the ledger takes them for: those listed twice, and
+    those that another message has now, whatever was decided for it.
     """
 
-    decisions: tuple[Decision, ...]
-    recognised: frozenset[bytes]
+    listing: Sequence[Listed]
+    reasons: Sequence[Reason]
+    strangers: frozenset[bytes]
 
     def to(self, action: Action) -> tuple[Listed, ...]:
         """The messages this action is for; last those tried for the last time: they may end the session."""
-        chosen = (d for d in self.decisions if d.action is action)
-        return tuple(d.listed for d in sorted(chosen, key=_is_last_try))
+        places = [place for place, reason in enumerate(self.reasons) if reason.action is action]
+        places.sort(key=lambda place: self.reasons[place] is Reason.AGAIN)
+        return tuple(self.listing[place] for place in places)
 
     def because(self, reason: Reason) -> tuple[Listed, ...]:
         """The messages decided for this reason."""
-        return tuple(d.listed for d in self.decisions if d.reason is reason)
+        return tuple(listed for listed, why in zip(self.listing, self.reasons, strict=True) if why is reason)
+
+    @property
+    def recognised(self) -> Iterator[bytes]:
+        """The UIDLs listed that mean what the ledger takes them for, or nothing yet."""
+        return (listed.uidl for listed in self.listing if listed.uidl not in self.strangers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,29 +147,29 @@ def plan(
 ) -> Plan:
     """Decide for each message. At most `max_per_poll` are fetched: the first that `Plan.to` names."""
     twice = _listed_twice(listing)
-    decisions, recognised = [], []
+    strangers, reasons = set(twice), []
     for listed in listing:
         before = known.get(listed.uidl)
         if listed.uidl in twice:
-            decision = Decision(listed, Action.LEAVE, Reason.AMBIGUOUS)
+            reason = Reason.AMBIGUOUS
         elif before is not None and _is_another(listed, before):
-            decision = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
+            strangers.add(listed.uidl)
+            reason = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
         else:
-            recognised.append(listed.uidl)
-            decision = _decide(listed, before, mailbox, now)
-        if decision.action is Action.FETCH and listed.uidl in setbacks:
-            decision = _try_again(decision, setbacks[listed.uidl])
-        decisions.append(decision)
-    _put_off(decisions, mailbox.max_per_poll)
-    return Plan(tuple(decisions), frozenset(recognised))
+            reason = _decide(listed, before, mailbox, now)
+        if reason.action is Action.FETCH and listed.uidl in setbacks:
+            reason = _try_again(listed, reason, setbacks[listed.uidl])
+        reasons.append(reason)
+    _put_off(reasons, mailbox.max_per_poll)
+    return Plan(listing, reasons, frozenset(strangers))
 
 
-def _put_off(decisions: list[Decision], most: int) -> None:
-    """Leave what is to be fetched beyond so many to the next poll."""
-    places = [place for place, each in enumerate(decisions) if each.action is Action.FETCH]
-    places.sort(key=lambda place: _is_last_try(decisions[place]))
+def _put_off(reasons: list[Reason], most: int) -> None:
+    """Leave what is to be fetched beyond so many to the next poll; first of all what is on its last try."""
+    places = [place for place, reason in enumerate(reasons) if reason.action is Action.FETCH]
+    places.sort(key=lambda place: reasons[place] is Reason.AGAIN)
     for place in places[most:]:
-        decisions[place] = _next_poll(decisions[place])
+        reasons[place] = Reason.NEXT_POLL
 
 
 def _listed_twice(listing: Sequence[Listed]) -> set[bytes]:
@@ -174,43 +180,30 @@ def _listed_twice(listing: Sequence[Listed]) -> set[bytes]:
     return twice
 
 
-def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime) -> Decision:
+def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime) -> Reason:
     if known is None:
         return _fetch_if_small_enough(listed, Reason.NEW, mailbox)
     if known.state is State.OVERSIZE:
-        if (known.listed_size or 0) > mailbox.max_message:
-            return Decision(listed, Action.LEAVE, Reason.STILL_TOO_LARGE)
+        if (known.octets or 0) > mailbox.max_message and known.listed_size == listed.size:
+            return Reason.STILL_TOO_LARGE
         return _fetch_if_small_enough(listed, Reason.NEW, mailbox)
     if known.state is State.SEEN:
-        return Decision(listed, Action.LEAVE, Reason.SEEN)
+        return Reason.SEEN
     return _delete_or_keep(listed, known, mailbox, now)
 
 
-def _try_again(decision: Decision, setback: Setback) -> Decision:
+def _try_again(listed: Listed, reason: Reason, setback: Setback) -> Reason:
     """After the others if it failed before, unless that was once; not if it is set aside.
 
     One of another size under its UIDL is another message.
     """
-    listed = decision.listed
     if setback.listed_size != listed.size or setback.failures < TRIES - 1:
-        return decision
-    if setback.quarantined:
-        return Decision(listed, Action.LEAVE, Reason.QUARANTINED)
-    return Decision(listed, Action.FETCH, Reason.AGAIN)
+        return reason
+    return Reason.QUARANTINED if setback.quarantined else Reason.AGAIN
 
 
-def _is_last_try(decision: Decision) -> bool:
-    return decision.reason is Reason.AGAIN
-
-
-def _next_poll(decision: Decision) -> Decision:
-    return Decision(decision.listed, Action.LEAVE, Reason.NEXT_POLL)
-
-
-def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> Decision:
-    if listed.size is not None and listed.size > mailbox.max_message:
-        return Decision(listed, Action.LEAVE, Reason.TOO_LARGE)
-    return Decision(listed, Action.FETCH, reason)
+def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> Reason:
+    return Reason.TOO_LARGE if (listed.size or 0) > mailbox.max_message else reason
 
 
 def _is_another(listed: Listed, known: Known) -> bool:
@@ -227,14 +220,12 @@ def _size_differs(listed: Listed, known: Known) -> bool:
     return None not in (listed.size, known.listed_size) and listed.size != known.listed_size
 
 
-def _delete_or_keep(listed: Listed, known: Known, mailbox: Mailbox, now: datetime) -> Decision:
+def _delete_or_keep(listed: Listed, known: Known, mailbox: Mailbox, now: datetime) -> Reason:
     if _size_differs(listed, known):
-        return Decision(listed, Action.LEAVE, Reason.CHANGED)
+        return Reason.CHANGED
     leave = mailbox.leave_on_server
     if leave is False:
-        return Decision(listed, Action.DELETE, Reason.STORED)
+        return Reason.STORED
     if leave is True:
-        return Decision(listed, Action.LEAVE, Reason.KEPT)
-    if now - known.since >= leave:
-        return Decision(listed, Action.DELETE, Reason.AGED)
-    return Decision(listed, Action.LEAVE, Reason.NOT_YET_AGED)
+        return Reason.KEPT
+    return Reason.AGED if now - known.since >= leave else Reason.NOT_YET_AGED

@@ -149,14 +149,14 @@ def test_another_message_under_the_uidl_of_one_that_is_gone_is_recorded_anew(sto
 
 
 def test_an_oversize_message_is_remembered_since_it_was_first_seen(ledger: Ledger) -> None:
-    ledger.note_oversize(KEY, {b"big": 1000}, NOW)
-    ledger.note_oversize(KEY, {b"big": 2000}, LATER)
-    assert ledger.known(KEY) == {b"big": Known(State.OVERSIZE, NOW, 2000)}
+    ledger.note_oversize(KEY, {Listed(1, b"big", 1000): 1000}, NOW)
+    ledger.note_oversize(KEY, {Listed(1, b"big", 2000): 2000}, LATER)
+    assert ledger.known(KEY) == {b"big": Known(State.OVERSIZE, NOW, 2000, None, 2000)}
     assert ledger.permits(KEY, [b"big"]) == ()
 
 
 def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) -> None:
-    ledger.note_oversize(KEY, {b"big": 1000}, NOW)
+    ledger.note_oversize(KEY, {Listed(1, b"big", 1000): 1000}, NOW)
     ledger.confirm(KEY, [b"big"], LATER)
     assert states(ledger) == {b"big": State.OVERSIZE}
     ledger.confirm(KEY, [], LATER)
@@ -164,20 +164,20 @@ def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) 
 
 
 def test_an_oversize_message_can_be_recorded_after_all(ledger: Ledger) -> None:
-    ledger.note_oversize(KEY, {b"u1": 1000}, NOW)
+    ledger.note_oversize(KEY, {Listed(1, b"u1", 1000): 1000}, NOW)
     ledger.record(KEY, STAGED[:1], SINK, LATER)
     assert ledger.known(KEY) == {b"u1": Known(State.STAGED, LATER, 9)}
 
 
 def test_an_oversize_message_takes_the_place_of_its_namesake_that_was_stored(stored: Ledger) -> None:
-    stored.note_oversize(KEY, {b"u1": 1000}, LATER)
+    stored.note_oversize(KEY, {Listed(1, b"u1", 1000): 1000}, LATER)
     assert stored.permits(KEY, [b"u1"]) == ()
-    assert stored.known(KEY)[b"u1"] == Known(State.OVERSIZE, LATER, 1000)
+    assert stored.known(KEY)[b"u1"] == Known(State.OVERSIZE, LATER, 1000, None, 1000)
 
 
 def test_a_half_done_message_is_not_taken_for_oversize(ledger: Ledger) -> None:
     ledger.record(KEY, STAGED, SINK, NOW)
-    ledger.note_oversize(KEY, {b"u1": 1000}, LATER)
+    ledger.note_oversize(KEY, {Listed(1, b"u1", 1000): 1000}, LATER)
     assert ledger.half_done(KEY) == {SINK: STAGED}
 
 

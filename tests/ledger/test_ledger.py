@@ -10,7 +10,7 @@ import pytest
 
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import GRACE, Ledger
-from mailsluice.model import MailboxKey, Staged, State, Stored
+from mailsluice.model import Listed, MailboxKey, Staged, State, Stored
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
 KEY = MailboxKey("host.example", "a@b.example")
@@ -82,7 +82,7 @@ def test_hosts_and_addresses_cannot_be_shifted_into_each_other(ledger: Ledger) -
 
 def test_times_come_back_to_the_microsecond(ledger: Ledger) -> None:
     there = NOW.astimezone(UTC) + timedelta(microseconds=1)
-    ledger.note_oversize(KEY, {b"u": 1}, there)
+    ledger.note_oversize(KEY, {Listed(1, b"u", 1): 1}, there)
     assert ledger.known(KEY)[b"u"].since == there
 
 

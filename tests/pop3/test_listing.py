@@ -1,27 +1,37 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice.errors import Phase, ProtocolViolation
-from mailsluice.pop3.listing import parse_capabilities, parse_sizes, parse_stat, parse_uidls
+from mailsluice.model import Listed
+from mailsluice.pop3.listing import parse_capabilities, parse_listing, parse_stat
 
 
 def test_uidls_keep_the_servers_order_and_octets() -> None:
-    assert parse_uidls(b"2 6500\r\n1 \xff!~\0\r\n10 6500\r\n") == (
-        (2, b"6500"),
-        (1, b"\xff!~\0"),
-        (10, b"6500"),
+    assert parse_listing(b"2 6500\r\n1 \xff!~\0\r\n10 6500\r\n", b"") == (
+        Listed(2, b"6500"),
+        Listed(1, b"\xff!~\0"),
+        Listed(10, b"6500"),
     )
 
 
+@pytest.mark.parametrize("order", list(permutations([b"1 100\r\n", b"2 200\r\n", b"4 400\r\n"])))
+def test_each_message_has_the_size_that_list_gives_its_number_in_whatever_order(order: list[bytes]) -> None:
+    listing = parse_listing(b"1 a\r\n2 b\r\n3 c\r\n", b"".join(order))
+
+    assert [listed.size for listed in listing] == [100, 200, None]
+
+
 def test_an_empty_mailbox_has_no_uidls() -> None:
-    assert parse_uidls(b"") == ()
+    assert parse_listing(b"", b"1 2\r\n") == ()
 
 
 def test_a_uidl_of_1024_octets_is_taken() -> None:
-    assert parse_uidls(b"1 " + b"u" * 1024 + b"\r\n") == ((1, b"u" * 1024),)
+    assert parse_listing(b"1 " + b"u" * 1024 + b"\r\n", b"") == (Listed(1, b"u" * 1024),)
 
 
 @pytest.mark.parametrize(
@@ -47,36 +57,38 @@ def test_a_uidl_of_1024_octets_is_taken() -> None:
 )
 def test_a_line_that_is_no_number_and_uidl_breaks_the_protocol(line: bytes) -> None:
     with pytest.raises(ProtocolViolation) as broken:
-        parse_uidls(b"5 good\r\n" + line + b"\r\n")
+        parse_listing(b"5 good\r\n" + line + b"\r\n", b"")
     assert broken.value.phase is Phase.LISTING
     assert broken.value.reply.isprintable()
 
 
 def test_a_violation_names_the_line() -> None:
     with pytest.raises(ProtocolViolation, match="'-1 a'") as broken:
-        parse_uidls(b"-1 a\r\n")
+        parse_listing(b"-1 a\r\n", b"")
     assert broken.value.reply == "-1 a"
 
 
-def test_a_number_that_comes_twice_breaks_the_protocol() -> None:
+@pytest.mark.parametrize("body", [b"1 a\r\n1 b\r\n", b"1 a\r\n2 b\r\n1 c\r\n", b"2 a\r\n1 b\r\n2 c\r\n"])
+def test_a_number_that_comes_twice_breaks_the_protocol(body: bytes) -> None:
     with pytest.raises(ProtocolViolation, match="twice"):
-        parse_uidls(b"1 a\r\n1 b\r\n")
+        parse_listing(body, b"")
 
 
 def test_sizes_that_make_no_sense_are_passed_over() -> None:
     body = b"1 100\r\n2 -5\r\n3 1e9\r\n4\r\nx y\r\n5 1234567890123456\r\n6 60 extra\r\n\r\n"
-    assert parse_sizes(body) == {1: 100, 6: 60}
+    uidls = b"".join(b"%d u%d\r\n" % (number, number) for number in range(1, 7))
+    sizes = [listed.size for listed in parse_listing(uidls, body)]
+    assert sizes == [100, None, None, None, None, 60]
 
 
-@given(st.binary())
-def test_no_body_breaks_the_parsers(body: bytes) -> None:
-    parse_sizes(body)
+@given(st.binary(), st.binary())
+def test_no_body_breaks_the_parsers(body: bytes, sizes: bytes) -> None:
     parse_capabilities(body)
     try:
-        uidls = parse_uidls(body)
+        listing = parse_listing(body, sizes)
     except ProtocolViolation:
         return
-    assert all(0 < number < 10**10 and uidl for number, uidl in uidls)
+    assert all(0 < listed.number < 10**10 and listed.uidl for listed in listing)
 
 
 def test_capabilities_have_their_arguments() -> None:

@@ -24,6 +24,7 @@ from mailsluice.daemon import Service, Signals
 from mailsluice.errors import MailsluiceError, worst
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import uidl_text
 from mailsluice.obs import log
 from mailsluice.obs.clean import printable
 from mailsluice.policy import Plan
@@ -129,10 +130,10 @@ def _ledger_to_look_at(state_dir: Path) -> Iterator[Ledger]:
 def _decisions(plan: Plan) -> list[dict[str, object]]:
     return [
         {
-            "uidl": printable(decision.listed.uidl.decode("ascii", "backslashreplace")),
-            "octets": decision.listed.size,
-            "action": decision.action.value,
-            "reason": decision.reason.value,
+            "uidl": printable(uidl_text(listed.uidl)),
+            "octets": listed.size,
+            "action": reason.action.value,
+            "reason": reason.text,
         }
-        for decision in plan.decisions
+        for listed, reason in zip(plan.listing, plan.reasons, strict=True)
     ]

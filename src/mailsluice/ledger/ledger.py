@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,7 +43,7 @@ _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
 _ADD_MAILBOX = "INSERT INTO mailbox (host, address) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _MAILBOX = "SELECT id FROM mailbox WHERE host = ? AND address = ?"
 _MESSAGES = """
-    SELECT uidl, state, since, gone_since, listed_size FROM message
+    SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL) FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)
 """
 _HALF_DONE = """
@@ -95,10 +95,10 @@ _SEEN = """
 """
 _PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
 _OVERSIZE = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'oversize', ?, ?)
+    INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
     ON CONFLICT DO UPDATE SET
         since = iif(state = 'oversize', since, excluded.since),
-        state = 'oversize', gone_since = NULL, listed_size = excluded.listed_size
+        state = 'oversize', gone_since = NULL, listed_size = excluded.listed_size, size = excluded.size
     WHERE state != 'staged'
 """
 
@@ -159,12 +159,16 @@ class Ledger:
         states = {state.value: state for state in State}
         return {
             uidl: Known(
-                states[state], from_micros(since), listed_size, None if gone is None else from_micros(gone)
+                states[state],
+                from_micros(since),
+                listed_size,
+                None if gone is None else from_micros(gone),
+                octets,
             )
-            for uidl, state, since, gone, listed_size in self._messages(key)
+            for uidl, state, since, gone, listed_size, octets in self._messages(key)
         }
 
-    def _messages(self, key: MailboxKey) -> list[tuple[bytes, str, int, int | None, int | None]]:
+    def _messages(self, key: MailboxKey) -> list[tuple[bytes, str, int, int | None, int | None, int | None]]:
         with self._database.reading() as connection:
             return connection.execute(_MESSAGES, (key.host, key.address)).fetchall()
 
@@ -203,7 +207,7 @@ class Ledger:
                 if connection.execute(_IS_STORED, (key.host, key.address, uidl)).fetchone()
             )
 
-    def confirm(self, key: MailboxKey, listed: Collection[bytes], now: datetime) -> None:
+    def confirm(self, key: MailboxKey, listed: Iterable[bytes], now: datetime) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
         Rows marked as seen stay what they are, and are only noted to be absent. Rows gone for longer than
@@ -213,7 +217,7 @@ class Ledger:
         listed = frozenset(listed)
         limit = to_micros(now - GRACE)
         gone, back, pruned = [], [], []
-        for uidl, state, _, gone_since, _ in self._messages(key):
+        for uidl, state, _, gone_since, _, _ in self._messages(key):
             if uidl in listed:
                 if gone_since is not None:
                     back.append(uidl)
@@ -264,15 +268,15 @@ class Ledger:
             connection.executemany(_SEEN, rows)
             setbacks.forget(connection, mailbox, [each.uidl for each in messages])
 
-    def note_oversize(self, key: MailboxKey, octets: Mapping[bytes, int], now: datetime) -> None:
-        """Remember that these messages, by UIDL, were larger than `max_message`, so as to report it once.
+    def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
+        """Remember that these, of so many octets, were larger than `max_message`, so as to report it once.
 
         They replace what is remembered of earlier messages of their UIDLs, except half-done ones. Not
         synced: what a power cut takes is reported again.
         """
         with self._database.writing(durable=False) as connection:
             mailbox = _mailbox(connection, key)
-            rows = [(mailbox, uidl, to_micros(now), size) for uidl, size in octets.items()]
+            rows = [(mailbox, each.uidl, to_micros(now), each.size, size) for each, size in octets.items()]
             connection.executemany(_OVERSIZE, rows)
 
     def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:

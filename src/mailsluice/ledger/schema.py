@@ -39,8 +39,8 @@ _FIRST = (
         state       TEXT NOT NULL CHECK (state IN ('staged', 'stored', 'gone', 'oversize', 'seen')),
         since       INTEGER NOT NULL,     -- staged, then stored; or first found oversize, or marked as seen
         gone_since  INTEGER,              -- first absent from a listing
-        listed_size INTEGER,              -- what LIST said; of an oversize message, the octets known of it
-        size        INTEGER,
+        listed_size INTEGER,              -- what LIST said
+        size        INTEGER,              -- octets; of an oversize message, those known of it
         sink        TEXT,                 -- the sink's spec
         name        TEXT,                 -- the name it is published under; NULL if never stored
         identity    BLOB,                 -- what its header is known again by

@@ -19,7 +19,7 @@ from mailsluice.pop3 import commands as c
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import Accepted, Challenged, Greeted, Refused, TurnedAway
-from mailsluice.pop3.listing import parse_capabilities, parse_sizes, parse_stat, parse_uidls
+from mailsluice.pop3.listing import parse_capabilities, parse_listing, parse_stat
 from mailsluice.pop3.protocol import LocalProtocolError
 from mailsluice.pop3.retrieval import WINDOW, Arrival, retrieve
 from mailsluice.pop3.transport import Connection, Connections, Endpoint
@@ -28,10 +28,10 @@ from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
 _DEADLINES = Deadlines()
 
 _LONGEST_CAPABILITIES = 64 * 1024
-_LONGEST_LISTING = 2 * 1024 * 1024
+_LONGEST_LISTING = 4 * 1024 * 1024
 """Octets of a UIDL or LIST body: as many messages as there may be, with UIDLs of 23 octets. Exchange Online's
 have some 10."""
-_MOST_MESSAGES = 65_536
+_MOST_MESSAGES = 100_000
 """Messages in a listing. With all that the session makes of them so many take less than 32 MiB."""
 _LONGEST_HEADER = 1024 * 1024
 """Octets of TOP's answer: a server that takes no notice of the number of lines sends the whole message."""
@@ -150,9 +150,8 @@ class Client:
         if refused is not None:
             raise self._channel.refusal(refused)
         with self._channel.fatal():
-            uidls = self._uidls(bodies.pop(c.Uidl))
-        sizes = parse_sizes(bodies.pop(c.List_, b""))
-        self._listing = tuple(Listed(number, uidl, sizes.get(number)) for number, uidl in uidls)
+            self._refuse_too_long(bodies[c.Uidl])
+            self._listing = parse_listing(bodies[c.Uidl], bodies.get(c.List_, b""), self._channel.quotable)
         return self._listing
 
     def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
@@ -220,14 +219,13 @@ class Client:
             for _ in batch:
                 yield self._channel.answer()
 
-    def _uidls(self, body: bytes) -> tuple[tuple[int, bytes], ...]:
+    def _refuse_too_long(self, body: bytes) -> None:
         if body.count(b"\n") > _MOST_MESSAGES:
             raise ProtocolViolation(
                 f"{self._channel.peer} lists more than {_MOST_MESSAGES} messages",
                 phase=Phase.LISTING,
                 remedy=_LISTING_REMEDY,
             )
-        return parse_uidls(body, self._channel.quotable)
 
     def _login_failure(self, address: str, answer: Refused | Challenged, reason: str) -> ServerError:
         because = f" ({reason})" if reason else ""

@@ -7,9 +7,11 @@ UIDL: it is opaque octets.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from mailsluice.errors import Phase, ProtocolViolation
+from mailsluice.model import Listed
 from mailsluice.pop3.lines import readable
 
 # RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Servers have gone beyond both, so any octets
@@ -25,32 +27,54 @@ def parse_capabilities(body: bytes) -> Mapping[str, tuple[str, ...]]:
     return {words[0]: tuple(words[1:]) for words in lines if words}
 
 
-def parse_uidls(body: bytes, quotable: Callable[[bytes], str] = readable) -> tuple[tuple[int, bytes], ...]:
-    """The number and UIDL of each message, in the server's order.
+def parse_listing(
+    uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] = readable
+) -> tuple[Listed, ...]:
+    """The messages of UIDL's body in its order, each with the size that LIST's body has for it, if any.
 
-    Raises ProtocolViolation, with the line made `quotable`, for one that is not `number uidl` and for a
-    number that comes twice: who cannot be sure which message is which must not delete any. The same UIDL
-    may come twice.
+    Raises ProtocolViolation, with the line made `quotable`, for one of UIDL's that is not `number uidl` and
+    for a number that comes twice: who cannot be sure which message is which must not delete any. The same
+    UIDL may come twice. Lines of LIST's that make no sense are passed over: sizes are hints (estimates on
+    Exchange Online), not worth a session.
     """
-    uidls: dict[int, bytes] = {}
+    size = _Sizes(sizes)
+    listing = tuple(Listed(number, uidl, size.of(number)) for number, uidl in _uidls(uidls, quotable))
+    if any(one.number >= other.number for one, other in pairwise(listing)):
+        _refuse_repeated(listing)
+    return listing
+
+
+class _Sizes:
+    """LIST's sizes, read along with UIDL's lines: what servers list in one order is never kept."""
+
+    def __init__(self, body: bytes) -> None:
+        found = (_LIST_LINE.fullmatch(line) for line in _lines(body))
+        self._coming = ((int(match[1]), int(match[2])) for match in found if match)
+        self._passed: dict[int, int] = {}
+
+    def of(self, number: int) -> int | None:
+        if number not in self._passed:
+            for other, size in self._coming:
+                if other == number:
+                    return size
+                self._passed[other] = size
+        return self._passed.get(number)
+
+
+def _uidls(body: bytes, quotable: Callable[[bytes], str]) -> Iterator[tuple[int, bytes]]:
     for line in _lines(body):
         found = _UIDL_LINE.fullmatch(line)
         if found is None:
             raise _malformed("a line that is no message number and UIDL", quotable(line))
-        number = int(found[1])
-        if number in uidls:
-            raise _malformed("the same message number twice", quotable(line))
-        uidls[number] = found[2]
-    return tuple(uidls.items())
+        yield int(found[1]), found[2]
 
 
-def parse_sizes(body: bytes) -> Mapping[int, int]:
-    """The size of each message that LIST gave one; lines that make no sense are passed over.
-
-    Sizes are hints (estimates on Exchange Online), not worth a session.
-    """
-    found = (_LIST_LINE.fullmatch(line) for line in _lines(body))
-    return {int(match[1]): int(match[2]) for match in found if match}
+def _refuse_repeated(listing: Sequence[Listed]) -> None:
+    seen: set[int] = set()
+    for listed in listing:
+        if listed.number in seen:
+            raise _malformed("the same message number twice", str(listed.number))
+        seen.add(listed.number)
 
 
 def parse_stat(text: str) -> tuple[int, int]:

@@ -110,12 +110,11 @@ def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, parts: Parts) 
     """Report, once, that these messages stay on the server because they are larger than `max_message`."""
     if not octets:
         return
-    sizes = {listed.uidl: size for listed, size in octets.items()}
-    parts.ledger.note_oversize(mailbox.key, sizes, parts.ledger.now())
-    for uidl, size in sizes.items():
+    parts.ledger.note_oversize(mailbox.key, octets, parts.ledger.now())
+    for listed, size in octets.items():
         _log.warning(
             events.MESSAGE_OVERSIZE,
-            uidl=uidl_text(uidl),
+            uidl=uidl_text(listed.uidl),
             octets=size,
             max_message=mailbox.max_message,
             remedy="raise max_message to fetch it; until then it stays on the server",

@@ -6,7 +6,7 @@ the same contract tests. Must never import the layers themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -203,7 +203,7 @@ class Ledger(Protocol):
         """Permits for those of `uidls` that are committed as stored."""
         ...
 
-    def confirm(self, key: MailboxKey, listed: Collection[bytes], now: datetime) -> None:
+    def confirm(self, key: MailboxKey, listed: Iterable[bytes], now: datetime) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 
         Rows gone for longer than the grace period are pruned, setbacks absent from it at once.
@@ -228,8 +228,8 @@ class Ledger(Protocol):
         """Remember that these are never to be fetched nor deleted."""
         ...
 
-    def note_oversize(self, key: MailboxKey, octets: Mapping[bytes, int], now: datetime) -> None:
-        """Remember that these messages, by UIDL, were larger than `max_message`, so as to report it once."""
+    def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
+        """Remember that these, of so many octets, were larger than `max_message`, so as to report it once."""
         ...
 
     def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:
