@@ -391,3 +391,31 @@ def test_two_processes_may_make_the_ledger_at_once(state_dir: Path) -> None:
         assert connection.execute("SELECT count(*) FROM ledger").fetchone() == (1,)
         assert schema.version(connection) == schema.VERSION
     database.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_who_opens_the_ledger_to_write_commits_before_it_reads_for_the_last_may_have_been_killed_before_its_sync(
+    database: Database, state_dir: Path, read_only: bool
+) -> None:
+    add(database, "a")
+    before = len(log_of(state_dir))
+    Database(state_dir, read_only=read_only).close()
+    assert (len(log_of(state_dir)) > before) == (not read_only)
+
+
+def test_a_ledger_whose_first_commit_failed_is_made_by_the_next_process(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "mailsluice.ledger.database.sqlite3.connect",
+            lambda *args, **options: connect(*args, factory=Failing, **options),
+        )
+        Failing.fails, Failing.written = True, False
+        with pytest.raises(LedgerError, match="I/O"):
+            Database(state_dir)
+    database = Database(state_dir)
+    add(database, "a")
+    assert names(database) == ["a"]
+    database.close()

@@ -79,6 +79,9 @@ class Database:
                 raise
         try:
             self._check_version()
+            self._unsettled = not read_only
+            with self._lock, self._translated():
+                self._settle()
         except BaseException:
             self.close()
             raise
@@ -155,7 +158,13 @@ class Database:
                 raise
 
     def _settle(self) -> None:
-        """After a commit that failed: see to it that it stays undone, before anybody relies on that.
+        """See to it that what is read is on disk, and what is not read will not come back.
+
+        At the start: a process killed between a commit's write and its sync left it in the log, and who opens
+        the file next reads it as committed. Acted upon, and lost in a power cut, it would have a message come
+        twice. Syncing any commit syncs the log before it.
+
+        After a commit that failed: see to it that it stays undone, before anybody relies on that.
 
         Its sync may have failed when it was in the log already. Undone for this process, it would come back
         after a power cut, and a row `staged` whose file was swept meanwhile would pass for published. Any
