@@ -161,9 +161,9 @@ class Disk:
                 self._add(Effect(self._files[inode], int(offset), call.octets))
             case "truncate", (inode, size):
                 self._add(Effect(self._files[inode], int(size)))
-            case ("sync" | "sync-failed"), (inode,):
+            case (("sync" | "sync-failed"), (inode,)):
                 self._sync(self._files[inode], failed=call.name == "sync-failed")
-            case ("sync-names" | "sync-names-failed"), (path,):
+            case (("sync-names" | "sync-names-failed"), (path,)):
                 self._sync(self._directories[path], failed=call.name == "sync-names-failed")
             case _:
                 raise AssertionError(call)

@@ -92,6 +92,8 @@ def failing_at(sync: int) -> Callable[[World], None]:
                     world.poll(ledger)
         except MailsluiceError:
             pass
+        finally:
+            world.recorder.fail(0)
 
     return trouble
 
@@ -180,9 +182,13 @@ class Walk:
             self._try(rest, server, expected, f"{where}, taken, {len(kept.effects)} kept")
 
     def _try(self, tree: Tree, server: dict[bytes, bytes], expected: Counter[bytes], where: str) -> None:
-        content = sorted((name, number, octets) for name, (number, octets) in tree.items() if octets is not None)
+        content = sorted(
+            (name, number, octets) for name, (number, octets) in tree.items() if octets is not None
+        )
         names = sorted(tree)
-        print_of = hashlib.sha256(repr((names, content, sorted(server), sorted(expected.items()))).encode()).digest()
+        print_of = hashlib.sha256(
+            repr((names, content, sorted(server), sorted(expected.items()))).encode()
+        ).digest()
         if print_of in self._tried:
             return
         self._tried.add(print_of)

@@ -140,7 +140,9 @@ def _short(octets: bytes) -> str:
 def message_at(path: str, tree: Tree) -> bytes | None:
     """The UIDL of the message that a consumer sees under this name."""
     parts = path.split("/")
-    if parts[0] != "sink" or not (path.endswith(".eml") and len(parts) == 2 or parts[1:2] == ["new"] and parts[2:]):
+    if parts[0] != "sink" or not (
+        (path.endswith(".eml") and len(parts) == 2) or (parts[1:2] == ["new"] and parts[2:])
+    ):
         return None
     head, _, _ = (tree[path][1] or b"").partition(b"\n")
     return head.strip().removeprefix(b"Subject: ")
