@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -187,7 +188,23 @@ def test_names_above_that_we_could_not_have_made_are_left_alone(
     paths = synced(monkeypatch)
     monkeypatch.setattr("mailsluice.ledger.database.os.access", lambda *_: False)
     Database(state_dir).close()
-    assert paths == []
+    assert paths == [state_dir]
+
+
+def test_names_of_the_ledger_and_its_log_that_cannot_be_synced_are_an_error(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def failing(fd: int) -> None:
+        if Path(f"/proc/self/fd/{fd}").readlink() == state_dir:
+            assert log_of(state_dir)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(fd)
+
+    monkeypatch.setattr("mailsluice.ledger.database.os.fsync", failing)
+    with pytest.raises(LedgerError, match="Input/output error"):
+        Database(state_dir)
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707])

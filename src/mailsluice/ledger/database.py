@@ -82,6 +82,8 @@ class Database:
             self._unsettled = not read_only
             with self._lock, self._translated():
                 self._settle()
+            if not read_only:
+                _sync_names(state_dir)
         except BaseException:
             self.close()
             raise
@@ -204,8 +206,7 @@ def _room_for(index: Path) -> Iterator[None]:
 def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
     """See to it that the directory is there and ours alone to write, and that the file in it is private.
 
-    The directory may be a symbolic link: systemd's DynamicUser= makes it one. SQLite syncs it when it
-    first syncs the log, which makes the file's name durable.
+    The directory may be a symbolic link: systemd's DynamicUser= makes it one.
     """
     try:
         if make:
@@ -219,14 +220,26 @@ def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
                 remedy="check service.state_dir, or poll once",
             )
     except OSError as exc:
-        raise LedgerError(
-            f"the state directory {state_dir} cannot be used: {exc.strerror}",
-            remedy=system_remedy(
-                exc,
-                "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
-                "or set service.state_dir",
-            ),
-        ) from exc
+        raise _unusable(state_dir, exc) from exc
+
+
+def _unusable(state_dir: Path, exc: OSError) -> LedgerError:
+    return LedgerError(
+        f"the state directory {state_dir} cannot be used: {exc.strerror}",
+        remedy=system_remedy(
+            exc,
+            "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
+            "or set service.state_dir",
+        ),
+    )
+
+
+def _sync_names(state_dir: Path) -> None:
+    """Make the names of the file and its log durable: SQLite syncs them, too, but ignores a failure."""
+    try:
+        _sync(state_dir)
+    except OSError as exc:
+        raise _unusable(state_dir, exc) from exc
 
 
 def _make(state_dir: Path) -> None:
@@ -247,7 +260,7 @@ def _make(state_dir: Path) -> None:
 def _sync(directory: Path) -> None:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)  # noqa: TID251  names above the ledger, which SQLite leaves to us; fs is the sinks'
+        os.fsync(fd)  # noqa: TID251  names SQLite does not answer for; fs is the sinks'
     finally:
         os.close(fd)
 
