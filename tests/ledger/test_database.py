@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import signal
 import sqlite3
@@ -24,8 +23,8 @@ def names(database: Database) -> list[str]:
         return [name for (name,) in connection.execute("SELECT address FROM mailbox ORDER BY id")]
 
 
-def add(database: Database, name: str, *, durable: bool = True) -> None:
-    with database.writing(durable=durable) as connection:
+def add(database: Database, name: str) -> None:
+    with database.writing() as connection:
         connection.execute("INSERT INTO mailbox (host, address) VALUES ('h', ?)", (name,))
 
 
@@ -73,20 +72,10 @@ def pragma(connection: sqlite3.Connection, name: str) -> Any:
     return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
-def test_what_decides_a_message_s_fate_is_synced_at_every_commit_and_a_report_is_not(
-    database: Database,
-) -> None:
-    with database.reading() as durable:
-        assert (pragma(durable, "journal_mode"), pragma(durable, "synchronous")) == ("wal", 2)
-        assert pragma(durable, "foreign_keys") == 1
-    with database.writing(durable=False) as casual:
-        assert (pragma(casual, "journal_mode"), pragma(casual, "synchronous")) == ("wal", 1)
-
-
-def test_both_connections_see_what_either_wrote(database: Database) -> None:
-    add(database, "a", durable=False)
-    add(database, "b")
-    assert names(database) == ["a", "b"]
+def test_every_commit_is_synced(database: Database) -> None:
+    with database.writing() as connection:
+        assert (pragma(connection, "journal_mode"), pragma(connection, "synchronous")) == ("wal", 2)
+        assert pragma(connection, "foreign_keys") == 1
 
 
 def test_many_threads_may_write_at_once(database: Database) -> None:
@@ -341,18 +330,16 @@ def test_a_commit_that_was_written_though_its_failure_was_reported_is_read_as_it
     assert names(failing) == ["a"]
 
 
-@pytest.mark.parametrize("which", [1, 2])
 def test_a_connection_that_could_be_opened_for_reading_alone_is_an_error_at_once(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch, which: int
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Database(state_dir).close()
     connect = sqlite3.connect
-    turns = itertools.count(1)
 
-    def once_for_reading(name: str, **options: Any) -> Any:
-        return connect(name.replace("mode=rw", "mode=ro") if next(turns) == which else name, **options)
+    def for_reading(name: str, **options: Any) -> Any:
+        return connect(name.replace("mode=rw", "mode=ro"), **options)
 
-    monkeypatch.setattr("mailsluice.ledger.database.sqlite3.connect", once_for_reading)
+    monkeypatch.setattr("mailsluice.ledger.database.sqlite3.connect", for_reading)
     with pytest.raises(LedgerError, match="readonly"):
         Database(state_dir)
 

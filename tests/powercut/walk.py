@@ -22,7 +22,7 @@ import structlog
 
 from mailsluice.errors import MailsluiceError
 from powercut.model import Call, Disk, Kept, Tree, calls_of, choices, lay_down
-from powercut.world import FIRST, SECOND, Recorder, World, delivered_by, message_at, servers_after
+from powercut.world import FIRST, SECOND, THIRD, Recorder, World, delivered_by, message_at, servers_after
 
 _NEVER_SO_MANY = 200
 _ENOUGH = 5
@@ -88,8 +88,10 @@ def failing_at(sync: int) -> Callable[[World], None]:
         world.recorder.fail(sync)
         try:
             with world.ledger() as ledger:
-                for _ in range(3):
-                    world.poll(ledger)
+                world.poll(ledger)
+                world.deliver(*THIRD)
+                world.poll(ledger)
+                world.poll(ledger)
         except MailsluiceError:
             pass
         finally:

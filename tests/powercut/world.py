@@ -19,7 +19,7 @@ from mailsluice.sink.sinks import open_sink, sink_at
 from powercut.model import Call, Tree
 from sink.world import Client, Logins, Server
 
-FIRST, SECOND = (b"u1", b"u2"), (b"u3",)
+FIRST, SECOND, THIRD = (b"u1", b"u2"), (b"u3",), (b"u4",)
 LONG = 20_000
 
 

@@ -149,9 +149,9 @@ def dying_at_commit(monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool
     writing = Database.writing
 
     @contextmanager
-    def dying(self: Database, *, durable: bool = True) -> Iterator[object]:
+    def dying(self: Database) -> Iterator[object]:
         seen.append(1)
-        with writing(self, durable=durable) as connection:
+        with writing(self) as connection:
             yield connection
             if len(seen) == number and not after:
                 raise Crash

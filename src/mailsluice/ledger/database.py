@@ -51,12 +51,13 @@ _REMEDIES = {
 
 
 class Database:
-    """Two connections to one file, used by one thread at a time.
+    """A connection to the file, used by one thread at a time.
 
-    One lock over shared connections, not a connection for each thread: SQLite has one writer at a time
+    One lock over a shared connection, not a connection for each thread: SQLite has one writer at a time
     anyway, a lock hands over at once where its busy handler sleeps, and there is one thing to close.
-    The durable connection syncs at every commit. The casual one does not, for what may be lost in a power
-    cut; it has a connection of its own so that no statement ever weakens the durable one.
+    It syncs at every commit, also of what may be lost: a sync that fails may lose all of the log since the
+    last one, and of a commit lost from its middle SQLite knows nothing until it finds the file malformed, or
+    nothing after the gap once the power was cut.
     """
 
     def __init__(self, state_dir: Path, *, read_only: bool = False) -> None:
@@ -69,13 +70,12 @@ class Database:
         with self._translated():
             with _room_for(index):
                 room.look_for(index)
-            self._durable = self._connect("FULL")
+            self._connection = self._connect()
             try:
                 with _room_for(index):
                     room.reserve(index)
-                self._casual = self._connect("NORMAL")
             except BaseException:
-                self._durable.close()
+                self._connection.close()
                 raise
         try:
             self._check_version()
@@ -88,7 +88,7 @@ class Database:
             self.close()
             raise
 
-    def _connect(self, synchronous: str) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?mode=rw",
             uri=True,
@@ -98,7 +98,7 @@ class Database:
         )
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA query_only = {self._read_only:d}")
             if not self._read_only:
@@ -132,24 +132,24 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The durable connection, outside a transaction. Raises LedgerError."""
+        """The connection, outside a transaction. Raises LedgerError."""
         with self._lock, self._translated():
             self._settle()
-            yield self._durable
+            yield self._connection
 
     @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed, and synced if `durable`, at the end; undone by any exception.
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed, and synced, at the end; undone by any exception.
 
         Raises LedgerError.
         """
         with self._lock, self._translated():
             self._settle()
-            connection = self._durable if durable else self._casual
+            connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                self._unsettled = durable
+                self._unsettled = True
                 connection.execute("COMMIT")
                 self._unsettled = False
             except BaseException:
@@ -174,7 +174,7 @@ class Database:
         at once, for the mailbox's lock may be free to another process after the failure.
         """
         if self._unsettled:
-            self._durable.execute(_WRITE_NOTHING_NEW)
+            self._connection.execute(_WRITE_NOTHING_NEW)
             self._unsettled = False
 
     @contextmanager
@@ -189,7 +189,7 @@ class Database:
 
     def close(self) -> None:
         """Close the file. Raises LedgerError."""
-        with self._lock, self._translated(), closing(self._durable), closing(self._casual):
+        with self._lock, self._translated(), closing(self._connection):
             pass
 
 

@@ -271,10 +271,9 @@ class Ledger:
     def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
         """Remember that these, of so many octets, were larger than `max_message`, so as to report it once.
 
-        They replace what is remembered of earlier messages of their UIDLs, except half-done ones. Not
-        synced: what a power cut takes is reported again.
+        They replace what is remembered of earlier messages of their UIDLs, except half-done ones.
         """
-        with self._database.writing(durable=False) as connection:
+        with self._database.writing() as connection:
             mailbox = _mailbox(connection, key)
             rows = [(mailbox, each.uidl, to_micros(now), each.size, size) for each, size in octets.items()]
             connection.executemany(_OVERSIZE, rows)
@@ -285,13 +284,13 @@ class Ledger:
             return setbacks.read(connection, key)
 
     def note_setbacks(self, key: MailboxKey, errors: Mapping[Listed, str], now: datetime) -> Sequence[Listed]:
-        """Count one more failure of each; those that are in quarantine by that. Not synced."""
-        with self._database.writing(durable=False) as connection:
+        """Count one more failure of each; those that are in quarantine by that."""
+        with self._database.writing() as connection:
             return setbacks.note(connection, _mailbox(connection, key), errors, now)
 
     def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
-        """Keep what the server told of a message in quarantine. Not synced."""
-        with self._database.writing(durable=False) as connection:
+        """Keep what the server told of a message in quarantine."""
+        with self._database.writing() as connection:
             setbacks.note_header(connection, _mailbox(connection, key), uidl, header)
 
     def retry(self, key: MailboxKey, uidls: Collection[bytes]) -> int:
@@ -300,17 +299,14 @@ class Ledger:
             return setbacks.forget(connection, _mailbox(connection, key), uidls)
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
-        """Remember how a session went, for `status`, and the ledger's clock.
-
-        Not synced: a power cut may cost the last of them.
-        """
-        with self._database.writing(durable=False) as connection:
+        """Remember how a session went, for `status`, and the ledger's clock."""
+        with self._database.writing() as connection:
             reports.note_session(connection, _mailbox(connection, key), report)
             _note_moment(connection, self._clock.moment())
 
     def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
-        """Remember when the mailbox called `name` is polled next, None for never. Not synced."""
-        with self._database.writing(durable=False) as connection:
+        """Remember when the mailbox called `name` is polled next, None for never."""
+        with self._database.writing() as connection:
             reports.note_next_poll(connection, _mailbox(connection, key), name, due)
 
     def reports(self) -> Mapping[MailboxKey, MailboxReport]:

@@ -1,8 +1,6 @@
 """What `status` shows of a mailbox: how its last session went, and what all of them came to.
 
-Owns the report table. Nothing that decides the fate of a message may be kept here: but for the total, these
-rows are written without a sync, and the newest of them may be lost in a power cut. That costs nothing but
-a line in `status`: the next session writes it anew.
+Owns the report table. Nothing that decides the fate of a message may be kept here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What could not be fetched: how often in a row, why, and what is in quarantine.
 
-Owns the setback table. Its rows are written without a sync: one that is lost in a power cut costs another
-try. Must never decide what is tried again: that is `policy`.
+Owns the setback table. Must never decide what is tried again: that is `policy`.
 """
 
 from __future__ import annotations
