@@ -97,10 +97,12 @@ static int place_of(int dir, const char *path, char *full) {
     return inside;
 }
 
+/* A file without a name is gone after a power cut. */
 static int file_of(int fd, struct stat *found) {
     char path[PATH_MAX];
     int saved = errno;
-    int inside = trace >= 0 && fd != trace && fstat(fd, found) == 0 && S_ISREG(found->st_mode) && path_of(fd, path);
+    int inside = trace >= 0 && fd != trace && fstat(fd, found) == 0 && S_ISREG(found->st_mode) && found->st_nlink > 0 &&
+                 path_of(fd, path);
     errno = saved;
     return inside;
 }
@@ -200,6 +202,18 @@ static int shortened(int fd, off_t size) {
 int ftruncate(int fd, off_t size) { return shortened(fd, size); }
 int ftruncate64(int fd, off_t size) { return shortened(fd, size); }
 
+int posix_fallocate64(int fd, off_t offset, off_t length) {
+    struct stat found;
+    int ours = file_of(fd, &found);
+    pthread_mutex_lock(&one_at_a_time);
+    int error = REAL(posix_fallocate64)(fd, offset, length);
+    if (ours && error == 0 && offset + length > found.st_size)
+        say("truncate\t%lu\t%ld\n", (unsigned long)found.st_ino, (long)(offset + length));
+    pthread_mutex_unlock(&one_at_a_time);
+    return error;
+}
+int posix_fallocate(int fd, off_t offset, off_t length) { return posix_fallocate64(fd, offset, length); }
+
 static int synced(int fd) {
     struct stat found;
     char path[PATH_MAX];
@@ -265,7 +279,6 @@ UNKNOWN(int, renameat2, (from, path, to, new, flags), int from, const char *path
 UNKNOWN(int, truncate64, (path, size), const char *path, off_t size)
 UNKNOWN(ssize_t, writev, (fd, parts, count), int fd, const struct iovec *parts, int count)
 UNKNOWN(ssize_t, pwritev64, (fd, parts, count, at), int fd, const struct iovec *parts, int count, off_t at)
-UNKNOWN(int, posix_fallocate64, (fd, at, length), int fd, off_t at, off_t length)
 
 /* Called by the recorded program. */
 void recording_begin(const char *directory, const char *file) {
