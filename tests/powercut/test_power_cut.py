@@ -68,7 +68,7 @@ def test_a_power_cut_after_a_killed_process_and_the_recovery_from_it_leaves_each
         kind=kind,
         leave=leave,
         most=12 if HOSTILE else 0,
-        stride=1 if HOSTILE else 37,
+        stride=1 if HOSTILE else 151,
     )
     assert found["faults"] == []
     assert found["stories"] > 10
@@ -86,7 +86,7 @@ def test_a_sync_that_fails_once_and_loses_what_was_written_loses_no_message_and_
         kind=kind,
         leave=leave,
         most=12 if HOSTILE else 0,
-        stride=1 if HOSTILE else 37,
+        stride=1 if HOSTILE else 151,
     )
     assert found["faults"] == []
     assert found["stories"] > 10
