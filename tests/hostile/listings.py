@@ -80,8 +80,6 @@ _SIZES = (
         events=("message oversize",),
         faults=once("LIST", Garbage(b"+OK\r\n1 999999999999999\r\n2 100\r\n3 100\r\n.\r\n")),
         stored=2,
-        kept=MAIL[1:],
-        remain=1,
     ),
     Case("does not know LIST", ("ok",), faults=once("LIST", Refuse("what?")), stored=3),
 )
