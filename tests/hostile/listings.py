@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostile.case import MAIL, Case, letter, once
+from hostile.case import Case, letter, once
 from mailsluice.sandbox import Fault, Garbage, Refuse, Relist, Rewrite
 
 VIOLATION = "protocol-violation"
