@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pwd
 import sqlite3
 import stat
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from mailsluice.errors import LedgerError, system_remedy
 from mailsluice.ledger import room, schema
+from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
 
 FILE = "ledger.db"
 _BUSY_SECONDS = 10.0
@@ -203,15 +203,25 @@ def _room_for(index: Path) -> Iterator[None]:
             raise LedgerError(f"{index}: {exc.strerror}", remedy=system_remedy(exc)) from exc
 
 
-def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
-    """See to it that the directory is there and ours alone to write, and that the file in it is private.
+def prepare(state_dir: Path, *, make: bool = True) -> None:
+    """See to it that the directory is there and ours alone to write, and that nobody else can swap it.
 
-    The directory may be a symbolic link: systemd's DynamicUser= makes it one.
+    It may be a symbolic link: systemd's DynamicUser= makes it one. Raises LedgerError.
     """
-    try:
+    with _usable(state_dir):
+        _refuse(flaw_of_way(state_dir))
         if make:
             _make(state_dir)
+            _refuse(flaw_of_way(state_dir))  # in /tmp, say, another may have made a part of it meanwhile
         _refuse_if_shared(state_dir)
+
+
+def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
+    """The directory, and a private file in it that nobody else has put there."""
+    prepare(state_dir, make=make)
+    with _usable(state_dir):
+        for kind in ("", "-wal", "-shm"):
+            _refuse(flaw_of_file(path.with_name(path.name + kind)))
         if make:
             path.touch(mode=0o600)
         elif not path.exists():
@@ -219,27 +229,32 @@ def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
                 f"{path} is not there: nothing has been polled with this state_dir yet",
                 remedy="check service.state_dir, or poll once",
             )
+
+
+@contextmanager
+def _usable(state_dir: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as exc:
-        raise _unusable(state_dir, exc) from exc
-
-
-def _unusable(state_dir: Path, exc: OSError) -> LedgerError:
-    return LedgerError(
-        f"the state directory {state_dir} cannot be used: {exc.strerror}",
-        remedy=system_remedy(
-            exc,
-            "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
-            "or set service.state_dir",
-        ),
-    )
+        raise LedgerError(
+            f"the state directory {state_dir} cannot be used: {exc.strerror}",
+            remedy=system_remedy(
+                exc,
+                "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
+                "or set service.state_dir",
+            ),
+        ) from exc
 
 
 def _sync_names(state_dir: Path) -> None:
     """Make the names of the file and its log durable: SQLite syncs them, too, but ignores a failure."""
-    try:
+    with _usable(state_dir):
         _sync(state_dir)
-    except OSError as exc:
-        raise _unusable(state_dir, exc) from exc
+
+
+def _refuse(flaw: Flaw | None) -> None:
+    if flaw is not None:
+        raise LedgerError(flaw.what, remedy=flaw.remedy)
 
 
 def _make(state_dir: Path) -> None:
@@ -268,7 +283,7 @@ def _sync(directory: Path) -> None:
 def _refuse_if_shared(state_dir: Path) -> None:
     found = state_dir.stat()
     if found.st_uid != os.geteuid():
-        owner = _user_name(found.st_uid)
+        owner = user_name(found.st_uid)
         raise LedgerError(
             f"the state directory {state_dir} belongs to {owner}",
             remedy=f"run the command as that user: sudo -u {owner} mailsluice ...",
@@ -277,10 +292,3 @@ def _refuse_if_shared(state_dir: Path) -> None:
         raise LedgerError(
             f"the state directory {state_dir} can be written by others", remedy=f"chmod 700 {state_dir}"
         )
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"

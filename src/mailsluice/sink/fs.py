@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from mailsluice.errors import SinkError, system_remedy
+from mailsluice.trust import flaw_of_place, flaw_of_way
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -33,6 +34,7 @@ _REMEDIES = {
     errno.ENOENT: "make the directory, or mount the file system it lies on",
     errno.ENOTDIR: _NOT_A_DIRECTORY,
     errno.ELOOP: _NOT_A_DIRECTORY,
+    errno.EISDIR: "remove the directory: nothing of mailsluice's has that name",
     errno.EXDEV: "mount nothing inside the sink: its directories must lie on one file system",
     errno.ENAMETOOLONG: "choose a shorter path, or a shorter name for the mailbox",
 }
@@ -107,6 +109,14 @@ class Directory:
             except FileNotFoundError:
                 return None
 
+    @staticmethod
+    def refuse_way(path: Path) -> None:
+        """Raise SinkError if another user could put something else where `path` leads."""
+        with _translated("look at the way to", path):
+            flaw = flaw_of_way(path)
+        if flaw is not None:
+            raise SinkError(flaw.what, remedy=flaw.remedy)
+
     @classmethod
     def open_parent(cls, path: Path) -> Self:
         """The directory that `path` lies in; it may well be reached through a symbolic link."""
@@ -155,8 +165,18 @@ class Directory:
             undo.pop_all()
             return Directory(path, fd)
 
+    def refuse_if_open(self) -> None:
+        """Raise SinkError if everybody can write in this directory, or it belongs to a user we do not trust.
+
+        A group may write: consumers take mail by it.
+        """
+        with _translated("look at", self._path):
+            flaw = flaw_of_place(self._path, os.fstat(self._fd))
+        if flaw is not None:
+            raise SinkError(flaw.what, remedy=flaw.remedy)
+
     def refuse_if_shared(self) -> None:
-        """Raise SinkError unless this directory is ours and nobody else can write in it."""
+        """Raise SinkError unless this directory is ours and nobody else can write in it, no group either."""
         with _translated("look at", self._path):
             found = os.fstat(self._fd)
         if found.st_uid != os.geteuid():

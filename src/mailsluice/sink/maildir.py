@@ -42,7 +42,8 @@ class Maildir:
         with self._staging.open_root(mode) as root:
             if not self._complete:
                 for name in ("tmp", "cur", _NEW):
-                    root.make(name, mode).close()
+                    with root.make(name, mode) as part:
+                        part.refuse_if_open()
                 self._complete = True
             staging = self._staging.make(root)
         return DurableBatch(staging, mode=self._mode, write_message=_write)

@@ -41,13 +41,23 @@ class Staging:
 
         The directory it lies in is synced the first time, as those in `make` are and for the same reason.
         """
-        root = Directory.find(self._root)
+        root = self._found()
         if root is not None:
             if self._durable or not Directory.is_ours_to_make(self._root):
                 return root
             root.close()
         with Directory.open_parent(self._root) as parent:
-            return parent.make(self._root.name, mode)
+            return _sound(parent.make(self._root.name, mode))
+
+    def _found(self) -> Directory | None:
+        """The sink's directory, by a way and of a kind that nobody else has a hand in; None if it is missing.
+
+        Each time anew: by an empty staging directory put in the place of the true one, messages that were
+        never published would pass for published.
+        """
+        Directory.refuse_way(self._root)
+        root = Directory.find(self._root)
+        return None if root is None else _sound(root)
 
     def make(self, root: Directory) -> Directory:
         """The staging directory, made if missing, in the open sink directory. Raises SinkError.
@@ -80,9 +90,9 @@ class Staging:
         if not staged:
             return ()
         with ExitStack() as opened:
-            root = opened.enter_context(self._there(Directory.find(self._root), "."))
+            root = opened.enter_context(self._there(self._found(), "."))
             source = opened.enter_context(self._there(self._find(root), f"{self._folder}/{self._owner}"))
-            target = opened.enter_context(self._there(root.child(into), into))
+            target = opened.enter_context(_sound(self._there(root.child(into), into)))
             for message in staged:
                 for name, new in moves(message.name):
                     source.rename(name, target, new)
@@ -103,7 +113,7 @@ class Staging:
         Raises SinkError.
         """
         with ExitStack() as opened:
-            root = Directory.find(self._root)
+            root = self._found()
             staging = None if root is None else self._find(opened.enter_context(root))
             if staging is None:
                 return 0
@@ -114,10 +124,20 @@ class Staging:
         return len({message_of(name) for name in names})
 
 
-def _private(staging: Directory) -> Directory:
+def _sound(directory: Directory) -> Directory:
+    """The open directory; closed, if mail does not belong there. Raises SinkError."""
+    return _judged(directory, directory.refuse_if_open)
+
+
+def _private(directory: Directory) -> Directory:
+    """The open directory; closed, if anybody else has a hand in it. Raises SinkError."""
+    return _judged(directory, directory.refuse_if_shared)
+
+
+def _judged(directory: Directory, refuse: Callable[[], None]) -> Directory:
     try:
-        staging.refuse_if_shared()
-    except SinkError:
-        staging.close()
+        refuse()
+    except BaseException:
+        directory.close()
         raise
-    return staging
+    return directory
