@@ -9,9 +9,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import random
 from types import FrameType
@@ -25,6 +26,7 @@ from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import Bug, LedgerError, MailsluiceError
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.lock import ServiceLock
 from mailsluice.obs import events
 from mailsluice.pacing import Pacing, SlowDown
 from mailsluice.policy import Plan
@@ -213,20 +215,34 @@ class Signals:
 def serve(load: Callable[[], Config]) -> None:
     """Run until SIGTERM, building everything anew at SIGHUP. Raises MailsluiceError, at the start only.
 
-    A configuration that cannot be used at SIGHUP is reported, and the one in force stays.
+    A configuration that cannot be used at SIGHUP is reported, and the one in force stays. No other daemon can
+    serve the same state directory meanwhile.
     """
     signals = Signals()
-    service: Service | None = Service(load())
-    while service is not None:
-        with service:
+    successor: tuple[ServiceLock, Service] | None = _built(load, ServiceLock.take)
+    while successor is not None:
+        lock, service = successor
+        with lock, service:
             service.start()
             _log.info(events.STARTED, mailboxes=len(service.config.mailboxes))
-            service = _tend(service, signals, load)
+            successor = _tend(service, signals, partial(_built, load, lock.following))
             _log.info(events.STOPPING)
     _log.info(events.STOPPED)
 
 
-def _tend(service: Service, signals: Signals, load: Callable[[], Config]) -> Service | None:
+def _built(load: Callable[[], Config], take: Callable[[Path], ServiceLock]) -> tuple[ServiceLock, Service]:
+    """A service, and before it the lock on its state directory. Raises MailsluiceError."""
+    config = load()
+    with ExitStack() as undo:
+        lock = undo.enter_context(take(config.service.state_dir))
+        service = Service(config)
+        undo.pop_all()
+    return lock, service
+
+
+def _tend(
+    service: Service, signals: Signals, build: Callable[[], tuple[ServiceLock, Service]]
+) -> tuple[ServiceLock, Service] | None:
     """Watch over a running service until it is to end; the one to go on with, if any."""
     while not signals.stop:
         signals.wait(_LOOK_AROUND)
@@ -234,7 +250,7 @@ def _tend(service: Service, signals: Signals, load: Callable[[], Config]) -> Ser
         if signals.reload:
             signals.reload = False
             try:
-                successor = Service(load())
+                successor = build()
             except MailsluiceError as error:
                 _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=error.remedy)
             else:

@@ -19,6 +19,9 @@
     ├── LedgerError             the state directory cannot be used    back off   73
     ├── MailboxLocked           another process polls this mailbox    retry      75
     ├── MailboxRenumbered       its messages have new UIDLs           operator   75
+
+
+    ├── AlreadyRunning          another daemon serves the directory   retry      75
     ├── Stopped                 the program is asked to end           retry      0
     └── Bug                     mailsluice itself is wrong            bug        70
 
@@ -195,6 +198,12 @@ class MailboxRenumbered(MailsluiceError):
     """Most messages known of a mailbox vanished, and as many unknown ones appeared: nothing is fetched."""
 
     disposition = Disposition.OPERATOR
+
+
+class AlreadyRunning(MailsluiceError):
+    """Another daemon serves this state directory."""
+
+    disposition = Disposition.RETRY
 
 
 class Stopped(MailsluiceError):

@@ -1,20 +1,33 @@
-"""The lock on a mailbox: one session at a time, over all threads and processes.
+"""The locks in a state directory: one session at a time of a mailbox, one daemon at a time of them all.
 
 Owns the files in `locks/`. They are never removed: whoever opened one before its removal would lock
-nothing. The kernel frees the lock of a killed process by itself.
+nothing. The kernel frees the locks of a killed process by itself.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Self
 
-from mailsluice.errors import LedgerError, MailboxLocked, system_remedy
+from mailsluice.errors import (
+    AlreadyRunning,
+    LedgerError,
+    MailboxLocked,
+    MailsluiceError,
+    system_remedy,
+)
+from mailsluice.ledger.database import prepare
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SERVICE = Path("locks") / "service.lock"
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 @contextmanager
@@ -26,30 +39,103 @@ def hold(path: Path, address: str) -> Iterator[None]:
     """
     fd = _opened(path)
     try:
-        _take(fd, path, address)
+        _take(fd, path, partial(_being_polled, address))
         yield
     finally:
-        with suppress(OSError):  # the descriptor is given back all the same (close(2)), and the lock with it
-            os.close(fd)
+        _close(fd)
+
+
+class ServiceLock:
+    """Held by the one daemon that serves a state directory; a context manager that lets it go.
+
+    Polls by hand do not take it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    @classmethod
+    def take(cls, state_dir: Path) -> Self:
+        """The lock on a state directory, which is made if missing.
+
+        Raises AlreadyRunning at once where another daemon holds it, LedgerError where the directory cannot
+        be used.
+        """
+        prepare(state_dir)
+        fd = _opened(state_dir / _SERVICE)
+        try:
+            _take(fd, state_dir / _SERVICE, partial(_already_running, state_dir))
+        except BaseException:
+            _close(fd)
+            raise
+        return cls(fd)
+
+    def following(self, state_dir: Path) -> Self:
+        """The lock for whoever takes over with this `state_dir`, while this one is still held.
+
+        Of the same directory, it is the same lock, and free when both have let go. Raises as `take` does.
+        """
+        try:
+            same = os.path.samestat(os.fstat(self._fd), (state_dir / _SERVICE).lstat())
+        except OSError:
+            same = False
+        if not same:
+            return self.take(state_dir)
+        try:
+            return type(self)(os.dup(self._fd))  # one lock for all duplicates (flock(2))
+        except OSError as exc:
+            raise _unusable(state_dir / _SERVICE, exc) from exc
+
+    def release(self) -> None:
+        """Let it go."""
+        _close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 def _opened(path: Path) -> int:
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, _FLAGS, 0o600)
-    except OSError as exc:
-        raise _unusable(path, exc) from exc
+    """The lock file, made if missing; not one that somebody planted while others could write here."""
+    with ExitStack() as undo:
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            directory = os.open(path.parent, _DIRECTORY)
+            undo.callback(_close, directory)
+            _refuse_if_foreign(path.parent, os.fstat(directory))
+            fd = os.open(path.name, _FILE, 0o600, dir_fd=directory)
+            on_error = undo.enter_context(ExitStack())
+            on_error.callback(_close, fd)
+            _refuse_if_foreign(path, os.fstat(fd))
+            on_error.pop_all()
+        except OSError as exc:
+            raise _unusable(path, exc) from exc
+    return fd
 
 
-def _take(fd: int, path: Path, address: str) -> None:
+def _close(fd: int) -> None:
+    with suppress(OSError):  # the descriptor is given back all the same (close(2)), and the lock with it
+        os.close(fd)
+
+
+def _refuse_if_foreign(path: Path, status: os.stat_result) -> None:
+    """The number of a holder is written into the file: it must not be another one under this name."""
+    plain = stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)
+    if not plain or status.st_uid != os.geteuid() or status.st_mode & _WRITABLE_BY_OTHERS:
+        raise LedgerError(
+            f"{path} may be somebody else's: it has another owner, another name, or others can write it",
+            remedy=f"stop mailsluice, then: rm -r {path}",
+        )
+
+
+def _take(fd: int, path: Path, held_by: Callable[[str], MailsluiceError]) -> None:
+    """Lock it, or raise what `held_by` makes of the holder's process number, empty if that is not known."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        holder = _holder(fd)
-        by = f"process {holder.decode()}" if holder.isdigit() else "another process"
-        raise MailboxLocked(
-            f"{address} is being polled by {by}", remedy="wait for it to finish, or stop it"
-        ) from exc
+        raise held_by(_left_by_holder(fd)) from exc
     except OSError as exc:
         raise _unusable(path, exc) from exc
     with suppress(OSError):  # who holds it is a courtesy to whoever does not get it
@@ -57,11 +143,30 @@ def _take(fd: int, path: Path, address: str) -> None:
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
 
-def _holder(fd: int) -> bytes:
-    """The process that holds the lock, as far as it can be read."""
+def _left_by_holder(fd: int) -> str:
+    """The process number that the holder wrote; empty where it cannot be read."""
     with suppress(OSError):
-        return os.pread(fd, 20, 0).strip()
-    return b""
+        pid = os.pread(fd, 20, 0).strip()
+        return pid.decode() if pid.isdigit() else ""
+    return ""
+
+
+def _being_polled(address: str, pid: str) -> MailboxLocked:
+    return MailboxLocked(
+        f"{address} is being polled by {_process(pid)}", remedy="wait for it to finish, or stop it"
+    )
+
+
+def _already_running(state_dir: Path, pid: str) -> AlreadyRunning:
+    return AlreadyRunning(
+        f"another mailsluice serves the state directory {state_dir}: {_process(pid)}",
+        remedy=f"stop that one first (systemctl stop mailsluice, or: kill {pid or 'PID'}), or set another "
+        "service.state_dir; `mailsluice poll` is possible beside it",
+    )
+
+
+def _process(pid: str) -> str:
+    return f"process {pid}" if pid else "another process"
 
 
 def _unusable(path: Path, exc: OSError) -> LedgerError:
