@@ -1,0 +1,32 @@
+"""The directories of a Maildir that was there before, or was made ready by somebody."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from locked.sinks import sink_of, stage
+from mailsluice.errors import SinkError
+from support.users import ANN, need_root
+
+
+@pytest.mark.parametrize("part", ["new", "cur", "tmp"])
+def test_a_part_of_a_maildir_that_everybody_can_write_is_refused(tmp_path: Path, part: str) -> None:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / name).mkdir(mode=0o700)
+    (tmp_path / part).chmod(0o777)
+    with pytest.raises(SinkError) as error:
+        sink_of("maildir", tmp_path).batch()
+    assert error.value.remedy == f"chmod o-w {tmp_path}/{part}"
+
+
+def test_nothing_is_published_into_a_new_that_another_user_put_there(tmp_path: Path) -> None:
+    need_root()
+    sink = sink_of("maildir", tmp_path)
+    staged = stage(sink)
+    os.chown(tmp_path / "new", ANN, -1)
+    with pytest.raises(SinkError, match="new belongs to another user"):
+        sink.publish(staged)
+    assert list((tmp_path / "new").iterdir()) == []
