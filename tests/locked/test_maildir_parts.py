@@ -9,6 +9,7 @@ import pytest
 
 from locked.sinks import sink_of, stage
 from mailsluice.errors import SinkError
+from support.plants import PLANTS, plant, untouched
 from support.users import ANN, need_root
 
 
@@ -30,3 +31,28 @@ def test_nothing_is_published_into_a_new_that_another_user_put_there(tmp_path: P
     with pytest.raises(SinkError, match="new belongs to another user"):
         sink.publish(staged)
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("what", [*PLANTS, "link to a directory"])
+@pytest.mark.parametrize("part", ["new", "cur", "tmp"])
+def test_what_is_planted_in_the_place_of_a_part_is_refused_and_not_followed(
+    tmp_path: Path, part: str, what: str
+) -> None:
+    path = tmp_path / "Maildir"
+    sink = sink_of("maildir", path)
+    staged = stage(sink)
+    (path / part).rename(tmp_path / "away")
+    if what == "link to a directory":
+        (path / part).symlink_to(tmp_path / "away")
+    else:
+        plant(what, path / part, tmp_path / "victim")
+
+    with pytest.raises(SinkError, match=part):
+        sink_of("maildir", path).batch()
+    if part == "new":
+        with pytest.raises(SinkError, match=part):
+            sink.publish(staged)
+
+    assert list((tmp_path / "away").iterdir()) == []
+    assert untouched(tmp_path / "victim")

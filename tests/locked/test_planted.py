@@ -1,0 +1,142 @@
+"""Things planted in the place of what a sink opens, sweeps, or renames over."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from locked.sinks import KINDS, MAIL, Sink, sink_of, stage, staging_of, target_of, uses
+from mailsluice.errors import SinkError
+from mailsluice.model import Staged
+from support.plants import PLANTS, plant, untouched
+
+pytestmark = [pytest.mark.parametrize("kind", KINDS), pytest.mark.timeout(10)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sink"
+
+
+@pytest.fixture
+def sink(kind: str, path: Path) -> Sink:
+    return sink_of(kind, path)
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    return tmp_path / "victim"
+
+
+def published(sink: Sink, path: Path, staged: Staged) -> list[Path]:
+    """The files a message will be published as."""
+    target = target_of(sink, path)
+    if target == path:
+        return [target / f"{staged.name}.json", target / f"{staged.name}.eml"]
+    return [target / staged.name]
+
+
+def put_in_the_place_of(directory: Path, what: str, victim: Path) -> Path:
+    """Move a directory away, plant something where it was; where it is now."""
+    away = victim.with_name("away")
+    directory.rename(away)
+    if what == "link to a directory":
+        directory.symlink_to(away)
+    else:
+        plant(what, directory, victim)
+    return away
+
+
+@pytest.mark.parametrize("what", [*PLANTS, "link to a directory"])
+@pytest.mark.parametrize("place", ["the sink", "staging", "owner"])
+def test_what_is_planted_in_the_place_of_a_directory_is_refused_and_not_followed(
+    sink: Sink, path: Path, victim: Path, place: str, what: str
+) -> None:
+    staged = stage(sink)
+    owner = staging_of(sink, path)
+    spot = {"the sink": path, "staging": owner.parent, "owner": owner}[place]
+    away = put_in_the_place_of(spot, what, victim)
+    before = sorted(away.rglob("*"))
+
+    for use in uses(sink, staged):
+        with pytest.raises(SinkError):
+            use()
+
+    assert sorted(away.rglob("*")) == before
+    assert untouched(victim)
+
+
+@pytest.mark.parametrize("what", PLANTS)
+@pytest.mark.parametrize("name", ["x.eml", "x.json", ".x", "-rf", "line\nend\x1b[2J"])
+def test_what_is_planted_in_staging_is_swept_and_nothing_behind_it_is_touched(
+    sink: Sink, path: Path, victim: Path, what: str, name: str
+) -> None:
+    stage(sink)
+    plant(what, staging_of(sink, path) / name, victim)
+
+    assert sink.sweep() == 2
+
+    assert list(staging_of(sink, path).iterdir()) == []
+    assert untouched(victim)
+
+
+def test_a_directory_in_staging_is_an_error_that_says_what_to_do(sink: Sink, path: Path) -> None:
+    stage(sink)
+    planted = staging_of(sink, path) / "x.eml"
+    planted.mkdir()
+    with pytest.raises(SinkError, match=str(planted)) as error:
+        sink.sweep()
+    assert "remove the directory" in error.value.remedy
+
+
+@pytest.mark.parametrize("what", [*PLANTS, "directory"])
+def test_a_name_that_somebody_guessed_is_not_written_through(
+    sink: Sink, path: Path, victim: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda octets: "0" * 2 * octets)
+    monkeypatch.setattr("mailsluice.sink.maildir.os.getpid", lambda: 1)
+    stage(sink)
+    for file in staging_of(sink, path).iterdir():
+        file.unlink()
+        plant(what, file, victim if what != "hard link" else victim.with_name(file.name))
+
+    with pytest.raises(SinkError, match="EEXIST"):
+        stage(sink)
+
+    assert untouched(victim)
+
+
+@pytest.mark.parametrize("what", PLANTS)
+def test_what_is_planted_under_a_published_name_is_replaced_and_nothing_behind_it_is_touched(
+    sink: Sink, path: Path, victim: Path, what: str
+) -> None:
+    (staged,) = stage(sink)
+    for number, file in enumerate(published(sink, path, staged)):
+        plant(what, file, victim.with_name(f"victim{number}"))
+
+    sink.publish([staged])
+
+    *_, message = published(sink, path, staged)
+    assert message.is_file()
+    assert not message.is_symlink()
+    assert message.read_bytes() in {MAIL, MAIL.replace(b"\r\n", b"\n")}
+    assert all(untouched(victim.with_name(f"victim{number}")) for number in range(2))
+
+
+def test_a_directory_under_a_published_name_is_an_error_and_once_it_is_gone_the_message_is_published(
+    sink: Sink, path: Path
+) -> None:
+    (staged,) = stage(sink)
+    *_, message = published(sink, path, staged)
+    message.mkdir()
+    with pytest.raises(SinkError) as error:
+        sink.publish([staged])
+    assert str(message) in str(error.value)
+    assert "remove the directory" in error.value.remedy
+
+    message.rmdir()
+    sink.publish([staged])
+
+    assert message.is_file()
