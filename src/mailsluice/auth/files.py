@@ -82,12 +82,26 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _create(path: Path, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    try:
+        _hand_over(path, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _hand_over(path: Path, descriptor: int) -> None:
+    """Give a file in the service's directory to the service: an administrator's own it could not read.
+
+    Never one that has another name as well: it would be given away under that name, too.
+    """
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        raise OSError(errno.EPERM, "it is not a regular file of one name; find out who made it", str(path))
     directory = path.parent.stat()
     if os.geteuid() == 0 and directory.st_uid != 0:
-        # An administrator's file in the service's directory would be one the service cannot read.
         os.fchown(descriptor, directory.st_uid, directory.st_gid)
-    return descriptor
 
 
 def _sync_directory(path: Path) -> None:
