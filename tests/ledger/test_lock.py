@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.errors import LedgerError, MailboxLocked
-from mailsluice.ledger.lock import hold
+from mailsluice.errors import AlreadyRunning, LedgerError, MailboxLocked
+from mailsluice.ledger.lock import ServiceLock, hold
 
 HOLDER = """
 import sys
@@ -136,3 +136,50 @@ def test_a_holder_that_cannot_be_read_is_another_process(path: Path, monkeypatch
     monkeypatch.setattr("mailsluice.ledger.lock.os.pread", unreadable)
     with hold(path, "a@b.example"), pytest.raises(MailboxLocked, match="another process"):
         lock(path)
+
+
+def test_one_daemon_serves_a_state_directory_and_the_next_when_it_has_let_go(tmp_path: Path) -> None:
+    with ServiceLock.take(tmp_path / "state"):
+        with pytest.raises(AlreadyRunning, match=f"{tmp_path}/state: process {os.getpid()}$") as error:
+            ServiceLock.take(tmp_path / "state")
+        assert f"kill {os.getpid()}" in error.value.remedy
+        assert error.value.exit_code == 75
+    ServiceLock.take(tmp_path / "state").release()
+
+
+def test_a_daemon_that_left_no_number_is_another_process(tmp_path: Path) -> None:
+    with ServiceLock.take(tmp_path / "state"):
+        (tmp_path / "state" / "locks" / "service.lock").write_bytes(b"")
+        with pytest.raises(AlreadyRunning, match=r"another process$"):
+            ServiceLock.take(tmp_path / "state")
+
+
+def test_a_successor_in_the_same_directory_keeps_others_out_when_its_predecessor_has_let_go(
+    tmp_path: Path,
+) -> None:
+    first = ServiceLock.take(tmp_path / "state")
+    with first.following(tmp_path / "state"):
+        first.release()
+        with pytest.raises(AlreadyRunning):
+            ServiceLock.take(tmp_path / "state")
+    ServiceLock.take(tmp_path / "state").release()
+
+
+def test_a_successor_in_another_directory_takes_that_while_the_first_is_held(tmp_path: Path) -> None:
+    with ServiceLock.take(tmp_path / "a") as first, first.following(tmp_path / "b"):
+        for state_dir in (tmp_path / "a", tmp_path / "b"):
+            with pytest.raises(AlreadyRunning):
+                ServiceLock.take(state_dir)
+
+
+def test_a_successor_is_refused_a_directory_that_another_daemon_serves(tmp_path: Path) -> None:
+    with ServiceLock.take(tmp_path / "a") as first, ServiceLock.take(tmp_path / "b"):
+        with pytest.raises(AlreadyRunning):
+            first.following(tmp_path / "b")
+        with pytest.raises(AlreadyRunning):
+            ServiceLock.take(tmp_path / "a")
+
+
+def test_the_lock_of_the_service_is_none_of_a_mailbox_s(tmp_path: Path) -> None:
+    with ServiceLock.take(tmp_path / "state"):
+        lock(tmp_path / "state" / "locks" / "x.lock")
