@@ -23,6 +23,7 @@ venv: $(VENV)/installed
 
 test: lint
 	@tests/peers/install-dovecot
+	@tests/clocks/install-faketime
 	$(PYTEST) tests
 
 # What has a full form that takes minutes; `make test` plays a bounded one.

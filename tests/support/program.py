@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -55,7 +55,14 @@ def run_program(
 class Daemon:
     """`mailsluice run` in the background; a context manager that ends it if the test does not."""
 
-    def __init__(self, config: Path, *, log: Path, arguments: Sequence[str] = ("run",)) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *,
+        log: Path,
+        arguments: Sequence[str] = ("run",),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.log = log
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
@@ -63,7 +70,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                env=_environment(),
+                env=_environment(**(environment or {})),
             )
 
     @property
