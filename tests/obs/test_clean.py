@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailsluice.obs.clean import REDACTED, clean, presentable, printable, redact
+from mailsluice.obs.clean import REDACTED, clean, json_text, presentable, printable, redact
 from support.secrecy import CANARY, leaks
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
@@ -156,3 +156,10 @@ def test_a_value_without_end_is_cut() -> None:
 
 def test_time_level_and_event_come_first() -> None:
     assert list(cleaned(a=1, event="e", level="info", timestamp="t")) == ["timestamp", "level", "event", "a"]
+
+
+def test_json_shows_a_terminal_nothing_to_obey_and_a_program_what_there_was() -> None:
+    value = {"reply": "\x1b[2J \x9b \x7f \u202e \n", "at": "Köln"}
+    text = json_text(value)
+    assert all(line.isprintable() and line.isascii() for line in text.splitlines())
+    assert json.loads(text) == value

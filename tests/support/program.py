@@ -25,7 +25,8 @@ class Ended:
     stderr: str
 
 
-def _environment(**variables: str) -> dict[str, str]:
+def surroundings(**variables: str) -> dict[str, str]:
+    """What a program finds in its environment: little of ours, and these."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, **variables}
 
@@ -44,7 +45,7 @@ def run_program(
         text=True,
         timeout=PATIENCE,
         check=False,
-        env=_environment(**(environment or {})),
+        env=surroundings(**(environment or {})),
         cwd=cwd,
     )
     print(ended.stdout)
@@ -70,7 +71,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                env=_environment(**(environment or {})),
+                env=surroundings(**(environment or {})),
             )
 
     @property

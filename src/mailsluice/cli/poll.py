@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +24,7 @@ from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import uidl_text
 from mailsluice.obs import log
-from mailsluice.obs.clean import printable
+from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
 from mailsluice.session.triage import triage
 
@@ -81,7 +79,7 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
         polls = service.round(mailboxes, Signals())
     reports = [asdict(polled.report) for polled in polls]
     if as_json:
-        click.echo(json.dumps(reports, indent=2, default=datetime.isoformat))
+        click.echo(json_text(reports))
     elif sys.stdout.isatty():
         _show(reports)
     sys.exit(worst([polled.exit_code for polled in polls]))
@@ -107,7 +105,7 @@ def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None
                 exit_codes.append(verdict.exit_code)
                 click.echo(printable(f"{mailbox.name}: {error}; {verdict.remedy}".rstrip("; ")), err=True)
     if as_json:
-        click.echo(json.dumps(plans, indent=2))
+        click.echo(json_text(plans))
     else:
         for name, decisions in plans.items():
             click.echo(f"{name}: {len(decisions)} listed")

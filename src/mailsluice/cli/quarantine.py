@@ -6,9 +6,7 @@ stay on the server.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import datetime
 
 import click
 from rich.console import Console
@@ -22,7 +20,7 @@ from mailsluice.header import describe
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Setback, uidl_text
-from mailsluice.obs.clean import presentable, printable
+from mailsluice.obs.clean import json_text, presentable, printable
 
 _COLUMNS = ("mailbox", "uidl", "octets", "since", "subject", "error")
 
@@ -44,7 +42,7 @@ def list_(settings: Settings, *, as_json: bool) -> None:
         for uidl, setback in _quarantined(config, mailbox)
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
+        click.echo(json_text(rows))
         return
     table = Table(*_COLUMNS, box=None, pad_edge=False)
     for row in rows:
@@ -69,7 +67,7 @@ def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
         row = _row(config.mailboxes[mailbox], each, setback)
         header = (setback.header or b"").decode("utf-8", "replace")
         if as_json:
-            click.echo(json.dumps(row | {"header": header}, indent=2, default=datetime.isoformat))
+            click.echo(json_text(row | {"header": header}))
         else:
             click.echo(printable(f"{row['error']}"))
             click.echo(presentable(header) or "The server does not tell its header.")

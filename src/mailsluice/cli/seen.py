@@ -5,7 +5,6 @@ Owns how the ways are asked for and what came of them is told.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
@@ -14,6 +13,7 @@ from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.daemon import Service
 from mailsluice.obs import log
+from mailsluice.obs.clean import json_text
 from mailsluice.session.seen import Settled, Way
 
 
@@ -34,7 +34,7 @@ def command(settings: Settings, mailbox: str, way: str | None, *, as_json: bool)
     with Service(config) as service:
         settled = service.settle(chosen(config, mailbox), Way[way] if way else Way.MARK)
     if as_json:
-        click.echo(json.dumps({"mailbox": mailbox, **asdict(settled)}))
+        click.echo(json_text({"mailbox": mailbox, **asdict(settled)}))
     else:
         click.echo(f"{mailbox}: {_told(settled, marking=way is None)}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -18,7 +17,7 @@ from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey
-from mailsluice.obs.clean import printable
+from mailsluice.obs.clean import json_text, printable
 
 _COLUMNS = ("mailbox", "last_success", "next_poll", "stored", "waiting", "failures", "outcome")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -36,7 +35,7 @@ def command(settings: Settings, *, as_json: bool) -> None:
             reports = ledger.reports()
     rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in config.mailboxes.values()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
+        click.echo(json_text(rows))
     else:
         _show(rows, SystemClock().now())
 

@@ -6,8 +6,10 @@ got there. Must never log, and must not need structlog: the command line uses it
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, MutableMapping
+from datetime import datetime
 from typing import Any
 
 MOST_OCTETS = 40 * 1024
@@ -52,6 +54,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def json_text(value: object) -> str:
+    """The value as JSON that a terminal may show as well: in ASCII, and DEL escaped, which JSON would let be.
+
+    Times are in ISO 8601. What the value was is what a program reads.
+    """
+    return json.dumps(value, indent=2, default=datetime.isoformat).replace("\x7f", "\\u007f")
 
 
 def presentable(text: str) -> str:
