@@ -39,6 +39,18 @@ def harmless_on_a_terminal(text: str) -> bool:
     return "\x1b[5;45m" not in text and harmless(_OURS.sub("", text))
 
 
+@pytest.mark.parametrize(
+    "one", ["\x1b[2J", "\x1b]0;", "\x07", "\x1b[5;45m", "\x1bc", "\x1b[6n", "\nforged", "\b"]
+)
+def test_these_tests_would_notice_what_a_terminal_obeys(one: str) -> None:
+    assert not harmless_on_a_terminal(f"before{one}after")
+
+
+@pytest.mark.parametrize("one", ["\x9b", "\x7f", "\u202e", "\u2066", "\u2028", "\udc9b"])
+def test_these_tests_would_notice_what_is_not_seen(one: str) -> None:
+    assert not harmless_on_a_terminal(f"before{one}after")
+
+
 @pytest.fixture
 def hostile(site: Site, sandbox: Sandbox) -> Site:
     """A site whose every mailbox meets a server, or a helper, that speaks to the terminal."""
@@ -69,6 +81,7 @@ def on_terminal(site: Site, *arguments: str | Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_neither_log_nor_status_nor_dry_run_lets_anything_through(hostile: Site) -> None:
     piped = run_program("-c", hostile.config, "poll", "--json", *MAILBOXES)
     seen = [on_terminal(hostile, "poll", *MAILBOXES) for _ in range(2)]
@@ -94,6 +107,7 @@ def test_neither_log_nor_status_nor_dry_run_lets_anything_through(hostile: Site)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("greeting", [Refuse(EVIL), Garbage(EVIL.encode("latin-1", "ignore") + b"\r\n")])
 def test_a_greeting_does_not(hostile: Site, sandbox: Sandbox, greeting: Refuse | Garbage) -> None:
     sandbox.faults.add(Fault("GREETING", greeting, times=None))
@@ -105,6 +119,7 @@ def test_a_greeting_does_not(hostile: Site, sandbox: Sandbox, greeting: Refuse |
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_an_identity_provider_s_refusal_does_not(hostile: Site, sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("TOKEN", Refuse(EVIL), times=None))
 
@@ -115,6 +130,7 @@ def test_an_identity_provider_s_refusal_does_not(hostile: Site, sandbox: Sandbox
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_a_mistake_in_the_configuration_does_not(site: Site) -> None:
     site.config.write_text(f"[defaults]\n{json_text(EVIL)} = 1\n")
 
