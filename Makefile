@@ -32,6 +32,7 @@ HOSTILE := $(wildcard tests/hostile tests/faults tests/powercut tests/locked tes
 
 test-hostile: $(VENV)/installed-dev
 	@tests/peers/install-dovecot
+	@tests/clocks/install-faketime
 	MAILSLUICE_HOSTILE=1 $(PYTEST) $(HOSTILE)
 
 quick: $(VENV)/installed-dev
