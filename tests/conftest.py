@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 from support.secrecy import leaks, leaks_below
 
 pytest_plugins = ["pytester"]
+
+# How long an example takes on a busy machine is luck; what takes too long has the suite's own time-out.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _taken: list[str] = []
 """What the running test has taken out of pytest's or click's capture, so that no report shows it."""
