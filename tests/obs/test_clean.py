@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailsluice.obs.clean import REDACTED, clean, json_text, presentable, printable, redact
+from mailsluice.obs.clean import MOST_OCTETS, REDACTED, clean, json_text, presentable, printable, redact
 from support.secrecy import CANARY, leaks
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
@@ -146,6 +146,14 @@ def test_a_long_text_keeps_its_beginning_and_a_traceback_its_end() -> None:
     event = cleaned(exception="x" * 10**6 + "end")
     assert event["exception"].startswith("[cut]")
     assert event["exception"].endswith("end")
+
+
+@pytest.mark.parametrize("more", [0, 15, 30, 45])
+def test_of_more_secrets_than_are_shown_none_is_shown_in_part(more: int) -> None:
+    secret = f"abc8Q~{'9' * 50}"
+    secrets = "." * more + f"{secret} " * (2 * MOST_OCTETS // len(secret)) + "." * more
+    event = cleaned(reply=secrets, exception=secrets, octets=secrets.encode())
+    assert "99" not in str(event)
 
 
 def test_a_value_without_end_is_cut() -> None:

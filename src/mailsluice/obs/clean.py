@@ -17,6 +17,10 @@ MOST_OCTETS = 40 * 1024
 
 REDACTED = "[redacted]"
 
+_LOOKED_AT = 32 * MOST_OCTETS
+"""Characters of a text that are searched for secrets: many more than are shown, for a secret that is cut in
+two before the search has lost its form."""
+
 _CUT = "[cut]"
 _DEEPEST = 8
 _FIRST = ("timestamp", "level", "event")
@@ -102,7 +106,7 @@ class _Budget:
         if isinstance(value, (Mapping, list, tuple, set, frozenset)):
             return self._nested(value, depth + 1) if depth < _DEEPEST else _CUT
         if isinstance(value, (bytes, bytearray)):
-            return self._text(key, value[:MOST_OCTETS].decode("ascii", "backslashreplace"))
+            return self._text(key, value[:_LOOKED_AT].decode("ascii", "backslashreplace"))
         return self._text(key, str(value))
 
     def _nested(self, value: Mapping[object, object] | Collection[object], depth: int) -> object:
@@ -117,8 +121,10 @@ class _Budget:
     def _text(self, key: str, text: str) -> str:
         """The text made safe and cut to what is left: a traceback at its beginning, all else at its end."""
         at_beginning = key == _TRACEBACK
-        text = text[-MOST_OCTETS:] if at_beginning else text[:MOST_OCTETS]  # bounds the patterns' work
-        text = presentable(text) if at_beginning else printable(redact(text))
+        if at_beginning:
+            text = presentable(redact(text[-_LOOKED_AT:])[-MOST_OCTETS:])
+        else:
+            text = printable(redact(text[:_LOOKED_AT])[:MOST_OCTETS])
         if _octets(text) > self._left:
             room = max(self._left, 0) // 2  # octets: rendering at most doubles each
             octets = text.encode()
