@@ -60,6 +60,11 @@ def test_include_is_a_list_of_patterns(mistakes: Told, whole: str, value: str) -
     assert line == 'mailsluice.toml: include: must be a list of strings, such as ["mailboxes.d/*.toml"]'
 
 
+def test_a_pattern_with_a_nul_in_it_is_named(mistakes: Told, whole: str) -> None:
+    (line,) = mistakes('include = ["a\\u0000b.toml"]\n' + whole)
+    assert line.startswith("mailsluice.toml: include: contains a NUL character")
+
+
 @pytest.mark.parametrize("section", ["[service]", "[defaults]", "include = ['c.toml']"])
 def test_what_is_for_all_stands_in_the_main_file(
     write: Write, mistakes: Told, whole: str, section: str

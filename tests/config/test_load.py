@@ -237,6 +237,10 @@ class TestCaFiles:
         (line,) = mistakes(f'{whole}ca_file = "{tmp_path}/ca.pem"')
         assert "mailboxes.invoices.ca_file: holds no certificate" in line
 
+    def test_one_with_a_nul_in_its_name_is_a_mistake(self, mistakes: Told, whole: str) -> None:
+        (line,) = mistakes(whole + 'ca_file = "/ca\\u0000.pem"')
+        assert "mailboxes.invoices.ca_file: contains control characters" in line
+
 
 class TestSecrecy:
     @pytest.mark.parametrize(

@@ -119,7 +119,19 @@ def test_a_literal_secret_is_refused_with_where_to_put_it(value: object) -> None
 
 
 @pytest.mark.parametrize(
-    "value", ["keyring:", "keyring:a b", "file:relative", "file:", "env:1A", "env:A=B", "credential:a/b"]
+    "value",
+    [
+        "keyring:",
+        "keyring:a b",
+        "file:/a\nb",
+        "file:/\x1b[31m",
+        "file:/\x7f",
+        "file:relative",
+        "file:",
+        "env:1A",
+        "env:A=B",
+        "credential:a/b",
+    ],
 )
 def test_a_reference_that_names_nothing_is_refused_with_its_form(value: str) -> None:
     assert f'"{value.partition(":")[0]}:' in refused(types.parse_secret, value)
@@ -177,10 +189,25 @@ def test_a_cron_line_has_five_fields(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "* * * *", "* * * * * *", "61 * * * *", "@daily", "0 0 30 2 *", "0 0 */31 * mon#3", 5]
+    "value",
+    [
+        "",
+        "* * * *",
+        "* * * * * *",
+        "61 * * * *",
+        "@daily",
+        "0 0 30 2 *",
+        "0 0 */31 * mon#3",
+        "9" * 5000 + " * * * *",
+        5,
+    ],
 )
 def test_a_cron_line_that_is_wrong_or_never_due_is_refused(value: object) -> None:
     refused(types.parse_cron, value)
+
+
+def test_a_cron_field_with_more_digits_than_python_takes_is_refused_as_a_cron_line() -> None:
+    assert "is not a cron line" in refused(types.parse_cron, "9" * 5000 + " * * * *")
 
 
 @pytest.mark.parametrize("value", ["common", "Organizations", "consumers", "a~b", "", "a/b", "a b"])

@@ -98,6 +98,9 @@ def _included(source: Source, mistakes: Mistakes) -> Iterator[Path]:
     if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
         mistakes.add(place, 'must be a list of strings, such as ["mailboxes.d/*.toml"]')
         return
+    if any("\0" in pattern for pattern in patterns):
+        mistakes.add(place, "contains a NUL character, which no file name has; write the files' names")
+        return
     folder = source.path.parent
     seen = {source.path.resolve()}
     for pattern in patterns:

@@ -96,7 +96,8 @@ def _check_ca_files(source: Source, mistakes: Mistakes) -> None:
     """Every `ca_file` can be read and holds certificates; each file is tried once."""
     tried = set()
     for place, value in _ca_files(source):
-        if value.startswith("/") and value not in tried:
+        # What is no absolute path, or has control characters, is a mistake already.
+        if value.startswith("/") and "\0" not in value and value not in tried:
             tried.add(value)
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)

@@ -28,7 +28,7 @@ _OCTETS = {"B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 1
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _SECRET_NAMES = {
     "keyring": re.compile(NAME),
-    "file": re.compile(r"/[^\0]+"),
+    "file": re.compile(r"/[^\x00-\x1f\x7f-\x9f]+"),  # no control characters: a reference may be printed
     "env": re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
     "credential": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}"),
 }
@@ -172,7 +172,7 @@ def parse_cron(value: object) -> str:
         )
     try:
         next(CronSim(line, _SOME_MOMENT))
-    except CronSimError as exc:
+    except (CronSimError, ValueError) as exc:  # ValueError: more digits than Python takes for a number
         raise ValueError(f'is not a cron line: {exc}; write it like "*/5 6-20 * * mon-fri"') from None
     except StopIteration:
         raise ValueError("never comes due; check day, month and weekday") from None
