@@ -154,6 +154,13 @@ def test_an_entry_too_short_to_be_one_is_refused(vault: SealedVault, file: Path,
         b'{"version": 1, "key": "x", "entries": [7]}',
         b'{"version": 1, "key": "x", "entries": [{"service": "s", "name": "n", "sealed": "*"}]}',
         b"[" * 100_000,
+        b'{"version": 1, "key": "\\u001b[31m", "entries": []}',
+        b'{"version": 1, "key": 7, "entries": []}',
+        b'{"version": ["\\u001b[31m"], "key": "x", "entries": []}',
+        b'{"version": 1, "key": "x", "entries": [{"service": "s", "name": "\\ud800", "sealed": ""}]}',
+        b'{"version": 1, "key": "x", "entries": [{"service": "s", "name": "'
+        + b"n" * 300
+        + b'", "sealed": ""}]}',
     ],
     ids=lambda content: content[:40],
 )

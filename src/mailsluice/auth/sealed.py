@@ -33,6 +33,8 @@ KEY_CREDENTIAL = "mailsluice-vault-key"
 _VERSION = 1
 _KEY_OCTETS = 32
 _NONCE_OCTETS = 12
+_LONGEST_WORD = 200
+"""Characters of a name; the configuration allows a third of that."""
 
 
 class VaultError(KeyringError):
@@ -203,9 +205,9 @@ def _encode(contents: _Contents) -> bytes:
 def _decode(raw: bytes, path: Path) -> _Contents:
     try:
         document: dict[str, Any] = json.loads(raw)
-        version, key_id = document["version"], str(document["key"])
+        version, key_id = _number(document["version"]), _word(document["key"])
         entries = {
-            (str(entry["service"]), str(entry["name"])): base64.b64decode(entry["sealed"], validate=True)
+            (_word(entry["service"]), _word(entry["name"])): base64.b64decode(entry["sealed"], validate=True)
             for entry in (document["entries"] if version == _VERSION else ())
         }
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as exc:
@@ -219,3 +221,16 @@ def _decode(raw: bytes, path: Path) -> _Contents:
             remedy="use the mailsluice that wrote it, or a newer one",
         )
     return _Contents(key_id, entries)
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or abs(value) > 10**6:
+        raise ValueError("no number of ours")
+    return value
+
+
+def _word(value: object) -> str:
+    """A name that errors and lists may show as it is. ValueError for what this module never wrote."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > _LONGEST_WORD:
+        raise ValueError("no word of ours")
+    return value
