@@ -233,6 +233,20 @@ def test_a_damaged_file_is_an_error_with_a_remedy_and_stays_as_it_is(
     assert file.read_bytes() == before
 
 
+def test_damage_that_sqlite_itself_cannot_put_into_words_is_an_error_all_the_same(state_dir: Path) -> None:
+    Database(state_dir).close()
+    connection = sqlite3.connect(state_dir / FILE, isolation_level=None)
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_master SET name = CAST(x'ff1b' AS TEXT), sql = 'nonsense' WHERE name = 'report'"
+    )
+    connection.close()
+    with pytest.raises(LedgerError) as error:
+        Database(state_dir)
+    assert str(error.value).isprintable()
+    assert ".recover" in error.value.remedy
+
+
 def test_a_full_disk_is_an_error_and_the_next_write_succeeds(database: Database) -> None:
     with database.reading() as connection:
         most = pragma(connection, "page_count")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mailsluice.errors import LedgerError
 from mailsluice.ledger import schema
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import MailboxKey, SessionReport, Staged
 
 
 @pytest.fixture
@@ -91,3 +93,52 @@ def test_a_row_that_makes_no_sense_cannot_be_written(connection: sqlite3.Connect
             " VALUES (1, x'00', ?, 1, ?, 1, 's', 'n')",
             (state, gone_since),
         )
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("ledger", "DELETE FROM ledger"),
+        ("ledger", "UPDATE ledger SET instance = x'00'"),
+        ("mailbox", "UPDATE mailbox SET host = x'00'"),
+        ("message", "UPDATE message SET uidl = 'text'"),
+        ("message", "UPDATE message SET state = 'other'"),
+        ("message", "UPDATE message SET since = 'text'"),
+        ("message", "UPDATE message SET since = 9223372036854775807"),
+        ("message", "UPDATE message SET gone_since = 1"),
+        ("message", "UPDATE message SET listed_size = 1.5"),
+        ("message", "UPDATE message SET name = '../x'"),
+        ("message", "UPDATE message SET name = NULL"),
+        ("report", "UPDATE report SET failures = 'many'"),
+        ("report", "UPDATE report SET next_poll = -9223372036854775807"),
+        ("report", "UPDATE report SET outcome = NULL"),
+    ],
+)
+def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is(
+    state_dir: Path, table: str, change: str
+) -> None:
+    key, now = MailboxKey("h", "a"), datetime(2026, 1, 1, tzinfo=UTC)
+    with Ledger(state_dir) as ledger:
+        ledger.record(key, [Staged(b"u", "n", 1)], "spool:/x", now)
+        ledger.note_session(key, SessionReport("a", now, 1, 1, 1, 1, 1, 1.5, 0, "ok", ""))
+    connection = sqlite3.connect(state_dir / FILE)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    with connection:
+        connection.execute(change)
+    connection.close()
+    before = (state_dir / FILE).read_bytes()
+
+    with pytest.raises(LedgerError, match=f"its table {table} has what no mailsluice writes") as refused:
+        Ledger(state_dir)
+    assert "restore a backup" in refused.value.remedy
+    assert (state_dir / FILE).read_bytes() == before
+
+
+def test_a_ledger_of_a_version_below_zero_is_refused(state_dir: Path) -> None:
+    Ledger(state_dir).close()
+    connection = sqlite3.connect(state_dir / FILE)
+    connection.execute("PRAGMA user_version = -1")
+    connection.close()
+
+    with pytest.raises(LedgerError, match="of version -1"):
+        Ledger(state_dir)

@@ -17,11 +17,14 @@ from pathlib import Path
 
 from mailsluice.errors import LedgerError, system_remedy
 from mailsluice.ledger import room, schema
+from mailsluice.obs.clean import printable
 from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
 
 FILE = "ledger.db"
 _BUSY_SECONDS = 10.0
 """How long a transaction waits for another process; ours last milliseconds."""
+
+_LONGEST_WORDS = 300
 
 _CORRUPT = (
     "first look for disk errors in the kernel's log (dmesg, smartctl): SQLite calls a file malformed, too, "
@@ -79,6 +82,7 @@ class Database:
                 raise
         try:
             self._check_version()
+            self._check_rows()
             self._unsettled = not read_only
             with self._lock, self._translated():
                 self._settle()
@@ -129,6 +133,12 @@ class Database:
             )
         with self.writing() as connection:
             schema.migrate(connection)
+
+    def _check_rows(self) -> None:
+        with self.reading() as connection:
+            table = schema.spoiled(connection)
+        if table:
+            raise self._error(f"its table {table} has what no mailsluice writes", _CORRUPT)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -184,8 +194,13 @@ class Database:
         except sqlite3.Error as exc:
             code = getattr(exc, "sqlite_errorcode", 0)
             primary = code & 0xFF  # sqlite.org/rescode.html
-            remedy = _REMEDIES.get(code) or _REMEDIES.get(primary, "")
-            raise LedgerError(f"{self._path}: {exc}", remedy=remedy.replace("FILE", str(self._path))) from exc
+            raise self._error(str(exc), _REMEDIES.get(code) or _REMEDIES.get(primary, "")) from exc
+        except UnicodeDecodeError as exc:  # in SQLite's own words, which quote what is damaged
+            raise self._error("it is damaged", _CORRUPT) from exc
+
+    def _error(self, what: str, remedy: str) -> LedgerError:
+        shown = printable(what)[:_LONGEST_WORDS]
+        return LedgerError(f"{self._path}: {shown}", remedy=remedy.replace("FILE", str(self._path)))
 
     def close(self) -> None:
         """Close the file. Raises LedgerError."""

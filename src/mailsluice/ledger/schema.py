@@ -88,6 +88,50 @@ _FIRST = (
     """,
 )
 
+
+def _time(column: str) -> str:
+    """From 1970 to the year 9000: nothing that is reckoned from it leaves what a datetime can be."""
+    return f"(typeof({column}) = 'integer' AND {column} BETWEEN 0 AND 221845392000000000)"
+
+
+def _number(*columns: str) -> str:
+    return " AND ".join(f"typeof({column}) = 'integer'" for column in columns)
+
+
+_SOUND = {
+    "ledger": f"""
+        typeof(instance) = 'text' AND (time IS NULL OR (
+            {_time("time")} AND {_time("wall")} AND typeof(boot) = 'text' AND {_time("uptime")}
+        ))
+    """,
+    "mailbox": "typeof(host) = 'text' AND typeof(address) = 'text'",
+    "message": f"""
+        typeof(uidl) = 'blob' AND state IN ('staged', 'stored', 'gone', 'oversize', 'seen')
+        AND {_time("since")}
+        AND iif(gone_since IS NULL, state != 'gone', state IN ('gone', 'seen') AND {_time("gone_since")})
+        AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(identity) IN ('null', 'blob')
+        AND ((state NOT IN ('staged', 'stored') AND name IS NULL) OR (
+            {_number("size")} AND typeof(sink) = 'text' AND typeof(name) = 'text'
+            AND name NOT IN ('', '.', '..') AND instr(name, '/') = 0 AND instr(name, char(0)) = 0
+        ))
+    """,
+    "setback": f"""
+        typeof(uidl) = 'blob' AND {_number("failures")} AND {_time("since")} AND typeof(error) = 'text'
+        AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(header) IN ('null', 'blob')
+    """,
+    "report": f"""
+        {_number("failures", "total_stored")} AND typeof(last_error) = 'text'
+        AND typeof(name) IN ('text', 'null')
+        AND (next_poll IS NULL OR {_time("next_poll")}) AND (last_success IS NULL OR {_time("last_success")})
+        AND (started IS NULL OR (
+            {_time("started")} AND typeof(name) = 'text' AND typeof(seconds) = 'real'
+            AND {_number("listed", "fetched", "stored", "deleted", "octets", "waiting")}
+            AND typeof(outcome) = 'text' AND typeof(detail) = 'text'
+        ))
+    """,
+}
+"""What is true of every row that a mailsluice has written."""
+
 _STEPS = (_FIRST,)
 """Each step's statements. Never change one that was released: add another."""
 
@@ -102,7 +146,27 @@ def version(connection: sqlite3.Connection) -> int:
             f"the ledger is of version {found}, and this mailsluice knows {VERSION}: a newer one wrote it",
             remedy="run the newer mailsluice, or restore the state directory from before the update",
         )
+    if found < 0:
+        raise LedgerError(
+            f"the ledger is of version {found}, which no mailsluice writes",
+            remedy="find out what changed the file, and restore the state directory from a backup",
+        )
     return found
+
+
+def spoiled(connection: sqlite3.Connection) -> str:
+    """The table that has a row no mailsluice wrote, empty if there is none.
+
+    SQLite keeps any type in any column, and notices the worst damage alone: what is read later would be
+    believed. Reads every row: some tenths of a second for 100,000 messages.
+    """
+    (ledgers,) = connection.execute("SELECT count(*) FROM ledger").fetchone()
+    if ledgers != 1:
+        return "ledger"
+    for table, sound in _SOUND.items():
+        if connection.execute(f"SELECT 1 FROM {table} WHERE ({sound}) IS NOT 1").fetchone():  # noqa: S608  ours
+            return table
+    return ""
 
 
 def migrate(connection: sqlite3.Connection) -> None:
