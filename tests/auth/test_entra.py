@@ -256,6 +256,16 @@ def test_a_hostile_description_comes_out_short_printable_and_without_the_secret(
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize("id_token", ["none", "a.b.c", "e30.eyJpc3MiOiAieCJ9.x", 7, ["x"]])
+def test_what_an_application_is_never_sent_does_not_come_between_it_and_its_token(
+    endpoint: TokenEndpoint, tokens: EntraTokens, id_token: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = {"token_type": "Bearer", "expires_in": 3600, "access_token": "canary-token-1"}
+    endpoint.answer = lambda _: as_json(200, {**whole, "id_token": id_token, "client_info": id_token})
+    assert tokens.token() == "canary-token-1"
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -270,7 +280,7 @@ def test_a_hostile_description_comes_out_short_printable_and_without_the_secret(
         as_json(200, {}),
         as_json(200, {"access_token": "canary body", "expires_in": 3600}),
         as_json(200, {"access_token": "canary-body", "expires_in": "soon"}),
-        as_json(200, {"access_token": "canary-body", "expires_in": 3600, "refresh_in": "soon"}),
+        as_json(200, {"access_token": "canary-body", "expires_in": [3600]}),
         as_json(200, {"access_token": "canary-body", "expires_in": None}),
         as_json(200, {"access_token": "canary-body", "expires_in": float("inf")}),
         as_json(200, {"access_token": ["canary-body"], "expires_in": 3600}),

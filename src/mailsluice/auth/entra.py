@@ -133,7 +133,7 @@ class EntraTokens:
             answer = exc.answer
         except requests.RequestException as exc:
             raise self._unavailable(explain(exc)) from exc
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
             # msal trusts a provider's answer to be one. The cause is left out, for it may carry the answer.
             raise self._unavailable("its answer makes no sense") from None
         if "error" in answer:

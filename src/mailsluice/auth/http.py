@@ -30,6 +30,14 @@ DEADLINE = 60.0
 _LARGEST = 1024 * 1024
 """Octets of an answer: the largest honest one, with a token of 64 KiB, is far smaller."""
 _PIECE = 64 * 1024
+_FIELDS = {
+    *("access_token", "token_type", "expires_in"),
+    *("error", "error_description", "error_codes", "suberror", "timestamp", "trace_id", "correlation_id"),
+}
+"""What is read of an answer (RFC 6749 §5.1, §5.2, and Entra's own).
+
+Of an ID token, which client credentials never bring, msal would raise errors of many kinds, and log it.
+"""
 
 
 class NotAnswered(requests.RequestException):
@@ -80,8 +88,10 @@ class ProviderHttp:
         return answer
 
     def post(self, url: str, **arguments: Any) -> Answer:
-        """Ask for a token. An error answer is msal's to read."""
-        return self._ask("POST", url, **arguments)
+        """Ask for a token. An error answer is msal's to read, but no field that is not an application's."""
+        answer = self._ask("POST", url, **arguments)
+        said = {name: value for name, value in json.loads(answer.text).items() if name in _FIELDS}
+        return Answer(answer.status_code, answer.headers, json.dumps(said))
 
     def close(self) -> None:
         """Close its connections."""
