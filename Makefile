@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/pytest --numprocesses=2
 
-.PHONY: help demo test test-hostile quick lint format venv generated picture lock clean
+.PHONY: help demo test test-hostile quick fuzz lint format venv generated picture lock clean
 
 help:
 	@echo "make demo   a simulated Exchange Online, and mailsluice at work on it"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-hostile  faults, power cuts, kills and hostile servers in full; writes docs/hostile.md"
 	@echo "make quick  the tests that take seconds"
 	@echo "make venv   builds .venv; .venv/bin/mailsluice is the program"
+	@echo "make fuzz   the targets of tests/fuzz, ten minutes each"
 	@echo "make lint   ruff, mypy and import-linter"
 
 demo: venv
@@ -21,7 +22,7 @@ demo: venv
 
 venv: $(VENV)/installed
 
-test: lint
+test: lint $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
 	@tests/clocks/install-faketime
 	$(PYTEST) tests
@@ -37,6 +38,9 @@ test-hostile: $(VENV)/installed-dev
 
 quick: $(VENV)/installed-dev
 	$(PYTEST) -m "not slow and not peers" tests
+
+fuzz: $(VENV)/installed-fuzz
+	MAILSLUICE_HOSTILE=1 $(PYTEST) tests/fuzz
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -63,6 +67,7 @@ lock:
 	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/constraints.txt pyproject.toml --output-file requirements/runtime.txt
 	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/runtime.txt --extra dev pyproject.toml --output-file requirements/dev.txt
 	build/lock/bin/uv pip compile $(LOCK) requirements/build.in --output-file requirements/build.txt
+	build/lock/bin/uv pip compile $(LOCK) requirements/fuzz.in --output-file requirements/fuzz.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
@@ -83,4 +88,8 @@ $(VENV)/installed: pyproject.toml requirements/runtime.txt requirements/build.tx
 
 $(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
 	$(PIP) install --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/installed-fuzz: $(VENV)/installed-dev requirements/fuzz.txt
+	$(PIP) install --require-hashes --only-binary :all: -r requirements/fuzz.txt
 	@touch $@
