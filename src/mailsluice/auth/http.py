@@ -108,7 +108,7 @@ class ProviderHttp:
             if status == 429 or status >= 500:
                 raise NotAnswered(f"it answered HTTP {status}", _retry_after(answer))
             body = _body(answer)
-            if 300 <= status < 400 or not _is_object(body):
+            if 200 != status < 400 or not _is_object(body):  # RFC 6749 §5.1: success is 200
                 raise NotAnswered(f"it answered HTTP {status}, but not as an identity provider does")
         return Answer(status, answer.headers, body.decode())
 

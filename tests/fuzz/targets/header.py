@@ -6,7 +6,7 @@ import json
 import re
 
 from fuzz.feed import is_measured, swollen, within_seconds
-from mailsluice.sink.header import LIMIT, describe
+from mailsluice.header import LIMIT, describe, identity
 
 SEEDS = (
     (
@@ -27,9 +27,11 @@ _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def check(data: bytes) -> None:
     _check_safe(describe(data))
+    assert identity(data) is None or identity(data)
     _check_only_the_header_counts(data.replace(b"\r", b"") + b"\n\n")
     if is_measured(data):
         _check_safe(within_seconds(2, lambda: describe(swollen(data, LIMIT + 1))))
+        within_seconds(2, lambda: identity(swollen(data, LIMIT + 1)))
 
 
 def _check_safe(said: dict[str, str]) -> None:
@@ -43,5 +45,7 @@ def _check_only_the_header_counts(whole: bytes) -> None:
     said = describe(whole)
     assert describe(whole + b"Subject: of the body\n") == said
     assert describe(whole.replace(b"\n", b"\r\n")) == said
+    known = identity(whole)
+    assert identity(whole + b"Date: of the body\n") == identity(whole.replace(b"\n", b"\r\n")) == known
     if whole[:1] not in {b" ", b"\t", b"\n"}:
         assert describe(b"Received: here\n" + whole) == said

@@ -14,21 +14,22 @@ from tempfile import TemporaryDirectory
 from fuzz.feed import Feed
 from mailsluice.errors import Bug, LedgerError
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import DeletePermit, MailboxKey, SessionReport, Staged, State, Stored
+from mailsluice.model import DeletePermit, Listed, MailboxKey, SessionReport, Staged, State, Stored
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = MailboxKey("pop.acme.example", "a@acme.example")
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "message": ("uidl", "state", "since", "gone_since", "listed_size", "size", "sink", "name", "mailbox"),
+    "message": ("uidl", "state", "since", "gone_since", "listed_size", "size", "sink", "name", "mailbox", "identity"),
     "report": (
         "next_poll", "last_success", "failures", "last_error", "total_stored", "name", "started", "seconds", "listed",
         "fetched", "stored", "deleted", "octets", "waiting", "outcome", "detail", "mailbox",
     ),
     "mailbox": ("host", "address", "id"),
-    "ledger": ("instance", "only"),
+    "ledger": ("instance", "only", "time", "wall", "boot", "uptime"),
+    "setback": ("uidl", "failures", "since", "error", "listed_size", "header", "mailbox"),
 }  # fmt: skip
 CELLS = tuple((table, column) for table, columns in COLUMNS.items() for column in columns)
-UIDLS = (b"u1", b"u2", b"u3", b"u4")
+UIDLS = (b"u1", b"u2", b"u3", b"u4", b"u5")
 
 SEEDS = (
     b"\x00",
@@ -64,11 +65,14 @@ def image() -> bytes:
     with TemporaryDirectory() as folder:
         state = Path(folder) / "state"
         with Ledger(state) as ledger:
-            staged = [Staged(uidl, f"name-{uidl.decode()}", 10, 9) for uidl in UIDLS[:3]]
+            staged = [Staged(uidl, f"name-{uidl.decode()}", 10, 9, b"identity") for uidl in UIDLS[:3]]
             ledger.record(KEY, staged, "spool:/x", NOW)
             ledger.commit(KEY, [Stored(each.uidl, each.name) for each in staged[1:]], NOW)
             ledger.confirm(KEY, UIDLS[:2], NOW)
-            ledger.note_oversize(KEY, UIDLS[3], 1000, NOW)
+            ledger.note_oversize(KEY, {UIDLS[3]: 1000}, NOW)
+            ledger.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
+            ledger.note_setbacks(KEY, {Listed(6, b"u6", 60): "it said no"}, NOW)
+            ledger.note_header(KEY, b"u6", b"Subject: x\r\n")
             ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "ok", ""))
         with closing(sqlite3.connect(state / "ledger.db")) as connection:
             connection.execute("UPDATE ledger SET instance = 'always-the-same'")
@@ -132,10 +136,8 @@ def _command(feed: Feed, path: Path) -> None:
 
 
 def _execute(path: Path, sql: str, values: tuple[object, ...]) -> None:
-    if any(
-        word in sql.upper() for word in ("ATTACH", "VACUUM", "RECURSIVE")
-    ):  # which reach out, or never end
-        return
+    if any(word in sql.upper() for word in ("ATTACH", "VACUUM", "RECURSIVE")):
+        return  # they reach out, or never end
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         try:
@@ -147,11 +149,14 @@ def _execute(path: Path, sql: str, values: tuple[object, ...]) -> None:
 
 def _read(ledger: Ledger) -> None:
     ledger.staging_owner(KEY)
+    assert ledger.now() - timedelta(days=31) < ledger.now()
     known = ledger.known(KEY)
     assert {type(uidl) for uidl in known} <= {bytes}
     for sink, staged in ledger.half_done(KEY).items():
         assert type(sink) is str
         assert not any("/" in each.name for each in staged)
+    assert {type(value) for row in ledger.identities(KEY).items() for value in row} <= {bytes}
+    assert {type(setback.error) for setback in ledger.setbacks(KEY).values()} <= {str}
     permits = ledger.permits(KEY, UIDLS)
     assert all(known[permit.uidl].state is State.STORED for permit in permits)
     for key, report in ledger.reports().items():
@@ -165,7 +170,8 @@ def _write(ledger: Ledger) -> None:
         assert ledger.commit(KEY, [Stored(b"new", "name-new")], NOW) == (DeletePermit(b"new"),)
     except Bug:
         assert b"new" in ledger.known(KEY)
-    ledger.note_oversize(KEY, b"large", 10**9, NOW)
+    ledger.note_oversize(KEY, {b"large": 10**9}, NOW)
+    ledger.note_setbacks(KEY, {Listed(7, b"u7", None): "it said no"}, NOW)
     ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "lost", "it said no"))
     ledger.note_next_poll(KEY, "invoices", NOW)
     ledger.confirm(KEY, [b"new"], NOW)
