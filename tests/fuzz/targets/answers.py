@@ -43,6 +43,7 @@ STATUSES = (200, 400, 401, 404, 302, 429, 503, 201, 403)
 SEEDS = (
     b"\x00\x00\x00" + TOKEN,
     b"\x00\x01\x00" + REFUSAL,
+    b"\x00\x01\x00" + REFUSAL.replace(b"Invalid client", b"canary-secret is no client"),
     b"\x00\x00\x00" + TOKEN.replace(b"3600", b'"3600"'),
     b"\x00\x00\x00" + TOKEN.replace(b"3600", b"null"),
     b"\x00\x00\x00" + TOKEN.replace(b"3600", b"1e999"),

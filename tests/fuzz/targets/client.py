@@ -30,19 +30,24 @@ HONEST = {
     b"RETR": b"+OK\r\nSubject: x\r\n\r\n..\r\n.\r\n",
     b"STAT": b"+OK 3 60\r\n",
 }
+ONE_BY_ONE = b"\x00\x00\x00" + TURN + b"+OK\r\nUSER\r\n.\r\n" + TURN * 3
+"""Of a server without PIPELINING; what it says to UIDL follows, then to LIST, and to each RETR and DELE."""
+
 SEEDS = (
     b"\x00\x10\x20\x30",
     b"\x01\x10\x20\x30",
-    b"\x02\x80\x90\xa0\xff\xff+OK\r\nUIDL\r\n.\r\n",
-    b"\x03\x80\x90\xa0\xff\xff\xff\xff\xff\xff\xff\xff+OK\r\n1 a\r\n2 a\r\n3 c\r\n.\r\n",
-    b"\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff+ eyJzdGF0dXMiOiI0MDAifQ==\r\n\xff\xff-ERR Logon failure\r\n",
-    b"\x01\x00\x00\x00\xff\xff-ERR\r\n\xff\xff\xff\xff-ERR canary-secret\r\n",
-    b"\x00\x00\x00\x00"
-    + TURN * 6
-    + b"+OK\r\n.\r\n\xff\xff-ERR\r\n\xff\xff+OK\r\n"
-    + b"x" * 70
-    + b"\r\n.\r\n",
-    b"\x02\x00\x00\x00" + TURN * 7 + b"-ERR\r\n" + TURN * 2 + b"-ERR some not deleted\r\n",
+    b"\x06\x80\x90\xa0",
+    b"\x01" + ONE_BY_ONE + b"+OK\r\n1 a\r\n2 a\r\n3 c\r\n.\r\n",
+    b"\x01" + ONE_BY_ONE + TURN * 2 + b"+OK\r\n" + b"x" * 66 + b"\r\n.\r\n",
+    b"\x01" + ONE_BY_ONE + TURN * 2 + b"-ERR\r\n" + TURN + b"+OK\r\n.\r\n",
+    b"\x01" + ONE_BY_ONE + TURN * 5 + b"-ERR\r\n" + TURN * 2 + b"-ERR some not deleted\r\n",
+    b"\x00\x00\x00\x00" + TURN * 3 + b"+ eyJzdGF0dXMiOiI0MDAifQ==\r\n" + TURN + b"-ERR Logon failure\r\n",
+    b"\x01\x00\x00\x00" + TURN + b"-ERR\r\n" + TURN * 2 + b"-ERR canary-secret\r\n",
+    b"\x01\x00\x00\x00"
+    + TURN * 4
+    + b"+OK\r\n1 a\r\n2 c\r\n.\r\n-ERR\r\n"
+    + TURN
+    + b"+OK\r\na\r\n.\r\n-ERR\r\n",
 )
 WORDS = (
     b"+OK",

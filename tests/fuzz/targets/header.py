@@ -16,6 +16,7 @@ SEEDS = (
     b"Subject: =?iso-2022-jp?B?GyRCJDMbKEI=?= =?hz-gb-2312?q?~{VPND~}?=\n\tx\n",
     b"From: =?gb18030*de?Q?=81=30?= =?shift_jis?b?gqA?=\r\n",
     b"Subject: \x1b]0;title\x07 \xe2\x80\xae\xff\r\n",
+    b"To: \xc2\x9b31m =?utf-8?q?=C2=9B31m?=\r\n",
 )
 WORDS = (
     b"=?utf-8?B?", b"=?utf-8?Q?", b"=?iso-2022-kr?b?", b"=?hz-gb-2312?q?", b"=?big5-hkscs?q?", b"=?euc-jp?q?", b"=?utf-16?b?", b"=?unicode-escape?q?", b"?=",

@@ -14,6 +14,8 @@ SEEDS = (
     b"\x00\x00\x00\x0010\t\x80\xff!\t \r\n10 b\r\n",
     b"\x00\x00\x00SASL PLAIN XOAUTH2\r\nPIPELINING\n\r\r\nTOP \r\n",
     b"\x00\x00\x0012 345 and more",
+    b"\x00\x00\x00\x001 " + b"u" * 1024 + b"\r\n",
+    b"\x00\x00\x00\x001 " + b"u" * 1025 + b"\r\n",
 )
 WORDS = (
     b"\r\n.\r\n",

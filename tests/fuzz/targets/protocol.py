@@ -39,6 +39,7 @@ SEEDS = (
     ),
     b"\x00\x02\x01\x02\x03\xf0+OK\r\n\xff\xff-ERR\r\n\xff\xff+ \r\n\xff\xff+OK\r\n\xff\xff+OK 1 2\r\n\xff\xff",
     b"\x01\x00\x00\x00\x00\x00+OK\r\n\xff\xff-ERR no\r\n\xff\xff-ERR canary-secret\r\n\xff\xff",
+    b"\x01\x00\x00\x00\x00\x00+OK\r\n\xff\xff-ERR\r\n\xff\xff+OK\r\n\xff\xff-ERR what is canary-secret\r\n",
 )
 WORDS = (b"+OK", b"-ERR", b"+ ", b"\r\n", b"\r\n.\r\n", b"\r\n..", b"\xff\xff", b"canary-secret", b"\n.\r\n")
 

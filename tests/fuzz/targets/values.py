@@ -18,7 +18,7 @@ PARSERS: tuple[Callable[[object], object], ...] = (
 )  # fmt: skip
 SEEDS = (
     b"\x00*/5 6-20 * * mon-fri", b"\x000 0 29 2 *", b"\x000 0 L 2 *", b"\x000 0 * * 5#3", b"\x000 0 30 2 *", b"\x00@daily",
-    b"\x0159s", b"\x0230d", b"\x03200MiB", b"\x030025 kB", b"\x040640", b"\x05/var/spool", b"\x06in-voices.2",
+    b"\x0159s", b"\x0230d", b"\x0136500d", b"\x0136501d", b"\x03200MiB", b"\x030025 kB", b"\x040640", b"\x05/var/spool", b"\x06in-voices.2",
     b"\x07outlook.office365.com", b"\x07[::1]", b"\x0710.0.0.1", b"\x08a@b.example", b"\x0900000000-0000",
     b"\x0acommon", b"\x0bhttps://login.example:8443/x/", b"\x0chttps://outlook.office365.com/.default",
     b"\x0dkeyring:acme", b"\x0dfile:/x", b"\x0dcredential:a.b", b"\x0e/bin/token\n{address}",
