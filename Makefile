@@ -31,7 +31,7 @@ test: lint $(VENV)/installed-fuzz
 HOSTILE := $(wildcard tests/hostile tests/faults tests/powercut tests/locked tests/clocks tests/fuzz \
   tests/crash tests/peers/test_kill*.py tests/test_throttling.py)
 
-test-hostile: $(VENV)/installed-dev
+test-hostile: $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
 	@tests/clocks/install-faketime
 	MAILSLUICE_HOSTILE=1 $(PYTEST) $(HOSTILE)

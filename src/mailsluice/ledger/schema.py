@@ -110,6 +110,7 @@ _SOUND = {
         AND {_time("since")}
         AND iif(gone_since IS NULL, state != 'gone', state IN ('gone', 'seen') AND {_time("gone_since")})
         AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(identity) IN ('null', 'blob')
+        AND typeof(size) IN ('null', 'integer')
         AND ((state NOT IN ('staged', 'stored') AND name IS NULL) OR (
             {_number("size")} AND typeof(sink) = 'text' AND typeof(name) = 'text'
             AND name NOT IN ('', '.', '..') AND instr(name, '/') = 0 AND instr(name, char(0)) = 0

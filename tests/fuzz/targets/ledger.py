@@ -69,7 +69,7 @@ def image() -> bytes:
             ledger.record(KEY, staged, "spool:/x", NOW)
             ledger.commit(KEY, [Stored(each.uidl, each.name) for each in staged[1:]], NOW)
             ledger.confirm(KEY, UIDLS[:2], NOW)
-            ledger.note_oversize(KEY, {UIDLS[3]: 1000}, NOW)
+            ledger.note_oversize(KEY, {Listed(4, UIDLS[3], 900): 1000}, NOW)
             ledger.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
             ledger.note_setbacks(KEY, {Listed(6, b"u6", 60): "it said no"}, NOW)
             ledger.note_header(KEY, b"u6", b"Subject: x\r\n")
@@ -170,7 +170,7 @@ def _write(ledger: Ledger) -> None:
         assert ledger.commit(KEY, [Stored(b"new", "name-new")], NOW) == (DeletePermit(b"new"),)
     except Bug:
         assert b"new" in ledger.known(KEY)
-    ledger.note_oversize(KEY, {b"large": 10**9}, NOW)
+    ledger.note_oversize(KEY, {Listed(8, b"large", None): 10**9}, NOW)
     ledger.note_setbacks(KEY, {Listed(7, b"u7", None): "it said no"}, NOW)
     ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "lost", "it said no"))
     ledger.note_next_poll(KEY, "invoices", NOW)

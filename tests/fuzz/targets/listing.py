@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fuzz.feed import Feed, cut, is_measured, swollen, unstuffed, within_seconds
 from mailsluice.errors import ProtocolViolation
-from mailsluice.pop3.lines import DotUnstuffer
-from mailsluice.pop3.listing import parse_capabilities, parse_sizes, parse_stat, parse_uidls
+from mailsluice.pop3.lines import DotUnstuffer, readable
+from mailsluice.pop3.listing import parse_capabilities, parse_listing, parse_stat
 
+PARTED = b"\xff\xff"
 SEEDS = (
+    b"\x00\x00\x00\x001 a\r\n3 b\r\n2 c\r\n\xff\xff2 20\r\n1 10\r\n4 40\r\n1 11\r\n",
     b"\x20\x40\x60\x801 a\r\n2 b\r\n.\r\nrest",
     b"\x01\x02\x03\x04..a\r\n...\r\n.\rb\n.\n\r\n\r\n.\r\n",
     b"\x00\x00\x00\x001 100\r\n2 -5\r\n3 1e9\r\n1234567890 123456789012345 x\r\n",
@@ -63,30 +65,36 @@ def _check_framing(wire: bytes, places: bytes) -> None:
 
 def _parse_all(body: bytes) -> None:
     parse_capabilities(body)
-    parse_sizes(body)
-    for parse in (lambda: parse_uidls(body), lambda: parse_stat(body.decode("latin-1"))):
+    for parse in (lambda: parse_listing(body, body), lambda: parse_stat(readable(body))):
         try:
             parse()
         except ProtocolViolation as error:
-            assert error.reply is not None
+            assert error.reply.isprintable()
 
 
-def _check_parsers(body: bytes) -> None:
-    lines = body.removesuffix(b"\r\n").split(b"\r\n") if body else []
-    sizes = [_size(line) for line in lines]
-    assert parse_sizes(body) == dict(pair for pair in sizes if pair)
-    uidls = [_uidl(line) for line in lines]
+def _check_parsers(wire: bytes) -> None:
+    """UIDL's body and LIST's, parted by two octets, or one body for both."""
+    body, parted, other = wire.partition(PARTED)
+    uidls = [_uidl(line) for line in _lines(body)]
+    sizes = [pair for pair in map(_size, _lines(other if parted else body)) if pair]
     numbers = [pair[0] for pair in uidls if pair]
     try:
-        found = parse_uidls(body)
+        listing = parse_listing(body, other if parted else body)
     except ProtocolViolation as error:
         assert None in uidls or len(set(numbers)) < len(numbers)
         assert error.reply.isprintable()
         assert str(error).isprintable()
     else:
-        assert list(found) == uidls
+        assert [(listed.number, listed.uidl) for listed in listing] == uidls
+        for listed in listing:
+            given = [size for number, size in sizes if number == listed.number]
+            assert listed.size in given or (listed.size is None and not given)
     for word, arguments in parse_capabilities(body).items():
         assert " ".join((word, *arguments)).isprintable()
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return body.removesuffix(b"\r\n").split(b"\r\n") if body else []
 
 
 def _number(digits: bytes, longest: int) -> int | None:
