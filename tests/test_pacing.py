@@ -42,15 +42,15 @@ class Day:
         return self.pacing.wait(name, self.now)
 
     def failed(
-        self, name: str, disposition: Disposition = Disposition.BACK_OFF, *, widely: bool = True
+        self, name: str, disposition: Disposition = Disposition.BACK_OFF, *, of_credential: bool = True
     ) -> SlowDown | None:
-        return self.pacing.failed(name, disposition, self.now, widely=widely)
+        return self.pacing.failed(name, disposition, self.now, of_credential=of_credential)
 
     def fail(
-        self, name: str, disposition: Disposition = Disposition.BACK_OFF, *, widely: bool = True
+        self, name: str, disposition: Disposition = Disposition.BACK_OFF, *, of_credential: bool = True
     ) -> SlowDown | None:
         assert self.begin(name) == NONE
-        return self.failed(name, disposition, widely=widely)
+        return self.failed(name, disposition, of_credential=of_credential)
 
     def serve(self, name: str) -> bool:
         assert self.begin(name) == NONE
@@ -85,40 +85,40 @@ def test_jitter_shortens_a_delay_by_a_fifth_at_most() -> None:
 
 
 def test_a_failure_puts_its_own_mailbox_off_and_no_other(day: Day) -> None:
-    day.fail("a", widely=False)
-    day.fail("b", widely=False)
+    day.fail("a", of_credential=False)
+    day.fail("b", of_credential=False)
 
     assert day.wait("a") == day.wait("b") == 2 * MINUTE
     assert day.wait("c") == NONE
 
 
 def test_a_success_forgets_a_mailboxs_failures(day: Day) -> None:
-    day.fail("a", widely=False)
+    day.fail("a", of_credential=False)
     day.later(minutes=2)
     day.serve("a")
-    day.fail("a", widely=False)
+    day.fail("a", of_credential=False)
 
     assert day.wait("a") == 2 * MINUTE
 
 
 def test_what_asks_for_no_delay_is_no_failure(day: Day) -> None:
     for _ in range(9):
-        day.fail("a", Disposition.RETRY, widely=False)
+        day.fail("a", Disposition.RETRY, of_credential=False)
 
     assert day.wait("a") == NONE
-    day.fail("a", widely=False)
+    day.fail("a", of_credential=False)
     assert day.wait("a") == 2 * MINUTE
 
 
 def test_a_poll_that_comes_too_soon_is_not_begun(day: Day) -> None:
-    day.fail("a", widely=False)
+    day.fail("a", of_credential=False)
     day.later(minutes=1)
 
     assert day.begin("a") == MINUTE
 
 
 def test_a_moment_too_soon_is_soon_enough(day: Day) -> None:
-    day.fail("a", widely=False)
+    day.fail("a", of_credential=False)
     day.later(seconds=118.5)
 
     assert day.begin("a") == NONE
@@ -134,7 +134,7 @@ def test_one_refused_login_is_taken_for_what_passes_and_the_second_for_what_does
 
 
 def test_what_the_operator_must_mend_for_one_mailbox_is_asked_again_slowly_at_once(day: Day) -> None:
-    day.fail("a", Disposition.OPERATOR, widely=False)
+    day.fail("a", Disposition.OPERATOR, of_credential=False)
 
     assert day.wait("a") == 4 * MINUTE
 
@@ -157,8 +157,8 @@ def test_one_mailbox_alone_slows_no_other_down_however_often_it_fails(day: Day) 
 
 
 def test_one_mailbox_that_fails_now_this_way_and_now_that_slows_no_other_down(day: Day) -> None:
-    for widely in (True, False, True):
-        assert day.fail("a", widely=widely) is None
+    for of_credential in (True, False, True):
+        assert day.fail("a", of_credential=of_credential) is None
         day.later(minutes=15)
 
 
@@ -181,7 +181,7 @@ def test_mailboxes_that_never_worked_do_not_slow_their_credential_down_again_and
 
 
 def test_failures_of_one_mailbox_alone_do_not_slow_the_credential_down(day: Day) -> None:
-    assert [day.fail(name, widely=False) for name in ("a", "b", "c", "d")] == [None] * 4
+    assert [day.fail(name, of_credential=False) for name in ("a", "b", "c", "d")] == [None] * 4
 
 
 def test_however_many_were_under_way_they_are_one_step(day: Day) -> None:
@@ -294,7 +294,7 @@ def test_whatever_happens_no_mailbox_waits_longer_than_15_minutes_or_its_interva
     last = dict.fromkeys(names, 0.0)
     longest = dict.fromkeys(names, max(LONGEST_DELAY.total_seconds(), interval))
 
-    for outcome, widely, seconds in polls:
+    for outcome, of_credential, seconds in polls:
         name = min(names, key=lambda name: due[name])
         now = due[name]
         while wait := pacing.begin(name, now):
@@ -306,5 +306,5 @@ def test_whatever_happens_no_mailbox_waits_longer_than_15_minutes_or_its_interva
         if outcome is None:
             pacing.served(name)
         else:
-            pacing.failed(name, outcome, ended, widely=widely)
+            pacing.failed(name, outcome, ended, of_credential=of_credential)
         due[name] = max(usual, ended + pacing.wait(name, ended).total_seconds())

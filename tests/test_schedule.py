@@ -205,7 +205,7 @@ def test_a_poll_whose_time_has_come_is_put_off_to_a_moment_and_not_to_its_next_t
     schedule.add(mailbox(cron="0 0 1 1 *"), lambda: None)
     schedule.start()
 
-    schedule.put_off("m", timedelta(minutes=5))
+    schedule.set_due("m", timedelta(minutes=5))
 
     due = schedule.next_poll("m")
     assert due is not None

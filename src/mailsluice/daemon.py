@@ -144,7 +144,7 @@ class Service:
         if self._stop.is_set():
             return
         if wait := self._pacing.begin(mailbox.name, self._clock.monotonic()):
-            self._schedule.put_off(mailbox.name, wait)
+            self._schedule.set_due(mailbox.name, wait)
             self._note_next_poll(mailbox)
             return
         polled = poll(mailbox, self._parts)
@@ -153,7 +153,9 @@ class Service:
                 _log.info(events.CREDENTIAL_RECOVERED, credential=mailbox.credential)
         elif polled.disposition is not None:
             now = self._clock.monotonic()
-            slow = self._pacing.failed(mailbox.name, polled.disposition, now, widely=polled.widely)
+            slow = self._pacing.failed(
+                mailbox.name, polled.disposition, now, of_credential=polled.of_credential
+            )
             if slow is not None:
                 self._slow_down(mailbox.credential, slow, polled.report.detail)
         self._leave_alone(mailbox)

@@ -74,7 +74,7 @@ class _Pace:
     began: float
     jitter: float
     failures: int = 0
-    widely: bool = False
+    of_credential: bool = False
     not_before: float = field(default=-inf)
 
 
@@ -123,7 +123,7 @@ class Pacing:
         """Note that the poll went well; whether its credential recovered by that."""
         with self._lock:
             pace = self._paces[name]
-            pace.failures, pace.widely, pace.not_before = 0, False, -inf
+            pace.failures, pace.of_credential, pace.not_before = 0, False, -inf
             credential = pace.credential
             credential.suspect = None
             if credential.slow is None or pace.began <= credential.slow.began:
@@ -131,22 +131,24 @@ class Pacing:
             credential.slow = None
             return True
 
-    def failed(self, name: str, disposition: Disposition, now: float, *, widely: bool) -> SlowDown | None:
+    def failed(
+        self, name: str, disposition: Disposition, now: float, *, of_credential: bool
+    ) -> SlowDown | None:
         """Note that the poll failed; how its credential slows down, if it begins to or does so further.
 
-        `widely`: what failed concerns the credential as a whole. The first such failure of a mailbox is
-        never taken for OPERATOR's: one refused login is not a bad credential.
+        `of_credential`: what failed concerns the credential as a whole. The first such failure of a mailbox
+        is never taken for OPERATOR's: one refused login is not a bad credential.
         """
         if disposition is Disposition.RETRY:
             return None
         with self._lock:
             pace = self._paces[name]
-            news = widely and not pace.widely
-            pace.failures, pace.widely = pace.failures + 1, widely
+            news = of_credential and not pace.of_credential
+            pace.failures, pace.of_credential = pace.failures + 1, of_credential
             meant = Disposition.BACK_OFF if news else disposition
             delay = delay_after(meant, pace.failures, pace.interval, pace.jitter)
             pace.not_before = now + delay.total_seconds()
-            level = _level(name, pace, news=news) if widely else 0
+            level = _level(name, pace, news=news) if of_credential else 0
             if not level:
                 return None
             slow = pace.credential.slow

@@ -91,14 +91,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Renumbering:
-    """What looks like one: of `known` messages `vanished` are missing, and `new` ones are there instead.
-
-    `vanished` are UIDLs of the ledger, `new` messages of the listing.
-    """
+    """What looks like one: of `known` messages `vanished` are missing, and `new` ones are there instead."""
 
     known: int
-    vanished: tuple[bytes, ...]
-    new: tuple[Listed, ...]
+    vanished: int
+    new: int
 
 
 def renumbering(
@@ -108,18 +105,18 @@ def renumbering(
     mailbox: Mailbox,
     now: datetime,
 ) -> Renumbering | None:
-    """Whether most of what should still be on the server vanished, and as many new messages appeared.
+    """Whether most of what should still be on the server vanished, and at least half as many new ones came.
 
-    A mailbox that is moved may get new UIDLs for all its messages (facts/exchange-online.md), and each would
-    be fetched again. What the mailbox's policy deletes may vanish; half as many new ones are enough.
+    A mailbox that is moved may get new UIDLs for all its messages, and each would be fetched again. What the
+    mailbox's policy deletes may vanish (docs/adr/0007-renumbered-mailboxes.md).
     """
     kept = {uidl for uidl, row in known.items() if _should_be_there(row, mailbox, now)}
     if len(kept) < FEWEST_RENUMBERED:
         return None
     there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
-    vanished = tuple(uidl for uidl in kept if uidl not in there)
-    new = tuple(each for each in listing if each.uidl not in there and each.uidl not in setbacks)
-    if 2 * len(vanished) <= len(kept) or 2 * len(new) < len(vanished):
+    vanished = len(kept - there)
+    new = sum(each.uidl not in there and each.uidl not in setbacks for each in listing)
+    if 2 * vanished <= len(kept) or 2 * new < vanished:
         return None
     return Renumbering(len(kept), vanished, new)
 
@@ -160,11 +157,11 @@ def plan(
         if reason.action is Action.FETCH and listed.uidl in setbacks:
             reason = _try_again(listed, reason, setbacks[listed.uidl])
         reasons.append(reason)
-    _put_off(reasons, mailbox.max_per_poll)
+    _limit(reasons, mailbox.max_per_poll)
     return Plan(listing, reasons, frozenset(strangers))
 
 
-def _put_off(reasons: list[Reason], most: int) -> None:
+def _limit(reasons: list[Reason], most: int) -> None:
     """Leave what is to be fetched beyond so many to the next poll; first of all what is on its last try."""
     places = [place for place, reason in enumerate(reasons) if reason.action is Action.FETCH]
     places.sort(key=lambda place: reasons[place] is Reason.AGAIN)

@@ -134,9 +134,9 @@ class Schedule:
         """Leave a mailbox alone for at least so long; its next poll comes no sooner than it would have."""
         due = self.next_poll(name)
         if due is not None and delay and self._clock.now() + delay > due:
-            self.put_off(name, delay)
+            self.set_due(name, delay)
 
-    def put_off(self, name: str, delay: timedelta) -> None:
+    def set_due(self, name: str, delay: timedelta) -> None:
         """Poll a mailbox so much later whose time has come now."""
         with suppress(JobLookupError):  # the timetable was stopped meanwhile
             self._scheduler.modify_job(name, next_run_time=self._clock.now() + delay)

@@ -87,7 +87,9 @@ def test_a_message_without_a_header_is_shown_all_the_same(filled: Path) -> None:
     assert "does not tell its header" in run(filled, "show", "a", r"\xff\x07").output
 
 
-@pytest.mark.parametrize("arguments", [["show", "a", "u3"], ["show", "b", "u1"], ["retry", "b"]])
+@pytest.mark.parametrize(
+    "arguments", [["show", "a", "u3"], ["show", "b", "u1"], ["retry", "b"], ["retry", "a", "u3"]]
+)
 def test_what_is_not_there_is_an_error_that_says_so(filled: Path, arguments: list[str]) -> None:
     result = run(filled, *arguments)
 

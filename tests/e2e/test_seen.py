@@ -8,6 +8,7 @@ import pytest
 
 from e2e.conftest import Site
 from mailsluice.sandbox import Fault, Refuse, Relist, mail
+from mailsluice.sandbox.faults import AUTHENTICATION_FAILURE
 from support.program import run_program
 
 pytestmark = pytest.mark.slow
@@ -77,3 +78,17 @@ def test_a_poisoned_message_is_listed_shown_and_tried_again(site: Site) -> None:
     assert run_program("-c", site.config, "poll").code == 0
     assert box.remaining() == ()
     assert sorted(site.stored("invoices")) == sorted(SIX)
+
+
+def test_one_way_on_is_chosen_not_two(renumbered: Site) -> None:
+    assert run_program("-c", renumbered.config, "seen", "invoices", "--adopt", "--fetch").code == 64
+
+
+def test_a_refused_login_says_what_to_check(site: Site) -> None:
+    site.sandbox.mailbox("invoices@acme.example")
+    site.configure("invoices")
+    site.sandbox.faults.add(Fault("LOGIN", AUTHENTICATION_FAILURE))
+
+    refused = run_program("-c", site.config, "seen", "invoices")
+    assert refused.code == 77
+    assert "Set-CASMailbox" in refused.stderr

@@ -11,7 +11,7 @@ from mailsluice.errors import LedgerError
 from mailsluice.ledger import schema
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import MailboxKey, SessionReport, Staged
+from mailsluice.model import MailboxKey, SessionReport, Staged, Stored
 
 
 @pytest.fixture
@@ -102,7 +102,6 @@ def test_a_row_that_makes_no_sense_cannot_be_written(connection: sqlite3.Connect
         ("ledger", "UPDATE ledger SET instance = x'00'"),
         ("mailbox", "UPDATE mailbox SET host = x'00'"),
         ("message", "UPDATE message SET uidl = 'text'"),
-        ("message", "UPDATE message SET state = 'other'"),
         ("message", "UPDATE message SET since = 'text'"),
         ("message", "UPDATE message SET since = 9223372036854775807"),
         ("message", "UPDATE message SET gone_since = 1"),
@@ -132,6 +131,31 @@ def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is
         Ledger(state_dir)
     assert "restore a backup" in refused.value.remedy
     assert (state_dir / FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "SET state = 'other'",
+        "SET uidl = 'text'",
+        "SET since = 'text'",
+        "SET since = 9223372036854775807",
+        "SET gone_since = x'00'",
+    ],
+)
+def test_a_message_that_none_has_written_is_refused_when_it_is_read(state_dir: Path, change: str) -> None:
+    key, now = MailboxKey("h", "a"), datetime(2026, 1, 1, tzinfo=UTC)
+    with Ledger(state_dir) as ledger:
+        ledger.record(key, [Staged(b"u", "n", 1)], "spool:/x", now)
+        ledger.commit(key, [Stored(b"u", "n")], now)
+        connection = sqlite3.connect(state_dir / FILE)
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        with connection:
+            connection.execute(f"UPDATE message {change}")
+        connection.close()
+
+        with pytest.raises(LedgerError, match="a row that no mailsluice writes"):
+            ledger.known(key)
 
 
 def test_a_ledger_of_a_version_below_zero_is_refused(state_dir: Path) -> None:

@@ -222,3 +222,22 @@ def test_what_an_interrupted_poll_left_half_done_is_adopted_too(
     assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(adopted=6)
     assert world.outcome() == ("ok", 0)
     assert world.stored() == LETTERS
+
+
+def test_what_was_too_large_is_marked_too(world: World) -> None:
+    world.configure(max_message=20)
+    world.deliver(*LETTERS)
+    world.poll()
+    assert settle(world.mailbox, Way.MARK, world.parts) == Settled(marked=6)
+    world.configure()
+    world.poll()
+
+    assert world.stored() == []
+
+
+def test_what_is_stored_is_not_marked_and_follows_the_policy(kept: World) -> None:
+    assert settle(kept.mailbox, Way.MARK, kept.parts) == Settled(marked=0)
+    kept.configure(leave_on_server=False)
+    kept.poll()
+
+    assert kept.server.mail == {}

@@ -86,5 +86,5 @@ def test_a_session_was_served_unless_an_error_ended_it(tally: Tally) -> None:
 
 
 def test_whether_an_error_concerns_the_credential_is_passed_on(tally: Tally) -> None:
-    assert failed(tally, TokenUnavailable("no answer")).widely
-    assert not failed(tally, SinkError("no")).widely
+    assert failed(tally, TokenUnavailable("no answer")).of_credential
+    assert not failed(tally, SinkError("no")).of_credential

@@ -112,7 +112,7 @@ def test_an_errors_own_remedy_is_not_overwritten() -> None:
 def test_what_a_throttled_tenant_looks_like_concerns_the_credential_as_a_whole(
     error: MailsluiceError,
 ) -> None:
-    assert triage(error).widely
+    assert triage(error).of_credential
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_what_a_throttled_tenant_looks_like_concerns_the_credential_as_a_whole(
     ],
 )
 def test_what_befalls_one_mailbox_does_not_concern_its_credential(error: MailsluiceError) -> None:
-    assert not triage(error).widely
+    assert not triage(error).of_credential

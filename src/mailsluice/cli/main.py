@@ -110,15 +110,22 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         _forget_output()
     except MailsluiceError as error:
-        _say(str(error))
-        if error.remedy:
-            _say(error.remedy)
-        return error.exit_code
+        return _failed(error)
     except Exception:  # noqa: BLE001  the program's outermost door
         _say(f"This is a bug in mailsluice {__version__}; please report it with these lines:")
         _say(traceback.format_exc())
         return BUG
     return 0
+
+
+def _failed(error: MailsluiceError) -> int:
+    from mailsluice.session.triage import triage  # noqa: PLC0415  --help does without it
+
+    verdict = triage(error)
+    _say(str(error))
+    if verdict.remedy:
+        _say(verdict.remedy)
+    return verdict.exit_code
 
 
 def _say(text: str) -> None:

@@ -81,11 +81,19 @@ def retry(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
     """Let the next poll try all of a mailbox's messages in quarantine again, or those named."""
     config = settings.config()
     box = chosen(config, mailbox)
-    found = [uidl for uidl, _ in _quarantined(config, box) if not uidls or _named(uidl) in uidls]
+    quarantined = [uidl for uidl, _ in _quarantined(config, box)]
+    for name in uidls:
+        if name not in map(_named, quarantined):
+            raise _not_there(mailbox, name)
+    found = [uidl for uidl in quarantined if not uidls or _named(uidl) in uidls]
     if found:
         with Ledger(config.service.state_dir) as ledger:
             ledger.retry(box.key, found)
     click.echo(f"{len(found)} of {mailbox} will be tried again by the next poll")
+
+
+def _not_there(mailbox: str, uidl: str) -> click.UsageError:
+    return click.UsageError(f"{uidl!r} of {mailbox} is not in quarantine; see `mailsluice quarantine list`")
 
 
 def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Setback]]:

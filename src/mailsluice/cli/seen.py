@@ -19,24 +19,27 @@ from mailsluice.session.seen import Settled, Way
 
 @click.command()
 @click.argument("mailbox")
-@click.option("--adopt", "way", flag_value=Way.ADOPT.name, help="They are the same messages under new UIDLs.")
-@click.option("--fetch", "way", flag_value=Way.FETCH.name, help="They are new, or all to be had once more.")
+@click.option("--adopt", is_flag=True, help="They are the same messages under new UIDLs.")
+@click.option("--fetch", is_flag=True, help="They are new, or all to be had once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(settings: Settings, mailbox: str, way: str | None, *, as_json: bool) -> None:
-    """Mark what is on the server now as seen, so that it is never fetched and never deleted.
+def command(settings: Settings, mailbox: str, *, adopt: bool, fetch: bool, as_json: bool) -> None:
+    """Mark what is on the server now, and not stored yet, as seen: never to be fetched, never deleted.
 
     With --adopt or --fetch: settle a mailbox whose messages were renumbered. Nothing is fetched or deleted by
     this command itself.
     """
+    if adopt and fetch:
+        raise click.UsageError("--adopt and --fetch exclude each other")
+    way = Way.ADOPT if adopt else Way.FETCH if fetch else Way.MARK
     config = settings.config()
     log.configure(config.log.level, config.log.format)
     with Service(config) as service:
-        settled = service.settle(chosen(config, mailbox), Way[way] if way else Way.MARK)
+        settled = service.settle(chosen(config, mailbox), way)
     if as_json:
         click.echo(json_text({"mailbox": mailbox, **asdict(settled)}))
     else:
-        click.echo(f"{mailbox}: {_told(settled, marking=way is None)}")
+        click.echo(f"{mailbox}: {_told(settled, marking=way is Way.MARK)}")
 
 
 def _told(settled: Settled, *, marking: bool) -> str:

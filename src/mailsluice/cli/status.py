@@ -66,7 +66,9 @@ def _show(rows: list[dict[str, object]], now: datetime) -> None:
         if row["error"]:
             console.print(Text(f"{row['mailbox']}: {printable(str(row['error']))}"))
         if row["quarantined"]:
-            console.print(f"{row['mailbox']}: {row['quarantined']} in quarantine, see `quarantine list`")
+            console.print(
+                f"{row['mailbox']}: {row['quarantined']} in quarantine, see `mailsluice quarantine list`"
+            )
 
 
 def _cell(value: object, now: datetime) -> Text:

@@ -142,10 +142,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, outside a transaction. Raises LedgerError."""
+        """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError.
+
+        A row of which no value can be made is a damage that SQLite does not know of.
+        """
         with self._lock, self._translated():
             self._settle()
-            yield self._connection
+            try:
+                yield self._connection
+            except (TypeError, ValueError, KeyError, OverflowError) as exc:
+                raise self._error("it has a row that no mailsluice writes", _CORRUPT) from exc
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -57,7 +57,7 @@ _IS_STORED = """
 """
 _IDENTITIES = """
     SELECT uidl, identity FROM message
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND identity IS NOT NULL
+    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND typeof(identity) = 'blob'
 """
 _RECORD = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size, size, sink, name, identity)
@@ -156,21 +156,9 @@ class Ledger:
 
     def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
         """Every message remembered of this mailbox, by UIDL."""
-        states = {state.value: state for state in State}
-        return {
-            uidl: Known(
-                states[state],
-                from_micros(since),
-                listed_size,
-                None if gone is None else from_micros(gone),
-                octets,
-            )
-            for uidl, state, since, gone, listed_size, octets in self._messages(key)
-        }
-
-    def _messages(self, key: MailboxKey) -> list[tuple[bytes, str, int, int | None, int | None, int | None]]:
         with self._database.reading() as connection:
-            return connection.execute(_MESSAGES, (key.host, key.address)).fetchall()
+            rows = connection.execute(_MESSAGES, (key.host, key.address))
+            return {_octets(uidl): _known(*row) for uidl, *row in rows}
 
     def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
         """Write the rows as `staged`, in one commit (row 3). `sink` is the sink's spec, for recovery.
@@ -215,15 +203,15 @@ class Ledger:
         changed, nothing is written.
         """
         listed = frozenset(listed)
-        limit = to_micros(now - GRACE)
+        limit = now - GRACE
         gone, back, pruned = [], [], []
-        for uidl, state, _, gone_since, _, _ in self._messages(key):
+        for uidl, row in self.known(key).items():
             if uidl in listed:
-                if gone_since is not None:
+                if row.gone_since is not None:
                     back.append(uidl)
-            elif gone_since is None and state in {"stored", "seen"}:
+            elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
                 gone.append(uidl)
-            elif state == "oversize" or (gone_since is not None and gone_since < limit):
+            elif row.state is State.OVERSIZE or (row.gone_since is not None and row.gone_since < limit):
                 pruned.append(uidl)
         settled = self.setbacks(key).keys() - listed
         if gone or back or pruned or settled:
@@ -260,13 +248,17 @@ class Ledger:
             rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
             connection.executemany(_RENAME, rows)
 
-    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> None:
-        """Remember that these are never to be fetched nor deleted. What is stored or half done stays so."""
+    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> int:
+        """Remember that these are never to be fetched nor deleted; how many that were.
+
+        What is stored or half done stays so.
+        """
         with self._database.writing() as connection:
             mailbox = _mailbox(connection, key)
             rows = [(mailbox, each.uidl, to_micros(now), each.size) for each in messages]
-            connection.executemany(_SEEN, rows)
+            marked = connection.executemany(_SEEN, rows).rowcount
             setbacks.forget(connection, mailbox, [each.uidl for each in messages])
+        return marked
 
     def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
         """Remember that these, of so many octets, were larger than `max_message`, so as to report it once.
@@ -313,6 +305,24 @@ class Ledger:
         """What `status` shows of every mailbox ever polled or due."""
         with self._database.reading() as connection:
             return reports.read(connection)
+
+
+def _octets(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError("a UIDL that is not of octets")
+    return value
+
+
+def _known(
+    state: str, since: int, gone_since: int | None, listed_size: int | None, octets: int | None
+) -> Known:
+    return Known(
+        State(state),
+        from_micros(since),
+        listed_size,
+        None if gone_since is None else from_micros(gone_since),
+        None if octets is None else int(octets),
+    )
 
 
 def _moment(time: int | None, wall: int, boot: str, uptime: int) -> Moment | None:

@@ -172,7 +172,7 @@ class Sink(Protocol):
 class Ledger(Protocol):
     """STATE: what is known of every message. Every method raises LedgerError.
 
-    Its times are by a clock of its own, `now`.
+    Times are by a clock of its own, `now`, but for what only people read: setbacks, and reports.
     """
 
     def now(self) -> datetime:
@@ -224,8 +224,8 @@ class Ledger(Protocol):
         """Put new UIDLs in the place of old ones, and note those that are gone, since when; in one commit."""
         ...
 
-    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> None:
-        """Remember that these are never to be fetched nor deleted."""
+    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> int:
+        """Remember that these are never to be fetched nor deleted, but for those stored; how many."""
         ...
 
     def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:

@@ -111,8 +111,8 @@ def _decide(listing: Sequence[Listed], mailbox: Mailbox, parts: Parts) -> Plan:
         return policy.plan(listing, known, setbacks, mailbox, now)
     name = mailbox.name
     raise MailboxRenumbered(
-        f"of {found.known} messages known of {mailbox.address} {len(found.vanished)} vanished from its "
-        f"listing and {len(found.new)} unknown ones appeared: it looks as if the mailbox was moved, "
+        f"of {found.known} messages known of {mailbox.address} {found.vanished} vanished from its "
+        f"listing and {found.new} unknown ones appeared: it looks as if the mailbox was moved, "
         "so nothing is fetched",
         remedy=f"if they are the same messages, run `mailsluice seen {name} --adopt`: it knows them by their "
         f"headers; if they are new, or to have them all again, run `mailsluice seen {name} --fetch`",

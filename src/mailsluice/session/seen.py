@@ -56,8 +56,7 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
             told = _identities(unknown, client) if way is Way.ADOPT else {}
             client.quit()
         if way is Way.MARK:
-            ledger.mark_seen(key, unknown, ledger.now())
-            return Settled(marked=len(unknown))
+            return Settled(marked=ledger.mark_seen(key, listing, ledger.now()))
         missing = _missing(listing, known)
         renamed = _matched(told, missing, ledger.identities(key))
         gone = [uidl for uidl in missing if uidl not in renamed]

@@ -25,14 +25,15 @@ class Polled:
     """How a poll went: the report for log and ledger, and what schedule and exit code make of it.
 
     `disposition` is None when nothing went wrong. `served`: the server let the session do all it came for,
-    be it that single messages were refused. `widely`: what went wrong concerns the credential as a whole.
+    be it that single messages were refused. `of_credential`: what went wrong concerns the credential as a
+    whole.
     """
 
     report: SessionReport
     exit_code: int = 0
     disposition: Disposition | None = None
     served: bool = False
-    widely: bool = False
+    of_credential: bool = False
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Tally:
         if error is not None and verdict is not None:
             detail = "; ".join(filter(None, (str(error), verdict.remedy)))
             report = self._report(error.code, detail)
-            return Polled(report, verdict.exit_code, verdict.disposition, widely=verdict.widely)
+            return Polled(report, verdict.exit_code, verdict.disposition, of_credential=verdict.of_credential)
         if self.refused:
             detail = f"the server refused to hand out {self.refused} of the messages it lists"
             return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY, served=True)

@@ -26,14 +26,14 @@ from mailsluice.errors import (
 class Verdict:
     """What an error means: when to try again, what to do meanwhile, and what a single poll ends with.
 
-    `widely`: it concerns the credential as a whole as far as can be told, and not this mailbox alone. Who
-    throttles a tenant may refuse any login of it, or leave it waiting.
+    `of_credential`: it concerns the credential as a whole as far as can be told, and not this mailbox alone.
+    Who throttles a tenant may refuse any login of it, or leave it waiting.
     """
 
     disposition: Disposition
     remedy: str
     exit_code: int
-    widely: bool = False
+    of_credential: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,16 @@ class _Rule:
     reply: re.Pattern[str]
     disposition: Disposition
     remedy: str
-    widely: bool
+    of_credential: bool
     phases: frozenset[Phase] = frozenset(Phase)
 
 
-def _rule(reply: str, disposition: Disposition, remedy: str, *phases: Phase, widely: bool = False) -> _Rule:
-    return _Rule(re.compile(reply, re.IGNORECASE), disposition, remedy, widely, frozenset(phases or Phase))
+def _rule(
+    reply: str, disposition: Disposition, remedy: str, *phases: Phase, of_credential: bool = False
+) -> _Rule:
+    return _Rule(
+        re.compile(reply, re.IGNORECASE), disposition, remedy, of_credential, frozenset(phases or Phase)
+    )
 
 
 _CHECK_ACCESS = (
@@ -59,7 +63,7 @@ _CHECK_ACCESS = (
 _RULES = (
     _rule(r"\[IN-USE\]", Disposition.RETRY, "another program has the mailbox open"),
     _rule(r"\[LOGIN-DELAY\]", Disposition.BACK_OFF, "the server wants fewer logins: poll less often"),
-    _rule(r"\[SYS/TEMP\]", Disposition.BACK_OFF, "the server has a passing fault", widely=True),
+    _rule(r"\[SYS/TEMP\]", Disposition.BACK_OFF, "the server has a passing fault", of_credential=True),
     _rule(r"\[SYS/PERM\]", Disposition.OPERATOR, "the server has a lasting fault: ask who runs it"),
     _rule(
         r"protocol error\. connection is closed\. 10",
@@ -70,7 +74,7 @@ _RULES = (
         r"server unavailable\. \d+|request is throttled",
         Disposition.BACK_OFF,
         "Exchange could not reach the mailbox or is throttling; it passes by itself",
-        widely=True,
+        of_credential=True,
     ),
     _rule(
         r"TLS 1\.0 and 1\.1 are not supported",
@@ -82,7 +86,7 @@ _RULES = (
         Disposition.OPERATOR,
         _CHECK_ACCESS,
         Phase.AUTH,
-        widely=True,
+        of_credential=True,
     ),
     _rule(
         r"logon failure: unknown user name or bad password",
@@ -90,7 +94,7 @@ _RULES = (
         "Exchange Online takes no passwords any more: use a credential of kind entra. "
         "Under throttling the same words come back and pass by themselves.",
         Phase.AUTH,
-        widely=True,
+        of_credential=True,
     ),
     _rule(
         r"command is not valid in this state",
@@ -116,7 +120,7 @@ def triage(error: MailsluiceError) -> Verdict:
         for rule in _RULES:
             if error.phase in rule.phases and rule.reply.search(error.reply):
                 exit_code = _EXIT_CODES[rule.disposition]
-                return Verdict(rule.disposition, error.remedy or rule.remedy, exit_code, rule.widely)
+                return Verdict(rule.disposition, error.remedy or rule.remedy, exit_code, rule.of_credential)
     return Verdict(error.disposition, error.remedy, error.exit_code, _widely(error))
 
 
