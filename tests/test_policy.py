@@ -95,9 +95,25 @@ def test_a_message_that_comes_back_after_an_absence_is_not_fetched_again() -> No
     assert decide(known) == (Action.DELETE, Reason.STORED)
 
 
-@pytest.mark.parametrize(("before", "now"), [(None, 1000), (1000, None)])
-def test_a_size_nobody_listed_tells_no_messages_apart(before: int | None, now: int | None) -> None:
-    assert decide(Known(State.GONE, LONG_AGO, before, JUST_NOW), size=now) == (Action.DELETE, Reason.STORED)
+@pytest.mark.parametrize("now", [1000, None])
+def test_where_a_size_was_never_listed_the_uidl_alone_decides(now: int | None) -> None:
+    assert decide(Known(State.GONE, LONG_AGO, None, JUST_NOW), size=now) == (Action.DELETE, Reason.STORED)
+
+
+@pytest.mark.parametrize("leave", [False, "30d"])
+@pytest.mark.parametrize("gone_since", [None, JUST_NOW])
+def test_a_listing_without_the_size_a_message_is_known_with_deletes_nothing(
+    leave: object, gone_since: datetime | None
+) -> None:
+    known = Known(State.GONE if gone_since else State.STORED, LONG_AGO, 1000, gone_since)
+
+    assert decide(known, size=None, leave_on_server=leave) == (Action.LEAVE, Reason.UNSIZED)
+
+
+def test_a_message_that_is_back_without_its_size_is_not_taken_for_the_one_that_was_gone() -> None:
+    known = {b"u": Known(State.GONE, LONG_AGO, 1000, JUST_NOW)}
+
+    assert plan((Listed(1, b"u"),), known, {}, mailbox(leave_on_server=True), NOW).strangers == {b"u"}
 
 
 def test_another_message_under_a_gone_messages_uidl_is_fetched_and_never_deleted_unread() -> None:
@@ -154,7 +170,7 @@ def test_a_message_that_is_not_fetched_now_is_not_taken_for_its_gone_namesake_ei
 
     result = plan(listing, known, {}, mailbox(max_per_poll=1), NOW)
 
-    assert b"u" not in set(result.recognised)
+    assert b"u" in result.strangers
     assert not [m for m in result.to(Action.DELETE) if m.uidl == b"u"]
 
 
@@ -165,12 +181,13 @@ def test_a_reused_uidl_is_not_recognised() -> None:
         b"back": Known(State.GONE, LONG_AGO, 10, JUST_NOW),
     }
 
-    assert set(plan(listing, known, {}, mailbox(), NOW).recognised) == {b"back", b"new"}
+    assert plan(listing, known, {}, mailbox(), NOW).strangers == {b"reused"}
 
 
 @pytest.mark.parametrize(
     ("failures", "expected"),
     [
+        (0, (Action.FETCH, Reason.AGAIN)),
         (1, (Action.FETCH, Reason.NEW)),
         (2, (Action.FETCH, Reason.AGAIN)),
         (3, (Action.LEAVE, Reason.QUARANTINED)),
@@ -186,6 +203,23 @@ def test_a_message_that_cannot_be_fetched_has_three_tries(
     assert (reason.action, reason) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (10, 11, Reason.AGAIN),
+        (10, None, Reason.QUARANTINED),
+        (None, 10, Reason.QUARANTINED),
+        (None, None, Reason.QUARANTINED),
+    ],
+)
+def test_another_size_under_the_uidl_of_a_message_in_quarantine_is_tried_after_all_others(
+    before: int | None, now: int | None, expected: Reason
+) -> None:
+    setbacks = {b"u": Setback(3, NOW, "no", before)}
+
+    assert plan((Listed(1, b"u", now),), {}, setbacks, mailbox(), NOW).reasons == [expected]
+
+
 def test_a_message_on_its_last_try_is_fetched_after_all_others() -> None:
     listing = tuple(Listed(n, b"%d" % n, 1) for n in (1, 2, 3))
     setbacks = {b"1": Setback(2, NOW, "no", 1)}
@@ -194,6 +228,10 @@ def test_a_message_on_its_last_try_is_fetched_after_all_others() -> None:
 
     assert [m.number for m in result.to(Action.FETCH)] == [2, 3]
     assert [m.number for m in plan(listing, {}, setbacks, mailbox(), NOW).to(Action.FETCH)] == [2, 3, 1]
+
+
+def test_another_message_under_the_uidl_of_one_marked_as_seen_is_told_of() -> None:
+    assert decide(Known(State.SEEN, LONG_AGO, 999)) == (Action.LEAVE, Reason.CHANGED)
 
 
 def test_what_is_marked_as_seen_is_left_whatever_the_policy() -> None:
@@ -228,10 +266,13 @@ def test_most_vanished_and_as_many_new_is_a_renumbering() -> None:
         ("", 0),
         ("ab", 0),
         ("abcxyz", 0),
-        ("abxyz", 4),
+        ("abxyz", 0),
+        ("abwxyz", 4),
         ("x", 0),
-        ("axyz", 5),
-        ("xyz", 6),
+        ("axyz", 0),
+        ("awxyz", 5),
+        ("wxyz", 0),
+        ("vwxyz", 6),
         ("uvwxyz0123456789", 6),
     ],
 )
@@ -274,12 +315,14 @@ def test_messages_marked_as_seen_count_whatever_the_policy() -> None:
 
 
 def test_messages_in_quarantine_are_not_new() -> None:
-    setbacks = {name.encode(): Setback(3, NOW, "no", 10) for name in "xyz"}
+    setbacks = {name.encode(): Setback(3, NOW, "no", 10) for name in "wxyz"}
 
-    assert renumbering(shown(*"axyz"), stored(*"abcde"), setbacks, mailbox(leave_on_server=True), NOW) is None
+    assert (
+        renumbering(shown(*"awxyz"), stored(*"abcde"), setbacks, mailbox(leave_on_server=True), NOW) is None
+    )
 
 
 def test_messages_that_were_too_large_are_not_new() -> None:
-    too_large = {name.encode(): Known(State.OVERSIZE, JUST_NOW, 99, None, 99) for name in "xyz"}
+    too_large = {name.encode(): Known(State.OVERSIZE, JUST_NOW, 10, None, 99) for name in "wxyz"}
 
-    assert vanished(shown(*"axyz"), stored(*"abcde") | too_large) == 0
+    assert vanished(shown(*"awxyz"), stored(*"abcde") | too_large) == 0

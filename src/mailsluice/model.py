@@ -78,14 +78,15 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Setback:
-    """A message that could not be fetched, `failures` polls in a row, last at `since` (by the time of day).
+    """A message that could not be fetched when last tried, at `last` (by the time of day).
 
+    `failures` counts the polls in a row that speak against the message; 0 if they speak against its server.
     `error` is why. `listed_size` is what LIST said of it. `header` is what TOP told of it once it was
     quarantined: None before it was asked, empty where it would not say.
     """
 
     failures: int
-    since: datetime
+    last: datetime
     error: str
     listed_size: int | None = None
     header: bytes | None = None

@@ -6,13 +6,13 @@ renumbered. Pure: no I/O, no clock of its own, no logging; the same arguments al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from mailsluice.config.models import Mailbox
-from mailsluice.model import TRIES, Known, Listed, Setback, State
+from mailsluice.model import Known, Listed, Setback, State
 
 FEWEST_RENUMBERED = 5
 """A mailbox of fewer known messages is not taken for renumbered: people clean up that much by hand."""
@@ -36,7 +36,7 @@ class Reason(Enum):
     """Why, in words an administrator can read, and what follows from it."""
 
     NEW = Action.FETCH, "not seen before"
-    AGAIN = Action.FETCH, "could not be fetched before, and is tried for the last time"
+    AGAIN = Action.FETCH, "could not be fetched before, and is tried after all others"
     REUSED = Action.FETCH, "its UIDL belonged to another message that is gone"
     STORED = Action.DELETE, "stored, and not to be left on the server"
     AGED = Action.DELETE, "stored longer ago than the mailbox keeps mail"
@@ -48,6 +48,10 @@ class Reason(Enum):
     CHANGED = (
         Action.LEAVE,
         "stored, but listed with another size now: it may be another message under the same UIDL",
+    )
+    UNSIZED = (
+        Action.LEAVE,
+        "listed without the size that its UIDL is known with: it may be another message",
     )
     SEEN = Action.LEAVE, "marked as seen by an administrator"
     QUARANTINED = Action.LEAVE, "in quarantine, since it could not be fetched several times"
@@ -65,8 +69,8 @@ class Reason(Enum):
 class Plan:
     """What is to be done with each message of a listing: `reasons` has one for each, in its order.
 
-    `strangers` are the UIDLs listed that do not mean what the ledger takes them for: those listed twice, and
-    those that another message has now, whatever was decided for it.
+    `strangers` are the UIDLs listed that do not mean what the ledger takes them for, or may not: those listed
+    twice, and those that were gone and that another message has now, whatever was decided for it.
     """
 
     listing: Sequence[Listed]
@@ -74,7 +78,7 @@ class Plan:
     strangers: frozenset[bytes]
 
     def to(self, action: Action) -> tuple[Listed, ...]:
-        """The messages this action is for; last those tried for the last time: they may end the session."""
+        """The messages this action is for; last those that failed before: they may end the session."""
         places = [place for place, reason in enumerate(self.reasons) if reason.action is action]
         places.sort(key=lambda place: self.reasons[place] is Reason.AGAIN)
         return tuple(self.listing[place] for place in places)
@@ -82,11 +86,6 @@ class Plan:
     def because(self, reason: Reason) -> tuple[Listed, ...]:
         """The messages decided for this reason."""
         return tuple(listed for listed, why in zip(self.listing, self.reasons, strict=True) if why is reason)
-
-    @property
-    def recognised(self) -> Iterator[bytes]:
-        """The UIDLs listed that mean what the ledger takes them for, or nothing yet."""
-        return (listed.uidl for listed in self.listing if listed.uidl not in self.strangers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def renumbering(
     mailbox: Mailbox,
     now: datetime,
 ) -> Renumbering | None:
-    """Whether most of what should still be on the server vanished, and at least half as many new ones came.
+    """Whether most of what should still be on the server vanished, and about as many new ones came.
 
     A mailbox that is moved may get new UIDLs for all its messages, and each would be fetched again. What the
     mailbox's policy deletes may vanish (docs/adr/0007-renumbered-mailboxes.md).
@@ -116,7 +115,7 @@ def renumbering(
     there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
     vanished = len(kept - there)
     new = sum(each.uidl not in there and each.uidl not in setbacks for each in listing)
-    if 2 * vanished <= len(kept) or 2 * new < vanished:
+    if 2 * vanished <= len(kept) or 5 * new < 4 * vanished:
         return None
     return Renumbering(len(kept), vanished, new)
 
@@ -132,7 +131,7 @@ def _should_be_there(row: Known, mailbox: Mailbox, now: datetime) -> bool:
 
 def is_familiar(listed: Listed, row: Known | None) -> bool:
     """Whether a listed message is the one that the ledger has under its UIDL, as far as a listing tells."""
-    return row is not None and (row.state is State.OVERSIZE or not _size_differs(listed, row))
+    return row is not None and not _size_differs(listed, row)
 
 
 def plan(
@@ -143,7 +142,7 @@ def plan(
     now: datetime,
 ) -> Plan:
     """Decide for each message. At most `max_per_poll` are fetched: the first that `Plan.to` names."""
-    twice = _listed_twice(listing)
+    twice = listed_twice(listing)
     strangers, reasons = set(twice), []
     for listed in listing:
         before = known.get(listed.uidl)
@@ -152,6 +151,9 @@ def plan(
         elif before is not None and _is_another(listed, before):
             strangers.add(listed.uidl)
             reason = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
+        elif before is not None and before.gone_since is not None and _is_unsized(listed, before):
+            strangers.add(listed.uidl)
+            reason = Reason.UNSIZED
         else:
             reason = _decide(listed, before, mailbox, now)
         if reason.action is Action.FETCH and listed.uidl in setbacks:
@@ -162,14 +164,15 @@ def plan(
 
 
 def _limit(reasons: list[Reason], most: int) -> None:
-    """Leave what is to be fetched beyond so many to the next poll; first of all what is on its last try."""
+    """Leave what is to be fetched beyond so many to the next poll; first of all what failed before."""
     places = [place for place, reason in enumerate(reasons) if reason.action is Action.FETCH]
     places.sort(key=lambda place: reasons[place] is Reason.AGAIN)
     for place in places[most:]:
         reasons[place] = Reason.NEXT_POLL
 
 
-def _listed_twice(listing: Sequence[Listed]) -> set[bytes]:
+def listed_twice(listing: Sequence[Listed]) -> set[bytes]:
+    """The UIDLs that several messages of a listing have."""
     seen: set[bytes] = set()
     twice: set[bytes] = set()
     for listed in listing:
@@ -184,6 +187,8 @@ def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime
         if (known.octets or 0) > mailbox.max_message and known.listed_size == listed.size:
             return Reason.STILL_TOO_LARGE
         return _fetch_if_small_enough(listed, Reason.NEW, mailbox)
+    if _size_differs(listed, known):
+        return Reason.CHANGED
     if known.state is State.SEEN:
         return Reason.SEEN
     return _delete_or_keep(listed, known, mailbox, now)
@@ -192,11 +197,12 @@ def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime
 def _try_again(listed: Listed, reason: Reason, setback: Setback) -> Reason:
     """After the others if it failed before, unless that was once; not if it is set aside.
 
-    One of another size under its UIDL is another message.
+    One of another size under its UIDL may be another message, or a size that is told anew each time.
     """
-    if setback.listed_size != listed.size or setback.failures < TRIES - 1:
-        return reason
-    return Reason.QUARANTINED if setback.quarantined else Reason.AGAIN
+    another = None not in (listed.size, setback.listed_size) and listed.size != setback.listed_size
+    if setback.quarantined and not another:
+        return Reason.QUARANTINED
+    return reason if setback.failures == 1 else Reason.AGAIN
 
 
 def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> Reason:
@@ -212,17 +218,22 @@ def _is_another(listed: Listed, known: Known) -> bool:
     return known.gone_since is not None and _size_differs(listed, known)
 
 
+def _is_unsized(listed: Listed, known: Known) -> bool:
+    """Whether a size would tell whether this is the message known, and this listing gives none."""
+    return listed.size is None and known.listed_size is not None
+
+
 def _size_differs(listed: Listed, known: Known) -> bool:
     """Whether LIST tells them apart: its sizes are estimates, but always the same for one message."""
     return None not in (listed.size, known.listed_size) and listed.size != known.listed_size
 
 
 def _delete_or_keep(listed: Listed, known: Known, mailbox: Mailbox, now: datetime) -> Reason:
-    if _size_differs(listed, known):
-        return Reason.CHANGED
     leave = mailbox.leave_on_server
-    if leave is False:
-        return Reason.STORED
     if leave is True:
         return Reason.KEPT
-    return Reason.AGED if now - known.since >= leave else Reason.NOT_YET_AGED
+    if leave is not False and now - known.since < leave:
+        return Reason.NOT_YET_AGED
+    if _is_unsized(listed, known):
+        return Reason.UNSIZED
+    return Reason.STORED if leave is False else Reason.AGED

@@ -38,9 +38,9 @@ sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
 def filled(config: Path) -> Path:
     with Ledger(config.parent / "state") as ledger:
         for _ in range(TRIES):
-            ledger.note_setbacks(KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, NOW)
-            ledger.note_setbacks(KEY, {Listed(2, b"\xff\x07", 20): "lost"}, NOW)
-        ledger.note_setbacks(KEY, {Listed(3, b"u3", 30): "only once"}, NOW)
+            ledger.note_setbacks(KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, 1, NOW)
+            ledger.note_setbacks(KEY, {Listed(2, b"\xff\x07", 20): "lost"}, 1, NOW)
+        ledger.note_setbacks(KEY, {Listed(3, b"u3", 30): "only once"}, 1, NOW)
         ledger.note_header(KEY, b"u1", HEADER)
     return config
 
@@ -61,7 +61,7 @@ def test_the_list_has_what_was_set_aside_and_nothing_else(filled: Path) -> None:
         ("a", "u1", 10),
         ("a", r"\xff\x07", 20),
     }
-    assert {row["since"] for row in rows} == {"2026-03-01T12:00:00+00:00"}
+    assert {row["last_tried"] for row in rows} == {"2026-03-01T12:00:00+00:00"}
 
 
 def test_the_list_names_subject_and_error(filled: Path) -> None:
@@ -84,6 +84,9 @@ def test_a_message_is_shown_with_its_error_and_its_header(filled: Path) -> None:
 
 
 def test_a_message_without_a_header_is_shown_all_the_same(filled: Path) -> None:
+    assert "next poll asks for its header" in run(filled, "show", "a", r"\xff\x07").output
+    with Ledger(filled.parent / "state") as ledger:
+        ledger.note_header(KEY, b"\xff\x07", b"")
     assert "does not tell its header" in run(filled, "show", "a", r"\xff\x07").output
 
 

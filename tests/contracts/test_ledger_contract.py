@@ -104,7 +104,7 @@ def test_recording_what_is_there_already_is_a_bug_and_writes_nothing(ledger: Led
 def test_mailboxes_do_not_see_each_other(stored: Ledger) -> None:
     assert stored.known(OTHER) == {}
     assert stored.permits(OTHER, [b"u1"]) == ()
-    stored.confirm(OTHER, [], LATER)
+    stored.confirm(OTHER, [], [], LATER)
     assert states(stored) == {b"u1": State.STORED, b"u2": State.STORED}
 
 
@@ -115,34 +115,34 @@ def test_uidls_are_octets(ledger: Ledger) -> None:
 
 
 def test_a_stored_message_absent_from_a_listing_is_gone(stored: Ledger) -> None:
-    stored.confirm(KEY, [b"u1"], LATER)
+    stored.confirm(KEY, [b"u1"], [], LATER)
     assert states(stored) == {b"u1": State.STORED, b"u2": State.GONE}
     assert stored.permits(KEY, [b"u2"]) == ()
 
 
 def test_a_gone_message_that_is_listed_again_is_stored_since_it_was_stored(stored: Ledger) -> None:
-    stored.confirm(KEY, [], LATER + timedelta(days=1))
-    stored.confirm(KEY, [b"u1", b"u2"], LATER + timedelta(days=2))
+    stored.confirm(KEY, [], [], LATER + timedelta(days=1))
+    stored.confirm(KEY, [b"u1", b"u2"], [], LATER + timedelta(days=2))
     assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9)
     assert len(stored.permits(KEY, [b"u1", b"u2"])) == 2
 
 
 def test_gone_rows_are_pruned_30_days_after_they_went(stored: Ledger) -> None:
-    stored.confirm(KEY, [b"u2"], LATER)
-    stored.confirm(KEY, [b"u2"], LATER + timedelta(days=30))
+    stored.confirm(KEY, [b"u2"], [], LATER)
+    stored.confirm(KEY, [b"u2"], [], LATER + timedelta(days=30))
     assert states(stored) == {b"u1": State.GONE, b"u2": State.STORED}
-    stored.confirm(KEY, [b"u2"], LATER + timedelta(days=30, seconds=1))
+    stored.confirm(KEY, [b"u2"], [], LATER + timedelta(days=30, seconds=1))
     assert states(stored) == {b"u2": State.STORED}
 
 
 def test_half_done_messages_are_not_gone_though_absent_from_a_listing(ledger: Ledger) -> None:
     ledger.record(KEY, STAGED, SINK, NOW)
-    ledger.confirm(KEY, [], LATER + timedelta(days=99))
+    ledger.confirm(KEY, [], [], LATER + timedelta(days=99))
     assert ledger.half_done(KEY) == {SINK: STAGED}
 
 
 def test_another_message_under_the_uidl_of_one_that_is_gone_is_recorded_anew(stored: Ledger) -> None:
-    stored.confirm(KEY, [b"u2"], LATER)
+    stored.confirm(KEY, [b"u2"], [], LATER)
     stored.record(KEY, [Staged(b"u1", "new", 7, 6)], SINK, LATER)
     assert stored.half_done(KEY) == {SINK: (Staged(b"u1", "new", 7, 6),)}
     assert stored.commit(KEY, [Stored(b"u1", "new")], LATER) == (DeletePermit(b"u1"),)
@@ -157,9 +157,9 @@ def test_an_oversize_message_is_remembered_since_it_was_first_seen(ledger: Ledge
 
 def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) -> None:
     ledger.note_oversize(KEY, {Listed(1, b"big", 1000): 1000}, NOW)
-    ledger.confirm(KEY, [b"big"], LATER)
+    ledger.confirm(KEY, [b"big"], [], LATER)
     assert states(ledger) == {b"big": State.OVERSIZE}
-    ledger.confirm(KEY, [], LATER)
+    ledger.confirm(KEY, [], [], LATER)
     assert states(ledger) == {}
 
 
@@ -179,6 +179,23 @@ def test_a_half_done_message_is_not_taken_for_oversize(ledger: Ledger) -> None:
     ledger.record(KEY, STAGED, SINK, NOW)
     ledger.note_oversize(KEY, {Listed(1, b"u1", 1000): 1000}, LATER)
     assert ledger.half_done(KEY) == {SINK: STAGED}
+
+
+def test_what_another_message_has_the_uidl_of_is_gone_though_the_uidl_is_listed(stored: Ledger) -> None:
+    stored.confirm(KEY, [b"u1", b"u2"], [b"u1"], LATER)
+    assert states(stored) == {b"u1": State.GONE, b"u2": State.STORED}
+
+
+def test_failures_of_a_stranger_under_a_known_uidl_are_kept(stored: Ledger) -> None:
+    stored.note_setbacks(KEY, {Listed(1, b"u1", 5): "no"}, 1, NOW)
+    stored.confirm(KEY, [b"u1", b"u2"], [b"u1"], LATER)
+    assert stored.setbacks(KEY)[b"u1"].failures == 1
+
+
+def test_a_new_uidl_that_was_that_of_a_message_too_large_takes_its_place(stored: Ledger) -> None:
+    stored.note_oversize(KEY, {Listed(3, b"big", 1000): 1000}, NOW)
+    stored.settle(KEY, {b"u1": Listed(3, b"big", 9)}, [], NOW)
+    assert states(stored) == {b"big": State.STORED, b"u2": State.STORED}
 
 
 def test_what_headers_are_known_again_by_is_kept_with_what_is_half_done_and_stored(ledger: Ledger) -> None:
@@ -223,9 +240,9 @@ def test_what_is_stored_or_half_done_is_not_marked_as_seen(stored: Ledger) -> No
 
 def test_what_was_seen_and_is_missing_comes_back_as_seen(ledger: Ledger) -> None:
     ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
-    ledger.confirm(KEY, [], LATER)
+    ledger.confirm(KEY, [], [], LATER)
     assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5, LATER)}
-    ledger.confirm(KEY, [b"old"], LATER)
+    ledger.confirm(KEY, [b"old"], [], LATER)
     assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5)}
     assert ledger.permits(KEY, [b"old"]) == ()
 
@@ -234,7 +251,7 @@ def test_another_message_under_the_uidl_of_one_that_was_seen_and_is_missing_is_r
     ledger: Ledger,
 ) -> None:
     ledger.mark_seen(KEY, [Listed(1, b"u1", 5)], NOW)
-    ledger.confirm(KEY, [], LATER)
+    ledger.confirm(KEY, [], [], LATER)
     ledger.record(KEY, STAGED[:1], SINK, LATER)
     assert states(ledger) == {b"u1": State.STAGED}
 

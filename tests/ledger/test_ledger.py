@@ -37,9 +37,9 @@ def test_everything_is_remembered_by_the_next_process(state_dir: Path) -> None:
 
 def test_confirming_what_is_known_already_writes_nothing(ledger: Ledger, state_dir: Path) -> None:
     uidls = fill(ledger, 3)
-    ledger.confirm(KEY, uidls[:2], NOW)
+    ledger.confirm(KEY, uidls[:2], [], NOW)
     before = written(state_dir)
-    ledger.confirm(KEY, uidls[:2], NOW + GRACE)
+    ledger.confirm(KEY, uidls[:2], [], NOW + GRACE)
     assert written(state_dir) == before
 
 
@@ -54,7 +54,7 @@ def test_a_large_mailbox_is_read_and_confirmed_quickly(ledger: Ledger) -> None:
     uidls = fill(ledger, 20_000)
     before = time.process_time()
     assert len(ledger.known(KEY)) == 20_000
-    ledger.confirm(KEY, uidls, NOW)
+    ledger.confirm(KEY, uidls, [], NOW)
     assert time.process_time() - before < 1
 
 

@@ -86,6 +86,8 @@ class FakeServer:
         """Every connection and command, in order."""
         self.sizes: dict[bytes, int] = {}
         """What LIST says, where that is not the message's size."""
+        self.gives_sizes = True
+        """Whether LIST is answered."""
         self.listed_twice: set[bytes] = set()
         """The message after each of these is shown under the same UIDL."""
         self.refused_login = ""
@@ -156,7 +158,10 @@ class FakeClient:
                 uidls[place] = before
         self._shown = {uidl: place for place, uidl in enumerate(uidls, 1) if uidls.count(uidl) == 1}
         sizes = {uidl: len(octets) for uidl, octets in self._server.mail.items()} | self._server.sizes
-        return tuple(Listed(place, uidl, sizes[uidl]) for place, uidl in enumerate(uidls, 1))
+        return tuple(
+            Listed(place, uidl, sizes[uidl] if self._server.gives_sizes else None)
+            for place, uidl in enumerate(uidls, 1)
+        )
 
     def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[FakeArrival, None, None]:
         for listed in messages:
@@ -188,6 +193,7 @@ class FakeClient:
             raise CommandRefused("refused", phase=Phase.RETRIEVE, reply="no TOP here")
         if listed.uidl in self._server.headers_cut:
             raise self._break(Phase.RETRIEVE)
+        self._retrieved += 1
         head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
 

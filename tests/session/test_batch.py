@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from mailsluice.errors import SinkError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed
 from mailsluice.session.batch import MESSAGES, OCTETS, batches
 from mailsluice.sink.durable import DurableBatch
+from mailsluice.sink.fs import NewFile
 from mailsluice.sink.spool import Spool
 from session.world import World
 
@@ -219,3 +221,19 @@ def test_progress_is_told_of_what_is_planned_and_what_came(world: World) -> None
         ("arrived", "invoices", len(ONE)),
         ("arrived", "invoices", len(TWO)),
     ]
+
+
+def test_a_sync_that_fails_in_the_middle_of_a_batch_is_what_is_reported(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(*[ONE] * 40)
+
+    def broken(_self: NewFile) -> None:
+        raise SinkError("mail.eml: Input/output error", remedy="look at the disk")
+
+    monkeypatch.setattr(NewFile, "sync", broken)
+    report = world.poll().report
+
+    assert report.outcome == "sink-error"
+    assert "Input/output error" in report.detail
+    assert "look at the disk" in report.detail

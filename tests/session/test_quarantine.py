@@ -165,12 +165,29 @@ def test_messages_in_quarantine_take_no_part_of_what_a_poll_fetches(world: World
     assert world.stored() == [THREE]
 
 
-def test_a_server_that_hands_out_nothing_at_all_does_not_fill_the_quarantine(world: World) -> None:
-    world.server.refused = set(world.deliver(*[ONE] * (MANY + 1)))
+@pytest.mark.parametrize(
+    ("messages", "size"), [(MANY + 1, 40), (70, 40), (30, 17 * 2**20)], ids=["one batch", "two", "one each"]
+)
+def test_a_server_that_hands_out_nothing_at_all_does_not_fill_the_quarantine(
+    world: World, messages: int, size: int
+) -> None:
+    refused = world.deliver(*[ONE] * messages)
+    world.server.refused = set(refused)
+    world.server.sizes = dict.fromkeys(refused, size)
     for _ in range(4):
         assert world.outcome() == ("messages-refused", 75)
 
-    assert world.ledger.setbacks(world.mailbox.key) == {}
+    assert {each.failures for each in world.ledger.setbacks(world.mailbox.key).values()} == {0}
+
+
+def test_what_such_a_server_refuses_does_not_hide_what_is_behind_it(world: World) -> None:
+    world.configure(max_per_poll=20)
+    world.server.refused = set(world.deliver(*[ONE] * 20))
+    world.deliver(*[THREE] * 20)
+    world.poll()
+    world.poll()
+
+    assert world.stored() == [THREE] * 20
 
 
 def test_many_refused_messages_are_counted_where_others_come(world: World) -> None:
@@ -197,6 +214,7 @@ def test_a_refusal_that_passes_by_itself_is_not_counted(poisoned: World) -> None
         (CommandRefused("", phase=Phase.RETRIEVE, reply="no such message"), True),
         (CommandRefused("", phase=Phase.RETRIEVE, reply="[SYS/TEMP] later"), False),
         (ConnectionLost("", phase=Phase.RETRIEVE), True),
+        (ConnectionLost("", phase=Phase.RETRIEVE, reply="Server Unavailable. 21"), False),
         (MessageTooLarge("", octets=1), False),
         (SinkError(""), False),
         (Stopped(""), False),
@@ -214,3 +232,27 @@ def test_an_age_in_quarantine_makes_nothing_deleted(poisoned: World) -> None:
     poisoned.poll()
 
     assert poisoned.server.mail == {b"u2": POISON}
+
+
+def test_a_poisoned_message_under_the_uidl_of_one_that_is_gone_is_quarantined(world: World) -> None:
+    world.deliver(b"short\r\n")
+    world.poll()
+    world.poll()
+    world.server.mail = {b"u1": POISON, b"u2": ONE}
+    outcomes = []
+    for _ in range(4):
+        world.server.cut = {b"u1"}
+        outcomes.append(world.outcome()[0])
+
+    assert outcomes[-1] == "ok"
+    assert world.stored() == [b"short\r\n", ONE]
+
+
+def test_a_message_whose_size_is_told_anew_each_time_holds_up_no_other(world: World) -> None:
+    world.deliver(POISON, ONE, THREE)
+    for poll in range(4):
+        world.server.cut = {b"u1"}
+        world.server.sizes = {b"u1": 100 + poll % 2}
+        world.poll()
+
+    assert world.stored() == [ONE, THREE]

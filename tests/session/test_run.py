@@ -10,8 +10,10 @@ import pytest
 from mailsluice.errors import CommandRefused, ConnectionLost, Disposition, LedgerError, Phase
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, MailboxKey
+from mailsluice.obs import events
 from mailsluice.policy import Action
 from mailsluice.session.run import preview
+from session.fakes import FakeClient
 from session.world import World
 
 ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
@@ -406,3 +408,71 @@ def test_a_preview_tells_the_plan_and_touches_nothing(world: World) -> None:
     assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
     assert world.stored() == []
     assert world.ledger.known(world.mailbox.key) == {}
+
+
+def test_a_server_that_does_not_agree_to_delete_is_told_of(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeClient, "delete", lambda _self, _permits: 0)
+    world.deliver(ONE, TWO)
+    world.poll()
+
+    (report,) = world.logged(events.DELETION_REFUSED)
+    assert report["messages"] == 2
+
+
+def test_a_server_that_shows_what_it_agreed_to_delete_is_told_of(world: World) -> None:
+    world.deliver(ONE, TWO)
+    world.server.quit_fails = ConnectionLost("gone", phase=Phase.QUIT)
+    world.poll()
+    world.poll()
+
+    (report,) = world.logged(events.STILL_LISTED)
+    assert report["messages"] == 2
+
+
+def test_a_listing_without_sizes_deletes_nothing_unread_under_a_known_uidl(world: World) -> None:
+    world.deliver(ONE)
+    world.poll()
+    world.poll()
+    world.server.mail = {b"u1": TWO}
+    world.server.gives_sizes = False
+    assert world.outcome() == ("ok", 0)
+    assert world.server.mail == {b"u1": TWO}
+    assert world.logged(events.UIDL_UNSIZED)
+
+
+@pytest.mark.parametrize("size", [None, 1000])
+def test_once_sizes_are_listed_again_such_a_message_is_fetched(world: World, size: int | None) -> None:
+    world.deliver(ONE)
+    world.poll()
+    world.poll()
+    world.server.mail = {b"u1": TWO + b"and more\r\n"}
+    world.server.gives_sizes = size is not None
+    world.poll()
+    world.server.gives_sizes = True
+    world.poll()
+
+    assert world.stored() == [ONE, TWO + b"and more\r\n"]
+
+
+def test_a_poll_that_gives_way_to_another_is_no_failure(world: World) -> None:
+    world.deliver(ONE)
+    world.poll()
+    with world.ledger.lock(world.mailbox.key):
+        assert world.outcome()[0] == "mailbox-locked"
+
+    shown = world.ledger.reports()[world.mailbox.key]
+    assert (shown.failures, shown.last_error) == (0, "")
+
+
+def test_a_poll_that_fails_before_its_listing_leaves_the_count_of_what_waits(world: World) -> None:
+    world.configure(max_per_poll=1)
+    world.deliver(ONE, TWO, THREE)
+    world.poll()
+    world.server.refused_login = "no"
+    world.poll()
+
+    last = world.ledger.reports()[world.mailbox.key].last
+    assert last is not None
+    assert (last.outcome, last.waiting) == ("login-refused", 2)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mailsluice.errors import MailboxLocked, MailboxRenumbered
+from mailsluice.errors import ConnectionLost, MailboxLocked, MailboxRenumbered
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
 from mailsluice.session.run import preview
@@ -241,3 +241,47 @@ def test_what_is_stored_is_not_marked_and_follows_the_policy(kept: World) -> Non
     kept.poll()
 
     assert kept.server.mail == {}
+
+
+def test_a_uidl_that_two_messages_have_is_left_to_the_polls(kept: World) -> None:
+    renumber(kept)
+    kept.server.listed_twice = {b"new-u1"}
+
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=4, gone=2)
+    assert kept.outcome() == ("ok", 0)
+    assert kept.stored() == LETTERS
+
+
+def test_a_header_that_ends_the_session_is_passed_over(kept: World) -> None:
+    renumber(kept)
+    kept.server.headers_cut = {b"new-u2"}
+
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=5, new=1, gone=1, untold=1)
+
+
+def test_headers_that_end_every_session_are_no_way_on(kept: World) -> None:
+    renumber(kept)
+    kept.server.headers_cut = {b"new-u1", b"new-u2", b"new-u3"}
+
+    with pytest.raises(ConnectionLost):
+        settle(kept.mailbox, Way.ADOPT, kept.parts)
+
+
+def test_headers_for_which_one_session_is_too_short_come_in_several(kept: World) -> None:
+    renumber(kept)
+    kept.server.tired_after = 2
+
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=6)
+
+
+def test_a_message_under_the_uidl_of_one_too_large_is_adopted(world: World) -> None:
+    world.configure(leave_on_server=True, max_message=200)
+    world.deliver(*LETTERS, b"Subject: large\r\n\r\n" + b"x" * 500)
+    world.poll()
+    mails = list(world.server.mail.values())
+    uidls = [b"u7", *(b"n%d" % n for n in range(2, 7)), b"n7"]
+    world.server.mail = dict(zip(uidls, mails, strict=True))
+
+    assert settle(world.mailbox, Way.ADOPT, world.parts).adopted == 6
+    world.poll()
+    assert world.stored() == LETTERS

@@ -88,3 +88,9 @@ def test_a_session_was_served_unless_an_error_ended_it(tally: Tally) -> None:
 def test_whether_an_error_concerns_the_credential_is_passed_on(tally: Tally) -> None:
     assert failed(tally, TokenUnavailable("no answer")).of_credential
     assert not failed(tally, SinkError("no")).of_credential
+
+
+def test_a_secret_in_an_error_is_not_reported(tally: Tally) -> None:
+    report = failed(tally, SinkError("it said: password=hunter2-and-more")).report
+
+    assert "hunter2" not in report.detail

@@ -22,7 +22,8 @@ from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Setback, uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
 
-_COLUMNS = ("mailbox", "uidl", "octets", "since", "subject", "error")
+_WITHOUT_HEADER = ("The server does not tell its header.", "The next poll asks for its header.")
+_COLUMNS = ("mailbox", "uidl", "octets", "last_tried", "subject", "error")
 
 
 @click.group()
@@ -70,7 +71,7 @@ def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
             click.echo(json_text(row | {"header": header}))
         else:
             click.echo(printable(f"{row['error']}"))
-            click.echo(presentable(header) or "The server does not tell its header.")
+            click.echo(presentable(header) or _WITHOUT_HEADER[setback.header is None])
 
 
 @command.command()
@@ -115,7 +116,7 @@ def _row(mailbox: Mailbox, uidl: bytes, setback: Setback) -> dict[str, object]:
         "mailbox": mailbox.name,
         "uidl": _named(uidl),
         "octets": setback.listed_size,
-        "since": setback.since.replace(microsecond=0),
+        "last_tried": setback.last.replace(microsecond=0),
         "failures": setback.failures,
         "error": setback.error,
         **dict.fromkeys(("message_id", "subject", "from", "to", "date"), ""),

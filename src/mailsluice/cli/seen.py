@@ -45,7 +45,7 @@ def command(settings: Settings, mailbox: str, *, adopt: bool, fetch: bool, as_js
 def _told(settled: Settled, *, marking: bool) -> str:
     if marking:
         return f"{settled.marked} messages are marked as seen"
-    parts = [f"{settled.new} messages are new: the next poll fetches them", f"{settled.gone} are gone"]
+    parts = [f"{settled.new} messages are new, for polls to fetch", f"{settled.gone} are gone"]
     if settled.adopted:
         parts.insert(0, f"{settled.adopted} messages are known under their new UIDLs")
     if settled.untold:

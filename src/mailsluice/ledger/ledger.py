@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -94,6 +94,7 @@ _SEEN = """
     WHERE state = 'oversize' OR gone_since IS NOT NULL
 """
 _PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
+_PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
 _OVERSIZE = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -195,25 +196,28 @@ class Ledger:
                 if connection.execute(_IS_STORED, (key.host, key.address, uidl)).fetchone()
             )
 
-    def confirm(self, key: MailboxKey, listed: Iterable[bytes], now: datetime) -> None:
+    def confirm(
+        self, key: MailboxKey, listed: Collection[bytes], strangers: Collection[bytes], now: datetime
+    ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
-        Rows marked as seen stay what they are, and are only noted to be absent. Rows gone for longer than
-        GRACE are pruned; oversize rows and setbacks absent from the listing, at once. Where nothing
-        changed, nothing is written.
+        `strangers` are UIDLs listed that other messages than the ledger's have: those rows are absent. Rows
+        marked as seen stay what they are, and are only noted to be absent. Rows gone for longer than GRACE
+        are pruned; oversize rows and setbacks absent from the listing, at once. Where nothing changed,
+        nothing is written.
         """
-        listed = frozenset(listed)
+        there = frozenset(listed)
         limit = now - GRACE
         gone, back, pruned = [], [], []
         for uidl, row in self.known(key).items():
-            if uidl in listed:
+            if uidl in there and uidl not in strangers:
                 if row.gone_since is not None:
                     back.append(uidl)
             elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
                 gone.append(uidl)
             elif row.state is State.OVERSIZE or (row.gone_since is not None and row.gone_since < limit):
                 pruned.append(uidl)
-        settled = self.setbacks(key).keys() - listed
+        settled = self.setbacks(key).keys() - there
         if gone or back or pruned or settled:
             with self._database.writing() as connection:
                 mailbox = _mailbox(connection, key)
@@ -244,6 +248,7 @@ class Ledger:
             left = [uidl for uidl in gone if uidl not in taken]
             connection.executemany(_GONE, [(to_micros(gone_since), mailbox, uidl) for uidl in left])
             connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in taken.intersection(gone)])
+            connection.executemany(_PRUNE_OVERSIZE, [(mailbox, uidl) for uidl in taken])
             connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
             rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
             connection.executemany(_RENAME, rows)
@@ -275,10 +280,12 @@ class Ledger:
         with self._database.reading() as connection:
             return setbacks.read(connection, key)
 
-    def note_setbacks(self, key: MailboxKey, errors: Mapping[Listed, str], now: datetime) -> Sequence[Listed]:
-        """Count one more failure of each; those that are in quarantine by that."""
+    def note_setbacks(
+        self, key: MailboxKey, errors: Mapping[Listed, str], failures: int, now: datetime
+    ) -> Sequence[Listed]:
+        """Note that each was tried in vain, and count so many failures; those in quarantine by that."""
         with self._database.writing() as connection:
-            return setbacks.note(connection, _mailbox(connection, key), errors, now)
+            return setbacks.note(connection, _mailbox(connection, key), errors, failures, now)
 
     def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
         """Keep what the server told of a message in quarantine."""

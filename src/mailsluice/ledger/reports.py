@@ -13,6 +13,8 @@ from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import TRIES, MailboxKey, SessionReport
 
 _OK = "ok"
+_NEITHER = frozenset({"mailbox-locked", "stopped"})
+"""Outcomes of sessions that neither went well nor failed: others came first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,20 @@ class MailboxReport:
 
 
 def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionReport) -> None:
-    """Make this the mailbox's last session, and add it to the totals."""
+    """Make this the mailbox's last session, and add it to the totals.
+
+    One that ended before it had a listing says nothing of how many messages are waiting.
+    """
     succeeded = report.outcome == _OK
+    failed = not succeeded and report.outcome not in _NEITHER
+    waiting = report.waiting if succeeded or report.listed else None
     connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
     connection.execute(
         "UPDATE report SET name = ?, started = ?, seconds = ?, listed = ?, fetched = ?, stored = ?,"
-        " deleted = ?, octets = ?, waiting = ?, outcome = ?, detail = ?,"
+        " deleted = ?, octets = ?, waiting = coalesce(?, waiting, 0), outcome = ?, detail = ?,"
         " last_success = iif(?, ?, last_success),"
-        " failures = iif(?, 0, failures + 1),"
-        " last_error = iif(?, last_error, ?)"
+        " failures = iif(?, 0, failures + ?),"
+        " last_error = iif(?, ?, last_error)"
         " WHERE mailbox = ?",
         (
             report.mailbox,
@@ -54,13 +61,14 @@ def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionRe
             report.stored,
             report.deleted,
             report.bytes,
-            report.waiting,
+            waiting,
             report.outcome,
             report.detail,
             succeeded,
             to_micros(report.started),
             succeeded,
-            succeeded,
+            failed,
+            failed,
             report.detail or report.outcome,
             mailbox,
         ),

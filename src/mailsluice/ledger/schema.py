@@ -57,8 +57,8 @@ _FIRST = (
     CREATE TABLE setback (                -- a message that could not be fetched
         mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
         uidl        BLOB NOT NULL,
-        failures    INTEGER NOT NULL,     -- polls in a row
-        since       INTEGER NOT NULL,     -- the last of them
+        failures    INTEGER NOT NULL,     -- polls in a row that speak against the message
+        last        INTEGER NOT NULL,     -- tried
         error       TEXT NOT NULL,
         listed_size INTEGER,
         header      BLOB,                 -- NULL until the server was asked for it, in quarantine
@@ -112,7 +112,7 @@ _SOUND = {
         AND name NOT IN ('', '.', '..') AND instr(name, '/') = 0 AND instr(name, char(0)) = 0
     """,
     "setback": f"""
-        typeof(uidl) = 'blob' AND {_number("failures")} AND {_time("since")} AND typeof(error) = 'text'
+        typeof(uidl) = 'blob' AND {_number("failures")} AND {_time("last")} AND typeof(error) = 'text'
         AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(header) IN ('null', 'blob')
     """,
     "report": f"""

@@ -12,23 +12,22 @@ from datetime import datetime
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import TRIES, Listed, MailboxKey, Setback
 
-_COLUMNS = "uidl, failures, since, error, listed_size, header"
+_COLUMNS = "uidl, failures, last, error, listed_size, header"
 _NOTE = """
-    INSERT INTO setback (mailbox, uidl, failures, since, error, listed_size) VALUES (?, ?, 1, ?, ?, ?)
+    INSERT INTO setback (mailbox, uidl, failures, last, error, listed_size) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
-        failures = iif(listed_size IS excluded.listed_size, failures + 1, 1),
-        since = excluded.since, error = excluded.error, listed_size = excluded.listed_size
+        failures = failures + excluded.failures,
+        last = excluded.last, error = excluded.error, listed_size = ifnull(excluded.listed_size, listed_size)
 """
 
 
 def note(
-    connection: sqlite3.Connection, mailbox: int, errors: Mapping[Listed, str], now: datetime
+    connection: sqlite3.Connection, mailbox: int, errors: Mapping[Listed, str], failures: int, now: datetime
 ) -> list[Listed]:
-    """Count one more failure of each; those that are in quarantine by that.
-
-    One that LIST gives another size than before is another message, and counted anew.
-    """
-    rows = [(mailbox, each.uidl, to_micros(now), error, each.size) for each, error in errors.items()]
+    """Note that each of these was tried in vain, and count so many failures; those in quarantine by that."""
+    rows = [
+        (mailbox, each.uidl, failures, to_micros(now), error, each.size) for each, error in errors.items()
+    ]
     connection.executemany(_NOTE, rows)
     quarantined = {
         uidl
@@ -60,6 +59,6 @@ def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Setback
         (key.host, key.address),
     )
     return {
-        uidl: Setback(failures, from_micros(since), error, listed_size, header)
-        for uidl, failures, since, error, listed_size, header in rows
+        uidl: Setback(failures, from_micros(last), error, listed_size, header)
+        for uidl, failures, last, error, listed_size, header in rows
     }

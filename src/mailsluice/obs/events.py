@@ -47,6 +47,15 @@ MESSAGE_REFUSED = "message refused"
 MESSAGE_QUARANTINED = "message quarantined"
 """A message could not be fetched several polls in a row; it stays on the server, and this is said once."""
 
+DELETION_REFUSED = "deletion refused"
+"""The server did not agree to delete so many messages that are stored; the next poll asks again."""
+
+STILL_LISTED = "still listed"
+"""So many messages are stored, not to be left on the server, and there all the same: deleted once more."""
+
+UIDL_UNSIZED = "uidl unsized"
+"""A message is listed without the size that its UIDL is known with: it is left until a listing has sizes."""
+
 UIDL_AMBIGUOUS = "uidl ambiguous"
 """Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7)."""
 

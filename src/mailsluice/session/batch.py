@@ -13,9 +13,8 @@ import structlog
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, SinkError
-from mailsluice.model import Listed, uidl_text
+from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
-from mailsluice.session import quarantine
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch
 
@@ -49,25 +48,31 @@ def deliver(messages: Sequence[Listed], session: Session) -> None:
     error is raised after that. Raises what the ports raise.
     """
     key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
-    errors: dict[Listed, MailsluiceError] = {}
     with sink.batch() as batch:
-        failure = _receive(messages, batch, errors, session)
-        staged = batch.stage()
+        failure = _receive(messages, batch, session)
+        staged = _stage(batch, failure)
     ledger.record(key, staged, sink.spec, ledger.now())
     stored = sink.publish(staged)
     permits = ledger.commit(key, stored, ledger.now())
     session.tally.stored += len(permits)
-    quarantine.count(errors, len(staged), session)
     if failure is not None:
         raise failure
     if session.mailbox.leave_on_server is False:
-        session.tally.deleted += session.client.delete(permits)
+        delete(permits, session)
 
 
-def _receive(
-    messages: Sequence[Listed], batch: Batch, errors: dict[Listed, MailsluiceError], session: Session
-) -> MailsluiceError | None:
-    """Fill the batch; the error that cut it short, if one did. What failed with a message is put in `errors`.
+def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
+    """Stage the batch. If that fails for what failed before in the sink, the first error says what it was."""
+    try:
+        return batch.stage()
+    except SinkError:
+        if isinstance(failure, SinkError):
+            raise failure from None
+        raise
+
+
+def _receive(messages: Sequence[Listed], batch: Batch, session: Session) -> MailsluiceError | None:
+    """Fill the batch; the error that cut it short, if one did. What failed with a message is tallied.
 
     When the disk fails, what is still under way from the server is not worth waiting for.
     """
@@ -77,7 +82,7 @@ def _receive(
                 try:
                     _add(arrival, batch, session)
                 except ServerError as error:
-                    errors[arrival.listed] = error
+                    session.tally.errors[arrival.listed] = error
                     if not isinstance(error, CommandRefused):
                         raise
                 if session.parts.stop.is_set():
@@ -85,6 +90,14 @@ def _receive(
     except MailsluiceError as error:
         return error
     return None
+
+
+def delete(permits: Sequence[DeletePermit], session: Session) -> None:
+    """Mark these for deletion on the server; say so if it agrees to fewer."""
+    agreed = session.client.delete(permits)
+    session.tally.deleted += agreed
+    if agreed < len(permits):
+        _log.warning(events.DELETION_REFUSED, messages=len(permits) - agreed)
 
 
 def _add(arrival: Arrival, batch: Batch, session: Session) -> None:

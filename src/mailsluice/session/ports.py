@@ -6,7 +6,7 @@ the same contract tests. Must never import the layers themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -203,10 +203,13 @@ class Ledger(Protocol):
         """Permits for those of `uidls` that are committed as stored."""
         ...
 
-    def confirm(self, key: MailboxKey, listed: Iterable[bytes], now: datetime) -> None:
+    def confirm(
+        self, key: MailboxKey, listed: Collection[bytes], strangers: Collection[bytes], now: datetime
+    ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 
-        Rows gone for longer than the grace period are pruned, setbacks absent from it at once.
+        `strangers` are UIDLs listed that other messages than the ledger's have: those rows are absent. Rows
+        gone for longer than the grace period are pruned, setbacks absent from the listing at once.
         """
         ...
 
@@ -236,8 +239,13 @@ class Ledger(Protocol):
         """Every message that could not be fetched when last tried, by UIDL."""
         ...
 
-    def note_setbacks(self, key: MailboxKey, errors: Mapping[Listed, str], now: datetime) -> Sequence[Listed]:
-        """Count one more failure of each; those that are in quarantine by that. A commit ends the count."""
+    def note_setbacks(
+        self, key: MailboxKey, errors: Mapping[Listed, str], failures: int, now: datetime
+    ) -> Sequence[Listed]:
+        """Note that each was tried in vain, and count so many failures; those in quarantine by that.
+
+        A commit forgets them.
+        """
         ...
 
     def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:

@@ -6,19 +6,20 @@ decide what is tried: that is `policy`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
-from mailsluice.errors import CommandRefused, Disposition, MailsluiceError, MessageTooLarge, ServerError
+from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError
 from mailsluice.header import LIMIT
 from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
 from mailsluice.session.parts import Session
-from mailsluice.session.triage import triage
+from mailsluice.session.triage import is_explained
 
 MANY = 10
-"""If a server refuses more messages than this at once and hands out none, the fault is its own."""
+"""If a server fails with more messages than this in a session and hands out none, the fault is its own."""
 
 _log = structlog.get_logger(__name__)
 
@@ -26,27 +27,35 @@ _log = structlog.get_logger(__name__)
 def speaks_against_message(error: MailsluiceError) -> bool:
     """Whether this error, met while a message arrived, may be the message's own.
 
-    Not one that is ours, nor one of which the server says that it passes.
+    Not one that is ours, nor one that the server explains otherwise.
     """
-    if not isinstance(error, ServerError) or isinstance(error, MessageTooLarge):
-        return False
-    return not isinstance(error, CommandRefused) or triage(error).disposition is Disposition.RETRY
+    return (
+        isinstance(error, ServerError) and not isinstance(error, MessageTooLarge) and not is_explained(error)
+    )
 
 
-def count(errors: Mapping[Listed, MailsluiceError], arrived: int, session: Session) -> None:
-    """Count what could not be fetched while `arrived` others could; report what is set aside by that."""
-    if not arrived and len(errors) > MANY:
+@contextmanager
+def counting(session: Session) -> Iterator[None]:
+    """Count what could not be fetched, however the fetching within ends; report what is set aside by that."""
+    try:
+        yield
+    finally:
+        _count(session)
+
+
+def _count(session: Session) -> None:
+    tally, ledger = session.tally, session.parts.ledger
+    errors = {listed: str(error) for listed, error in tally.errors.items() if speaks_against_message(error)}
+    if not errors:
         return
-    ours = {listed: str(error) for listed, error in errors.items() if speaks_against_message(error)}
-    if not ours:
-        return
-    ledger, key = session.parts.ledger, session.mailbox.key
-    for listed in ledger.note_setbacks(key, ours, session.parts.clock.now()):
+    failures = 0 if len(errors) > MANY and not tally.fetched else 1
+    now = session.parts.clock.now()
+    for listed in ledger.note_setbacks(session.mailbox.key, errors, failures, now):
         _log.warning(
             events.MESSAGE_QUARANTINED,
             uidl=uidl_text(listed.uidl),
             octets=listed.size,
-            error=ours[listed],
+            error=errors[listed],
             remedy="it stays on the server and is not tried any more; see `mailsluice quarantine list`",
         )
 

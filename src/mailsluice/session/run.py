@@ -24,7 +24,7 @@ from mailsluice.model import Listed, Login, uidl_text
 from mailsluice.obs import events
 from mailsluice.policy import Action, Plan, Reason
 from mailsluice.session import quarantine
-from mailsluice.session.batch import batches, deliver, note_oversize
+from mailsluice.session.batch import batches, delete, deliver, note_oversize
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Client
 from mailsluice.session.recovery import recover
@@ -35,6 +35,7 @@ _DOUBTS = {
     Reason.REUSED: events.UIDL_REUSED,
     Reason.CHANGED: events.UIDL_CHANGED,
     Reason.AMBIGUOUS: events.UIDL_AMBIGUOUS,
+    Reason.UNSIZED: events.UIDL_UNSIZED,
 }
 _MOST_NAMED = 20
 """Messages that one event of one poll names.
@@ -73,10 +74,11 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
         _authenticate(session, login)
         listing = client.listing()
         plan = _plan(listing, session)
-        for messages in batches(plan.to(Action.FETCH)):
-            if session.ending:
-                break
-            deliver(messages, session)
+        with quarantine.counting(session):
+            for messages in batches(plan.to(Action.FETCH)):
+                if session.ending:
+                    break
+                deliver(messages, session)
         quarantine.describe(listing, session)
         _delete_stored(plan, session)
         _quit(client)
@@ -123,11 +125,14 @@ def _plan(listing: Sequence[Listed], session: Session) -> Plan:
     mailbox, parts, tally = session.mailbox, session.parts, session.tally
     tally.listed = len(listing)
     plan = _decide(listing, mailbox, parts)
-    parts.ledger.confirm(mailbox.key, plan.recognised, parts.ledger.now())
+    uidls = [listed.uidl for listed in listing]
+    parts.ledger.confirm(mailbox.key, uidls, plan.strangers, parts.ledger.now())
     tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
     parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
     too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
     note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
+    if again := len(plan.because(Reason.STORED)):
+        _log.warning(events.STILL_LISTED, messages=again)
     for reason, event in _DOUBTS.items():
         _warn(event, plan.because(reason))
     return plan
@@ -151,7 +156,7 @@ def _delete_stored(plan: Plan, session: Session) -> None:
             break
         uidls = [listed.uidl for listed in messages]
         permits = session.parts.ledger.permits(session.mailbox.key, uidls)
-        session.tally.deleted += session.client.delete(permits)
+        delete(permits, session)
 
 
 def _quit(client: Client) -> None:

@@ -13,12 +13,15 @@ from enum import Enum
 
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import CommandRefused
+from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.header import identity
 from mailsluice.model import Known, Listed
 from mailsluice.session.parts import Parts
 from mailsluice.session.ports import Client
 from mailsluice.session.recovery import recover
+
+MOST_LOST = 3
+"""So many sessions may be lost to headers; then it is not the headers."""
 
 
 class Way(Enum):
@@ -51,13 +54,13 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
     with ledger.lock(key):
         recover(key, parts.open_sink(mailbox), parts)
         with _opened(mailbox, parts) as client:
-            listing, known = client.listing(), ledger.known(key)
-            unknown = [each for each in listing if not policy.is_familiar(each, known.get(each.uidl))]
-            told = _identities(unknown, client) if way is Way.ADOPT else {}
+            listing = client.listing()
             client.quit()
         if way is Way.MARK:
             return Settled(marked=ledger.mark_seen(key, listing, ledger.now()))
-        missing = _missing(listing, known)
+        known = ledger.known(key)
+        unknown, missing = _unknown(listing, known), _missing(listing, known)
+        told = _identities(unknown, mailbox, parts) if way is Way.ADOPT else {}
         renamed = _matched(told, missing, ledger.identities(key))
         gone = [uidl for uidl in missing if uidl not in renamed]
         # As if they had gone some time ago, or the next poll would take them for just vanished.
@@ -65,7 +68,7 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
     return Settled(
         adopted=len(renamed),
         new=len(unknown) - len(renamed),
-        gone=len(gone),
+        gone=sum(known[uidl].gone_since is None for uidl in gone),
         untold=len(unknown) - len(told) if way is Way.ADOPT else 0,
     )
 
@@ -78,24 +81,58 @@ def _opened(mailbox: Mailbox, parts: Parts) -> Iterator[Client]:
         yield client
 
 
+def _unknown(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[Listed]:
+    """The messages that are not known under their UIDL, if it is theirs alone."""
+    twice = policy.listed_twice(listing)
+    return [
+        listed
+        for listed in listing
+        if listed.uidl not in twice and not policy.is_familiar(listed, known.get(listed.uidl))
+    ]
+
+
 def _missing(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[bytes]:
     """What the ledger has and the listing has not, or has in the place of another message."""
     there = {listed.uidl for listed in listing if policy.is_familiar(listed, known.get(listed.uidl))}
     return [uidl for uidl, row in known.items() if uidl not in there and row.state in policy.ON_RECORD]
 
 
-def _identities(messages: Sequence[Listed], client: Client) -> dict[Listed, bytes]:
-    """The identity of each message whose header the server tells and says enough."""
-    told = {}
-    for listed in messages:
+def _identities(messages: Sequence[Listed], mailbox: Mailbox, parts: Parts) -> dict[Listed, bytes]:
+    """The identity of each message whose header the server tells and says enough.
+
+    In as many sessions as it takes. A message that ends its session is passed over; but if MOST_LOST do, the
+    error is raised.
+    """
+    told: dict[Listed, bytes] = {}
+    waiting = list(reversed(messages))
+    lost = 0
+    while waiting:
+        with _opened(mailbox, parts) as client:
+            numbers = {listed.uidl: listed for listed in client.listing()}
+            try:
+                _ask(waiting, numbers, client, told)
+                client.quit()
+            except ServerError:
+                lost += 1
+                if lost == MOST_LOST:
+                    raise
+    return told
+
+
+def _ask(
+    waiting: list[Listed], numbers: Mapping[bytes, Listed], client: Client, told: dict[Listed, bytes]
+) -> None:
+    """Ask for headers from the end of `waiting` until it is empty or the session has lasted long."""
+    while waiting and not client.tired:
+        listed = waiting.pop()
+        if listed.uidl not in numbers:
+            continue
         try:
-            header = client.header(listed)
+            who = identity(client.header(numbers[listed.uidl]))
         except CommandRefused:
             continue
-        who = identity(header)
         if who is not None:
             told[listed] = who
-    return told
 
 
 def _matched(

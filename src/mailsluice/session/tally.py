@@ -10,7 +10,8 @@ from datetime import datetime
 
 from mailsluice.clock import Clock
 from mailsluice.errors import Disposition, MailsluiceError
-from mailsluice.model import SessionReport
+from mailsluice.model import Listed, SessionReport
+from mailsluice.obs.clean import redact
 from mailsluice.session.triage import Verdict
 
 OK = "ok"
@@ -49,6 +50,7 @@ class Tally:
     deleted: int = 0
     octets: int = 0
     refused: int = 0
+    errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
     _started: datetime = field(init=False)
     _began: float = field(init=False)
 
@@ -64,7 +66,7 @@ class Tally:
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:
-            detail = "; ".join(filter(None, (str(error), verdict.remedy)))
+            detail = redact("; ".join(filter(None, (str(error), verdict.remedy))))
             report = self._report(error.code, detail)
             return Polled(report, verdict.exit_code, verdict.disposition, of_credential=verdict.of_credential)
         if self.refused:

@@ -116,15 +116,26 @@ _EXIT_CODES = {Disposition.RETRY: 75, Disposition.BACK_OFF: 75, Disposition.OPER
 
 def triage(error: MailsluiceError) -> Verdict:
     """The verdict on an error: its own, sharpened by what the server said."""
-    if isinstance(error, ServerError):
-        for rule in _RULES:
-            if error.phase in rule.phases and rule.reply.search(error.reply):
-                exit_code = _EXIT_CODES[rule.disposition]
-                return Verdict(rule.disposition, error.remedy or rule.remedy, exit_code, rule.of_credential)
-    return Verdict(error.disposition, error.remedy, error.exit_code, _widely(error))
+    rule = _rule_for(error)
+    if rule is None:
+        return Verdict(error.disposition, error.remedy, error.exit_code, _is_of_credential(error))
+    exit_code = _EXIT_CODES[rule.disposition]
+    return Verdict(rule.disposition, error.remedy or rule.remedy, exit_code, rule.of_credential)
 
 
-def _widely(error: MailsluiceError) -> bool:
+def is_explained(error: MailsluiceError) -> bool:
+    """Whether the server's words are known: they speak of itself or the mailbox, never of one message."""
+    return _rule_for(error) is not None
+
+
+def _rule_for(error: MailsluiceError) -> _Rule | None:
+    if not isinstance(error, ServerError):
+        return None
+    found = (rule for rule in _RULES if error.phase in rule.phases and rule.reply.search(error.reply))
+    return next(found, None)
+
+
+def _is_of_credential(error: MailsluiceError) -> bool:
     if isinstance(error, ServerError):
         lost = isinstance(error, LoginRefused | ConnectionLost | DeadlineExceeded)
         return lost and error.phase is Phase.AUTH

@@ -68,10 +68,10 @@ def image() -> bytes:
             staged = [Staged(uidl, f"name-{uidl.decode()}", 10, 9, b"identity") for uidl in UIDLS[:3]]
             ledger.record(KEY, staged, "spool:/x", NOW)
             ledger.commit(KEY, [Stored(each.uidl, each.name) for each in staged[1:]], NOW)
-            ledger.confirm(KEY, UIDLS[:2], NOW)
+            ledger.confirm(KEY, UIDLS[:2], [], NOW)
             ledger.note_oversize(KEY, {Listed(4, UIDLS[3], 900): 1000}, NOW)
             ledger.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
-            ledger.note_setbacks(KEY, {Listed(6, b"u6", 60): "it said no"}, NOW)
+            ledger.note_setbacks(KEY, {Listed(6, b"u6", 60): "it said no"}, 1, NOW)
             ledger.note_header(KEY, b"u6", b"Subject: x\r\n")
             ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "ok", ""))
         with closing(sqlite3.connect(state / "ledger.db")) as connection:
@@ -171,11 +171,11 @@ def _write(ledger: Ledger) -> None:
     except Bug:
         assert b"new" in ledger.known(KEY)
     ledger.note_oversize(KEY, {Listed(8, b"large", None): 10**9}, NOW)
-    ledger.note_setbacks(KEY, {Listed(7, b"u7", None): "it said no"}, NOW)
+    ledger.note_setbacks(KEY, {Listed(7, b"u7", None): "it said no"}, 1, NOW)
     ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "lost", "it said no"))
     ledger.note_next_poll(KEY, "invoices", NOW)
-    ledger.confirm(KEY, [b"new"], NOW)
-    ledger.confirm(KEY, [b"new"], NOW + timedelta(days=31))
+    ledger.confirm(KEY, [b"new"], [], NOW)
+    ledger.confirm(KEY, [b"new"], [], NOW + timedelta(days=31))
     _read(ledger)
 
 
