@@ -47,9 +47,11 @@ class Day:
         self.attempts: dict[str, list[timedelta]] = defaultdict(list)
         self.outcomes: dict[str, list[str]] = defaultdict(list)
         self._clock = LeapingClock()
+        self._end = timedelta()
 
     def run(self, config: Config, server: Server | None = None, *, hours: float = 24) -> Day:
         """Live through the day, with polls that meet this `server`, or else the one that is configured."""
+        self._end = timedelta(hours=hours)
 
         def attempt(mailbox: Mailbox, parts: Parts) -> Polled:
             self.attempts[mailbox.name].append(self._clock.passed)
@@ -63,7 +65,7 @@ class Day:
             Service(config, clock=self._clock) as service,
         ):
             service.start()
-            self._follow(service, START + timedelta(hours=hours))
+            self._follow(service, START + self._end)
         return self
 
     def _met(self, server: Server, mailbox: Mailbox) -> Polled:
@@ -90,12 +92,15 @@ class Day:
         return min(counts), max(counts)
 
     def longest_gap(self, tenant: str, *, after: timedelta = timedelta()) -> timedelta:
-        """The longest time between two attempts of any mailbox of a tenant, the second of them after this."""
+        """The longest time without an attempt of any one mailbox of a tenant, that ended after this.
+
+        From the day's beginning to its end: who is given up has a long gap.
+        """
         return max(
             later - earlier
             for name, times in self.attempts.items()
             if name.startswith(f"{tenant}-")
-            for earlier, later in pairwise(times)
+            for earlier, later in pairwise((timedelta(), *times, self._end))
             if later >= after
         )
 
