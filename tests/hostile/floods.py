@@ -172,26 +172,26 @@ _BOMBS = (
         stored=1,
     ),
     Case(
-        "lists 65,536 messages and hands out three",
+        f"lists {MANY:,} messages and hands out three",
         ("messages-refused",),
         faults=once("UIDL", listed(lambda number: b"%d u%d" % (number, number), MANY)),
         uidls=(b"u1", b"u2", b"u3"),
         stored=3,
     ),
     Case(
-        "lists 65,537 messages",
+        f"lists {MANY + 1:,} messages",
         (VIOLATION,),
-        says="100000",
+        says=f"{MANY}",
         faults=once("UIDL", listed(lambda number: b"%d u%d" % (number, number), MANY + 1)),
     ),
     Case(
-        "lists 65,536 messages under one UIDL",
+        f"lists {MANY:,} messages under one UIDL",
         ("ok",),
         events=("uidl ambiguous",),
         faults=once("UIDL", listed(lambda number: b"%d u" % number, MANY)),
     ),
     Case(
-        "lists 65,536 messages, each too large",
+        f"lists {MANY:,} messages, each too large",
         ("ok",),
         events=("message oversize",),
         faults=(
@@ -200,7 +200,7 @@ _BOMBS = (
         ),
     ),
     Case(
-        "lists 65,536 sizes of messages it does not list",
+        f"lists {MANY:,} sizes of messages it does not list",
         ("ok",),
         faults=once("LIST", listed(lambda number: b"%d 999" % (number + 3), MANY)),
         stored=3,
