@@ -18,7 +18,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
@@ -26,13 +26,13 @@ from typing import Any, Literal
 import mailsluice.cli.poll
 import mailsluice.config.load  # noqa: F401  both would be imported by the first call, in each child anew
 from mailsluice.cli.main import main
-from mailsluice.clock import SystemClock
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.client import Client
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import Directory, NewFile
 from mailsluice.sink.staging import Staging
+from support.moved_clock import move_clock
 
 LONGEST_LIFE = 40
 """Seconds after which a child that hangs is ended, by SIGALRM."""
@@ -86,7 +86,7 @@ def seal(fields: dict[str, Any]) -> None:
     """See to it that the fate of these fields comes about, in this process."""
     fate = Fate.read(fields)
     if fate.days:
-        _move_clock(timedelta(days=fate.days))
+        move_clock(timedelta(days=fate.days))
     if fate.point is None:
         return
     point = fate.point
@@ -166,20 +166,6 @@ def _wrap_commit(around: Callable[..., Any]) -> None:
         return connect(*args, factory=Connection, **options)
 
     sqlite3.connect = connect_so  # type: ignore[assignment]  # the program uses this one form
-
-
-def _move_clock(distance: timedelta) -> None:
-    now, uptime = SystemClock.now, SystemClock.uptime
-
-    def later(self: SystemClock) -> datetime:
-        return now(self) + distance
-
-    def longer(self: SystemClock) -> tuple[str, float]:
-        boot, seconds = uptime(self)
-        return boot, seconds + distance.total_seconds()
-
-    SystemClock.now = later  # type: ignore[method-assign]
-    SystemClock.uptime = longer  # type: ignore[method-assign]
 
 
 def _live(order: dict[str, Any], seal: Callable[[dict[str, Any]], None]) -> int:

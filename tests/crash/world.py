@@ -30,6 +30,8 @@ FILES_A_MESSAGE = {"spool": 2, "maildir": 1}
 UNTROUBLED = Fate()
 _NEVER_SO_MANY = 6
 _VICTIM = Path(__file__).with_name("victim.py")
+_TESTS = Path(__file__).parent.parent
+"""From where a script that is run imports what the tests share."""
 
 
 class Nursery:
@@ -41,7 +43,7 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | variables,
+            env=os.environ | {"PYTHONPATH": str(_TESTS)} | variables,
         )
 
     def poll(self, config: Path, output: Path, fate: Fate) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -64,6 +65,7 @@ class Victim:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
             )
 
     def __enter__(self) -> Self:

@@ -15,12 +15,12 @@ import select
 import signal
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import mailsluice.cli.poll  # noqa: F401  the command line imports it only when it is called
 from mailsluice.cli.main import main
-from mailsluice.clock import SystemClock
+from support.moved_clock import move_clock
 
 LOOK_EVERY = 0.0002
 """Seconds between two looks at the directory that is watched."""
@@ -34,28 +34,13 @@ def poll(config: str) -> int:
         return ended.code if isinstance(ended.code, int) else 1
 
 
-def move_clock(days: int) -> None:
-    now, uptime = SystemClock.now, SystemClock.uptime
-    distance = timedelta(days=days)
-
-    def later(self: SystemClock) -> datetime:
-        return now(self) + distance
-
-    def longer(self: SystemClock) -> tuple[str, float]:
-        boot, seconds = uptime(self)
-        return boot, seconds + distance.total_seconds()
-
-    SystemClock.now = later  # type: ignore[method-assign]
-    SystemClock.uptime = longer  # type: ignore[method-assign]
-
-
 def child(config: str, days: int) -> None:
     """Never returns. The pipes to whoever rules over life and death are closed."""
     code = 70
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
-        move_clock(days)
+        move_clock(timedelta(days=days))
         code = poll(config)
     finally:
         os._exit(code)
