@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import defaultdict
@@ -27,10 +26,10 @@ from mailsluice.sandbox.faults import AUTHENTICATION_FAILURE, SERVER_UNAVAILABLE
 from mailsluice.session.parts import Parts
 from mailsluice.session.tally import Polled, Tally
 from support.day import START, Day
+from support.extent import FULL
 from support.tenants import Tenants
 from support.waiting import wait_until
 
-FULL = bool(os.environ.get("MAILSLUICE_HOSTILE"))
 MAILBOXES = 100 if FULL else 20
 PER_DAY = 24 * 60
 MINUTE = timedelta(minutes=1)

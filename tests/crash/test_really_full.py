@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from crash.small_disk import FORMS, SmallDisk, small_disk
 from crash.world import Nursery, World
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.sandbox import Sandbox, mail
+from support.extent import FULL
 from support.program import Daemon
 from support.waiting import wait_until
 
@@ -30,8 +30,6 @@ A_BATCH_OR_TWO = 130_000
 BLOCKS_NOT_MADE_SURE_OF = range(8, 56, 8)
 """KiB: enough for the bytes of its index that SQLite makes sure of, not enough for all of it and a log."""
 
-HOSTILE = os.environ.get("MAILSLUICE_HOSTILE") == "1"
-
 MakeWorld = Callable[[str, str, SmallDisk], World]
 
 
@@ -39,9 +37,7 @@ def some(combinations: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """All of them in the hostile form; else, of each two that differ in the sink alone, one or the other in turn."""
     every = list(combinations)
     return (
-        every
-        if HOSTILE
-        else [pair[turn % 2] for turn, pair in enumerate(zip(*[iter(every)] * 2, strict=True))]
+        every if FULL else [pair[turn % 2] for turn, pair in enumerate(zip(*[iter(every)] * 2, strict=True))]
     )
 
 

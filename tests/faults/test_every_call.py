@@ -5,7 +5,6 @@ In the bounded form the errors take turns from call to call; MAILSLUICE_HOSTILE=
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from errno import (
@@ -34,6 +33,7 @@ from crash.world import Nursery
 from faults.fault import END, SHORT, SILENCE, Calls, Fault, Span
 from faults.walk import Doomed, TokenDoomed, Walk, Way, numbered
 from mailsluice.sandbox import Sandbox
+from support.extent import FULL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -55,8 +55,6 @@ WAYS = {
     "falling-silent": Way(C.WAIT, (SILENCE,)),
 }
 
-HOSTILE = os.environ.get("MAILSLUICE_HOSTILE") == "1"
-
 SPARSE = 7
 """In the bounded form, with another sink, policy or login, each seventh call fails."""
 
@@ -69,7 +67,7 @@ TOKEN_WAYS = ("reading", "opening", "connecting", "talking", "hanging-up", "fall
 SPOOL, MAILDIR, DELETE, KEEP = "spool", "maildir", "false", "true"
 OTHERS = (
     list(product(SINK_WAYS, [(MAILDIR, DELETE), (SPOOL, KEEP), (MAILDIR, KEEP)]))
-    if HOSTILE
+    if FULL
     else [("changing", (MAILDIR, KEEP)), ("talking", (MAILDIR, KEEP)), ("opening", (MAILDIR, DELETE))]
 )
 OTHER_IDS = [f"{way}-{sink}-{'delete' if leave == DELETE else 'keep'}" for way, (sink, leave) in OTHERS]
@@ -94,7 +92,7 @@ def assert_sound(walk: Walk) -> None:
 
 
 def walk_all(walk: Walk, way: Way, *, sparse: int = 1) -> None:
-    if HOSTILE:
+    if FULL:
         for faults in way.faults:
             walk.go(faults)
     else:

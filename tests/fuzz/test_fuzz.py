@@ -17,18 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.extent import FULL
 from support.skipping import skip_or_fail
 
 HERE = Path(__file__).parent
 TARGETS = sorted(path.stem for path in (HERE / "targets").glob("[a-z]*.py"))
 CASES = sorted((HERE / "cases").glob("*/*"))
 
-HOSTILE = os.environ.get("MAILSLUICE_HOSTILE") == "1"
 SECONDS = 600
 RUNS = {"ledger": 100, "vault": 200, "config": 200, "answers": 300, "presentation": 500}
 """Of those that take some milliseconds each; the others do two thousand in a few seconds."""
 USUAL_RUNS = 2000
-LONGEST = SECONDS + 60 if HOSTILE else 60
+LONGEST = SECONDS + 60 if FULL else 60
 
 
 def load(target: str) -> ModuleType:
@@ -91,7 +91,7 @@ def test_seeds_spliced_with_words_and_anything_are_borne(target: str, data: st.D
 @pytest.mark.timeout(LONGEST)
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_engine_finds_nothing(target: str, tmp_path: Path) -> None:
-    limit = f"-max_total_time={SECONDS}" if HOSTILE else f"-runs={RUNS.get(target, USUAL_RUNS)}"
+    limit = f"-max_total_time={SECONDS}" if FULL else f"-runs={RUNS.get(target, USUAL_RUNS)}"
     assert engine(target, tmp_path, limit).returncode == 0
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(("crash-", "timeout-", "oom-"))]
 

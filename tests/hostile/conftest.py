@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hostile.corpus import CASES, FULL
+from hostile.corpus import CASES
 from hostile.table import MEASURED, write
 from hostile.world import World
+from support.extent import FULL
 
 _rows: dict[str, str] = {}
 

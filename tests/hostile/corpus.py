@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from hostile import bodies, floods, lies, listings, phases, trust
 from hostile.case import Case
+from support.extent import FULL
 
 THEMES: Mapping[str, tuple[Case, ...]] = {
     "Breaking off, silence, and one octet at a time": phases.CASES,
@@ -18,9 +18,6 @@ THEMES: Mapping[str, tuple[Case, ...]] = {
 }
 
 CASES = tuple(case for cases in THEMES.values() for case in cases)
-
-FULL = os.environ.get("MAILSLUICE_HOSTILE") == "1"
-"""Whether to play all of them, and write down how they went."""
 
 _LIGHT = tuple(case for case in CASES if not case.full)
 

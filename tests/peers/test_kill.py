@@ -5,7 +5,6 @@ A failure prints the log, and the seed that repeats the draws; how they fall is 
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,11 +16,11 @@ from peers.account import Account, with_lf
 from peers.campaign import KEPT, Campaign
 from peers.dovecot import Dovecot, PeerMailbox
 from peers.killing import Consumer, Victim, digest
+from support.extent import FULL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-HOSTILE = os.environ.get("MAILSLUICE_HOSTILE") == "1"
-KILLS, BACKLOG = (168, 840) if HOSTILE else (25, 200)
+KILLS, BACKLOG = (168, 840) if FULL else (25, 200)
 """For each of six campaigns: more than 1,000 kills over more than 5,000 messages, or a small form of that."""
 
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-HOSTILE = os.environ.get("MAILSLUICE_HOSTILE") == "1"
+from support.extent import FULL
+
 _LONG = 3_600
 ALL = 1_000_000
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(_LONG if HOSTILE else 60)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(_LONG if FULL else 60)]
 SINKS = pytest.mark.parametrize("kind", ["spool", "maildir"])
 POLICIES = pytest.mark.parametrize("leave", [False, True], ids=["delete", "keep"])
 
@@ -49,8 +50,8 @@ def test_a_power_cut_anywhere_in_a_process_s_first_two_polls_leaves_each_message
         story="daemon",
         kind=kind,
         leave=leave,
-        most=ALL if HOSTILE else 1,
-        stride=1 if HOSTILE else 3,
+        most=ALL if FULL else 1,
+        stride=1 if FULL else 3,
     )
     assert found["faults"] == []
     assert found["repeated"] > 0, "no consumer was quicker than the sync"
@@ -58,35 +59,18 @@ def test_a_power_cut_anywhere_in_a_process_s_first_two_polls_leaves_each_message
 
 @SINKS
 @POLICIES
-def test_a_power_cut_after_a_killed_process_and_the_recovery_from_it_leaves_each_message_once(
-    recording: Path, tmp_path: Path, kind: str, leave: bool
+@pytest.mark.parametrize("story", ["killed", "failing"])
+def test_a_process_killed_at_a_sync_or_a_sync_that_fails_and_then_a_power_cut_leave_each_message_once(
+    recording: Path, tmp_path: Path, kind: str, leave: bool, story: str
 ) -> None:
     found = walked(
         recording,
         tmp_path,
-        story="killed",
+        story=story,
         kind=kind,
         leave=leave,
-        most=12 if HOSTILE else 0,
-        stride=1 if HOSTILE else 151,
-    )
-    assert found["faults"] == []
-    assert found["stories"] > 10
-
-
-@SINKS
-@POLICIES
-def test_a_sync_that_fails_once_and_loses_what_was_written_loses_no_message_and_repeats_none(
-    recording: Path, tmp_path: Path, kind: str, leave: bool
-) -> None:
-    found = walked(
-        recording,
-        tmp_path,
-        story="failing",
-        kind=kind,
-        leave=leave,
-        most=12 if HOSTILE else 0,
-        stride=1 if HOSTILE else 151,
+        most=12 if FULL else 0,
+        stride=1 if FULL else 151,
     )
     assert found["faults"] == []
     assert found["stories"] > 10
