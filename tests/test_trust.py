@@ -57,7 +57,18 @@ def test_what_is_another_user_s_in_a_sticky_directory_can_be_swapped(ground: Pat
 
     assert flaw is not None
     assert "belongs to another user, nobody" in flaw.what
-    assert flaw.remedy.endswith(f"chown --no-dereference 0 {ground}/tmp/planted")
+    assert flaw.what.startswith(f"{ground}/tmp/planted ")
+
+
+def test_below_another_user_s_directory_the_advice_is_to_be_that_user_and_never_to_take_it(
+    ground: Path,
+) -> None:
+    given(ground / "ann", ANN, 0o755)
+
+    flaw = flaw_of_way(ground / "ann" / "Maildir")
+
+    assert flaw is not None
+    assert flaw.remedy == f"run mailsluice as #{ANN}, or take {ground}/ann/Maildir elsewhere"
 
 
 def test_a_group_that_may_write_above_is_trusted(ground: Path) -> None:
@@ -94,6 +105,8 @@ def test_a_link_that_another_user_made_is_refused_though_it_leads_to_our_own(gro
 
     assert flaw is not None
     assert str(ground / "link") in flaw.what
+    assert flaw.remedy.startswith("run mailsluice as nobody, or take ")
+    assert flaw.remedy.endswith(f"chown --no-dereference 0 {ground}/link")
 
 
 def test_what_is_missing_has_no_flaw_and_stops_nobody(tmp_path: Path) -> None:

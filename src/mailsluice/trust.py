@@ -1,8 +1,10 @@
 """Trust: whether a user other than root and ourselves could put something else where a path leads.
 
-Owns the rule, the same for state directory and sinks. Looks and decides; must never open, make or change
-anything. A group that may write is trusted: consumers take mail out of a spool by it, and whoever gives a
-directory to a group has named its members.
+Owns the rule for a sink's directories, for the way to these and to the state directory, and for the files
+in the latter. Looks and decides; must never open, make or change anything. A group that may write in a sink,
+or on the way, is trusted: consumers take mail out of a spool by it, and whoever gives a directory to a group
+has named its members. The state directory, and staging, are nobody's but ours: `ledger.database` and
+`sink.fs` see to that.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def flaw_of_place(path: Path, status: os.stat_result) -> Flaw | None:
     nor ourselves.
     """
     if status.st_uid not in _trusted():
-        return _of_another(path, status, f"run mailsluice as {user_name(status.st_uid)}, or: chown")
+        owner = user_name(status.st_uid)
+        return _of_another(path, status, f"run mailsluice as {owner}, or: chown {os.geteuid()} {path}")
     if status.st_mode & stat.S_IWOTH:
         return Flaw(f"{path} can be written by everybody: not trusted with mail", f"chmod o-w {path}")
     return None
@@ -53,7 +56,7 @@ def flaw_of_way(path: Path) -> Flaw | None:
         except FileNotFoundError:
             return None
         if status.st_uid not in _trusted():
-            return _of_another(step, status, f"take {path} elsewhere, or: chown --no-dereference")
+            return _of_another(step, status, _detour(path, step, status))
         if stat.S_ISDIR(status.st_mode) and status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
             return Flaw(f"{step}, on the way to {path}, can be written by everybody", f"chmod o-w {step}")
     return None
@@ -73,7 +76,7 @@ def flaw_of_file(path: Path) -> Flaw | None:
     if not stat.S_ISREG(status.st_mode):
         return Flaw(f"{path} is a symbolic link, or no file: somebody else may have put it there", planted)
     if status.st_uid != os.geteuid():
-        return _of_another(path, status, f"{planted}; if it is right: chown")
+        return _of_another(path, status, f"{planted}; if it is right: chown {os.geteuid()} {path}")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return Flaw(f"{path} can be written by others", f"chmod 600 {path}")
     return None
@@ -92,10 +95,19 @@ def _trusted() -> set[int]:
 
 
 def _of_another(path: Path, status: os.stat_result, remedy: str) -> Flaw:
-    return Flaw(
-        f"{path} belongs to another user, {user_name(status.st_uid)}: not trusted with mail",
-        f"{remedy} {os.geteuid()} {path}",
-    )
+    return Flaw(f"{path} belongs to another user, {user_name(status.st_uid)}: not trusted with mail", remedy)
+
+
+def _detour(path: Path, step: Path, status: os.stat_result) -> str:
+    """What to do about another user's `step` on the way to `path`.
+
+    A link may become ours. A directory may be that user's home: to take it away would mend one thing and
+    break all else.
+    """
+    ways = [f"run mailsluice as {user_name(status.st_uid)}", f"take {path} elsewhere"]
+    if stat.S_ISLNK(status.st_mode):
+        ways.append(f"if the link leads where it should: chown --no-dereference {os.geteuid()} {step}")
+    return ", or ".join(ways)
 
 
 def _steps(path: Path) -> Iterator[Path]:
