@@ -19,8 +19,6 @@
     ├── LedgerError             the state directory cannot be used    back off   73
     ├── MailboxLocked           another process polls this mailbox    retry      75
     ├── MailboxRenumbered       its messages have new UIDLs           operator   75
-
-
     ├── AlreadyRunning          another daemon serves the directory   retry      75
     ├── Stopped                 the program is asked to end           retry      0
     └── Bug                     mailsluice itself is wrong            bug        70
@@ -195,7 +193,10 @@ class MailboxLocked(MailsluiceError):
 
 
 class MailboxRenumbered(MailsluiceError):
-    """Most messages known of a mailbox vanished, and as many unknown ones appeared: nothing is fetched."""
+    """Most messages known of a mailbox vanished, and unknown ones appeared, at least half as many.
+
+    Nothing is fetched.
+    """
 
     disposition = Disposition.OPERATOR
 

@@ -49,7 +49,7 @@ def _doubled(interval: timedelta, times: int, longest: timedelta) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class SlowDown:
-    """A credential's mailboxes are left alone until `until`, then come one by one within `spread` seconds.
+    """A credential's mailboxes are left alone until `until`, then come spread over `spread` seconds.
 
     `level` counts how often it was prolonged, from 1; `began` is when the first of these began. Times in
     monotonic seconds.

@@ -1,7 +1,7 @@
 """WHEN: each mailbox is polled on its own interval or cron line, or later if it fails.
 
 Owns the timetable and the pool of threads polls run in; the only module that knows APScheduler. Must never
-know what a poll is: it runs a callable and asks it for a delay.
+know what a poll is: it runs callables, and puts off whom it is told to.
 
 APScheduler lives by the wall clock. So the triggers are our own and never catch up on what was missed, and
 `follow_clock` makes the timetable anew when the clock is set.

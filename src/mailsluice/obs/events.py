@@ -30,9 +30,10 @@ SESSION = "session"
 """The canonical line: one for each poll of a mailbox, with all its counts and its outcome."""
 
 CREDENTIAL_SLOWED = "credential slowed down"
-"""Mailboxes of `credential` fail as throttled ones do (`cause`): none of them is polled before `until`.
+"""Mailboxes of `credential` fail as throttled ones do (`cause`): they are left alone until `until`.
 
-Each comes all the same when its last poll is 15 minutes old. Said once, though it may be prolonged.
+After that they come spread over a quarter of the delay. The exception, before and after, is a mailbox whose
+last poll is 15 minutes old: it comes at once. Said once, though it may be prolonged.
 """
 
 CREDENTIAL_RECOVERED = "credential recovered"
@@ -57,7 +58,10 @@ UIDL_UNSIZED = "uidl unsized"
 """A message is listed without the size that its UIDL is known with: it is left until a listing has sizes."""
 
 UIDL_AMBIGUOUS = "uidl ambiguous"
-"""Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7)."""
+"""Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7).
+
+Of these, and each of the two kinds below, a poll names the first 20; `more` in a last event counts the rest.
+"""
 
 UIDL_REUSED = "uidl reused"
 """A UIDL that was stored before names another message now."""
