@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import sqlite3
 import subprocess
@@ -33,21 +31,6 @@ def database(state_dir: Path) -> Any:
     database = Database(state_dir)
     yield database
     database.close()
-
-
-def test_directory_and_files_are_private(database: Database, state_dir: Path) -> None:
-    add(database, "a")
-    assert state_dir.stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in state_dir.iterdir()} == {0o600}
-
-
-def test_files_are_private_whatever_the_umask(state_dir: Path) -> None:
-    before = os.umask(0)
-    try:
-        Database(state_dir).close()
-    finally:
-        os.umask(before)
-    assert (state_dir / FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_what_was_written_is_there_after_reopening(database: Database, state_dir: Path) -> None:
@@ -118,102 +101,6 @@ def test_a_missing_ledger_says_that_nothing_was_polled(state_dir: Path) -> None:
     state_dir.mkdir(mode=0o700)
     with pytest.raises(LedgerError, match="nothing has been polled"):
         Database(state_dir, read_only=True)
-
-
-def test_a_state_directory_may_be_a_symbolic_link(tmp_path: Path, state_dir: Path) -> None:
-    (tmp_path / "private").mkdir(mode=0o700)
-    state_dir.symlink_to("private")
-    Database(state_dir).close()
-    assert (tmp_path / "private" / FILE).exists()
-
-
-@pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_what_a_state_directory_lies_in_is_made_private_with_it(tmp_path: Path, umask: int) -> None:
-    before = os.umask(umask)
-    try:
-        Database(tmp_path / ".local" / "state" / "mailsluice").close()
-    finally:
-        os.umask(before)
-    made = [tmp_path / ".local", tmp_path / ".local/state", tmp_path / ".local/state/mailsluice"]
-    assert [path.stat().st_mode & 0o777 for path in made] == [0o700] * 3
-
-
-def test_a_state_directory_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match="cannot be used") as error:
-        Database(tmp_path / "file" / "state")
-    assert "service.state_dir" in error.value.remedy
-
-
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The directories and files that the ledger itself syncs from now on."""
-    paths: list[Path] = []
-    fsync = os.fsync
-
-    def watched(fd: int) -> None:
-        fsync(fd)
-        paths.append(Path(f"/proc/self/fd/{fd}").readlink())
-
-    monkeypatch.setattr("mailsluice.ledger.database.os.fsync", watched)
-    return paths
-
-
-@pytest.mark.parametrize("made_before", [0, 1, 2, 3])
-def test_a_new_process_syncs_the_names_above_since_the_last_may_have_been_killed_before(
-    tmp_path: Path, made_before: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    levels = [tmp_path / "a", tmp_path / "a/b", tmp_path / "a/b/state"]
-    for level in levels[:made_before]:
-        level.mkdir(mode=0o700)
-    paths = synced(monkeypatch)
-    Database(levels[-1]).close()
-    assert {tmp_path, *levels[:-1]} <= set(paths)
-
-
-def test_names_above_that_we_could_not_have_made_are_left_alone(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state_dir.mkdir(mode=0o700)
-    paths = synced(monkeypatch)
-    monkeypatch.setattr("mailsluice.ledger.database.os.access", lambda *_: False)
-    Database(state_dir).close()
-    assert paths == [state_dir]
-
-
-def test_names_of_the_ledger_and_its_log_that_cannot_be_synced_are_an_error(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fsync = os.fsync
-
-    def failing(fd: int) -> None:
-        if Path(f"/proc/self/fd/{fd}").readlink() == state_dir:
-            assert log_of(state_dir)
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        fsync(fd)
-
-    monkeypatch.setattr("mailsluice.ledger.database.os.fsync", failing)
-    with pytest.raises(LedgerError, match="Input/output error"):
-        Database(state_dir)
-
-
-@pytest.mark.parametrize("mode", [0o770, 0o707])
-def test_a_state_directory_that_others_can_write_is_refused(state_dir: Path, mode: int) -> None:
-    state_dir.mkdir()
-    state_dir.chmod(mode)
-    with pytest.raises(LedgerError, match="written by others") as error:
-        Database(state_dir)
-    assert error.value.remedy == f"chmod 700 {state_dir}"
-
-
-def test_a_state_directory_of_another_user_is_refused_with_the_command_to_use(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state_dir.mkdir(mode=0o700)
-    owner = os.geteuid()
-    monkeypatch.setattr("mailsluice.ledger.database.os.geteuid", lambda: owner + 1)
-    with pytest.raises(LedgerError, match="belongs to") as error:
-        Database(state_dir)
-    assert "sudo -u " in error.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -365,7 +252,8 @@ def test_a_first_commit_that_fails_leaves_a_ledger_that_the_next_process_makes(
     with pytest.raises(LedgerError, match="I/O"):
         Database(state_dir)
     database = Database(state_dir)
-    assert names(database) == []
+    add(database, "a")
+    assert names(database) == ["a"]
     database.close()
 
 
@@ -419,21 +307,3 @@ def test_who_opens_the_ledger_to_write_commits_before_it_reads_for_the_last_may_
     before = len(log_of(state_dir))
     Database(state_dir, read_only=read_only).close()
     assert (len(log_of(state_dir)) > before) == (not read_only)
-
-
-def test_a_ledger_whose_first_commit_failed_is_made_by_the_next_process(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect = sqlite3.connect
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "mailsluice.ledger.database.sqlite3.connect",
-            lambda *args, **options: connect(*args, factory=Failing, **options),
-        )
-        Failing.fails, Failing.written = True, False
-        with pytest.raises(LedgerError, match="I/O"):
-            Database(state_dir)
-    database = Database(state_dir)
-    add(database, "a")
-    assert names(database) == ["a"]
-    database.close()
