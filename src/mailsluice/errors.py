@@ -193,10 +193,7 @@ class MailboxLocked(MailsluiceError):
 
 
 class MailboxRenumbered(MailsluiceError):
-    """Most messages known of a mailbox vanished, and unknown ones appeared, at least half as many.
-
-    Nothing is fetched.
-    """
+    """Most messages known of a mailbox vanished, and about as many unknown ones came: nothing is fetched."""
 
     disposition = Disposition.OPERATOR
 
