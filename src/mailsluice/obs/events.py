@@ -60,7 +60,7 @@ UIDL_UNSIZED = "uidl unsized"
 UIDL_AMBIGUOUS = "uidl ambiguous"
 """Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7).
 
-Of these, and of each of the three kinds below, a poll names the first 20; `more` in a last event counts the rest.
+Of these, and of each of the three kinds below, a poll names the first 20, and counts the rest in `more`.
 """
 
 UIDL_REUSED = "uidl reused"
