@@ -8,7 +8,8 @@ import keyring.core
 import pytest
 
 from auth.hand_clock import HandClock
-from auth.token_endpoint import TENANT, TokenEndpoint
+from auth.token_endpoint import SECRET, TENANT, TokenEndpoint
+from mailsluice.auth.entra import EntraTokens
 from mailsluice.auth.http import ProviderHttp
 from mailsluice.config.models import EntraCredential, Mailbox, SpoolSink
 
@@ -59,6 +60,11 @@ def credential(endpoint: TokenEndpoint) -> EntraCredential:
             "ca_file": str(endpoint.ca_file),
         }
     )
+
+
+@pytest.fixture
+def tokens(credential: EntraCredential, clock: HandClock) -> EntraTokens:
+    return EntraTokens(credential, lambda: SECRET, clock)
 
 
 @pytest.fixture

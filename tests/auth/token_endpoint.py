@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import trustme
 
 TENANT = "contoso"
+SECRET = "canary-client-secret"
 Answer = tuple[int, dict[str, str], bytes]
 
 
