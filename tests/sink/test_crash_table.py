@@ -35,6 +35,7 @@ def file_system_calls(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
     return disk.count
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("consumer", ["waits", "takes at once"])
 def test_rows_0_to_5_a_kill_at_any_file_system_call_leaves_each_message_stored_once(
@@ -55,6 +56,7 @@ def test_rows_0_to_5_a_kill_at_any_file_system_call_leaves_each_message_stored_o
         assert world.copies() == ONCE, f"killed at call {number}: {disk.calls[-3:]}"
 
 
+@pytest.mark.slow
 @KINDS
 def test_rows_0_to_5_a_power_cut_at_any_call_leaves_each_message_stored_once(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -72,6 +74,7 @@ def test_rows_0_to_5_a_power_cut_at_any_call_leaves_each_message_stored_once(
         assert world.copies() == ONCE, f"power cut at call {number}: {disk.calls[-3:]}"
 
 
+@pytest.mark.slow
 @KINDS
 def test_rows_0_to_7_what_a_restart_after_a_kill_at_any_call_completes_survives_a_later_power_cut(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -91,6 +94,7 @@ def test_rows_0_to_7_what_a_restart_after_a_kill_at_any_call_completes_survives_
         assert world.copies() == ONCE, f"killed at call {number}, then a poll, then a power cut"
 
 
+@pytest.mark.slow
 @KINDS
 def test_row_4_a_power_cut_after_a_consumer_was_quicker_than_the_sync_gives_twice_never_nothing(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +116,7 @@ def test_row_4_a_power_cut_after_a_consumer_was_quicker_than_the_sync_gives_twic
     assert most == 2, "the undecidable case did not happen"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "fchmod", "mkdir", "rename"])
 def test_any_file_system_call_that_fails_is_reported_and_the_next_poll_makes_good(
