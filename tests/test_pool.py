@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
+from structlog.testing import capture_logs
 
+from mailsluice.errors import NoThread
+from mailsluice.obs import events
 from mailsluice.pool import Lane, Pool
+from support.shortage import Shortage, of_sessions
+from support.waiting import wait_until
 
 SOON = 20.0
 
@@ -123,7 +128,19 @@ def test_who_waits_for_its_share_holds_up_nobody_behind_it(hall: Hall) -> None:
         hall.let_go("a")
 
 
-def test_what_waits_begins_in_the_order_it_came(hall: Hall) -> None:
+def test_whose_last_call_began_longest_ago_begins_next(hall: Hall) -> None:
+    begun: list[str] = []
+    with Pool(1) as pool:
+        lanes = {name: pool.lane(name) for name in "abc"}
+        submit(lanes["a"], hall, "a", 1)
+        for name in "aaabbbccc":
+            lanes[name].submit(begun.append, name)
+        hall.let_go("a")
+
+    assert "".join(begun) == "bcabcabca"
+
+
+def test_what_waits_of_one_credential_begins_in_the_order_it_came(hall: Hall) -> None:
     begun: list[int] = []
     with Pool(1) as pool:
         lane = pool.lane("a")
@@ -178,3 +195,81 @@ def test_no_thread_is_made_before_it_is_needed() -> None:
     with Pool(100) as pool:
         settle(pool.lane("a"))
         assert threading.active_count() <= before + 2
+
+
+def test_a_thread_ends_when_there_is_nothing_to_do() -> None:
+    before = threading.active_count()
+    with Pool(1) as pool:
+        settle(pool.lane("a"))
+
+        wait_until(lambda: threading.active_count() <= before, "the end of the thread")
+
+
+@pytest.mark.timeout(10)
+def test_a_call_for_which_no_thread_can_be_had_fails_and_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = Shortage(monkeypatch, of_sessions)
+    with Pool(2) as pool:
+        lane = pool.lane("a")
+        failed = [lane.submit(divmod, 7, 2) for _ in range(3)]
+        threads.left = 1
+        settle(lane)
+
+    for call in failed:
+        with pytest.raises(NoThread, match="can't start new thread") as caught:
+            call.result()
+        assert "TasksMax=" in caught.value.remedy
+
+
+@pytest.mark.timeout(30)
+def test_where_threads_run_short_those_at_work_do_what_waits(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Shortage(monkeypatch, of_sessions, left=2)
+    with Pool(8) as pool:
+        a, b = pool.lane("a"), pool.lane("b")
+        calls = submit(a, hall, "a", 5) + submit(b, hall, "b", 5)
+        assert hall.holds(a=2)
+        hall.let_go("a", "b")
+
+    assert [call.result() for call in calls] == ["a"] * 5 + ["b"] * 5
+
+
+@pytest.mark.timeout(30)
+def test_when_threads_are_to_be_had_again_all_that_waits_begins(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = Shortage(monkeypatch, of_sessions, left=1)
+    with Pool(4) as pool:
+        lane = pool.lane("a")
+        submit(lane, hall, "a", 1)
+        submit(lane, hall, "b", 4)
+        threads.left = 3
+        hall.let_go("a")
+
+        assert hall.holds(b=4)
+        hall.let_go("b")
+
+
+@pytest.mark.timeout(30)
+def test_that_threads_run_short_is_said_once_until_they_are_to_be_had_again(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = Shortage(monkeypatch, of_sessions, left=1)
+    with capture_logs() as logs, Pool(4) as pool:
+        lane = pool.lane("a")
+        submit(lane, hall, "a", 3)
+        assert [line["event"] for line in logs] == [events.THREADS_SHORT]
+        threads.left = 3
+        submit(lane, hall, "a", 1)
+        assert hall.holds(a=4)
+        hall.let_go("a")
+        wait_until(lambda: not pool._held, "the end of all")
+        threads.left = 1
+        submit(lane, hall, "b", 3)
+        hall.let_go("b")
+
+    assert [line["event"] for line in logs] == [events.THREADS_SHORT] * 2
+    assert logs[0]["at_work"] == 1
+    assert "TasksMax=" in logs[0]["remedy"]

@@ -20,6 +20,7 @@
     ├── MailboxLocked           another process polls this mailbox    retry      75
     ├── MailboxRenumbered       its messages have new UIDLs           operator   75
     ├── AlreadyRunning          another daemon serves the directory   retry      75
+    ├── NoThread                the system starts no more threads     retry      75
     ├── Stopped                 the program is asked to end           retry      0
     └── Bug                     mailsluice itself is wrong            bug        70
 
@@ -202,6 +203,16 @@ class AlreadyRunning(MailsluiceError):
     """Another daemon serves this state directory."""
 
     disposition = Disposition.RETRY
+
+
+class NoThread(MailsluiceError):
+    """The system starts no more threads for this program."""
+
+    disposition = Disposition.RETRY
+    remedy = (
+        "raise the limit of threads (TasksMax= and LimitNPROC= under systemd, else ulimit -u), "
+        "free memory, or lower service.max_sessions"
+    )
 
 
 class Stopped(MailsluiceError):

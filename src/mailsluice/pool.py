@@ -7,13 +7,21 @@ callables.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Self, TypeVar
 
+import structlog
+
+from mailsluice.errors import NoThread
+from mailsluice.obs import events
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +35,17 @@ class Lane:
     """One credential's way into the pool, made by `Pool.lane`."""
 
     def __init__(self, begin: Callable[[_Job], None]) -> None:
-        self.held = 0  # threads at work for this lane; the pool's, under its lock
+        # These are the pool's, under its lock.
+        self.waiting: deque[_Job] = deque()
+        self.held = 0  # threads at work for this lane
+        self.turn = 0  # which of all calls the last one of this lane was; 0: none yet
         self._begin = begin
 
     def submit(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Have this called as soon as a thread is free for this lane; its future, not to be cancelled."""
+        """Have this called as soon as a thread is free for this lane; its future, not to be cancelled.
+
+        The future has NoThread if the system starts no thread and none is at work that will be free.
+        """
         future: Future[_T] = Future()
         future.set_running_or_notify_cancel()
         self._begin(_Job(self, lambda: call(*args, **kwargs), future))
@@ -43,15 +57,20 @@ class Pool:
 
     With one lane all threads are its own. With several, a lane begins a call only while it holds fewer than
     half, rounded up, of the threads that the others leave free: who hangs leaves as many again to the
-    others. A call that waits for its lane's share holds up no call of another lane.
+    others. Of the lanes that may begin, that one does whose last call began longest ago: who waits behind
+    many that hang waits for one of them, and not for all they have to do.
+
+    Threads are started when there is work for them, and end when there is none. Where the system starts no
+    more, those at work do what waits, one after the other.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._threads = ThreadPoolExecutor(size, thread_name_prefix="session")
         self._changed = threading.Condition()
         self._lanes: dict[str, Lane] = {}
-        self._waiting: list[_Job] = []
+        self._held = 0
+        self._turns = 0
+        self._short = False
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -69,45 +88,71 @@ class Pool:
         """Take nothing more, and wait until all that was taken has run."""
         with self._changed:
             self._closed = True
-            self._changed.wait_for(lambda: not self._waiting and not self._held)
-        self._threads.shutdown()
+            self._changed.wait_for(lambda: not self._held)  # while something waits, something is at work
 
     def _submit(self, job: _Job) -> None:
         with self._changed:
             if self._closed:
                 raise RuntimeError("the pool is shut down")
-            self._waiting.append(job)
-        self._begin()
+            job.lane.waiting.append(job)
+            refused = self._begin()
+            if refused is None or self._held:
+                return
+            job.lane.waiting.remove(job)  # nobody is at work who would come to it
+        job.future.set_exception(refused)
 
-    def _begin(self) -> None:
-        """Begin whatever may begin. Without the lock: a thread that is quick asks for it at once."""
-        with self._changed:
-            ready = list(iter(self._take, None))
-        for job in ready:
-            self._threads.submit(self._run, job)
-
-    def _take(self) -> _Job | None:
-        for job in self._waiting:
-            if job.lane.held < self._share(job.lane):
-                self._waiting.remove(job)
-                job.lane.held += 1
-                return job
+    def _begin(self) -> NoThread | None:
+        """Start a thread for each call that may begin; what prevented it."""
+        while (lane := self._next()) is not None:
+            if refused := self._start(lane.waiting[0]):
+                return refused
+            self._take(lane)
+        self._short = False
         return None
+
+    def _start(self, job: _Job) -> NoThread | None:
+        try:
+            threading.Thread(target=self._work, args=(job,), name="session").start()
+        except (RuntimeError, MemoryError) as error:
+            refused = NoThread(f"no thread could be started for a session: {error}")
+            if self._held and not self._short:
+                self._short = True
+                _log.warning(
+                    events.THREADS_SHORT, at_work=self._held, error=str(refused), remedy=refused.remedy
+                )
+            return refused
+        return None
+
+    def _next(self) -> Lane | None:
+        ready = (lane for lane in self._lanes.values() if lane.waiting and lane.held < self._share(lane))
+        return min(ready, key=lambda lane: lane.turn, default=None)
+
+    def _take(self, lane: Lane) -> _Job:
+        self._turns += 1
+        lane.turn = self._turns
+        lane.held += 1
+        self._held += 1
+        return lane.waiting.popleft()
 
     def _share(self, lane: Lane) -> int:
         left = self._size - (self._held - lane.held)
         return left if len(self._lanes) == 1 else (left + 1) // 2
 
-    @property
-    def _held(self) -> int:
-        return sum(lane.held for lane in self._lanes.values())
+    def _work(self, job: _Job | None) -> None:
+        while job is not None:
+            try:
+                job.future.set_result(job.call())
+            except BaseException as error:  # noqa: BLE001  the thread's outermost door: who submitted it is told
+                job.future.set_exception(error)
+            job = self._following(job)
 
-    def _run(self, job: _Job) -> None:
-        try:
-            job.future.set_result(job.call())
-        except BaseException as error:  # noqa: BLE001  the thread's outermost door: who submitted it is told
-            job.future.set_exception(error)
+    def _following(self, ended: _Job) -> _Job | None:
+        """What this thread is to do next. It needs no new thread for that, so none that waits is lost."""
         with self._changed:
-            job.lane.held -= 1
+            ended.lane.held -= 1
+            self._held -= 1
+            lane = self._next()
+            job = None if lane is None else self._take(lane)
+            self._begin()
             self._changed.notify_all()
-        self._begin()
+            return job

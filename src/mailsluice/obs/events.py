@@ -39,6 +39,15 @@ last poll is 15 minutes old: it comes at once. Said once, though it may be prolo
 CREDENTIAL_RECOVERED = "credential recovered"
 """A mailbox of `credential` was polled well: the others come at their usual times again."""
 
+THREADS_SHORT = "threads short"
+"""The system starts no more threads (`error`): the `at_work` sessions that run do what waits, one by one.
+
+Said once, until threads are to be had again.
+"""
+
+POLL_LEFT_OUT = "poll left out"
+"""No thread could be had for a poll of `mailbox` (`error`), and no other session ran: its next time holds."""
+
 MESSAGE_OVERSIZE = "message oversize"
 """A message is larger than `max_message`; it stays on the server, and this is said once."""
 
