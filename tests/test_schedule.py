@@ -9,10 +9,15 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, SpoolSink
+from mailsluice.errors import NoThread
+from mailsluice.obs import events
 from mailsluice.schedule import CronTrigger, IntervalTrigger, Schedule, phase
+from support.shortage import Shortage, of_sessions
+from support.waiting import wait_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
@@ -283,3 +288,61 @@ def test_stop_waits_for_the_poll_that_runs(schedule: Schedule) -> None:
 
     assert left.is_set()
     assert not schedule.alive
+
+
+@pytest.mark.timeout(30)
+def test_stop_waits_for_the_poll_that_runs_even_if_the_timetable_has_died(
+    schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave, left = threading.Event(), threading.Event(), threading.Event()
+
+    def job() -> None:
+        entered.set()
+        leave.wait(SOON)
+        left.set()
+
+    def die() -> None:
+        raise MemoryError
+
+    schedule.add(mailbox(every="1s"), job)
+    schedule.start()
+    entered.wait(SOON)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(schedule._scheduler, "_process_jobs", die)
+    schedule._scheduler.wakeup()
+    wait_until(lambda: not schedule.alive, "the death of the timetable")
+    threading.Timer(0.05, leave.set).start()
+    schedule.stop()
+
+    assert left.is_set()
+
+
+@pytest.mark.timeout(30)
+def test_a_mailbox_for_which_no_thread_can_be_had_is_polled_at_its_next_time(
+    schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = Shortage(monkeypatch, of_sessions)
+    polled = threading.Event()
+    schedule.add(mailbox(every="1s"), polled.set)
+
+    with capture_logs() as logs:
+        schedule.start()
+        wait_until(lambda: len(logs) >= 2, "two polls left out")
+        assert not polled.is_set()
+        threads.left = 1
+        assert polled.wait(SOON)
+
+    assert {(line["event"], line["mailbox"]) for line in logs} == {(events.POLL_LEFT_OUT, "m")}
+    assert "can't start new thread" in logs[0]["error"]
+    assert "TasksMax=" in logs[0]["remedy"]
+
+
+def test_a_timetable_for_which_no_thread_can_be_had_says_what_helps(
+    schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Shortage(monkeypatch, lambda thread: thread.name == "schedule")
+
+    with pytest.raises(NoThread, match="can't start new thread") as caught:
+        schedule.start()
+
+    assert "TasksMax=" in caught.value.remedy

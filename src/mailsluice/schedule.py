@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import sha256
 
+import structlog
 from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -26,7 +27,8 @@ from tzlocal import get_localzone
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import Bug
+from mailsluice.errors import Bug, NoThread
+from mailsluice.obs import events
 from mailsluice.pacing import interval_of
 from mailsluice.pool import Lane, Pool
 
@@ -35,6 +37,8 @@ START_SPREAD = timedelta(seconds=30)
 
 CLOCK_STEP = timedelta(seconds=2)
 """A wall clock that runs away from the monotonic one by more has been set."""
+
+_log = structlog.get_logger(__name__)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -85,6 +89,14 @@ class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no ty
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002  as APScheduler has it
         """Do nothing: the pool is the schedule's to shut down."""
+
+    def _run_job_error(self, job_id: str, error: NoThread, _traceback: object = None) -> None:
+        """Say why a poll did not begin, and let its mailbox have its next time.
+
+        What a job raises itself does not come here: APScheduler logs that where it happens.
+        """
+        self._run_job_success(job_id, [])
+        _log.error(events.POLL_LEFT_OUT, mailbox=job_id, error=str(error), remedy=error.remedy)
 
 
 class Schedule:
@@ -142,10 +154,13 @@ class Schedule:
             self._scheduler.modify_job(name, next_run_time=self._clock.now() + delay)
 
     def start(self) -> None:
-        """Begin to poll. Raises Bug if the timetable cannot be followed."""
+        """Begin to poll. Raises NoThread, and Bug if the timetable cannot be followed."""
         started = threading.Event()
         self._scheduler.add_listener(lambda _: started.set(), EVENT_SCHEDULER_STARTED)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except (RuntimeError, MemoryError) as error:
+            raise NoThread(f"no thread could be started for the schedule: {error}") from error
         while not started.wait(1.0):
             if not self.alive:
                 raise Bug("the schedule did not start")
@@ -156,12 +171,16 @@ class Schedule:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Begin no more polls, and wait for those that run. Does nothing if none were begun."""
-        if self.alive:
-            # Waiting is the pool's business: shutdown(wait=True) waits with the job store's lock held,
-            # which a job that ends needs for its own due time.
-            self._scheduler.shutdown(wait=False)
+        """Begin no more polls, and wait for those that run, even if the timetable has died meanwhile."""
+        followed = self.alive
+        try:
+            if followed:
+                # Waiting is the pool's business: shutdown(wait=True) waits with the job store's lock held,
+                # which a job that ends needs for its own due time.
+                self._scheduler.shutdown(wait=False)
+        finally:
             self._pool.shutdown()
+        if followed:
             self._thread.join()
 
     def follow_clock(self) -> bool:
