@@ -25,6 +25,7 @@ from mailsluice.sandbox import Fault, Sandbox, Silence, mail
 from mailsluice.session.parts import Parts
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
+from support.shortage import Shortage, of_sessions
 
 SOON = 20.0
 
@@ -86,6 +87,46 @@ def test_a_connection_that_does_not_end_is_cut_after_the_grace(
     (session,) = [line for line in logs if line["event"] == events.SESSION]
     assert session["outcome"] == "stopped"
     assert len(box.remaining()) == 1
+
+
+def test_a_connection_is_cut_at_once_where_no_thread_can_be_had_to_wait_for_the_grace(
+    config: Config, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Shortage(monkeypatch, lambda thread: isinstance(thread, threading.Timer))
+    sandbox.mailbox("a@acme.example").deliver(mail.note(1))
+    halt = sandbox.faults.add(Fault("RETR", Silence(after_octets=10)))
+
+    with capture_logs() as logs, Service(config) as service:
+        service.start()
+        assert halt.wait(SOON)
+
+    (session,) = [line for line in logs if line["event"] == events.SESSION]
+    assert session["outcome"] == "stopped"
+
+
+def test_what_fails_to_stop_keeps_nothing_else_from_being_closed(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[str] = []
+    service = Service(config)
+    close = service._ledger.close
+
+    def fail() -> None:
+        ends.append("schedule")
+        raise Bug("the schedule does not stop")
+
+    def note() -> None:
+        ends.append("ledger")
+        close()
+
+    monkeypatch.setattr(service._schedule, "stop", fail)
+    monkeypatch.setattr(service._ledger, "close", note)
+
+    with pytest.raises(Bug, match="does not stop"), service:
+        service.stop()
+
+    assert ends == ["schedule", "ledger"]
+    assert service._cutter.finished.is_set()
 
 
 def test_after_a_request_to_stop_no_further_mailbox_is_polled(
@@ -204,6 +245,21 @@ def test_in_a_round_no_credential_takes_all_sessions(
 
     with Service(config) as service:
         assert all(service.round([mailbox] * 4 + [other], signals))
+
+
+@pytest.mark.timeout(30)
+def test_a_round_reports_each_mailbox_for_which_no_thread_can_be_had(
+    config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Shortage(monkeypatch, of_sessions)
+    (mailbox,) = config.mailboxes.values()
+
+    with capture_logs() as logs, Service(config) as service:
+        polls = service.round([mailbox] * 2, signals)
+
+    assert [(polled.report.outcome, polled.exit_code) for polled in polls] == [("no-thread", 75)] * 2
+    assert "TasksMax=" in polls[0].report.detail
+    assert [(line["event"], line["mailbox"]) for line in logs] == [(events.POLL_LEFT_OUT, "a")] * 2
 
 
 def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(

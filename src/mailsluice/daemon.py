@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
 from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.errors import Bug, LedgerError, MailsluiceError
+from mailsluice.errors import Bug, LedgerError, MailsluiceError, NoThread
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.lock import ServiceLock
 from mailsluice.obs import events
@@ -37,7 +37,8 @@ from mailsluice.schedule import Schedule
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.run import poll, preview
 from mailsluice.session.seen import Settled, Way, settle
-from mailsluice.session.tally import Polled
+from mailsluice.session.tally import Polled, Tally
+from mailsluice.session.triage import triage
 from mailsluice.sink.sinks import open_sink, sink_at
 
 GRACE = 20.0
@@ -90,19 +91,24 @@ class Service:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        self._schedule.stop()
-        self._cutter.cancel()
-        self._ledger.close()
+        with ExitStack() as ends:  # from the last to the first, whatever one of them raises
+            ends.callback(self._ledger.close)
+            ends.callback(self._cutter.cancel)
+            ends.callback(self._schedule.stop)
+            ends.callback(self.stop)
 
     def stop(self) -> None:
         """Ask every session to end after the message in flight; after GRACE its connection is cut.
 
-        Returns at once. Not for a signal handler: it takes locks.
+        Returns at once. Not for a signal handler: it takes locks. Where no thread can be had to wait for
+        that, connections are cut at once: what is cut is fetched again, and what hangs would hang on.
         """
         if not self._stop.is_set():
             self._stop.set()
-            self._cutter.start()
+            try:
+                self._cutter.start()
+            except (RuntimeError, MemoryError):
+                self._connections.abort_all()
 
     def round(self, mailboxes: Iterable[Mailbox], signals: Signals) -> list[Polled]:
         """Poll these once each, at most `max_sessions` at a time, which their credentials share.
@@ -115,7 +121,14 @@ class Service:
             while wait(polls, timeout=_LOOK_AROUND).not_done:
                 if signals.stop:
                     self.stop()
-            return [polled.result() for polled in polls]
+            return [self._polled(mailbox, polled) for (mailbox, _), polled in zip(lanes, polls, strict=True)]
+
+    def _polled(self, mailbox: Mailbox, polled: Future[Polled]) -> Polled:
+        try:
+            return polled.result()
+        except NoThread as error:
+            _log.error(events.POLL_LEFT_OUT, mailbox=mailbox.name, error=str(error), remedy=error.remedy)
+            return Tally(mailbox.name, self._clock).polled(error, triage(error))
 
     def preview(self, mailbox: Mailbox) -> Plan:
         """What a poll would fetch and delete. Raises MailsluiceError."""
@@ -126,7 +139,7 @@ class Service:
         return settle(mailbox, way, self._parts)
 
     def start(self) -> None:
-        """Begin to poll every mailbox on its schedule."""
+        """Begin to poll every mailbox on its schedule. Raises NoThread."""
         for mailbox in self.config.mailboxes.values():
             self._schedule.add(mailbox, partial(self._poll_on_schedule, mailbox))
             self._note_next_poll(mailbox)
@@ -215,7 +228,9 @@ class Signals:
 
 
 def serve(load: Callable[[], Config]) -> None:
-    """Run until SIGTERM, building everything anew at SIGHUP. Raises MailsluiceError, at the start only.
+    """Run until SIGTERM, building everything anew at SIGHUP. Raises MailsluiceError at the start.
+
+    Later only NoThread, where a reload finds the system short of threads for the new timetable.
 
     A configuration that cannot be used at SIGHUP is reported, and the one in force stays. No other daemon can
     serve the same state directory meanwhile.
