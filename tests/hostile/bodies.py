@@ -118,6 +118,7 @@ def _ending(name: str, octets: bytes, outcome: str = LATE, **facts: object) -> C
         (outcome,),
         faults=once("RETR", Garbage(b"+OK\r\n" + octets)),
         deadlines=QUICK,
+        within=QUICK.retrieve,
         **facts,  # type: ignore[arg-type]
     )
 

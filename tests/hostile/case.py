@@ -46,6 +46,13 @@ PATIENT = Deadlines(
 """For servers that do not: long enough for a busy machine."""
 
 
+OWN_TIME = 1.5
+"""Seconds that a poll may take beside the deadline that ends it."""
+
+PROMPT = 9.0
+"""Seconds that a poll may take of a server that lets nobody wait: fewer than any of PATIENT's deadlines."""
+
+
 def letter(number: int, *, octets: int = 0) -> bytes:
     """A message unlike any other, with dots where they hurt; at least so many octets."""
     lines = (octets // 72 + 1) * (b"." + b"x" * 69 + b"\r\n")
@@ -91,15 +98,17 @@ class Case:
     """What the spool has in the end, where that is not the mail, each once."""
     remain: int = 0
     """How many messages stay on the server in the end, of a mailbox that keeps none."""
-    within: float | None = None
-    """Seconds it may take, where that is less than a session."""
+    within: float = 0
+    """The deadline, in seconds, of the phase that the server draws out; 0 if it lets nobody wait."""
+    always: bool = False
+    """Whether the bounded form plays it, too, come what may."""
     full: bool = False
-    """Whether it takes so long that only the full form plays it."""
+    """Whether it takes so long that only the full form plays it, unless it is always played."""
 
     @property
     def limit(self) -> float:
         """Seconds after which the poll must have ended."""
-        return self.within if self.within is not None else self.deadlines.session
+        return self.within + OWN_TIME if self.within else PROMPT
 
 
 def once(when: str, do: object) -> tuple[Fault, ...]:

@@ -6,7 +6,7 @@ import base64
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 
-from hostile.case import MAIL, Case, letter, once
+from hostile.case import MAIL, PATIENT, Case, letter, once
 from mailsluice.sandbox import Fault, Garbage, Rewrite
 
 VIOLATION = "protocol-violation"
@@ -161,6 +161,7 @@ _BOMBS = (
         "lists without end in records of two octets",
         (VIOLATION, "deadline-exceeded"),
         faults=once("UIDL", repeated_in_tiny_records(b"1234567890 " + b"u" * 60 + b"\r\n")),
+        within=PATIENT.session,
         full=True,
     ),
     Case(

@@ -198,6 +198,7 @@ def _second(name: str, do: Action, outcome: str, *, pipelining: bool = False) ->
         (outcome,),
         faults=tuple(faults),
         deadlines=QUICK if isinstance(do, Silence) else PATIENT,
+        within=QUICK.retrieve if isinstance(do, Silence) else 0,
         stored=1,
     )
 
@@ -209,6 +210,7 @@ _SLOW_OR_BROKEN = (
         says="the session lasted its 5 s",
         faults=once("RETR", Rewrite(_at_the_pace_asked_for)),
         deadlines=replace(QUICK, session=5),
+        within=5,
     ),
     _second("breaks off in the second message", Close(after_octets=20), "connection-lost"),
     _second("falls silent in the second message", Silence(after_octets=20), "deadline-exceeded"),
