@@ -1,7 +1,7 @@
 """A case: what one hostile server does, and what must become of the poll that meets it.
 
-Owns the vocabulary of the corpus. A case is played in up to three polls: one before (if `known`), while the
-server behaves; one while it is hostile; and one after, when it behaves again.
+Owns the vocabulary of the corpus. A case is played in some polls: those before (if `known` or `refused`); one
+while the server is hostile; and one after, when it behaves again.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class Case:
     """The messages' UIDLs; without, they are numbers."""
     known: bool = False
     """Whether the mail was stored before the server turned hostile."""
+    refused: bool = False
+    """Whether RETR of the first message is refused, in the polls before as well: this one sets it aside."""
     keep: bool = False
     """Whether mail is left on the server."""
     token: bool = False
@@ -94,6 +96,8 @@ class Case:
     max_message: int = 20 * 2**20
     stored: int = 0
     """How many messages the hostile poll stores."""
+    gone: int = 0
+    """How many stored messages are thought to have left the server by then."""
     kept: tuple[bytes, ...] | None = None
     """What the spool has in the end, where that is not the mail, each once."""
     remain: int = 0

@@ -92,6 +92,7 @@ _COMINGS_AND_GOINGS = (
         ("ok",),
         faults=once("LISTING", Relist.EMPTY),
         known=True,
+        gone=3,
         keep=True,
     ),
     Case(
@@ -99,6 +100,7 @@ _COMINGS_AND_GOINGS = (
         ("ok",),
         faults=once("LISTING", Relist.SHRUNK),
         known=True,
+        gone=2,
         keep=True,
     ),
     Case("shows half of the messages at first", ("ok",), faults=once("LISTING", Relist.SHRUNK), stored=1),
@@ -116,6 +118,7 @@ _COMINGS_AND_GOINGS = (
         events=("uidl ambiguous",),
         faults=once("LISTING", Relist.DUPLICATED),
         known=True,
+        gone=1,
         keep=True,
     ),
     Case(

@@ -56,6 +56,7 @@ def test_a_hostile_server_costs_its_own_mailbox_alone_and_that_little(
     assert "bug" not in hostile.events
     assert hostile.log_octets <= MOST_LOGGED
     assert hostile.stored == case.stored
+    assert played.gone == case.gone
     assert hostile.seconds <= case.limit
     assert hostile.above_idle <= MOST_ABOVE_IDLE
     assert (hostile.neighbour["outcome"], hostile.neighbour["stored"]) == ("ok", 2)

@@ -19,8 +19,11 @@ import trustme
 
 from hostile import victim
 from hostile.case import PATIENT, Case, letter
+from mailsluice.config.models import Mailbox
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import TRIES, State
 from mailsluice.pop3.deadlines import Deadlines
-from mailsluice.sandbox import Sandbox, SandboxMailbox
+from mailsluice.sandbox import Fault, Refuse, Sandbox, SandboxMailbox
 
 HOSTILE, NEIGHBOUR = "hostile", "neighbour"
 
@@ -46,12 +49,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How a case went. `spool` is what the hostile mailbox's spool had after the hostile poll, and at the end."""
+    """How a case went. `spool` is what the hostile mailbox's spool had after the hostile poll, and at the end.
+
+    `gone` is how many messages its ledger took for gone after the hostile poll.
+    """
 
     hostile: Seen
     after: Seen
     spool: tuple[tuple[bytes, ...], tuple[bytes, ...]]
     remaining: int
+    gone: int
 
 
 class Nursery:
@@ -108,11 +115,13 @@ class World:
         stage = _Stage(case, home, self._nursery, self._hostile, self._good, self._played)
         if case.known:
             stage.poll(PATIENT)
+        if case.refused:
+            stage.refuse(TRIES - 1)
         with stage.hostility(self.authority) as port:
             hostile = stage.poll(case.deadlines, port, by_token=case.token)
-        spool = stage.spool()
+        spool, gone = stage.spool(), stage.gone()
         after = stage.poll(PATIENT)
-        return Played(hostile, after, (spool, stage.spool()), len(stage.mailbox.remaining()))
+        return Played(hostile, after, (spool, stage.spool()), len(stage.mailbox.remaining()), gone)
 
 
 class _Stage:
@@ -130,12 +139,21 @@ class _Stage:
         self._logged = 0
         self._authority_file = home / "authority.pem"
         self.mailbox = self._filled(hostile, HOSTILE, case.mail, case.uidls)
+        self._refusal = Fault("RETR", Refuse("no"), uidl=self.mailbox.remaining()[0], times=None)
+
+    def refuse(self, polls: int) -> None:
+        """Poll so often in vain for the first message."""
+        self._hostile.faults.add(self._refusal)
+        for _ in range(polls):
+            self.poll(PATIENT)
+        self._hostile.faults.clear()
 
     @contextmanager
     def hostility(self, authority: trustme.CA) -> Iterator[int | None]:
         """While this lasts, the server is hostile; the port of its door, where it has one."""
         authority.cert_pem.write_to_path(str(self._authority_file))
-        for fault in self._case.faults:
+        refusals = (self._refusal,) if self._case.refused else ()
+        for fault in (*refusals, *self._case.faults):
             self._hostile.faults.add(fault)
         try:
             if self._case.door is None:
@@ -149,10 +167,7 @@ class _Stage:
     def poll(self, deadlines: Deadlines, door: int | None = None, *, by_token: bool = False) -> Seen:
         """Poll the hostile mailbox, and beside it one that has new mail."""
         self._filled(self._good, NEIGHBOUR, (letter(1), letter(2)))
-        hostile = self._section(HOSTILE, self._hostile) | {
-            "leave_on_server": self._case.keep,
-            "max_message": self._case.max_message,
-        }
+        hostile = self._hostile_section()
         if door is not None:
             hostile |= {"port": door, "ca_file": str(self._authority_file)}
         said = self._nursery.ask(
@@ -179,6 +194,12 @@ class _Stage:
     def spool(self) -> tuple[bytes, ...]:
         return tuple(sorted(path.read_bytes() for path in (self._home / HOSTILE).glob("*.eml")))
 
+    def gone(self) -> int:
+        """How many messages of the hostile mailbox the ledger takes for gone."""
+        mailbox = Mailbox.model_validate(self._hostile_section())
+        with Ledger(self._home / "state", read_only=True) as ledger:
+            return sum(known.state is State.GONE for known in ledger.known(mailbox.key).values())
+
     def _address(self, name: str) -> str:
         return f"{name}-{self._number}@acme.example"
 
@@ -189,6 +210,12 @@ class _Stage:
         for place, octets in enumerate(mail):
             mailbox.deliver(octets, uidls[place] if uidls else None)
         return mailbox
+
+    def _hostile_section(self) -> dict[str, Any]:
+        return self._section(HOSTILE, self._hostile) | {
+            "leave_on_server": self._case.keep,
+            "max_message": self._case.max_message,
+        }
 
     def _section(self, name: str, sandbox: Sandbox) -> dict[str, Any]:
         return {
