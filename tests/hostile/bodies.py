@@ -124,8 +124,8 @@ def _ending(name: str, octets: bytes, outcome: str = LATE, **facts: object) -> C
 
 
 _ENDS = (
-    _ending("without a line end before the dot", b"Subject: x\r\n\r\nbody.\r\n"),
-    _ending("by a dot after a bare LF", b"Subject: x\r\n\r\nbody\n.\r\n"),
+    _ending("without a line end before the dot", b"Subject: x\r\n\r\nbody.\r\n", always=True),
+    _ending("by a dot after a bare LF", b"Subject: x\r\n\r\nbody\n.\r\n", always=True),
     _ending("by a dot before a bare LF", b"Subject: x\r\n\r\nbody\r\n.\n"),
     _ending("by bare LFs", b"Subject: x\n\nbody\n.\n"),
     _ending("by bare CRs", b"Subject: x\r\rbody\r.\r"),

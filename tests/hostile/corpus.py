@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 from hostile import bodies, floods, lies, listings, phases, trust
@@ -19,7 +20,11 @@ THEMES: Mapping[str, tuple[Case, ...]] = {
 
 CASES = tuple(case for cases in THEMES.values() for case in cases)
 
-_LIGHT = tuple(case for case in CASES if not case.full)
 
-PLAYED = CASES if FULL else _LIGHT[::5] + _LIGHT[2::5]
-"""All, or two of five: a stride that meets every way at some phase, and every phase in some way."""
+def _bounded(case: Case) -> bool:
+    """Whether the bounded form plays it: two of five by name, so that no other case decides over it."""
+    return case.always or (not case.full and zlib.crc32(case.name.encode()) % 5 < 2)
+
+
+PLAYED = CASES if FULL else tuple(case for case in CASES if _bounded(case))
+"""All; or those that stand for a kind of server, and some of the others."""

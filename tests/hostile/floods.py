@@ -178,6 +178,7 @@ _BOMBS = (
         faults=once("UIDL", listed(lambda number: b"%d u%d" % (number, number), MANY)),
         uidls=(b"u1", b"u2", b"u3"),
         stored=3,
+        always=True,
     ),
     Case(
         f"lists {MANY + 1:,} messages",
@@ -199,6 +200,7 @@ _BOMBS = (
             Fault("UIDL", listed(lambda number: b"%d v%d" % (number, number), MANY)),
             Fault("LIST", listed(lambda number: b"%d 999999999999999" % number, MANY)),
         ),
+        always=True,
     ),
     Case(
         f"lists {MANY:,} sizes of messages it does not list",

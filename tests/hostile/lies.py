@@ -42,11 +42,13 @@ _REFUSALS = (
         "answers -ERR to every command",
         ("login-refused",),
         faults=tuple(Fault(when, Refuse("no"), times=None) for when in SESSION[1:]),
+        always=True,
     ),
     Case(
         "answers -ERR to every command once it has let us in",
         ("command-refused",),
         faults=tuple(Fault(when, Refuse("no"), times=None) for when in SESSION[4:]),
+        always=True,
     ),
     Case(
         "answers -ERR to one RETR",
@@ -68,8 +70,15 @@ _LIES = (
         ("ok",),
         faults=(Fault("DELE", Pretend(), times=None),),
         stored=3,
+        always=True,
     ),
-    Case("agrees to QUIT and deletes nothing", ("ok",), faults=once("QUIT", Pretend()), stored=3),
+    Case(
+        "agrees to QUIT and deletes nothing",
+        ("ok",),
+        faults=once("QUIT", Pretend()),
+        stored=3,
+        always=True,
+    ),
     Case(
         "deletes at QUIT, and says that it does not",
         ("ok",),

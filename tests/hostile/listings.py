@@ -8,13 +8,13 @@ from mailsluice.sandbox import Fault, Garbage, Refuse, Relist, Rewrite
 VIOLATION = "protocol-violation"
 
 
-def _uidls(name: str, *uidls: bytes) -> Case:
+def _uidls(name: str, *uidls: bytes, always: bool = False) -> Case:
     """The mailbox has these UIDLs, and keeps them."""
-    return Case(f"has UIDLs that are {name}", ("ok",), uidls=uidls, stored=3)
+    return Case(f"has UIDLs that are {name}", ("ok",), uidls=uidls, stored=3, always=always)
 
 
 _UIDLS = (
-    _uidls("paths", b"../../../../tmp/x", b"/etc/cron.d/x", b".."),
+    _uidls("paths", b"../../../../tmp/x", b"/etc/cron.d/x", b"..", always=True),
     _uidls("names of files", b".staging", b"x.eml", b"ledger.db"),
     _uidls("shell words", b"$(reboot)", b"`id`;rm|x&", b"'\"\\"),
     _uidls("SQL", b"';DROP/**/TABLE/**/message;--", b"%s%n", b"NULL"),
@@ -94,6 +94,7 @@ _COMINGS_AND_GOINGS = (
         known=True,
         gone=3,
         keep=True,
+        always=True,
     ),
     Case(
         "shows half of the messages once",
@@ -134,6 +135,7 @@ _COMINGS_AND_GOINGS = (
         mail=FIVE,
         known=True,
         keep=True,
+        always=True,
     ),
     Case(
         "lists other sizes of what was stored",

@@ -91,6 +91,7 @@ def _half_listed(command: When, how: str, do: Action) -> Case:
         uidls=(b"u1", b"u2", b"u3"),
         known=True,
         keep=True,
+        always=isinstance(do, Close),
         within=0 if closes else QUICK.listing,
     )
 

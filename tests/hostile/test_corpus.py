@@ -9,8 +9,9 @@ import pytest
 
 from hostile.case import Case, names
 from hostile.corpus import CASES, PLAYED
-from hostile.table import MEASURED, row
+from hostile.table import MEASURED, PLACE, row
 from hostile.world import World
+from support.extent import FULL
 
 NEIGHBOURLY = 5.0
 """Seconds that a poll of a good server may take beside a hostile one, on a busy machine."""
@@ -36,6 +37,15 @@ def test_a_case_that_may_end_by_a_deadline_says_by_which() -> None:
 
 def test_no_case_may_take_as_long_as_four_times_its_deadline() -> None:
     assert [case.name for case in CASES if case.within and case.limit >= 4 * case.within] == []
+
+
+if not FULL:  # which writes the page anew
+
+    def test_the_page_has_a_row_for_each_case_in_their_order() -> None:
+        rows = [line for line in PLACE.read_text().splitlines() if line.startswith("| ")]
+        named = [row.removeprefix("| ").partition(" | ")[0] for row in rows]
+
+        assert [name for name in named if name != "the server"] == names(CASES)
 
 
 @pytest.mark.slow

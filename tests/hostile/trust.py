@@ -246,23 +246,28 @@ def _long_chain(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def _untrusted(name: str, make: Callable[[trustme.CA], ssl.SSLContext], says: str) -> Case:
-    return Case(f"has a certificate {name}", (UNTRUSTED,), says=says, door=_with(make))
+def _untrusted(
+    name: str, make: Callable[[trustme.CA], ssl.SSLContext], says: str, *, always: bool = False
+) -> Case:
+    return Case(f"has a certificate {name}", (UNTRUSTED,), says=says, door=_with(make), always=always)
 
 
 _NOW = datetime.now(UTC)
 
 _CERTIFICATES = (
     _untrusted(
-        "that has expired", _issued(HOST, not_before=_NOW - 9 * _DAY, not_after=_NOW - _DAY), "expired"
+        "that has expired",
+        _issued(HOST, not_before=_NOW - 9 * _DAY, not_after=_NOW - _DAY),
+        "expired",
+        always=True,
     ),
     _untrusted(
         "that is not valid yet", _issued(HOST, not_before=_NOW + _DAY, not_after=_NOW + 9 * _DAY), "clock"
     ),
-    _untrusted("for another host", _issued("pop.other.example"), "set `host`"),
+    _untrusted("for another host", _issued("pop.other.example"), "set `host`", always=True),
     _untrusted("for an address of another host", _issued("192.0.2.1"), "set `host`"),
     _untrusted("of another authority", _from_elsewhere, "ca_file"),
-    _untrusted("signed by itself", _signed(_elliptic, by_itself=True), "ca_file"),
+    _untrusted("signed by itself", _signed(_elliptic, by_itself=True), "ca_file", always=True),
     _untrusted("with an RSA key of 1,024 bits", _signed(_rsa(1024)), "new certificate"),
     _untrusted("signed with SHA-1", _by_sha1, "new certificate"),
     _untrusted("for clients alone", _signed(_elliptic, purpose=ExtendedKeyUsageOID.CLIENT_AUTH), "purpose"),
@@ -274,6 +279,7 @@ _TLS = (
         (UNREACHABLE,),
         says="no TLS on this port",
         door=_saying(_GREETING),
+        always=True,
     ),
     Case(
         "speaks HTTP on the port for TLS",
