@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -197,7 +197,7 @@ class Ledger:
             )
 
     def confirm(
-        self, key: MailboxKey, listed: Collection[bytes], strangers: Collection[bytes], now: datetime
+        self, key: MailboxKey, listed: Iterable[bytes], strangers: Collection[bytes], now: datetime
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
@@ -206,10 +206,12 @@ class Ledger:
         are pruned; oversize rows and setbacks absent from the listing, at once. Where nothing changed,
         nothing is written.
         """
-        there = frozenset(listed)
+        known, failed = self.known(key), self.setbacks(key)
+        # A listing may be of 100,000 messages: only what is known of it is kept.
+        there = {uidl for uidl in listed if uidl in known or uidl in failed}
         limit = now - GRACE
         gone, back, pruned = [], [], []
-        for uidl, row in self.known(key).items():
+        for uidl, row in known.items():
             if uidl in there and uidl not in strangers:
                 if row.gone_since is not None:
                     back.append(uidl)
@@ -217,7 +219,7 @@ class Ledger:
                 gone.append(uidl)
             elif row.state is State.OVERSIZE or (row.gone_since is not None and row.gone_since < limit):
                 pruned.append(uidl)
-        settled = self.setbacks(key).keys() - there
+        settled = failed.keys() - there
         if gone or back or pruned or settled:
             with self._database.writing() as connection:
                 mailbox = _mailbox(connection, key)

@@ -6,7 +6,7 @@ the same contract tests. Must never import the layers themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -204,7 +204,7 @@ class Ledger(Protocol):
         ...
 
     def confirm(
-        self, key: MailboxKey, listed: Collection[bytes], strangers: Collection[bytes], now: datetime
+        self, key: MailboxKey, listed: Iterable[bytes], strangers: Collection[bytes], now: datetime
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 

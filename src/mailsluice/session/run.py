@@ -125,7 +125,7 @@ def _plan(listing: Sequence[Listed], session: Session) -> Plan:
     mailbox, parts, tally = session.mailbox, session.parts, session.tally
     tally.listed = len(listing)
     plan = _decide(listing, mailbox, parts)
-    uidls = [listed.uidl for listed in listing]
+    uidls = (listed.uidl for listed in listing)
     parts.ledger.confirm(mailbox.key, uidls, plan.strangers, parts.ledger.now())
     tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
     parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
