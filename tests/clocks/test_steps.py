@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,13 +19,15 @@ from support.program import Daemon
 from support.waiting import wait_until
 
 HOUR, DAY, TEN_YEARS = 3_600, 86_400, 3_652 * 86_400
-SETTINGS = (0, -HOUR, 0, DAY, 0, TEN_YEARS, 0, -TEN_YEARS, 0)
+EVERY_SETTING = (0, -HOUR, 0, DAY, 0, TEN_YEARS, 0, -TEN_YEARS, 0)
 """Where the clock stands, in seconds ahead: by an hour, a day and ten years, backward and forward."""
+SETTINGS = EVERY_SETTING if os.environ.get("MAILSLUICE_HOSTILE") == "1" else (0, -HOUR, 0, TEN_YEARS)
 
-INTERVAL = 2.0
+INTERVAL = 4.0
 LOOK_AROUND = 1.0
 """Seconds after which the daemon notices at the latest."""
 TOLERANCE = 1.5
+"""With this and the look around, one interval is less than two: a poll that was skipped is seen."""
 WINDOW = 2 * INTERVAL
 MOST_IN_WINDOW = 4
 """Three fit into two intervals, both ends included; and one that was due when the clock was set."""
