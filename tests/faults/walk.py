@@ -84,9 +84,10 @@ class Doomed(World):
         """It says what happened, where, and, where somebody is needed, what to do; it is no bug."""
         assert self.code in DOCUMENTED, f"exit code {self.code}: {self.printed}"
         assert "Traceback" not in self.printed, self.printed
-        error = self.error
-        if self.code == 0 or not error:
+        if self.code == 0:
             return
+        error = self.error
+        assert error, f"exit code {self.code} without a word: {self.printed}"
         words = (os.strerror(how), *_OTHER_WORDS) if how > 0 else _OTHER_WORDS
         places = (str(self._home), "localhost:", self.server.address)
         assert any(word in error for word in words), f"does not say what happened: {error}"
