@@ -119,7 +119,7 @@ _COMINGS_AND_GOINGS = (
         events=("uidl ambiguous",),
         faults=once("LISTING", Relist.DUPLICATED),
         known=True,
-        gone=1,
+        gone=2,
         keep=True,
     ),
     Case(
