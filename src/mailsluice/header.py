@@ -23,8 +23,13 @@ _FIELDS = {
     b"to": "to",
     b"date": "date",
 }
+_FIELD = re.compile(
+    rb"^(" + b"|".join(_FIELDS) + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE
+)
 _IDENTIFYING = (b"message-id", b"date", b"from")
 _LINE_END = re.compile(rb"\r?\n")
+_END = re.compile(rb"(?:\A|\n)(?:\r?\n|\Z)")
+"""The empty line, with the LF before it; or the end, where that is a line's."""
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]{0,1000})\?=")
 """RFC 2047 §2 allows 75 characters; senders write longer ones, and spaces. The bound keeps it linear."""
 _CHARSETS = frozenset(
@@ -52,9 +57,9 @@ def describe(head: bytes) -> dict[str, str]:
     field is there twice, the first counts. Never raises.
     """
     found: dict[str, str] = {}
-    for name, value in _fields(head[:LIMIT], cut=len(head) >= LIMIT):
-        key = _FIELDS.get(name.lower())
-        if key is not None and key not in found:
+    for name, value in _fields(head):
+        key = _FIELDS[name]
+        if key not in found:
             found[key] = _text(value)
     return found
 
@@ -66,30 +71,27 @@ def identity(head: bytes) -> bytes | None:
     Message-ID, or neither of the others: too little to know a message by. Never raises.
     """
     found: dict[bytes, bytes] = {}
-    for name, value in _fields(head[:LIMIT], cut=len(head) >= LIMIT):
-        found.setdefault(name.lower(), b" ".join(value.split()))
+    for name, value in _fields(head):
+        found.setdefault(name, b" ".join(value.split()))
     values = [found.get(name, b"") for name in _IDENTIFYING]
     if not values[0] or not any(values[1:]):
         return None
     return hashlib.sha256(b"\n".join(values)).digest()[:16]
 
 
-def _fields(head: bytes, *, cut: bool) -> Iterator[tuple[bytes, bytes]]:
-    """Name and unfolded value of each field up to the empty line; without the last if that may be cut."""
-    lines = _LINE_END.split(head)
-    if b"" in lines:
-        lines = lines[: lines.index(b"")]
-        cut = False
-    fields: list[list[bytes]] = []
-    for line in lines:
-        if fields and line[:1] in {b" ", b"\t"}:
-            fields[-1].append(line)
-        else:
-            fields.append([line])
-    for field in fields[:-1] if cut else fields:
-        name, colon, value = b"".join(field).partition(b":")
-        if colon:
-            yield name.rstrip(b" \t"), value
+def _fields(head: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name, lower case, and unfolded value of each field of ours, up to the empty line.
+
+    Without the last one if that may be cut.
+    """
+    cut = len(head) >= LIMIT
+    head = head[:LIMIT]
+    if end := _END.search(head):
+        head, cut = head[: end.start()].removesuffix(b"\r"), False
+    for field in _FIELD.finditer(head):
+        if cut and field.end() == len(head):
+            return
+        yield field[1].lower(), _LINE_END.sub(b"", field[2]).removesuffix(b"\r")
 
 
 def _text(value: bytes) -> str:

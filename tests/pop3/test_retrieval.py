@@ -161,33 +161,37 @@ def test_without_pipelining_nothing_is_asked_ahead(logged_in: Connect) -> None:
     client.stat()
 
 
-def test_with_pipelining_32_messages_are_asked_for_at_once(logged_in: Connect) -> None:
+def test_with_pipelining_64_messages_are_asked_for_at_once_and_more_when_half_have_come(
+    logged_in: Connect,
+) -> None:
     def script(wire: Wire) -> None:
-        wire.expect(*(b"RETR %d" % number for number in range(1, 33)))
+        wire.expect(*(b"RETR %d" % number for number in range(1, 65)))
+        wire.send(b"".join(message(number) for number in range(1, 32)))
         wire.expect_no_more()
-        wire.send(message(1))
-        wire.expect(b"RETR 33")
-        wire.send(b"".join(message(number) for number in range(2, 34)))
+        wire.send(message(32))
+        wire.expect(b"RETR 65")
+        wire.send(b"".join(message(number) for number in range(33, 66)))
         wire.play(ALIVE)
 
     client = logged_in(script, "PIPELINING")
-    assert read(client.retrieve(listed(33), 100)) == [b"message %d\r\n" % number for number in range(1, 34)]
+    assert read(client.retrieve(listed(65), 100)) == [b"message %d\r\n" % number for number in range(1, 66)]
     client.stat()
 
 
-def test_no_more_is_asked_ahead_than_a_mebibyte_by_list(logged_in: Connect) -> None:
+def test_no_more_is_asked_ahead_than_4_mib_by_list_and_more_when_half_have_come(logged_in: Connect) -> None:
     def script(wire: Wire) -> None:
-        wire.expect(b"RETR 1", b"RETR 2")
-        wire.expect_no_more()
+        wire.expect(*(b"RETR %d" % number for number in range(1, 5)))
         wire.send(message(1))
-        wire.expect(b"RETR 3")
-        wire.send(message(2) + message(3))
+        wire.expect_no_more()
+        wire.send(message(2))
+        wire.expect(b"RETR 5", b"RETR 6")
+        wire.send(b"".join(message(number) for number in range(3, 7)))
 
     client = logged_in(script, "PIPELINING")
-    assert len(read(client.retrieve(listed(3, 500_000), 100))) == 3
+    assert len(read(client.retrieve(listed(6, 2**20), 100))) == 6
 
 
-@pytest.mark.parametrize("size", [None, 2**20 + 1])
+@pytest.mark.parametrize("size", [None, 2**22 + 1])
 def test_what_is_large_or_of_unknown_size_is_asked_for_alone(logged_in: Connect, size: int | None) -> None:
     client = logged_in(one_by_one(2), "PIPELINING")
     assert len(read(client.retrieve(listed(2, size), 100))) == 2

@@ -26,6 +26,7 @@ from mailsluice.model import uidl_text
 from mailsluice.obs import log
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
+from mailsluice.session.parts import NobodyWatches
 from mailsluice.session.triage import triage
 
 
@@ -74,7 +75,7 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
             transient=True,
             disable=not screen.is_terminal,
         ) as progress,
-        Service(config, progress=_Bars(progress)) as service,
+        Service(config, progress=_Bars(progress) if screen.is_terminal else NobodyWatches()) as service,
     ):
         polls = service.round(mailboxes, Signals())
     reports = [asdict(polled.report) for polled in polls]

@@ -57,13 +57,16 @@ class Channel:
     def next_event(self) -> Event:
         """Wait for what happens next."""
         self._connection.check(self._protocol.phase)
-        with self.fatal():
+        try:
             while (event := self._protocol.next_event()) is None:
                 data = self._connection.receive(self._protocol.phase, self.patience)
                 if data:
                     self._protocol.receive_data(data)
                 else:
                     self._protocol.receive_eof()
+        except MailsluiceError:
+            self.close()
+            raise
         return event
 
     def ask(self, command: Command) -> Accepted | Refused:

@@ -59,5 +59,7 @@ def _overlap(data: bytes) -> int:
 def readable(line: bytes) -> str:
     """A server's line, safe in a terminal and a log: what is unprintable becomes `?`, what is long is cut."""
     text = line[: 4 * (_SHOWN + 1)].decode("utf-8", "replace")  # a character has four octets at most
+    if len(text) <= _SHOWN and text.isprintable():
+        return text
     shown = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN])
     return shown + "…" if len(text) > _SHOWN else shown

@@ -83,6 +83,12 @@ TRANSITIONS: Mapping[tuple[State, type[c.Command] | None, Answer], State] = {
 }
 """What each answer to a command does to each state; the greeting answers None; the rest is forbidden."""
 
+_SENDABLE = frozenset((state, kind) for state, kind, _ in TRANSITIONS)
+"""What may be sent in which state."""
+
+_STAYING = _SENDABLE - {key[:2] for key, after in TRANSITIONS.items() if after is not key[0]}
+"""What leaves the state as it is, whatever the answer: only after that may more be sent without waiting."""
+
 _REPLY = re.compile(rb"(\+OK|-ERR)(?:[ \t]+(.*))?", re.DOTALL)
 _CHALLENGE = re.compile(rb"(\+)(?:[ \t]+(.*))?", re.DOTALL)
 _TAG = re.compile(rb"\[([A-Za-z0-9+/=]+)\]")
@@ -153,8 +159,10 @@ class Pop3Protocol:
 
     def _allowed(self, command: c.Command) -> bool:
         """Whether the state is for this command, and will be when the answers under way have come."""
-        settled = all(_outcomes(self.state, due) <= {self.state} for due in self._outstanding)
-        return settled and bool(_outcomes(self.state, command))
+        # The last one under way will do: it was sent because those before it leave the state as it is.
+        last = self._outstanding[-1] if self._outstanding else None
+        settled = last is None or (self.state, type(last)) in _STAYING
+        return settled and (self.state, type(command)) in _SENDABLE
 
     def _next_of_body(self, body: DotUnstuffer) -> BodyChunk | BodyEnded | None:
         if not body.ended:
@@ -223,12 +231,6 @@ class Pop3Protocol:
         raise ProtocolViolation(
             f"{self._peer} {what} in phase {self.phase.value}: {reply!r}", phase=self.phase, reply=reply
         )
-
-
-def _outcomes(state: State, command: c.Command) -> set[State]:
-    """The states that an answer to this command may lead to; none where it may not be sent."""
-    keys = ((state, type(command), answer) for answer in Answer)
-    return {TRANSITIONS[key] for key in keys if key in TRANSITIONS}
 
 
 def _tag(greeting: bytes) -> str:

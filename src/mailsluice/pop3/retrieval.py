@@ -17,10 +17,13 @@ from mailsluice.pop3.commands import Retr
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import BodyChunk, Refused
 
-WINDOW = 32
-"""The most commands under way at once: enough to hide the way there and back, few enough to read away."""
+WINDOW = 64
+"""The most commands under way at once: enough to hide the way there and back, few enough to read away.
 
-_OCTETS_AHEAD = 1024 * 1024
+More are sent when half of them are answered, for each sending costs both sides as much as a small message.
+"""
+
+_OCTETS_AHEAD = 4 * 1024 * 1024
 """The most octets, by LIST, that are under way at once: what may have to be read away when we stop early."""
 
 
@@ -117,7 +120,11 @@ def _due(waiting: deque[Listed], under_way: deque[Arrival], *, ahead: bool) -> l
     """Take from `waiting` what is to be asked for now: at least one message if none is under way."""
     due: list[Listed] = []
     count = len(under_way)
+    if count and (not ahead or count > WINDOW // 2):
+        return due
     octets = sum(_weight(arrival.listed) for arrival in under_way)
+    if octets > _OCTETS_AHEAD // 2:
+        return due
     while waiting:
         octets += _weight(waiting[0])
         if count and not (ahead and count < WINDOW and octets <= _OCTETS_AHEAD):

@@ -210,14 +210,15 @@ class Connection:
         wire = self._held(phase)
         begun = self._clock.monotonic()
         limit = min(patience.left / share, self.opened + self._deadlines.session - begun)
-        with self._translating(phase, patience):
+        try:
             if limit <= 0:
                 raise TimeoutError
             wire.settimeout(limit)
-            try:
-                yield wire
-            finally:
-                patience.spend(self._clock.monotonic() - begun, 0)
+            yield wire
+        except (OSError, UnicodeError) as exc:
+            raise self._meaning(exc, phase, patience) from exc
+        finally:
+            patience.spend(self._clock.monotonic() - begun, 0)
         if self._aborted:  # it may have looked like an orderly end
             raise self._stopped(phase)
 

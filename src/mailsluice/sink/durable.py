@@ -8,7 +8,7 @@ every file and every name is on disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,6 +17,7 @@ from mailsluice.errors import SinkError
 from mailsluice.header import LIMIT, identity
 from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
+from mailsluice.sink.syncing import sync_all
 
 MOST_UNSYNCED = 32
 """Files a batch keeps open before it syncs them.
@@ -27,6 +28,9 @@ But the usual limit is 1,024 descriptors for the whole program, and 64 messages 
 the usual `max_sessions`, would be 2,048. So some 32 a session wait: 512 in 16 sessions, and the rest is left
 to sockets and the ledger. More sessions need a higher limit, some 40 for each, as EMFILE's remedy says.
 """
+
+_WRITTEN_AT_ONCE = 8 * 1024 * 1024
+"""Octets of one file that may wait in memory before the kernel is told to begin to write them."""
 
 WriteFile = Callable[[str, Iterable[bytes]], None]
 """Write one file of a message into staging, under this name."""
@@ -63,7 +67,8 @@ class DurableBatch:
         self._staging = staging
         self._mode = mode
         self._write_message = write_message
-        self._files: dict[str, NewFile | None] = {}  # None once synced and closed
+        self._names: list[str] = []
+        self._unsynced: dict[str, NewFile] = {}
         self._messages: list[Staged] = []
         self._sync_failed = False
         self._staged = False
@@ -88,11 +93,11 @@ class DurableBatch:
         Raises SinkError, and whatever `chunks` raises.
         """
         self._refuse_if_over()
-        before = len(self._files)
+        before = len(self._names)
         try:
             message = Passing(chunks)
             name = self._write_message(self._write, listed, message, received)
-            if sum(file is not None for file in self._files.values()) >= MOST_UNSYNCED:
+            if len(self._unsynced) >= MOST_UNSYNCED:
                 self._sync_files()
         except BaseException:
             self._remove_since(before)
@@ -121,17 +126,23 @@ class DurableBatch:
             )
 
     def _write(self, name: str, chunks: Iterable[bytes]) -> None:
-        file = self._files[name] = self._staging.create(name, self._mode)
+        file = self._unsynced[name] = self._staging.create(name, self._mode)
+        self._names.append(name)
+        unwritten = 0
         for chunk in chunks:
             file.write(chunk)
+            unwritten += len(chunk)
+            if unwritten >= _WRITTEN_AT_ONCE:
+                file.begin_sync()
+                unwritten = 0
+        file.begin_sync()
 
     def _sync_files(self) -> None:
         self._sync_failed = True  # until all went well
-        for name, file in self._files.items():
-            if file is not None:
-                self._files[name] = None
-                with closing(file):
-                    file.sync()
+        sync_all(tuple(self._unsynced.values()))
+        while self._unsynced:
+            _, file = self._unsynced.popitem()
+            file.close()
         self._sync_failed = False
 
     def _remove_since(self, count: int) -> None:
@@ -139,10 +150,10 @@ class DurableBatch:
 
         What cannot be removed now is swept before the next poll: it must not hide the first error.
         """
-        for name in list(self._files)[count:]:
-            file = self._files.pop(name)
+        removed, self._names = self._names[count:], self._names[:count]
+        for name in removed:
             with suppress(SinkError):
                 self._staging.unlink(name)
-            if file is not None:
+            if file := self._unsynced.pop(name, None):
                 with suppress(SinkError):
                     file.close()

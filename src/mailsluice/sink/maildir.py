@@ -46,7 +46,7 @@ class Maildir:
                         part.refuse_if_open()
                 self._complete = True
             staging = self._staging.make(root)
-        return DurableBatch(staging, mode=self._mode, write_message=_write)
+        return DurableBatch(staging, mode=self._mode, write_message=self._write)
 
     def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
         """Make staged, recorded messages visible, durably, in their order. Raises SinkError."""
@@ -56,12 +56,11 @@ class Maildir:
         """Remove all that is in staging; how many messages that were. Raises SinkError."""
         return self._staging.sweep(lambda file: file)
 
-
-def _write(write: WriteFile, _listed: Listed, message: Passing, received: datetime) -> str:
-    base = maildir_base(received, host=socket.gethostname(), pid=os.getpid(), token=secrets.token_hex(4))
-    lines = LfLines()
-    write(base, lines.converted(message))
-    return maildir_name(base, size=lines.size, virtual_size=lines.virtual_size)
+    def _write(self, write: WriteFile, _listed: Listed, message: Passing, received: datetime) -> str:
+        base = maildir_base(received, host=socket.gethostname(), pid=os.getpid(), token=secrets.token_hex(4))
+        lines = LfLines()
+        write(base, lines.converted(message))
+        return maildir_name(base, size=lines.size, virtual_size=lines.virtual_size)
 
 
 class LfLines:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _LONGEST_PART = 100
 """Octets of a mailbox or host name that get into a name; file systems stop at 255 for all of it."""
@@ -34,6 +35,7 @@ def maildir_base(received: datetime, *, host: str, pid: int, token: str) -> str:
     return f"{int(at.timestamp())}.{middle}.{_escaped(host) or 'localhost'}"
 
 
+@lru_cache(maxsize=1)
 def _escaped(host: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._-]", lambda found: _octal(found[0]), host)
     return safe[:_LONGEST_PART]
