@@ -35,6 +35,7 @@ from mailsluice.pop3.client import connect
 from mailsluice.pop3.transport import Connections
 from mailsluice.schedule import Schedule
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
+from mailsluice.session.places import Places
 from mailsluice.session.run import poll, preview
 from mailsluice.session.seen import Settled, Way, settle
 from mailsluice.session.tally import Polled, Tally
@@ -84,6 +85,7 @@ class Service:
             sink_at=lambda spec, key: sink_at(spec, self._ledger.staging_owner(key)),
             clock=self._clock,
             stop=self._stop,
+            places=Places(config.service.max_sessions, self._clock),
             progress=progress or NobodyWatches(),
         )
 

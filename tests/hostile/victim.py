@@ -28,6 +28,7 @@ from mailsluice.pop3.client import connect
 from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.pop3.transport import Connections
 from mailsluice.session.parts import NobodyWatches, Parts
+from mailsluice.session.places import Places
 from mailsluice.session.run import poll
 from mailsluice.sink.sinks import open_sink, sink_at
 
@@ -69,6 +70,7 @@ def polled(home: Path, mailboxes: list[Mailbox], deadlines: Deadlines, by_token:
             sink_at=lambda spec, key: sink_at(spec, ledger.staging_owner(key)),
             clock=clock,
             stop=threading.Event(),
+            places=Places(16, clock),
             progress=NobodyWatches(),
         )
         idle = kib("VmRSS")

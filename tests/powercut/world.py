@@ -13,6 +13,7 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.session.parts import NobodyWatches, Parts
+from mailsluice.session.places import Places
 from mailsluice.session.run import poll
 from mailsluice.session.tally import Polled
 from mailsluice.sink.sinks import open_sink, sink_at
@@ -105,6 +106,7 @@ class World:
                 sink_at=lambda spec, key: sink_at(spec, ledger.staging_owner(key)),
                 clock=SystemClock(),
                 stop=threading.Event(),
+                places=Places(16, SystemClock()),
                 progress=NobodyWatches(),
             ),
         )

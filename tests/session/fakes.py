@@ -90,6 +90,10 @@ class FakeServer:
         """Whether LIST is answered."""
         self.listed_twice: set[bytes] = set()
         """The message after each of these is shown under the same UIDL."""
+        self.most_sessions: int | None = None
+        """How many may be logged in at once; one more is told that the mailbox is in use."""
+        self.sessions = 0
+        """How many are logged in."""
         self.refused_login = ""
         self.headers_refused = False
         """Whether TOP is answered by -ERR."""
@@ -134,6 +138,7 @@ class FakeClient:
         self._shown: dict[bytes, int] = {}
         self._marked: list[bytes] = []
         self._retrieved = 0
+        self._in = False
 
     def __enter__(self) -> Self:
         return self
@@ -142,6 +147,8 @@ class FakeClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self._alive = False
+        self._server.sessions -= self._in
+        self._in = False
 
     def authenticate(self, address: str, login: Login) -> None:
         self.say("AUTH", Phase.AUTH)
@@ -149,6 +156,10 @@ class FakeClient:
         assert login.value
         if words := self._server.refused_login:
             raise LoginRefused(f"refused: {words}", phase=Phase.AUTH, reply=words)
+        if self._server.sessions == self._server.most_sessions:
+            raise LoginRefused("refused: in use", phase=Phase.AUTH, reply="[IN-USE] one at a time")
+        self._server.sessions += 1
+        self._in = True
 
     def listing(self) -> tuple[Listed, ...]:
         self.say("UIDL", Phase.LISTING)

@@ -11,7 +11,7 @@ import pytest
 from mailsluice.errors import SinkError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed
-from mailsluice.session.batch import MESSAGES, OCTETS, batches
+from mailsluice.session.batch import MESSAGES, OCTETS, Work
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import NewFile
 from mailsluice.sink.spool import Spool
@@ -23,7 +23,7 @@ ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) 
 def sizes(*octets: int | None) -> list[list[int | None]]:
     """How messages of these sizes are cut into batches."""
     listing = [Listed(number, b"%d" % number, size) for number, size in enumerate(octets, 1)]
-    return [[listed.size for listed in batch] for batch in batches(listing)]
+    return [[listed.size for listed in batch] for batch in iter(Work(listing).take, ())]
 
 
 def test_nothing_to_fetch_is_no_batch() -> None:
@@ -44,6 +44,14 @@ def test_a_message_larger_than_a_batch_is_one_of_its_own() -> None:
 
 def test_messages_of_unknown_size_are_cut_by_count() -> None:
     assert [len(batch) for batch in sizes(*[None] * (MESSAGES + 1))] == [MESSAGES, 1]
+
+
+def test_several_sessions_take_smaller_batches_towards_the_end() -> None:
+    work = Work([Listed(number, b"%d" % number) for number in range(1, 301)], sessions=2)
+    batches = [len(batch) for batch in iter(work.take, ())]
+    assert sum(batches) == 300
+    assert batches == sorted(batches, reverse=True)
+    assert (batches[0], batches[-1]) == (MESSAGES, 1)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import structlog
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
+from mailsluice.session.places import Places
 from mailsluice.session.run import poll
 from mailsluice.session.tally import Polled
 from mailsluice.sink.sinks import open_sink, sink_at
@@ -28,6 +29,7 @@ class World:
         self.stop = Event()
         self.progress: Progress = NobodyWatches()
         self.ledger = ledger
+        self.places = Places(16, clock)
         self.log: list[structlog.typing.EventDict] = []
         self.configure()
         self.began = clock.next
@@ -53,6 +55,7 @@ class World:
             sink_at=lambda spec, key: sink_at(spec, self.ledger.staging_owner(key)),
             clock=self.clock,
             stop=self.stop,
+            places=self.places,
             progress=self.progress,
         )
 

@@ -14,6 +14,7 @@ from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, DeletePermit, Listed, Login
 from mailsluice.session.parts import NobodyWatches, Parts
+from mailsluice.session.places import Places
 from mailsluice.session.ports import Arrival
 from mailsluice.session.run import run
 from mailsluice.session.tally import Tally
@@ -108,6 +109,7 @@ class World:
                 sink_at=lambda spec, key: sink_at(spec, ledger.staging_owner(key)),
                 clock=SystemClock(),
                 stop=threading.Event(),
+                places=Places(16, SystemClock()),
                 progress=NobodyWatches(),
             )
             run(self.mailbox, parts, Tally("inv", parts.clock))

@@ -284,6 +284,13 @@ class Mailbox(Section):
     max_per_poll: int = Field(
         default=1000, ge=1, description="The most messages that one poll fetches.", examples=[1000]
     )
+    connections: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="The most connections for one poll: with several, a backlog far away is fetched faster.",
+        examples=[4],
+    )
     ca_file: AbsolutePath | None = Field(
         default=None,
         description="Certificates (PEM) to trust at the POP3 server, instead of the system's.",

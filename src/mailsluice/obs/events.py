@@ -57,6 +57,12 @@ MESSAGE_REFUSED = "message refused"
 MESSAGE_QUARANTINED = "message quarantined"
 """A message could not be fetched several polls in a row; it stays on the server, and this is said once."""
 
+CONNECTION_REFUSED = "connection refused"
+"""The server did not open the mailbox once more, as `connections` asks (`error`): one session does it alone.
+
+For an hour, then it is tried again.
+"""
+
 DELETION_REFUSED = "deletion refused"
 """The server did not agree to delete so many messages that are stored; the next poll asks again."""
 

@@ -6,7 +6,9 @@ to fetch (that is `policy`) nor touch a file or the wire itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import structlog
@@ -16,7 +18,7 @@ from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, 
 from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.session.parts import Parts, Session
-from mailsluice.session.ports import Arrival, Batch
+from mailsluice.session.ports import Arrival, Batch, Client
 
 MESSAGES = 64
 """So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
@@ -27,18 +29,30 @@ OCTETS = 16 * 2**20
 _log = structlog.get_logger(__name__)
 
 
-def batches(messages: Sequence[Listed]) -> Iterator[tuple[Listed, ...]]:
-    """Cut what is to be fetched into batches, in order, by count and by the sizes the server listed."""
-    batch: list[Listed] = []
-    octets = 0
-    for listed in messages:
-        batch.append(listed)
-        octets += listed.size or 0
-        if len(batch) == MESSAGES or octets >= OCTETS:
-            yield tuple(batch)
-            batch, octets = [], 0
-    if batch:
-        yield tuple(batch)
+class Work:
+    """Messages, handed out in batches, in order, to the sessions that share them. Safe among threads.
+
+    A batch is cut by count and by the sizes the server listed. With several sessions batches become smaller,
+    so that all end at about the same time.
+    """
+
+    def __init__(self, messages: Sequence[Listed], sessions: int = 1) -> None:
+        self.sizes = {listed.uidl: listed.size for listed in messages} if sessions > 1 else {}
+        self._left = deque(messages)
+        self._sessions = sessions
+        self._lock = threading.Lock()
+
+    def take(self) -> tuple[Listed, ...]:
+        """The next batch; empty when all is handed out."""
+        with self._lock:
+            share = -(-len(self._left) // (2 * self._sessions))
+            most = MESSAGES if self._sessions == 1 else min(MESSAGES, share)
+            batch: list[Listed] = []
+            octets = 0
+            while self._left and len(batch) < most and octets < OCTETS:
+                batch.append(self._left.popleft())
+                octets += batch[-1].size or 0
+            return tuple(batch)
 
 
 def deliver(messages: Sequence[Listed], session: Session) -> None:
@@ -98,6 +112,14 @@ def delete(permits: Sequence[DeletePermit], session: Session) -> None:
     session.tally.deleted += agreed
     if agreed < len(permits):
         _log.warning(events.DELETION_REFUSED, messages=len(permits) - agreed)
+
+
+def end(client: Client) -> None:
+    """Ask for the deletions. The answer proves nothing either way: the next listing decides (step 6)."""
+    try:
+        client.quit()
+    except ServerError as error:
+        _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply)
 
 
 def _add(arrival: Arrival, batch: Batch, session: Session) -> None:

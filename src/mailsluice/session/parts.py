@@ -13,6 +13,7 @@ from typing import Protocol
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
 from mailsluice.model import MailboxKey
+from mailsluice.session.places import Places
 from mailsluice.session.ports import Client, Connect, Credentials, Ledger, Sink
 from mailsluice.session.tally import Tally
 
@@ -50,6 +51,7 @@ class Parts:
     sink_at: Callable[[str, MailboxKey], Sink]
     clock: Clock
     stop: Event
+    places: Places
     progress: Progress
 
 

@@ -17,16 +17,15 @@ from mailsluice.errors import (
     LoginRefused,
     MailboxRenumbered,
     MailsluiceError,
-    ServerError,
     Stopped,
 )
 from mailsluice.model import Listed, Login, uidl_text
 from mailsluice.obs import events
 from mailsluice.policy import Action, Plan, Reason
 from mailsluice.session import quarantine
-from mailsluice.session.batch import batches, delete, deliver, note_oversize
+from mailsluice.session.batch import Work, delete, end, note_oversize
+from mailsluice.session.fetch import fetch
 from mailsluice.session.parts import Parts, Session
-from mailsluice.session.ports import Client
 from mailsluice.session.recovery import recover
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
@@ -52,7 +51,7 @@ def poll(mailbox: Mailbox, parts: Parts) -> Polled:
     with structlog.contextvars.bound_contextvars(mailbox=mailbox.name):
         tally = Tally(mailbox.name, parts.clock)
         try:
-            with parts.ledger.lock(mailbox.key):
+            with parts.places.own(), parts.ledger.lock(mailbox.key):
                 run(mailbox, parts, tally)
             polled = tally.polled()
         except MailsluiceError as error:
@@ -75,13 +74,12 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
         listing = client.listing()
         plan = _plan(listing, session)
         with quarantine.counting(session):
-            for messages in batches(plan.to(Action.FETCH)):
-                if session.ending:
-                    break
-                deliver(messages, session)
+            failure = fetch(plan.to(Action.FETCH), session)
         quarantine.describe(listing, session)
         _delete_stored(plan, session)
-        _quit(client)
+        end(client)
+    if failure is not None:
+        raise failure
     if parts.stop.is_set() and tally.waiting:
         raise Stopped(f"asked to end with {tally.waiting} messages still to fetch")
 
@@ -151,20 +149,11 @@ def _delete_stored(plan: Plan, session: Session) -> None:
 
     In pieces, so that a backlog longer than a session still comes to QUIT and shrinks.
     """
-    for messages in batches(plan.to(Action.DELETE)):
-        if session.ending:
-            break
+    work = Work(plan.to(Action.DELETE))
+    while not session.ending and (messages := work.take()):
         uidls = [listed.uidl for listed in messages]
         permits = session.parts.ledger.permits(session.mailbox.key, uidls)
         delete(permits, session)
-
-
-def _quit(client: Client) -> None:
-    """Ask for the deletions. The answer proves nothing either way: the next listing decides (step 6)."""
-    try:
-        client.quit()
-    except ServerError as error:
-        _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply)
 
 
 def _failed(error: MailsluiceError, tally: Tally) -> Polled:

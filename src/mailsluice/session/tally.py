@@ -63,6 +63,15 @@ class Tally:
         """How many messages are still to be fetched, by this session or a later one."""
         return self.wanted - self.stored
 
+    def add(self, other: Tally) -> None:
+        """Count what a further session of the same poll did."""
+        self.fetched += other.fetched
+        self.stored += other.stored
+        self.deleted += other.deleted
+        self.octets += other.octets
+        self.refused += other.refused
+        self.errors |= other.errors
+
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:

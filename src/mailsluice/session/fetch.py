@@ -1,0 +1,108 @@
+"""Fetching: a plan's messages, batch by batch, by one session or by several of the same mailbox.
+
+Owns how the work is shared out. Must never decide what is fetched, nor end the first session for what happens
+to another: what that one marked is deleted only if it comes to QUIT.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from contextvars import copy_context
+
+import structlog
+
+from mailsluice import policy
+from mailsluice.errors import Bug, MailsluiceError, ServerError
+from mailsluice.model import Listed
+from mailsluice.obs import events
+from mailsluice.session.batch import Work, deliver, end
+from mailsluice.session.parts import Session
+from mailsluice.session.ports import Client
+from mailsluice.session.tally import Tally
+from mailsluice.session.triage import triage
+
+WORTH_A_SESSION = 16
+"""Messages: to log in once more for fewer takes as long as to fetch them."""
+
+_log = structlog.get_logger(__name__)
+
+
+def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | None:
+    """Fetch these; the error that cut a further session short, if one did. Raises what `deliver` raises.
+
+    Up to `connections` sessions share the work: as many as it is worth, there are places for, and the server
+    lets in.
+    """
+    sessions = min(session.mailbox.connections, max(1, len(messages) // WORTH_A_SESSION))
+    work = Work(messages, sessions)
+    further = [_Further(work, session) for _ in range(sessions - 1)]
+    try:
+        while not session.ending and (batch := work.take()):
+            deliver(batch, session)
+    finally:
+        for each in further:
+            each.join()
+    return next((each.failure for each in further if each.failure is not None), None)
+
+
+class _Further:
+    """One more session, in a thread of its own; begun at once."""
+
+    def __init__(self, work: Work, first: Session) -> None:
+        self.failure: MailsluiceError | None = None
+        self._work = work
+        self._first = first
+        self._tally = Tally(first.mailbox.name, first.parts.clock)
+        self._thread: threading.Thread | None = None
+        thread = threading.Thread(target=copy_context().run, args=(self._run,), name="session")
+        with suppress(RuntimeError, MemoryError):  # the system starts no more: the others do all
+            thread.start()
+            self._thread = thread
+
+    def join(self) -> None:
+        """Wait for its end, and add what it did to the first session's tally."""
+        if self._thread is not None:
+            self._thread.join()
+            self._first.tally.add(self._tally)
+
+    def _run(self) -> None:
+        try:
+            with self._first.parts.places.further(self._first.mailbox.key) as is_free:
+                if is_free:
+                    self._help()
+        except MailsluiceError as error:
+            self.failure = error
+        except Exception as error:  # noqa: BLE001  the thread's outermost door
+            _log.exception(events.BUG)
+            self.failure = Bug(f"{type(error).__name__} in a further session")
+
+    def _help(self) -> None:
+        mailbox, parts = self._first.mailbox, self._first.parts
+        login = parts.credentials.login(mailbox)
+        with ExitStack() as opened:
+            try:
+                client = opened.enter_context(parts.connect(mailbox))
+                client.authenticate(mailbox.address, login)
+                here = _listed_here(client, self._work)
+            except ServerError as error:
+                parts.places.leave_alone(mailbox.key)
+                _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
+                return
+            session = Session(mailbox, client, self._first.sink, parts, self._tally)
+            while not session.ending and (batch := self._work.take()):
+                deliver([here[listed.uidl] for listed in batch if listed.uidl in here], session)
+            end(client)
+
+
+def _listed_here(client: Client, work: Work) -> dict[bytes, Listed]:
+    """The work's messages by UIDL, as this session lists them: with numbers of its own (RFC 1939 §5)."""
+    listing = client.listing()
+    twice = policy.listed_twice(listing)
+    sizes = work.sizes
+    return {
+        listed.uidl: listed
+        for listed in listing
+        if listed.uidl in sizes and sizes[listed.uidl] == listed.size and listed.uidl not in twice
+    }

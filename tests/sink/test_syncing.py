@@ -1,0 +1,71 @@
+"""Syncing: many files at once, each once, and none after one failed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from mailsluice.errors import SinkError
+from mailsluice.sink.syncing import sync_all
+
+
+class File:
+    """Stands for a `NewFile`; `meet` makes its sync wait until so many are under way together."""
+
+    def __init__(self, meet: threading.Barrier | None = None, error: BaseException | None = None) -> None:
+        self.syncs: Counter[str] = Counter()
+        self._meet = meet
+        self._error = error
+
+    def sync(self) -> None:
+        self.syncs["sync"] += 1
+        if self._meet is not None:
+            self._meet.wait(10)
+        if self._error is not None:
+            raise self._error
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 8, 9, 33, 200])
+def test_every_file_is_synced_once(count: int) -> None:
+    files = [File() for _ in range(count)]
+    sync_all(files)  # type: ignore[arg-type]
+    assert all(file.syncs.total() == 1 for file in files)
+
+
+def test_eight_of_many_files_are_synced_together() -> None:
+    meet = threading.Barrier(8)
+    sync_all([File(meet) for _ in range(32)])  # type: ignore[arg-type]
+
+
+def test_few_files_are_synced_one_after_the_other_in_this_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", None)
+    sync_all([File() for _ in range(7)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [2, 32])
+def test_a_sync_that_fails_is_raised_in_the_caller(count: int) -> None:
+    files = [File() for _ in range(count - 1)] + [File(error=SinkError("no"))]
+    with pytest.raises(SinkError, match="no"):
+        sync_all(files)  # type: ignore[arg-type]
+
+
+def test_nothing_is_synced_after_one_failed() -> None:
+    files = [File(error=SinkError("no")), *(File() for _ in range(6))]
+    with pytest.raises(SinkError, match="no"):
+        sync_all(files)  # type: ignore[arg-type]
+    assert sum(file.syncs.total() for file in files) == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError])
+def test_where_no_thread_can_be_had_all_are_synced_in_this_one(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise error
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    files = [File() for _ in range(32)]
+    sync_all(files)  # type: ignore[arg-type]
+    assert all(file.syncs.total() == 1 for file in files)
