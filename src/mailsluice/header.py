@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import quopri
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LIMIT = 64 * 1024
 """Octets of a message in which the header is looked for; a field that is not whole within is left out."""
@@ -23,13 +23,12 @@ _FIELDS = {
     b"to": "to",
     b"date": "date",
 }
-_FIELD = re.compile(
-    rb"^(" + b"|".join(_FIELDS) + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE
-)
 _IDENTIFYING = (b"message-id", b"date", b"from")
 _LINE_END = re.compile(rb"\r?\n")
-_END = re.compile(rb"(?:\A|\n)(?:\r?\n|\Z)")
+_END = re.compile(rb"\n(?:\r?\n|\Z)")
 """The empty line, with the LF before it; or the end, where that is a line's."""
+_VALUE = re.compile(rb"[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)")
+"""What follows a field's name: its value, with the lines it is folded into."""
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]{0,1000})\?=")
 """RFC 2047 §2 allows 75 characters; senders write longer ones, and spaces. The bound keeps it linear."""
 _CHARSETS = frozenset(
@@ -56,12 +55,7 @@ def describe(head: bytes) -> dict[str, str]:
     Values are unfolded and decoded; what cannot be decoded is shown as it stands or as U+FFFD. Where a
     field is there twice, the first counts. Never raises.
     """
-    found: dict[str, str] = {}
-    for name, value in _fields(head):
-        key = _FIELDS[name]
-        if key not in found:
-            found[key] = _text(value)
-    return found
+    return {_FIELDS[name]: _text(value) for name, value in _fields(head, _FIELDS)}
 
 
 def identity(head: bytes) -> bytes | None:
@@ -70,28 +64,30 @@ def identity(head: bytes) -> bytes | None:
     `head` is the message's first octets, or what TOP gives (RFC 1939 §7). None where they have no
     Message-ID, or neither of the others: too little to know a message by. Never raises.
     """
-    found: dict[bytes, bytes] = {}
-    for name, value in _fields(head):
-        found.setdefault(name, b" ".join(value.split()))
+    found = {name: b" ".join(value.split()) for name, value in _fields(head, _IDENTIFYING)}
     values = [found.get(name, b"") for name in _IDENTIFYING]
     if not values[0] or not any(values[1:]):
         return None
     return hashlib.sha256(b"\n".join(values)).digest()[:16]
 
 
-def _fields(head: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name, lower case, and unfolded value of each field of ours, up to the empty line.
+def _fields(head: bytes, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Each of these lower-case names that the header has, with the unfolded value of its first field.
 
-    Without the last one if that may be cut.
+    A field that may be cut is left out.
     """
     cut = len(head) >= LIMIT
-    head = head[:LIMIT]
+    head = b"\n" + head[:LIMIT]
     if end := _END.search(head):
         head, cut = head[: end.start()].removesuffix(b"\r"), False
-    for field in _FIELD.finditer(head):
-        if cut and field.end() == len(head):
-            return
-        yield field[1].lower(), _LINE_END.sub(b"", field[2]).removesuffix(b"\r")
+    lower = head.lower()
+    for name in names:
+        start = lower.find(b"\n" + name)
+        while start >= 0:
+            field = _VALUE.match(head, start + 1 + len(name))
+            if field and not (cut and field.end() == len(head)):
+                yield name, _LINE_END.sub(b"", field[1]).removesuffix(b"\r")
+            start = -1 if field else lower.find(b"\n" + name, start + 1)
 
 
 def _text(value: bytes) -> str:

@@ -50,6 +50,8 @@ class DotUnstuffer:
 
 def _overlap(data: bytes) -> int:
     """How many octets at the end of `data` may be the beginning of a terminator."""
+    if b"\r" not in data[1 - len(_TERMINATOR) :]:
+        return 0
     for length in range(len(_TERMINATOR) - 1, 0, -1):
         if data.endswith(_TERMINATOR[:length]):
             return length

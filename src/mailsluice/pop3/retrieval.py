@@ -120,7 +120,7 @@ def _due(waiting: deque[Listed], under_way: deque[Arrival], *, ahead: bool) -> l
     """Take from `waiting` what is to be asked for now: at least one message if none is under way."""
     due: list[Listed] = []
     count = len(under_way)
-    if count and (not ahead or count > WINDOW // 2):
+    if not waiting or (count and (not ahead or count > WINDOW // 2)):
         return due
     octets = sum(_weight(arrival.listed) for arrival in under_way)
     if octets > _OCTETS_AHEAD // 2:
