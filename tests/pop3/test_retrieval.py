@@ -178,23 +178,36 @@ def test_with_pipelining_64_messages_are_asked_for_at_once_and_more_when_half_ha
     client.stat()
 
 
-def test_no_more_is_asked_ahead_than_4_mib_by_list_and_more_when_half_have_come(logged_in: Connect) -> None:
+def test_beyond_4_mib_by_list_no_more_is_asked_until_half_have_come(logged_in: Connect) -> None:
     def script(wire: Wire) -> None:
-        wire.expect(*(b"RETR %d" % number for number in range(1, 5)))
-        wire.send(message(1))
+        wire.expect(*(b"RETR %d" % number for number in range(1, 6)))
+        wire.send(message(1) + message(2))
         wire.expect_no_more()
-        wire.send(message(2))
-        wire.expect(b"RETR 5", b"RETR 6")
-        wire.send(b"".join(message(number) for number in range(3, 7)))
+        wire.send(message(3))
+        wire.expect(b"RETR 6", b"RETR 7")
+        wire.send(b"".join(message(number) for number in range(4, 8)))
 
     client = logged_in(script, "PIPELINING")
-    assert len(read(client.retrieve(listed(6, 2**20), 100))) == 6
+    assert len(read(client.retrieve(listed(7, 2**20), 100))) == 7
 
 
 @pytest.mark.parametrize("size", [None, 2**22 + 1])
-def test_what_is_large_or_of_unknown_size_is_asked_for_alone(logged_in: Connect, size: int | None) -> None:
+def test_nothing_is_asked_behind_what_is_large_or_of_unknown_size(
+    logged_in: Connect, size: int | None
+) -> None:
     client = logged_in(one_by_one(2), "PIPELINING")
     assert len(read(client.retrieve(listed(2, size), 100))) == 2
+    client.stat()
+
+
+def test_a_message_is_taken_when_it_is_asked_for(logged_in: Connect) -> None:
+    client = logged_in(one_by_one(2))
+    messages = iter(listed(3))
+    arrivals = client.retrieve(messages, 100)
+    assert next(arrivals).listed.number == 1
+    assert next(arrivals).listed.number == 2
+    arrivals.close()
+    assert next(messages).number == 3
     client.stat()
 
 

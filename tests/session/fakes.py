@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -174,7 +174,7 @@ class FakeClient:
             for place, uidl in enumerate(uidls, 1)
         )
 
-    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[FakeArrival, None, None]:
+    def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[FakeArrival, None, None]:
         for listed in messages:
             arrival = FakeArrival(listed, self._octets(listed.uidl, ceiling))
             yield arrival
@@ -208,12 +208,19 @@ class FakeClient:
         head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
 
-    def delete(self, permits: Sequence[DeletePermit]) -> int:
+    def delete(self, permits: Sequence[DeletePermit]) -> None:
         uidls = [permit.uidl for permit in permits if permit.uidl in self._shown]
         for uidl in uidls:
             self.say(f"DELE {uidl.decode()}", Phase.DELETE)
         self._marked += uidls
-        return len(uidls)
+
+    @property
+    def deleted(self) -> int:
+        return len(self._marked)
+
+    @property
+    def undeleted(self) -> int:
+        return 0
 
     def quit(self) -> None:
         self.say("QUIT", Phase.QUIT)

@@ -10,48 +10,13 @@ import pytest
 
 from mailsluice.errors import SinkError
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import Listed
-from mailsluice.session.batch import MESSAGES, OCTETS, Work
+from mailsluice.session.batch import MESSAGES
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import NewFile
 from mailsluice.sink.spool import Spool
 from session.world import World
 
 ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
-
-
-def sizes(*octets: int | None) -> list[list[int | None]]:
-    """How messages of these sizes are cut into batches."""
-    listing = [Listed(number, b"%d" % number, size) for number, size in enumerate(octets, 1)]
-    return [[listed.size for listed in batch] for batch in iter(Work(listing).take, ())]
-
-
-def test_nothing_to_fetch_is_no_batch() -> None:
-    assert sizes() == []
-
-
-def test_a_batch_ends_by_count() -> None:
-    assert [len(batch) for batch in sizes(*[1] * (2 * MESSAGES + 1))] == [MESSAGES, MESSAGES, 1]
-
-
-def test_a_batch_ends_once_it_has_its_octets() -> None:
-    assert sizes(OCTETS - 1, 1, 1) == [[OCTETS - 1, 1], [1]]
-
-
-def test_a_message_larger_than_a_batch_is_one_of_its_own() -> None:
-    assert sizes(10 * OCTETS, 1) == [[10 * OCTETS], [1]]
-
-
-def test_messages_of_unknown_size_are_cut_by_count() -> None:
-    assert [len(batch) for batch in sizes(*[None] * (MESSAGES + 1))] == [MESSAGES, 1]
-
-
-def test_several_sessions_take_smaller_batches_towards_the_end() -> None:
-    work = Work([Listed(number, b"%d" % number) for number in range(1, 301)], sessions=2)
-    batches = [len(batch) for batch in iter(work.take, ())]
-    assert sum(batches) == 300
-    assert batches == sorted(batches, reverse=True)
-    assert (batches[0], batches[-1]) == (MESSAGES, 1)
 
 
 @pytest.fixture
@@ -95,6 +60,36 @@ def test_each_batch_is_finished_before_the_next_begins(
     steps = ["stage", "record", "publish", "commit"]
     first = ["RETR u1", "RETR u2", *steps, "DELE u1", "DELE u2"]
     assert noted[noted.index("RETR u1") :] == [*first, "RETR u3", *steps, "DELE u3", "QUIT"]
+
+
+def batches(noted: list[str]) -> list[int]:
+    """How many messages were in each batch."""
+    counts = [0]
+    for said in noted:
+        counts[-1] += said.startswith("RETR")
+        if said == "commit":
+            counts.append(0)
+    return counts[:-1]
+
+
+def test_nothing_to_fetch_is_no_batch(world: World, noted: list[str]) -> None:
+    world.poll()
+    assert "stage" not in noted
+
+
+def test_a_batch_ends_by_count(world: World, noted: list[str]) -> None:
+    world.deliver(*[ONE] * (2 * MESSAGES + 1))
+    world.poll()
+    assert batches(noted) == [MESSAGES, MESSAGES, 1]
+
+
+def test_a_batch_ends_once_it_has_its_octets(
+    world: World, noted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailsluice.session.batch.OCTETS", len(ONE) + 1)
+    world.deliver(*[ONE] * 3)
+    world.poll()
+    assert batches(noted) == [2, 1]
 
 
 def test_a_message_that_is_to_stay_is_never_deleted(world: World, noted: list[str]) -> None:

@@ -413,7 +413,7 @@ def test_a_preview_tells_the_plan_and_touches_nothing(world: World) -> None:
 def test_a_server_that_does_not_agree_to_delete_is_told_of(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeClient, "delete", lambda _self, _permits: 0)
+    monkeypatch.setattr(FakeClient, "undeleted", 2)
     world.deliver(ONE, TWO)
     world.poll()
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from mailsluice.errors import SinkError
-from mailsluice.sink.syncing import sync_all
+from mailsluice.sink import syncing
+from mailsluice.sink.fs import NewFile
 
 
 class File:
@@ -27,34 +30,38 @@ class File:
             raise self._error
 
 
+def sync_all(files: Sequence[File]) -> None:
+    syncing.sync_all(cast("Sequence[NewFile]", files))
+
+
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 8, 9, 33, 200])
 def test_every_file_is_synced_once(count: int) -> None:
     files = [File() for _ in range(count)]
-    sync_all(files)  # type: ignore[arg-type]
+    sync_all(files)
     assert all(file.syncs.total() == 1 for file in files)
 
 
 def test_eight_of_many_files_are_synced_together() -> None:
     meet = threading.Barrier(8)
-    sync_all([File(meet) for _ in range(32)])  # type: ignore[arg-type]
+    sync_all([File(meet) for _ in range(32)])
 
 
 def test_few_files_are_synced_one_after_the_other_in_this_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", None)
-    sync_all([File() for _ in range(7)])  # type: ignore[arg-type]
+    sync_all([File() for _ in range(7)])
 
 
 @pytest.mark.parametrize("count", [2, 32])
 def test_a_sync_that_fails_is_raised_in_the_caller(count: int) -> None:
     files = [File() for _ in range(count - 1)] + [File(error=SinkError("no"))]
     with pytest.raises(SinkError, match="no"):
-        sync_all(files)  # type: ignore[arg-type]
+        sync_all(files)
 
 
 def test_nothing_is_synced_after_one_failed() -> None:
     files = [File(error=SinkError("no")), *(File() for _ in range(6))]
     with pytest.raises(SinkError, match="no"):
-        sync_all(files)  # type: ignore[arg-type]
+        sync_all(files)
     assert sum(file.syncs.total() for file in files) == 1
 
 
@@ -67,5 +74,5 @@ def test_where_no_thread_can_be_had_all_are_synced_in_this_one(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     files = [File() for _ in range(32)]
-    sync_all(files)  # type: ignore[arg-type]
+    sync_all(files)
     assert all(file.syncs.total() == 1 for file in files)

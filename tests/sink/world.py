@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,7 +65,7 @@ class Client:
     def listing(self) -> tuple[Listed, ...]:
         return tuple(Listed(n, u, len(m)) for n, (u, m) in enumerate(self._server.mail.items(), 1))
 
-    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
+    def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         assert ceiling > 0
         for listed in messages:
             yield OneArrival(listed, self._server.mail[listed.uidl])
@@ -74,9 +74,16 @@ class Client:
         head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
 
-    def delete(self, permits: Sequence[DeletePermit]) -> int:
+    def delete(self, permits: Sequence[DeletePermit]) -> None:
         self._marked |= {permit.uidl for permit in permits}
-        return len(permits)
+
+    @property
+    def deleted(self) -> int:
+        return len(self._marked)
+
+    @property
+    def undeleted(self) -> int:
+        return 0
 
     def abandon(self) -> None:
         self._marked.clear()

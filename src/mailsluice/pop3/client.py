@@ -6,8 +6,9 @@ or deleted.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from types import TracebackType
 from typing import Self
 
@@ -21,11 +22,12 @@ from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import Accepted, Challenged, Greeted, Refused, TurnedAway
 from mailsluice.pop3.listing import parse_capabilities, parse_listing, parse_stat
 from mailsluice.pop3.protocol import LocalProtocolError
-from mailsluice.pop3.retrieval import WINDOW, Arrival, retrieve
+from mailsluice.pop3.retrieval import WINDOW, Arrival, Transfer
 from mailsluice.pop3.transport import Connection, Connections, Endpoint
 from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
 
 _DEADLINES = Deadlines()
+_UIDL = attrgetter("uidl")
 
 _LONGEST_CAPABILITIES = 64 * 1024
 _LONGEST_LISTING = 4 * 1024 * 1024
@@ -73,6 +75,8 @@ class Client:
         self._deadlines = deadlines
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
         self._listing: tuple[Listed, ...] | None = None
+        self._by_uidl: list[Listed] | None = None
+        self._transfer = Transfer(channel, deadlines)
 
     def __enter__(self) -> Self:
         return self
@@ -154,12 +158,11 @@ class Client:
             self._listing = parse_listing(bodies[c.Uidl], bodies.get(c.List_, b""), self._channel.quotable)
         return self._listing
 
-    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
-        """Fetch these in order; see `retrieval.retrieve`. `ceiling`: the most octets one message may have."""
+    def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
+        """Fetch these in order; see `Transfer.retrieve`. `ceiling`: the most octets one message may have."""
         self._begin(self._deadlines.retrieve)
-        return retrieve(
-            self._channel, messages, ceiling=ceiling, deadlines=self._deadlines, ahead=self._pipelining
-        )
+        self._transfer.ahead = self._pipelining
+        return self._transfer.retrieve(messages, ceiling)
 
     def header(self, listed: Listed) -> bytes:
         """A message's header alone (TOP, which is optional: RFC 1939 §7). Raises CommandRefused."""
@@ -169,17 +172,30 @@ class Client:
             raise self._channel.refusal(answer)
         return self._channel.body(_LONGEST_HEADER)
 
-    def delete(self, permits: Sequence[DeletePermit]) -> int:
-        """Mark these for deletion at QUIT; the number the server agreed to.
+    def delete(self, permits: Sequence[DeletePermit]) -> None:
+        """Mark these for deletion at QUIT: at once, or within an open retrieval as it goes on.
 
         Passed over: what this session's listing has not, or has twice. A refusal of one message is not
-        raised: the next listing shows it. Raises LocalProtocolError before a listing.
+        raised: it is counted, and the next listing shows it. Raises LocalProtocolError before a listing.
         """
         if self._listing is None:
             raise LocalProtocolError("delete before listing")
-        numbers = _numbers(self._listing, {permit.uidl for permit in permits})
-        commands = [c.Dele(numbers[permit.uidl]) for permit in permits if permit.uidl in numbers]
-        return sum(isinstance(reply, Accepted) for reply in self._replies(commands, self._deadlines.delete))
+        if self._channel.idle and permits:
+            self._begin(self._deadlines.delete)
+            self._transfer.ahead = self._pipelining
+        if self._by_uidl is None:
+            self._by_uidl = sorted(self._listing, key=_UIDL)
+        self._transfer.delete(_numbers(self._by_uidl, permits))
+
+    @property
+    def deleted(self) -> int:
+        """How many deletions the server agreed to."""
+        return self._transfer.deleted
+
+    @property
+    def undeleted(self) -> int:
+        """How many deletions the server refused."""
+        return self._transfer.undeleted
 
     def quit(self) -> None:
         """End the session, which makes the server delete what was marked (RFC 1939 §6).
@@ -241,15 +257,16 @@ class Client:
         )
 
 
-def _numbers(listing: Sequence[Listed], uidls: Collection[bytes]) -> Mapping[bytes, int]:
-    """The numbers of the messages with these UIDLs.
+def _numbers(by_uidl: Sequence[Listed], permits: Sequence[DeletePermit]) -> Iterator[int]:
+    """The numbers of the messages with these UIDLs, from the listing in the order of UIDLs.
 
-    Of two messages with one UIDL nobody can say which is stored, so neither may be deleted. Looked for anew
-    each time: that is quick beside a DELE, and an index of a long listing takes megabytes.
+    Of two messages with one UIDL nobody can say which is stored, so neither may be deleted.
     """
-    found = [listed for listed in listing if listed.uidl in uidls]
-    times = Counter(listed.uidl for listed in found)
-    return {listed.uidl: listed.number for listed in found if times[listed.uidl] == 1}
+    for permit in permits:
+        place = bisect_left(by_uidl, permit.uidl, key=_UIDL)
+        found = by_uidl[place : place + 2]
+        if [listed.uidl for listed in found].count(permit.uidl) == 1:
+            yield found[0].number
 
 
 def _steps(address: str, login: Login) -> tuple[c.Command, c.Command]:

@@ -1,19 +1,19 @@
-"""The retrieval: messages on their way, asked ahead where the server allows it.
+"""The transfer: messages on their way, and deletions among them, asked ahead where the server allows it.
 
-Owns the window of RETRs under way and what becomes of a message that is not read. Must never buffer a
-message: chunks pass through.
+Owns the window of RETRs and DELEs under way and what becomes of a message that is not read. Must never buffer
+a message: chunks pass through.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 
 from mailsluice.errors import CommandRefused, MessageTooLarge, Phase
 from mailsluice.model import Listed
 from mailsluice.pop3.channel import Channel
-from mailsluice.pop3.commands import Retr
+from mailsluice.pop3.commands import Dele, Retr
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import BodyChunk, Refused
 
@@ -24,7 +24,7 @@ More are sent when half of them are answered, for each sending costs both sides 
 """
 
 _OCTETS_AHEAD = 4 * 1024 * 1024
-"""The most octets, by LIST, that are under way at once: what may have to be read away when we stop early."""
+"""Octets under way, by LIST, beyond which no more is asked: they may have to be read away."""
 
 
 class Arrival:
@@ -88,55 +88,94 @@ class Arrival:
         )
 
 
-def retrieve(
-    channel: Channel, messages: Sequence[Listed], *, ceiling: int, deadlines: Deadlines, ahead: bool
-) -> Generator[Arrival, None, None]:
-    """Ask for the messages and yield each as it is its turn; `ahead`: several at once.
+class Transfer:
+    """What is asked of one session's messages. `ahead`: several commands at once (RFC 2449 §6.6).
 
-    A message that is not read to its end when the next is wanted, and all that was asked ahead when
-    the iterator is closed, is read away.
+    `deleted` is how many deletions the server agreed to, `undeleted` how many it refused.
     """
-    waiting = deque(messages)
-    under_way: deque[Arrival] = deque()
-    channel.patience = _patience(deadlines)
-    try:
-        while waiting or under_way:
-            due = _due(waiting, under_way, ahead=ahead)
-            under_way.extend(
-                Arrival(listed, channel=channel, ceiling=ceiling, deadlines=deadlines) for listed in due
-            )
-            if due:
-                channel.send(*(Retr(listed.number) for listed in due))
-            yield under_way[0]
-            under_way[0].drain()
-            under_way.popleft()
-    finally:
-        if not channel.closed:
-            for arrival in under_way:
-                arrival.drain()
 
+    def __init__(self, channel: Channel, deadlines: Deadlines) -> None:
+        self.deleted = 0
+        self.undeleted = 0
+        self.ahead = False
+        self._channel = channel
+        self._deadlines = deadlines
+        self._under_way: deque[Arrival | int] = deque()  # a number: marked for deletion
+        self._octets = 0
+        self._marks: deque[int] = deque()
 
-def _due(waiting: deque[Listed], under_way: deque[Arrival], *, ahead: bool) -> list[Listed]:
-    """Take from `waiting` what is to be asked for now: at least one message if none is under way."""
-    due: list[Listed] = []
-    count = len(under_way)
-    if not waiting or (count and (not ahead or count > WINDOW // 2)):
-        return due
-    octets = sum(_weight(arrival.listed) for arrival in under_way)
-    if octets > _OCTETS_AHEAD // 2:
-        return due
-    while waiting:
-        octets += _weight(waiting[0])
-        if count and not (ahead and count < WINDOW and octets <= _OCTETS_AHEAD):
-            break
-        due.append(waiting.popleft())
-        count += 1
-    return due
+    def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
+        """Ask for the messages, taken as there is room for them, and yield each as it is its turn.
+
+        A message that is not read to its end when the next is wanted, and all that was asked ahead when the
+        generator is closed, is read away.
+        """
+        coming = (
+            Arrival(listed, channel=self._channel, ceiling=ceiling, deadlines=self._deadlines)
+            for listed in messages
+        )
+        try:
+            while (due := self._next_due(coming)) is not None:
+                if isinstance(due, Arrival):
+                    yield due
+                self._finish(due)
+        finally:
+            if not self._channel.closed:
+                self._finish_all()
+
+    def delete(self, numbers: Iterable[int]) -> None:
+        """Mark these for deletion: at once, or within an open retrieval as it goes on."""
+        is_idle = not self._under_way
+        self._marks.extend(numbers)
+        if is_idle:
+            self._finish_all()
+
+    def _finish_all(self) -> None:
+        while (due := self._next_due(iter(()))) is not None:
+            self._finish(due)
+
+    def _next_due(self, coming: Iterator[Arrival]) -> Arrival | int | None:
+        """What is answered next, when all is asked that there is room for; None if there is nothing."""
+        if not self._under_way or (
+            self.ahead and len(self._under_way) <= WINDOW // 2 and self._octets <= _OCTETS_AHEAD // 2
+        ):
+            self._ask(coming)
+        return self._under_way[0] if self._under_way else None
+
+    def _ask(self, coming: Iterator[Arrival]) -> None:
+        commands: list[Dele | Retr] = []
+        room = WINDOW if self.ahead else 1
+        while len(self._under_way) < room and self._octets <= _OCTETS_AHEAD:
+            if self._marks:
+                number = self._marks.popleft()
+                self._under_way.append(number)
+                commands.append(Dele(number))
+            elif (arrival := next(coming, None)) is not None:
+                self._under_way.append(arrival)
+                self._octets += _weight(arrival.listed)
+                commands.append(Retr(arrival.listed.number))
+            else:
+                break
+        if commands:
+            self._channel.send(*commands)
+
+    def _finish(self, due: Arrival | int) -> None:
+        """Read what is left of the answer."""
+        if isinstance(due, Arrival):
+            due.drain()
+            self._octets -= _weight(due.listed)
+        else:
+            self._channel.patience = Patience(self._deadlines.delete)
+            if isinstance(self._channel.answer(), Refused):
+                self.undeleted += 1
+            else:
+                self.deleted += 1
+        self._under_way.popleft()
 
 
 def _weight(listed: Listed) -> int:
     """What a message takes of the allowance; all of it if nobody knows."""
-    return _OCTETS_AHEAD if listed.size is None else listed.size
+    return _OCTETS_AHEAD + 1 if listed.size is None else listed.size
 
 
 def _patience(deadlines: Deadlines) -> Patience:

@@ -6,64 +6,35 @@ to fetch (that is `policy`) nor touch a file or the wire itself.
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, SinkError
-from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
+from mailsluice.model import Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.session.parts import Parts, Session
-from mailsluice.session.ports import Arrival, Batch, Client
+from mailsluice.session.ports import Arrival, Batch
 
 MESSAGES = 64
 """So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
 
 OCTETS = 16 * 2**20
-"""A batch ends once it is thought to hold so much, so that big messages are not long in staging."""
+"""A batch ends once it holds so much, so that big messages are not long in staging."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Work:
-    """Messages, handed out in batches, in order, to the sessions that share them. Safe among threads.
-
-    A batch is cut by count and by the sizes the server listed. With several sessions batches become smaller,
-    so that all end at about the same time.
-    """
-
-    def __init__(self, messages: Sequence[Listed], sessions: int = 1) -> None:
-        self.sizes = {listed.uidl: listed.size for listed in messages} if sessions > 1 else {}
-        self._left = deque(messages)
-        self._sessions = sessions
-        self._lock = threading.Lock()
-
-    def take(self) -> tuple[Listed, ...]:
-        """The next batch; empty when all is handed out."""
-        with self._lock:
-            share = -(-len(self._left) // (2 * self._sessions))
-            most = MESSAGES if self._sessions == 1 else min(MESSAGES, share)
-            batch: list[Listed] = []
-            octets = 0
-            while self._left and len(batch) < most and octets < OCTETS:
-                batch.append(self._left.popleft())
-                octets += batch[-1].size or 0
-            return tuple(batch)
-
-
-def deliver(messages: Sequence[Listed], session: Session) -> None:
-    """Fetch these and make them durable and visible; then delete them where the mailbox says so.
+def deliver(arrivals: Iterable[Arrival], session: Session) -> None:
+    """Make a batch of these durable and visible; then delete it where the mailbox says so.
 
     When the connection or the disk fails on the way, what is whole by then is still delivered, and the
     error is raised after that. Raises what the ports raise.
     """
     key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
     with sink.batch() as batch:
-        failure = _receive(messages, batch, session)
+        failure = _receive(arrivals, batch, session)
         staged = _stage(batch, failure)
     ledger.record(key, staged, sink.spec, ledger.now())
     stored = sink.publish(staged)
@@ -72,7 +43,7 @@ def deliver(messages: Sequence[Listed], session: Session) -> None:
     if failure is not None:
         raise failure
     if session.mailbox.leave_on_server is False:
-        delete(permits, session)
+        session.client.delete(permits)
 
 
 def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
@@ -85,44 +56,40 @@ def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
         raise
 
 
-def _receive(messages: Sequence[Listed], batch: Batch, session: Session) -> MailsluiceError | None:
+def _receive(arrivals: Iterable[Arrival], batch: Batch, session: Session) -> MailsluiceError | None:
     """Fill the batch; the error that cut it short, if one did. What failed with a message is tallied.
 
     When the disk fails, what is still under way from the server is not worth waiting for.
     """
+    octets = 0
     try:
-        with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
-            for arrival in arrivals:
-                try:
-                    _add(arrival, batch, session)
-                except ServerError as error:
-                    session.tally.errors[arrival.listed] = error
-                    if not isinstance(error, CommandRefused):
-                        raise
-                if session.parts.stop.is_set():
-                    break
+        for taken, arrival in enumerate(arrivals, 1):
+            try:
+                octets += _add(arrival, batch, session)
+            except ServerError as error:
+                session.tally.errors[arrival.listed] = error
+                if not isinstance(error, CommandRefused):
+                    raise
+            if taken == MESSAGES or octets >= OCTETS or session.parts.stop.is_set():
+                break
     except MailsluiceError as error:
         return error
     return None
 
 
-def delete(permits: Sequence[DeletePermit], session: Session) -> None:
-    """Mark these for deletion on the server; say so if it agrees to fewer."""
-    agreed = session.client.delete(permits)
-    session.tally.deleted += agreed
-    if agreed < len(permits):
-        _log.warning(events.DELETION_REFUSED, messages=len(permits) - agreed)
-
-
-def end(client: Client) -> None:
-    """Ask for the deletions. The answer proves nothing either way: the next listing decides (step 6)."""
+def end(session: Session) -> None:
+    """Ask for what was marked to be deleted. The answer proves nothing: the next listing decides (step 6)."""
+    client = session.client
+    session.tally.deleted += client.deleted
+    if client.undeleted:
+        _log.warning(events.DELETION_REFUSED, messages=client.undeleted)
     try:
         client.quit()
     except ServerError as error:
         _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply)
 
 
-def _add(arrival: Arrival, batch: Batch, session: Session) -> None:
+def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
     listed, tally = arrival.listed, session.tally
     try:
         octets = batch.add(listed, arrival.chunks, session.parts.clock.now())
@@ -139,6 +106,7 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> None:
     tally.fetched += 1
     tally.octets += octets
     session.parts.progress.arrived(session.mailbox.name, octets)
+    return octets
 
 
 def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, parts: Parts) -> None:

@@ -7,9 +7,12 @@ to another: what that one marked is deleted only if it comes to QUIT.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing, suppress
 from contextvars import copy_context
+from itertools import chain
+from typing import Self
 
 import structlog
 
@@ -17,9 +20,8 @@ from mailsluice import policy
 from mailsluice.errors import Bug, MailsluiceError, ServerError
 from mailsluice.model import Listed
 from mailsluice.obs import events
-from mailsluice.session.batch import Work, deliver, end
+from mailsluice.session.batch import deliver, end
 from mailsluice.session.parts import Session
-from mailsluice.session.ports import Client
 from mailsluice.session.tally import Tally
 from mailsluice.session.triage import triage
 
@@ -36,22 +38,49 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
     lets in.
     """
     sessions = min(session.mailbox.connections, max(1, len(messages) // WORTH_A_SESSION))
-    work = Work(messages, sessions)
-    further = [_Further(work, session) for _ in range(sessions - 1)]
+    work = Work(messages)
+    further = [_Further(messages, work, session) for _ in range(sessions - 1)]
     try:
-        while not session.ending and (batch := work.take()):
-            deliver(batch, session)
+        _fetch(work, session)
     finally:
         for each in further:
             each.join()
     return next((each.failure for each in further if each.failure is not None), None)
 
 
+def _fetch(messages: Iterable[Listed], session: Session) -> None:
+    with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
+        for arrival in arrivals:
+            deliver(chain((arrival,), arrivals), session)
+            if session.ending:
+                break
+
+
+class Work:
+    """Messages, each handed out once, in order, to the sessions that share them. Safe among threads."""
+
+    def __init__(self, messages: Iterable[Listed]) -> None:
+        self._left = deque(messages)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Listed:
+        try:
+            return self._left.popleft()  # in one step, whatever the other threads do
+        except IndexError:
+            raise StopIteration from None
+
+    def __length_hint__(self) -> int:
+        return len(self._left)
+
+
 class _Further:
     """One more session, in a thread of its own; begun at once."""
 
-    def __init__(self, work: Work, first: Session) -> None:
+    def __init__(self, messages: Sequence[Listed], work: Work, first: Session) -> None:
         self.failure: MailsluiceError | None = None
+        self._sizes = {listed.uidl: listed.size for listed in messages}
         self._work = work
         self._first = first
         self._tally = Tally(first.mailbox.name, first.parts.clock)
@@ -85,24 +114,20 @@ class _Further:
             try:
                 client = opened.enter_context(parts.connect(mailbox))
                 client.authenticate(mailbox.address, login)
-                here = _listed_here(client, self._work)
+                here = self._here(client.listing())
             except ServerError as error:
                 parts.places.leave_alone(mailbox.key)
                 _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
                 return
             session = Session(mailbox, client, self._first.sink, parts, self._tally)
-            while not session.ending and (batch := self._work.take()):
-                deliver([here[listed.uidl] for listed in batch if listed.uidl in here], session)
-            end(client)
+            _fetch((here[listed.uidl] for listed in self._work if listed.uidl in here), session)
+            end(session)
 
-
-def _listed_here(client: Client, work: Work) -> dict[bytes, Listed]:
-    """The work's messages by UIDL, as this session lists them: with numbers of its own (RFC 1939 §5)."""
-    listing = client.listing()
-    twice = policy.listed_twice(listing)
-    sizes = work.sizes
-    return {
-        listed.uidl: listed
-        for listed in listing
-        if listed.uidl in sizes and sizes[listed.uidl] == listed.size and listed.uidl not in twice
-    }
+    def _here(self, listing: Sequence[Listed]) -> dict[bytes, Listed]:
+        """The messages to fetch as this session lists them: its numbers are its own (RFC 1939 §5)."""
+        twice = policy.listed_twice(listing)
+        return {
+            listed.uidl: listed
+            for listed in listing
+            if self._sizes.get(listed.uidl, -1) == listed.size and listed.uidl not in twice
+        }

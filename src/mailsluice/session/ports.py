@@ -79,11 +79,11 @@ class Client(Protocol):
         """Every message the server shows, in its order; LIST's sizes where it gives them."""
         ...
 
-    def retrieve(self, messages: Sequence[Listed], ceiling: int) -> Generator[Arrival, None, None]:
+    def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         """Fetch these in order. Asks ahead where the server advertises PIPELINING.
 
-        `ceiling` is the most octets one message may have. Closing the iterator early reads away what
-        was asked ahead, so that the session can go on.
+        Each is taken when it is asked for. `ceiling` is the most octets one message may have. Closing the
+        iterator early reads away what was asked ahead, so that the session can go on.
         """
         ...
 
@@ -91,8 +91,21 @@ class Client(Protocol):
         """A message's header alone. Raises CommandRefused where the server does not tell it."""
         ...
 
-    def delete(self, permits: Sequence[DeletePermit]) -> int:
-        """Mark these for deletion at QUIT; the number the server agreed to. Needs this session's listing."""
+    def delete(self, permits: Sequence[DeletePermit]) -> None:
+        """Mark these for deletion at QUIT: at once, or within an open retrieval as it goes on.
+
+        Needs this session's listing.
+        """
+        ...
+
+    @property
+    def deleted(self) -> int:
+        """How many deletions the server agreed to."""
+        ...
+
+    @property
+    def undeleted(self) -> int:
+        """How many deletions the server refused."""
         ...
 
     def quit(self) -> None:

@@ -22,8 +22,7 @@ from mailsluice.errors import (
 from mailsluice.model import Listed, Login, uidl_text
 from mailsluice.obs import events
 from mailsluice.policy import Action, Plan, Reason
-from mailsluice.session import quarantine
-from mailsluice.session.batch import Work, delete, end, note_oversize
+from mailsluice.session import batch, quarantine
 from mailsluice.session.fetch import fetch
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.recovery import recover
@@ -77,7 +76,7 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
             failure = fetch(plan.to(Action.FETCH), session)
         quarantine.describe(listing, session)
         _delete_stored(plan, session)
-        end(client)
+        batch.end(session)
     if failure is not None:
         raise failure
     if parts.stop.is_set() and tally.waiting:
@@ -128,7 +127,7 @@ def _plan(listing: Sequence[Listed], session: Session) -> Plan:
     tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
     parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
     too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
-    note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
+    batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
     if again := len(plan.because(Reason.STORED)):
         _log.warning(events.STILL_LISTED, messages=again)
     for reason, event in _DOUBTS.items():
@@ -149,11 +148,12 @@ def _delete_stored(plan: Plan, session: Session) -> None:
 
     In pieces, so that a backlog longer than a session still comes to QUIT and shrinks.
     """
-    work = Work(plan.to(Action.DELETE))
-    while not session.ending and (messages := work.take()):
-        uidls = [listed.uidl for listed in messages]
-        permits = session.parts.ledger.permits(session.mailbox.key, uidls)
-        delete(permits, session)
+    stored = plan.to(Action.DELETE)
+    for start in range(0, len(stored), batch.MESSAGES):
+        if session.ending:
+            break
+        uidls = [listed.uidl for listed in stored[start : start + batch.MESSAGES]]
+        session.client.delete(session.parts.ledger.permits(session.mailbox.key, uidls))
 
 
 def _failed(error: MailsluiceError, tally: Tally) -> Polled:
