@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.load import load
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
-from mailsluice.errors import Bug, SinkError
+from mailsluice.errors import Bug, LoginRefused, Phase, SinkError
+from mailsluice.model import MailboxKey
 from mailsluice.obs import events
 from mailsluice.sandbox import Fault, Sandbox, Silence, mail
 from mailsluice.session.parts import Parts
@@ -226,6 +227,89 @@ def test_a_clock_that_is_set_shortens_no_delay_and_lengthens_none(
 
     assert due is not None
     assert timedelta(minutes=1, seconds=30) < due - clock.now() <= timedelta(minutes=2)
+
+
+def alike(config: Config, count: int) -> Config:
+    """The configuration with so many mailboxes, an hour between the polls of each."""
+    (mailbox,) = config.mailboxes.values()
+    names = [f"box{number}" for number in range(count)]
+    hourly = {
+        name: mailbox.model_copy(
+            update={"name": name, "address": f"{name}@acme.example", "every": timedelta(hours=1)}
+        )
+        for name in names
+    }
+    return config.model_copy(update={"mailboxes": hourly})
+
+
+def noted_by(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many next polls each commit has that notes any."""
+    commits: list[int] = []
+    note = service._ledger.note_next_polls
+
+    def counted(dues: Iterable[tuple[MailboxKey, str, datetime | None]]) -> None:
+        commits.append(len(known := list(dues)))
+        note(known)
+
+    monkeypatch.setattr(service._ledger, "note_next_polls", counted)
+    return commits
+
+
+def test_the_first_polls_of_all_mailboxes_are_noted_in_one_commit(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Service, "_poll_on_schedule", lambda *_: None)
+
+    with Service(alike(config, 20)) as service:
+        commits = noted_by(service, monkeypatch)
+        begun = service._clock.now()
+        service.start()
+        reports = service._ledger.reports()
+
+    assert commits == [20]
+    for report in reports.values():
+        assert report.next_poll is not None
+        assert timedelta() <= report.next_poll - begun <= timedelta(seconds=31)
+
+
+def test_when_the_clock_is_set_all_next_polls_are_noted_in_one_commit(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Service, "_poll_on_schedule", lambda *_: None)
+    clock = SetClock()
+
+    with Service(alike(config, 20), clock=clock) as service:
+        service.start()
+        commits = noted_by(service, monkeypatch)
+        clock.ahead = timedelta(days=1)
+        service.tend()
+        reports = service._ledger.reports()
+
+    assert commits == [20]
+    assert all(report.next_poll and report.next_poll > clock.now() for report in reports.values())
+
+
+def test_when_a_credential_slows_down_all_next_polls_are_noted_in_one_commit(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = alike(config, 20)
+    first, second, *_ = config.mailboxes.values()
+    clock = SystemClock()
+
+    def fail(mailbox: Mailbox, _parts: Parts) -> Polled:
+        error = LoginRefused("refused", phase=Phase.AUTH, reply="-ERR Server Unavailable. 21")
+        return Tally(mailbox.name, clock).polled(error, triage(error))
+
+    monkeypatch.setattr(daemon, "poll", fail)
+
+    with Service(config) as service:
+        for mailbox in config.mailboxes.values():
+            service._schedule.add(mailbox, lambda: None)
+        commits = noted_by(service, monkeypatch)
+        service._poll_on_schedule(first)
+        service._poll_on_schedule(second)
+
+    assert commits == [1, 20, 1]
 
 
 def test_in_a_round_no_credential_takes_all_sessions(

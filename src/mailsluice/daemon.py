@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -142,16 +142,17 @@ class Service:
 
     def start(self) -> None:
         """Begin to poll every mailbox on its schedule. Raises NoThread."""
-        for mailbox in self.config.mailboxes.values():
-            self._schedule.add(mailbox, partial(self._poll_on_schedule, mailbox))
-            self._note_next_poll(mailbox)
+        dues = [
+            (mailbox, self._schedule.add(mailbox, partial(self._poll_on_schedule, mailbox)))
+            for mailbox in self.config.mailboxes.values()
+        ]
+        self._note_next_polls(dues)
         self._schedule.start()
 
     def tend(self) -> None:
         """To be called every second or so: follows the clock; raises Bug if the timetable has died."""
         if self._schedule.follow_clock():
-            for mailbox in self.config.mailboxes.values():
-                self._leave_alone(mailbox)
+            self._leave_alone(self.config.mailboxes.values())
         if not self._schedule.alive:
             raise Bug("the schedule has ended by itself")
 
@@ -160,7 +161,7 @@ class Service:
             return
         if wait := self._pacing.begin(mailbox.name, self._clock.monotonic()):
             self._schedule.set_due(mailbox.name, wait)
-            self._note_next_poll(mailbox)
+            self._note_next_polls([(mailbox, self._schedule.next_poll(mailbox.name))])
             return
         polled = poll(mailbox, self._parts)
         if polled.served:
@@ -173,7 +174,7 @@ class Service:
             )
             if slow is not None:
                 self._slow_down(mailbox.credential, slow, polled.report.detail)
-        self._leave_alone(mailbox)
+        self._leave_alone([mailbox])
 
     def _slow_down(self, credential: str, slow: SlowDown, cause: str) -> None:
         """Put off the mailboxes of a credential that was found throttled."""
@@ -185,19 +186,22 @@ class Service:
                 cause=cause,
                 until=until.isoformat(timespec="seconds"),
             )
-        for mailbox in self.config.mailboxes.values():
-            if mailbox.credential == credential:
-                self._leave_alone(mailbox)
+        self._leave_alone(
+            [mailbox for mailbox in self.config.mailboxes.values() if mailbox.credential == credential]
+        )
 
-    def _leave_alone(self, mailbox: Mailbox) -> None:
-        self._schedule.postpone(mailbox.name, self._pacing.wait(mailbox.name, self._clock.monotonic()))
-        self._note_next_poll(mailbox)
+    def _leave_alone(self, mailboxes: Collection[Mailbox]) -> None:
+        now = self._clock.monotonic()
+        for mailbox in mailboxes:
+            self._schedule.postpone(mailbox.name, self._pacing.wait(mailbox.name, now))
+        self._note_next_polls((each, self._schedule.next_poll(each.name)) for each in mailboxes)
 
-    def _note_next_poll(self, mailbox: Mailbox) -> None:
+    def _note_next_polls(self, dues: Iterable[tuple[Mailbox, datetime | None]]) -> None:
+        """Note them all in one commit: of thousands, a commit each would take half a minute."""
         try:
-            self._ledger.note_next_poll(mailbox.key, mailbox.name, self._schedule.next_poll(mailbox.name))
+            self._ledger.note_next_polls([(mailbox.key, mailbox.name, due) for mailbox, due in dues])
         except LedgerError as error:
-            _log.warning(events.STATUS_NOT_NOTED, mailbox=mailbox.name, error=str(error))
+            _log.warning(events.STATUS_NOT_NOTED, error=str(error))
 
 
 class Signals:

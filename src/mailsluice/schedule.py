@@ -119,14 +119,15 @@ class Schedule:
         )
         self._thread = threading.Thread(target=self._scheduler.start, name="schedule", daemon=True)
 
-    def add(self, mailbox: Mailbox, job: Callable[[], None]) -> None:
-        """Put a mailbox on the timetable."""
+    def add(self, mailbox: Mailbox, job: Callable[[], None]) -> datetime:
+        """Put a mailbox on the timetable; when it is due first."""
         credential = mailbox.credential
         if credential not in self._credentials:
             self._credentials.add(credential)
             self._scheduler.add_executor(_Threads(self._pool.lane(credential)), credential)
         trigger, first = self._trigger(mailbox)
         self._scheduler.add_job(job, trigger, id=mailbox.name, next_run_time=first, executor=credential)
+        return first
 
     def _trigger(self, mailbox: Mailbox) -> tuple[BaseTrigger, datetime]:
         now = self._clock.now()

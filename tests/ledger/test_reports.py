@@ -85,6 +85,17 @@ def test_the_next_poll_is_known_before_the_first_session(ledger: Ledger) -> None
     assert (report.name, report.next_poll, report.last, report.last_success) == ("inv", LATER, None, None)
 
 
+def test_many_next_polls_are_noted_together(ledger: Ledger) -> None:
+    other = MailboxKey(KEY.host, "other@acme.example")
+
+    ledger.note_next_polls([(KEY, "inv", LATER), (other, "other", None)])
+
+    assert [(each.name, each.next_poll) for each in ledger.reports().values()] == [
+        ("inv", LATER),
+        ("other", None),
+    ]
+
+
 def test_next_poll_and_session_do_not_disturb_each_other(ledger: Ledger) -> None:
     ledger.note_next_poll(KEY, "inv", LATER)
     ledger.note_session(KEY, GOOD)

@@ -307,8 +307,13 @@ class Ledger:
 
     def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
         """Remember when the mailbox called `name` is polled next, None for never."""
+        self.note_next_polls([(key, name, due)])
+
+    def note_next_polls(self, dues: Iterable[tuple[MailboxKey, str, datetime | None]]) -> None:
+        """Remember when each of many mailboxes is polled next, in one commit."""
         with self._database.writing() as connection:
-            reports.note_next_poll(connection, _mailbox(connection, key), name, due)
+            for key, name, due in dues:
+                reports.note_next_poll(connection, _mailbox(connection, key), name, due)
 
     def reports(self) -> Mapping[MailboxKey, MailboxReport]:
         """What `status` shows of every mailbox ever polled or due."""
