@@ -223,6 +223,21 @@ def test_a_call_for_which_no_thread_can_be_had_fails_and_holds_up_nothing(
 
 
 @pytest.mark.timeout(30)
+def test_a_lane_whose_call_was_refused_a_thread_is_in_no_other_lanes_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = Shortage(monkeypatch, of_sessions)
+    with Pool(2) as pool:
+        refused, other = pool.lane("a"), pool.lane("b")
+        failed = refused.submit(divmod, 7, 2)
+        threads.left = 1
+
+        assert other.submit(divmod, 7, 2).result(SOON) == (3, 1)
+
+    assert isinstance(failed.exception(), NoThread)
+
+
+@pytest.mark.timeout(30)
 def test_where_threads_run_short_those_at_work_do_what_waits(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ class Pool:
         self._size = size
         self._changed = threading.Condition()
         self._lanes: dict[str, Lane] = {}
+        self._asking: dict[Lane, None] = {}  # where something waits: of thousands of lanes, a few
         self._held = 0
         self._turns = 0
         self._short = False
@@ -95,10 +96,12 @@ class Pool:
             if self._closed:
                 raise RuntimeError("the pool is shut down")
             job.lane.waiting.append(job)
+            self._asking[job.lane] = None
             refused = self._begin()
             if refused is None or self._held:
                 return
             job.lane.waiting.remove(job)  # nobody is at work who would come to it
+            del self._asking[job.lane]  # nothing else waits in it, for that would be at work
         job.future.set_exception(refused)
 
     def _begin(self) -> NoThread | None:
@@ -124,7 +127,7 @@ class Pool:
         return None
 
     def _next(self) -> Lane | None:
-        ready = (lane for lane in self._lanes.values() if lane.waiting and lane.held < self._share(lane))
+        ready = (lane for lane in self._asking if lane.held < self._share(lane))
         return min(ready, key=lambda lane: lane.turn, default=None)
 
     def _take(self, lane: Lane) -> _Job:
@@ -132,7 +135,10 @@ class Pool:
         lane.turn = self._turns
         lane.held += 1
         self._held += 1
-        return lane.waiting.popleft()
+        job = lane.waiting.popleft()
+        if not lane.waiting:
+            del self._asking[lane]
+        return job
 
     def _share(self, lane: Lane) -> int:
         left = self._size - (self._held - lane.held)
