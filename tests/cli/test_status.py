@@ -60,6 +60,13 @@ def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
     assert row.split()[-1] == "ok"
 
 
+def test_the_columns_of_the_table_stand_below_their_names(state_dir: Path) -> None:
+    head, row = status(state_dir).splitlines()
+
+    assert row.index("never polled") == head.index("outcome")
+    assert row.index("-") == head.index("last success")
+
+
 def test_a_failure_shows_its_words_and_since_when_there_was_no_success(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
         ledger.note_session(KEY, GOOD)

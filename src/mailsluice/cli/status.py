@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
@@ -57,24 +54,26 @@ def _row(mailbox: Mailbox, report: MailboxReport | None) -> dict[str, object]:
 
 
 def _show(rows: list[dict[str, object]], now: datetime) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    table = Table(*(column.replace("_", " ") for column in _COLUMNS), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(_cell(row[column], now) for column in _COLUMNS))
-    console.print(table)
+    """The table. By hand: a library's costs a millisecond a row, and there may be thousands."""
+    head = [column.replace("_", " ") for column in _COLUMNS]
+    lines = [head, *([_cell(row[column], now) for column in _COLUMNS] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.secho(text.rstrip(), bold=line is head)
     for row in rows:
         if row["error"]:
-            console.print(Text(f"{row['mailbox']}: {printable(str(row['error']))}"))
+            click.echo(f"{row['mailbox']}: {printable(str(row['error']))}")
         if row["quarantined"]:
-            console.print(
+            click.echo(
                 f"{row['mailbox']}: {row['quarantined']} in quarantine, see `mailsluice quarantine list`"
             )
 
 
-def _cell(value: object, now: datetime) -> Text:
+def _cell(value: object, now: datetime) -> str:
     if value is None:
-        return Text("-")
-    return Text(_distance(value - now) if isinstance(value, datetime) else printable(str(value)))
+        return "-"
+    return _distance(value - now) if isinstance(value, datetime) else printable(str(value))
 
 
 def _distance(time: timedelta) -> str:
