@@ -32,6 +32,7 @@ _SECRET_NAMES = {
     "env": re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
     "credential": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}"),
 }
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SOME_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -50,7 +51,7 @@ def _text(value: object, what: str) -> str:
     """A string without control characters, or ValueError naming `what` would be right."""
     if not isinstance(value, str):
         raise ValueError(f"must be a string: {what}")  # noqa: TRY004  pydantic takes ValueError as "not valid"
-    if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in value):
+    if _CONTROLS.search(value):
         raise ValueError(f"contains control characters; write {what}")
     return value
 

@@ -5,7 +5,7 @@ Owns the names and the canonical line of a session. Must never decide what is do
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from structlog.typing import FilteringBoundLogger
 
@@ -108,4 +108,5 @@ _EXPECTED = frozenset({"ok", "stopped", "mailbox-locked"})
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:
     """Leave the canonical line of a session, as a warning unless it went as it should."""
     say = log.info if report.outcome in _EXPECTED else log.warning
-    say(SESSION, **(asdict(report) | {"started": report.started.isoformat()}))
+    counts = {field.name: getattr(report, field.name) for field in fields(report)}
+    say(SESSION, **(counts | {"started": report.started.isoformat()}))

@@ -7,10 +7,13 @@ nor show a secret in a repr.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mailsluice.errors import Phase
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Command:
@@ -203,5 +206,5 @@ def refuse_controls(argument: str) -> None:
 
     The argument is not quoted, for it may be secret.
     """
-    if any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in argument):
+    if _CONTROLS.search(argument):
         raise ValueError("it has control characters in it")
