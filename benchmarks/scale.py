@@ -27,7 +27,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from mailsluice.config.models import Service
 from mailsluice.schedule import IntervalTrigger, phase
 
 _PROGRAM = Path(sys.executable).with_name("mailsluice")
@@ -38,8 +37,9 @@ _LATE = 1.0
 """Seconds after its point of time from which a poll is late."""
 _SETTLED = 5.0
 """Seconds without a late poll after which the rush of a start is over."""
+_RUSH = 180.0
+"""Seconds after which it is no rush: so many polls do not fit into so many sessions."""
 _TICKS = os.sysconf("SC_CLK_TCK")
-_SESSIONS = int(Service.model_fields["max_sessions"].default)
 _SLOW = "box00000"
 
 
@@ -67,6 +67,7 @@ class Site:
     server: dict[str, Any]
     mailboxes: int
     every: int
+    sessions: int
 
     @property
     def log(self) -> Path:
@@ -89,6 +90,7 @@ class Site:
             f"""
 [service]
 state_dir = "{self.folder}/state"
+max_sessions = {self.sessions}
 [log]
 format = "json"
 [credentials.acme]
@@ -118,9 +120,9 @@ every = "{self.every}s"
 
 
 @contextmanager
-def _site(server: dict[str, Any], mailboxes: int, every: int) -> Iterator[Site]:
+def _site(server: dict[str, Any], mailboxes: int, every: int, sessions: int) -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="mailsluice-scale-") as folder:
-        site = Site(Path(folder), server, mailboxes, every)
+        site = Site(Path(folder), server, mailboxes, every, sessions)
         site.set_up()
         yield site
 
@@ -216,14 +218,19 @@ def _settled(daemon: Daemon, every: int) -> bool:
     return all(_started(p) < since or late_by(p, every) < _LATE for p in daemon.sessions[-1000:])
 
 
-def timetable(mailboxes: int, every: int, window: float) -> Table:
+def timetable(mailboxes: int, every: int, window: float, sessions: int, round_trip: float) -> Table:
     """So many mailboxes that begin with a message each, and then are empty."""
     table = Table(f"{mailboxes:,} mailboxes every {every} s", "", box=None)
-    with _crowd(messages=1) as server, _site(server, mailboxes, every) as site, Daemon(site) as daemon:
+    with (
+        _crowd(messages=1, round_trip=round_trip) as server,
+        _site(server, mailboxes, every, sessions) as site,
+        Daemon(site) as daemon,
+    ):
         table.add_row("start, until it polls", f"{daemon.started():.1f} s, {daemon.cpu():.1f} s of CPU")
         once = daemon.wait_until(lambda: len({each["mailbox"] for each in daemon.sessions}) == mailboxes)
         table.add_row("then, until each has been polled", f"{once:.0f} s, {daemon.cpu():.1f} s of CPU")
-        daemon.wait_until(lambda: _settled(daemon, every))
+        rush_ends = time.monotonic() + _RUSH
+        daemon.wait_until(lambda: _settled(daemon, every) or time.monotonic() > rush_ends)
         skip, used, served, begun = len(daemon.sessions), daemon.cpu(), cpu(server["pid"]), time.monotonic()
         time.sleep(window)
         daemon.look()
@@ -248,11 +255,11 @@ def timetable(mailboxes: int, every: int, window: float) -> Table:
     return table
 
 
-def backlog(mailboxes: int, messages: int, round_trip: float) -> Table:
+def backlog(mailboxes: int, messages: int, sessions: int, round_trip: float) -> Table:
     """A backlog in many mailboxes that are far away, one of which dribbles."""
     table = Table(f"{messages} in each of {mailboxes} mailboxes at {round_trip * 1000:.0f} ms", "", box=None)
     options = {"messages": messages, "round_trip": round_trip, "slow": f"{_SLOW}@acme.example"}
-    with _crowd(**options) as server, _site(server, mailboxes, 10) as site, Daemon(site) as daemon:
+    with _crowd(**options) as server, _site(server, mailboxes, 10, sessions) as site, Daemon(site) as daemon:
         daemon.started()
         used = daemon.cpu()
         expected = (mailboxes - 1) * messages
@@ -260,11 +267,11 @@ def backlog(mailboxes: int, messages: int, round_trip: float) -> Table:
             lambda: sum(each["stored"] for each in daemon.sessions if each["mailbox"] != _SLOW) >= expected
         )
         used = daemon.cpu() - used
-        bound = expected * 2 * round_trip / _SESSIONS
+        bound = expected * 2 * round_trip / sessions
         table.add_row("drained, but for one that dribbles", f"{took:.1f} s")
         table.add_row(
             "two round trips each, over the sessions",
-            f"{bound:.1f} s of {_SESSIONS}; {bound * _SESSIONS / (_SESSIONS - 1):.1f} s of the {_SESSIONS - 1} others",
+            f"{bound:.1f} s of {sessions}; {bound * sessions / (sessions - 1):.1f} s of the {sessions - 1} others",
         )
         table.add_row("CPU, of one core", f"{used / took:.0%}; of a message {used / expected * 1000:.2f} ms")
         table.add_row("failed polls", _failures(daemon))
@@ -282,17 +289,23 @@ def _failures(daemon: Daemon) -> str:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="As many polls a second, of fewer mailboxes and for less long.")
-@click.option("--window", default=90.0, help="Seconds of the timetable that are measured.")
 @click.option("--only", type=click.Choice(["1000", "5000", "backlog"]), help="One of the three.")
-def main(*, quick: bool, window: float, only: str | None) -> None:
+@click.option("--window", default=90.0, help="Seconds of the timetable that are measured.")
+@click.option("--sessions", default=16, help="max_sessions.")
+@click.option("--round-trip", type=float, help="Seconds; otherwise 0, and 0.04 for the backlog.")
+def main(*, quick: bool, only: str | None, window: float, sessions: int, round_trip: float | None) -> None:
     """Measure a daemon with many mailboxes."""
+    near, far = (0.0, 0.04) if round_trip is None else (round_trip, round_trip)
     measures: dict[str, Callable[[], Table]] = {
-        "1000": lambda: timetable(1000, 60, window),
-        "5000": lambda: timetable(5000, 300, window),
-        "backlog": lambda: backlog(100, 100, 0.04),
+        "1000": lambda: timetable(1000, 60, window, sessions, near),
+        "5000": lambda: timetable(5000, 300, window, sessions, near),
+        "backlog": lambda: backlog(100, 100, sessions, far),
     }
     if quick:
-        measures = {"1000": lambda: timetable(250, 15, 15.0), "backlog": lambda: backlog(100, 10, 0.04)}
+        measures = {
+            "1000": lambda: timetable(250, 15, 15.0, sessions, near),
+            "backlog": lambda: backlog(100, 10, sessions, far),
+        }
     console = Console(width=110)
     for name, measure in measures.items():
         if only in {None, name}:
