@@ -77,7 +77,7 @@ class Service:
         self._cutter.daemon = True
         self._parts = Parts(
             credentials=Credentials(
-                config.credentials, Secrets(config.service.state_dir).resolve, self._clock
+                config.credentials, Secrets(config.service.state_dir).reader, self._clock
             ),
             connect=partial(connect, clock=self._clock, connections=self._connections),
             ledger=self._ledger,

@@ -22,12 +22,12 @@ from mailsluice.session import ports
 MakeMailbox = Callable[[str], Mailbox]
 
 
-def resolve(ref: SecretRef) -> str:
-    return f"canary-{ref.name}"
+def reader(ref: SecretRef) -> Callable[[], str]:
+    return lambda: f"canary-{ref.name}"
 
 
 def build(credentials: Mapping[str, Credential], clock: HandClock) -> ports.Credentials:
-    return Credentials(credentials, resolve, clock)
+    return Credentials(credentials, reader, clock)
 
 
 def test_an_entra_credential_gives_a_bearer_token(
@@ -96,7 +96,7 @@ def test_a_password_that_would_be_two_lines_is_refused(
     clock: HandClock, mailbox: MakeMailbox, end: str
 ) -> None:
     old = PasswordCredential(password=SecretRef("keyring", "old"))
-    credentials = Credentials({"old": old}, lambda _: f"canary{end}DELE 1", clock)
+    credentials = Credentials({"old": old}, lambda _: lambda: f"canary{end}DELE 1", clock)
     with pytest.raises(SecretError, match="keyring:old") as caught:
         credentials.login(mailbox("old"))
     assert "canary" not in str(caught.value)

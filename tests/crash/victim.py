@@ -23,8 +23,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
+import mailsluice.auth.entra
+import mailsluice.auth.ring
 import mailsluice.cli.poll
-import mailsluice.config.load  # noqa: F401  both would be imported by the first call, in each child anew
+import mailsluice.config.load  # noqa: F401  these would be imported by the first call, in each child anew
 from mailsluice.cli.main import main
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.pop3.channel import Channel

@@ -19,8 +19,8 @@ from typing import Any
 
 from crash.world import MAIL, World
 from faults.fault import Calls, Fault, Span
+from mailsluice.auth.ring import SERVICE
 from mailsluice.auth.sealed import SealedVault
-from mailsluice.auth.secrets import SERVICE
 from mailsluice.model import State
 from mailsluice.sandbox import Sandbox
 from support.secrecy import leaks_below

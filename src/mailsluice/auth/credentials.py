@@ -7,13 +7,23 @@ refusal means for a mailbox.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from mailsluice.auth.command import command_token
-from mailsluice.auth.entra import EntraTokens
 from mailsluice.clock import Clock
-from mailsluice.config.models import CommandCredential, Credential, EntraCredential, Mailbox, SecretRef
+from mailsluice.config.models import (
+    CommandCredential,
+    Credential,
+    EntraCredential,
+    Mailbox,
+    PasswordCredential,
+    SecretRef,
+)
 from mailsluice.errors import SecretError
 from mailsluice.model import BearerToken, Login, Password
+
+if TYPE_CHECKING:
+    from mailsluice.auth.entra import EntraTokens
 
 
 class Credentials:
@@ -22,15 +32,24 @@ class Credentials:
     Sections that say the same share a token, whatever their names. Those that differ in nothing but the
     reference to the secret do not, and each asks for its own: while a secret is rotated the expired one
     must not fail the mailboxes of the new one, nor a wrong one stay unseen behind the other.
+
+    `reader` makes what reads a secret whenever it is called.
     """
 
     def __init__(
-        self, credentials: Mapping[str, Credential], resolve: Callable[[SecretRef], str], clock: Clock
+        self,
+        credentials: Mapping[str, Credential],
+        reader: Callable[[SecretRef], Callable[[], str]],
+        clock: Clock,
     ) -> None:
         self._credentials = credentials
-        self._resolve = resolve
+        self._passwords = {
+            credential: reader(credential.password)
+            for credential in credentials.values()
+            if isinstance(credential, PasswordCredential)
+        }
         self._entra = {
-            credential: EntraTokens(credential, _bind(resolve, credential.client_secret), clock)
+            credential: _tokens(credential, reader(credential.client_secret), clock)
             for credential in credentials.values()
             if isinstance(credential, EntraCredential)
         }
@@ -42,7 +61,7 @@ class Credentials:
             return BearerToken(self._entra[credential].token())
         if isinstance(credential, CommandCredential):
             return BearerToken(command_token(credential.command, mailbox.address))
-        return Password(_one_line(credential.password, self._resolve(credential.password)))
+        return Password(_one_line(credential.password, self._passwords[credential]()))
 
     def refused(self, mailbox: Mailbox, login: Login) -> None:
         """The server did not accept this login. Only tokens that are held here can be forgotten."""
@@ -51,8 +70,10 @@ class Credentials:
             self._entra[credential].forget(login.value)
 
 
-def _bind(resolve: Callable[[SecretRef], str], ref: SecretRef) -> Callable[[], str]:
-    return lambda: resolve(ref)
+def _tokens(credential: EntraCredential, secret: Callable[[], str], clock: Clock) -> EntraTokens:
+    from mailsluice.auth.entra import EntraTokens  # noqa: PLC0415  msal and requests: for who asks Entra ID
+
+    return EntraTokens(credential, secret, clock)
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

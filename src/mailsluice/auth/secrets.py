@@ -8,20 +8,18 @@ configuration files load code.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-
-import keyring
-from keyring.errors import KeyringError, PasswordDeleteError
+from typing import TYPE_CHECKING
 
 from mailsluice.auth.files import read_private, trusted_owners
-from mailsluice.auth.sealed import SealedVault, VaultError
 from mailsluice.config.models import SecretRef
+from mailsluice.config.types import Scheme
 from mailsluice.errors import SecretError, system_remedy
 
-SERVICE = "mailsluice"
-"""The service under which the keyring knows this program's secrets."""
+if TYPE_CHECKING:
+    from mailsluice.auth.ring import Ring
 
 
 class Secrets:
@@ -31,60 +29,56 @@ class Secrets:
     """
 
     def __init__(self, state_dir: Path) -> None:
-        self._vault = SealedVault(state_dir)
-        keyring.set_keyring(self._vault)
+        self._state_dir = state_dir
+
+    def reader(self, ref: SecretRef) -> Callable[[], str]:
+        """What reads the secret, as often as it is called; see `resolve`.
+
+        All that it needs is loaded here, while a service is built, and not in the middle of a poll.
+        """
+        look_up = _from_keyring(self._ring()) if ref.scheme == "keyring" else _LOOK_UPS[ref.scheme]
+        return partial(_never_empty, look_up, ref)
 
     def resolve(self, ref: SecretRef) -> str:
         """The secret, never empty. A file's one trailing line end is an editor's, not the secret's."""
-        secret = self._look_up(ref)
-        if not secret:
-            raise SecretError(f"{ref}: the secret is empty", remedy=_remedy(ref))
-        return secret
+        return self.reader(ref)()
 
     def store(self, name: str, secret: str) -> None:
         """Put a secret into the keyring, in place of any of that name."""
-        with _translated(f"keyring:{name}"):
-            keyring.set_password(SERVICE, name, secret)
+        self._ring().store(name, secret)
 
     def delete(self, name: str) -> None:
         """Take a secret out of the keyring."""
-        with _translated(f"keyring:{name}"):
-            keyring.delete_password(SERVICE, name)
+        self._ring().delete(name)
 
     def names(self) -> list[str]:
         """The names of the secrets in the keyring, in order."""
-        with _translated("keyring"):
-            return self._vault.names(SERVICE)
+        return self._ring().names()
 
-    def _look_up(self, ref: SecretRef) -> str:
-        match ref.scheme:
-            case "keyring":
-                return self._from_keyring(ref)
-            case "file":
-                return _from_file(ref)
-            case "credential":
-                return _from_systemd(ref)
-            case "env":
-                return _from_environment(ref)
+    def _ring(self) -> Ring:
+        from mailsluice.auth.ring import Ring  # noqa: PLC0415  keyring and cryptography: for who has a keyring
 
-    def _from_keyring(self, ref: SecretRef) -> str:
-        with _translated(str(ref)):
-            secret = keyring.get_password(SERVICE, ref.name)
+        return Ring(self._state_dir)
+
+
+_LookUp = Callable[[SecretRef], str]
+
+
+def _never_empty(look_up: _LookUp, ref: SecretRef) -> str:
+    secret = look_up(ref)
+    if not secret:
+        raise SecretError(f"{ref}: the secret is empty", remedy=_remedy(ref))
+    return secret
+
+
+def _from_keyring(ring: Ring) -> _LookUp:
+    def look_up(ref: SecretRef) -> str:
+        secret = ring.get(ref.name)
         if secret is None:
             raise SecretError(f"{ref}: the keyring has no secret of that name", remedy=_remedy(ref))
         return secret
 
-
-@contextmanager
-def _translated(subject: str) -> Iterator[None]:
-    try:
-        yield
-    except VaultError as exc:
-        raise SecretError(f"{subject}: {exc}", remedy=exc.remedy) from exc
-    except PasswordDeleteError as exc:
-        raise SecretError(f"{subject}: {exc}", remedy="`mailsluice secret list` shows the names") from exc
-    except KeyringError as exc:
-        raise SecretError(f"{subject}: the keyring failed: {exc}") from exc
+    return look_up
 
 
 def _from_file(ref: SecretRef) -> str:
@@ -137,3 +131,10 @@ def _remedy(ref: SecretRef) -> str:
             return f"give the unit LoadCredentialEncrypted={ref.name}:FILE"
         case "env":
             return f"set {ref.name} in the environment of the service"
+
+
+_LOOK_UPS: Mapping[Scheme, _LookUp] = {
+    "file": _from_file,
+    "credential": _from_systemd,
+    "env": _from_environment,
+}

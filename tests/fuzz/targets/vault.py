@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fuzz.feed import Feed
+from mailsluice.auth.ring import SERVICE
 from mailsluice.auth.sealed import _binding, _Key
-from mailsluice.auth.secrets import SERVICE, Secrets
+from mailsluice.auth.secrets import Secrets
 from mailsluice.config.models import SecretRef
 from mailsluice.errors import SecretError
 

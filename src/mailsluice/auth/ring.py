@@ -1,0 +1,62 @@
+"""The ring: the keyring as the rest of the program knows it, whose only errors are SecretError.
+
+Owns the pin: secrets are in our sealed vault, whatever keyring would detect or the environment names. Must
+never keep a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keyring.errors import KeyringError, PasswordDeleteError
+
+from mailsluice.auth.sealed import SealedVault, VaultError
+from mailsluice.errors import SecretError
+
+SERVICE = "mailsluice"
+"""The service under which the keyring knows this program's secrets."""
+
+
+class Ring:
+    """The secrets in `state_dir`, by name. Every method raises SecretError.
+
+    The vault is called itself and not through keyring's functions: these know one backend in a process, and
+    while a reload moves the state directory there are two.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._vault = SealedVault(state_dir)
+
+    def get(self, name: str) -> str | None:
+        """The secret of that name, or None where there is none."""
+        with _translated(f"keyring:{name}"):
+            return self._vault.get_password(SERVICE, name)
+
+    def store(self, name: str, secret: str) -> None:
+        """Put a secret in, in place of any of that name."""
+        with _translated(f"keyring:{name}"):
+            self._vault.set_password(SERVICE, name, secret)
+
+    def delete(self, name: str) -> None:
+        """Take a secret out."""
+        with _translated(f"keyring:{name}"):
+            self._vault.delete_password(SERVICE, name)
+
+    def names(self) -> list[str]:
+        """The names of all secrets, in order."""
+        with _translated("keyring"):
+            return self._vault.names(SERVICE)
+
+
+@contextmanager
+def _translated(subject: str) -> Iterator[None]:
+    try:
+        yield
+    except VaultError as exc:
+        raise SecretError(f"{subject}: {exc}", remedy=exc.remedy) from exc
+    except PasswordDeleteError as exc:
+        raise SecretError(f"{subject}: {exc}", remedy="`mailsluice secret list` shows the names") from exc
+    except KeyringError as exc:
+        raise SecretError(f"{subject}: the keyring failed: {exc}") from exc

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from keyring.errors import KeyringError
+
+from mailsluice.auth.ring import Ring
+from mailsluice.auth.sealed import SealedVault
+from mailsluice.errors import SecretError
+
+
+def test_a_name_without_a_secret_has_none(tmp_path: Path) -> None:
+    assert Ring(tmp_path).get("acme") is None
+
+
+def test_two_rings_of_one_process_keep_their_secrets_apart(tmp_path: Path) -> None:
+    one, two = Ring(tmp_path / "one"), Ring(tmp_path / "two")
+    one.store("acme", "canary-one")
+    two.store("acme", "canary-two")
+
+    assert (one.get("acme"), two.get("acme")) == ("canary-one", "canary-two")
+
+
+def test_whatever_the_keyring_raises_names_the_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise KeyringError("out of order")
+
+    monkeypatch.setattr(SealedVault, "get_password", fail)
+
+    with pytest.raises(SecretError, match=r"^keyring:acme: the keyring failed: out of order$"):
+        Ring(tmp_path).get("acme")
