@@ -20,9 +20,11 @@ from mailsluice.config.load import load
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
 from mailsluice.errors import Bug, LoginRefused, Phase, SinkError
+from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey
 from mailsluice.obs import events
 from mailsluice.sandbox import Fault, Sandbox, Silence, mail
+from mailsluice.schedule import Schedule
 from mailsluice.session.parts import Parts
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
@@ -109,19 +111,20 @@ def test_what_fails_to_stop_keeps_nothing_else_from_being_closed(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends: list[str] = []
-    service = Service(config)
-    close = service._ledger.close
+    close = Ledger.close
 
-    def fail() -> None:
+    def fail(_: Schedule) -> None:
         ends.append("schedule")
         raise Bug("the schedule does not stop")
 
-    def note() -> None:
+    def note(ledger: Ledger) -> None:
         ends.append("ledger")
-        close()
+        close(ledger)
 
-    monkeypatch.setattr(service._schedule, "stop", fail)
-    monkeypatch.setattr(service._ledger, "close", note)
+    monkeypatch.setattr(Schedule, "stop", fail)
+    monkeypatch.setattr(Ledger, "close", note)
+    service = Service(config)
+    assert service._schedule.next_poll("a") is None
 
     with pytest.raises(Bug, match="does not stop"), service:
         service.stop()

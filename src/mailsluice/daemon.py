@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import random
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
@@ -33,7 +33,6 @@ from mailsluice.policy import Plan
 from mailsluice.pool import Pool
 from mailsluice.pop3.client import connect
 from mailsluice.pop3.transport import Connections
-from mailsluice.schedule import Schedule
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.places import Places
 from mailsluice.session.run import poll, preview
@@ -41,6 +40,9 @@ from mailsluice.session.seen import Settled, Way, settle
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 from mailsluice.sink.sinks import open_sink, sink_at
+
+if TYPE_CHECKING:
+    from mailsluice.schedule import Schedule
 
 GRACE = 20.0
 """Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
@@ -71,10 +73,12 @@ class Service:
         self._connections = Connections()
         self._ledger = ledger or Ledger(config.service.state_dir)
         self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
-        self._schedule = Schedule(config.service.max_sessions, self._clock)
         self._stop = threading.Event()
         self._cutter = threading.Timer(GRACE, self._connections.abort_all)
         self._cutter.daemon = True
+        self._ends = ExitStack()  # from the last to the first, whatever one of them raises
+        self._ends.callback(self._ledger.close)
+        self._ends.callback(self._cutter.cancel)
         self._parts = Parts(
             credentials=Credentials(
                 config.credentials, Secrets(config.service.state_dir).reader, self._clock
@@ -93,11 +97,17 @@ class Service:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with ExitStack() as ends:  # from the last to the first, whatever one of them raises
-            ends.callback(self._ledger.close)
-            ends.callback(self._cutter.cancel)
-            ends.callback(self._schedule.stop)
-            ends.callback(self.stop)
+        with self._ends:
+            self.stop()
+
+    @cached_property
+    def _schedule(self) -> Schedule:
+        """The timetable, of a service that is started: what polls once does without APScheduler."""
+        from mailsluice.schedule import Schedule  # noqa: PLC0415  as said
+
+        schedule = Schedule(self.config.service.max_sessions, self._clock)
+        self._ends.callback(schedule.stop)
+        return schedule
 
     def stop(self) -> None:
         """Ask every session to end after the message in flight; after GRACE its connection is cut.
