@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
-from rich.text import Text
 
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
@@ -26,25 +22,8 @@ from mailsluice.model import uidl_text
 from mailsluice.obs import log
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
-from mailsluice.session.parts import NobodyWatches
+from mailsluice.session.parts import Progress
 from mailsluice.session.triage import triage
-
-
-class _Bars:
-    """A bar for each mailbox that has mail to fetch."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def planned(self, mailbox: str, messages: int) -> None:
-        if messages:
-            self._tasks[mailbox] = self._progress.add_task(mailbox, total=messages, octets=0)
-
-    def arrived(self, mailbox: str, octets: int) -> None:
-        task = self._tasks[mailbox]
-        so_far = self._progress.tasks[task].fields["octets"] + octets
-        self._progress.update(task, advance=1, octets=so_far)
 
 
 @click.command()
@@ -64,19 +43,7 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as
 
 
 def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
-    screen = Console(stderr=True)
-    with (
-        Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[octets]:,} octets"),
-            console=screen,
-            transient=True,
-            disable=not screen.is_terminal,
-        ) as progress,
-        Service(config, progress=_Bars(progress) if screen.is_terminal else NobodyWatches()) as service,
-    ):
+    with _progress() as progress, Service(config, progress=progress) as service:
         polls = service.round(mailboxes, Signals())
     reports = [asdict(polled.report) for polled in polls]
     if as_json:
@@ -86,12 +53,18 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     sys.exit(worst([polled.exit_code for polled in polls]))
 
 
+def _progress() -> AbstractContextManager[Progress | None]:
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from mailsluice.cli.screen import bars  # noqa: PLC0415  rich is only for somebody who looks
+
+    return bars()
+
+
 def _show(reports: list[dict[str, object]]) -> None:
-    columns = ("mailbox", "listed", "stored", "deleted", "waiting", "bytes", "outcome")
-    table = Table(*columns, box=None, pad_edge=False)
-    for report in reports:
-        table.add_row(*(Text(printable(str(report[column]))) for column in columns))
-    Console().print(table)
+    from mailsluice.cli.screen import show  # noqa: PLC0415  as above
+
+    show(reports)
 
 
 def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
