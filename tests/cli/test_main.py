@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,17 +15,6 @@ from support.program import PROGRAM, run_program
 from support.secrecy import leaks
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
-HEAVY = (
-    "apscheduler",
-    "cryptography",
-    "keyring",
-    "msal",
-    "pydantic",
-    "requests",
-    "rich",
-    "sqlite3",
-    "structlog",
-)
 
 
 @pytest.fixture
@@ -131,14 +119,6 @@ class TestHelp:
         ended = run_program("--help")
         assert ended.code == 0
         assert all(f"\n  {name} " in ended.stdout for name in COMMANDS)
-
-    def test_it_is_there_without_any_library_that_only_commands_need(self) -> None:
-        code = (
-            "import sys; from mailsluice.cli.main import main; assert main(['--help']) == 0;"
-            f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
-        )
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert ended.stderr == "[]\n"
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_every_command_has_its_own(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
