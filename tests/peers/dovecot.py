@@ -69,7 +69,7 @@ class PeerMailbox:
 
     def __init__(self, address: str, maildir: Path) -> None:
         self.address = address
-        self._maildir = maildir
+        self.maildir = maildir
         self._delivered = 0
 
     def uidls(self) -> list[bytes]:
@@ -80,9 +80,9 @@ class PeerMailbox:
         """Put a message into the mailbox; it is listed after those before it. Returns its UIDL."""
         self._delivered += 1
         name = f"{self._delivered:010d}.peer"
-        arriving = self._maildir / "tmp" / name
+        arriving = self.maildir / "tmp" / name
         arriving.write_bytes(message)
-        arriving.rename(self._maildir / "new" / name)
+        arriving.rename(self.maildir / "new" / name)
         return name.encode()
 
     def deliver_many(self, messages: Iterable[bytes]) -> list[bytes]:
@@ -100,7 +100,7 @@ class PeerMailbox:
 
     def _files(self) -> list[Path]:
         """The messages' files: Dovecot moves those it has seen from `new` to `cur`, with flags behind the name."""
-        found = [path for folder in ("new", "cur") for path in (self._maildir / folder).iterdir()]
+        found = [path for folder in ("new", "cur") for path in (self.maildir / folder).iterdir()]
         return sorted(found, key=lambda path: path.name)
 
 

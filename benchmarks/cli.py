@@ -1,0 +1,72 @@
+"""The command: which benchmarks are run, and where their figures go.
+
+Owns the options; must never measure.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from benchmarks import ROOT, table
+from benchmarks.fetch import fetch as run_fetch
+from benchmarks.figures import save
+from benchmarks.scenarios import FULL, QUICK
+from benchmarks.tools import TOOLS
+
+FIGURES = ROOT / "build" / "bench" / "fetch.json"
+
+
+@click.group()
+def main() -> None:
+    """What mailsluice costs, beside others. Figures, never tests."""
+
+
+def _known(kind: str, names: list[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    def check(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
+        chosen = [word for word in value.split(",") if word]
+        for word in chosen:
+            if word not in names:
+                raise click.BadParameter(f"{word!r} is no {kind}; there are {', '.join(names)}")
+        return chosen
+
+    return check
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="Without the slow ones, and twice only.")
+@click.option(
+    "--only",
+    metavar="SCENARIO,...",
+    default="",
+    callback=_known("scenario", [scenario.name for scenario in FULL]),
+    help="These scenarios.",
+)
+@click.option(
+    "--tools", metavar="TOOL,...", default="", callback=_known("tool", list(TOOLS)), help="These tools, in any scenario."
+)
+@click.option("--rounds", type=click.IntRange(1), help="So many runs of each tool.")
+@click.option("--json", "path", type=click.Path(path_type=Path), default=FIGURES, help="Where the figures go.")
+def fetch(*, quick: bool, only: list[str], tools: list[str], rounds: int | None, path: Path) -> None:
+    """Fetch and delete, by every fetcher in turn, over TLS from one Dovecot."""
+    scenarios = [scenario for scenario in (QUICK if quick else FULL) if scenario.name in only or not only]
+    if tools:
+        scenarios = [replace(scenario, tools=tools) for scenario in scenarios]
+    if rounds:
+        scenarios = [replace(scenario, rounds=rounds) for scenario in scenarios]
+    console = Console()
+    rows = run_fetch(scenarios, console)
+    console.print(table.of_all(rows))
+    about = {
+        "when": f"{datetime.now(UTC):%Y-%m-%d}",
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+    }
+    save(rows, about, path)

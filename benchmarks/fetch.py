@@ -1,0 +1,113 @@
+"""The fetch: every tool's runs, one after another by turns, each looked at for whether all the mail came.
+
+Owns the order of the runs and what makes one count; must never leave anything behind but the figures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import table
+from benchmarks.figures import Result, Row, Run
+from benchmarks.mail import mistakes
+from benchmarks.process import measure
+from benchmarks.scenarios import Scenario
+from benchmarks.server import Reach, Server, running_server
+from benchmarks.tools import TOOLS, Errand, Tool
+
+_PATIENCE = 300.0
+"""Seconds after which a run is given up."""
+
+
+class Failed(Exception):
+    """A run that does not count: what was wrong with it."""
+
+
+def fetch(scenarios: Sequence[Scenario], console: Console) -> list[Row]:
+    """Run all, printing each scenario's table as it is done."""
+    rows = []
+    with running_server() as server:
+        for scenario in scenarios:
+            server.stock(scenario.load)
+            rows.append(_row(scenario, server, console))
+            console.print(table.of_one(rows[-1]), "")
+    return rows
+
+
+def _row(scenario: Scenario, server: Server, console: Console) -> Row:
+    row = Row(scenario.name, scenario.title, scenario.load.count)
+    for name in scenario.tools:
+        missing = TOOLS[name].missing()
+        row.results[name] = Result(failure=f"left out: {missing} is not installed" if missing else "")
+    with console.status("") as status:
+        for number in range(scenario.rounds):
+            for name, result in row.results.items():
+                if result.failure or number >= scenario.rounds_of(name):
+                    continue
+                status.update(f"{scenario.title}: {name}, round {number + 1} of {scenario.rounds_of(name)}")
+                try:
+                    result.runs.append(_run(TOOLS[name], scenario, server))
+                except Failed as failed:
+                    result.failure = f"failed: {failed}"
+                    console.print(f"{scenario.name}, {name}: {failed}", style="red")
+    return row
+
+
+def _run(tool: Tool, scenario: Scenario, server: Server) -> Run:
+    """One fetch of a mailbox that nobody opened, into a folder that nobody wrote to. Raises Failed."""
+    mailbox = server.mailbox(scenario.load)
+    with (
+        # Not /tmp, which may be in memory, where syncing costs nothing.
+        tempfile.TemporaryDirectory(prefix="mailsluice-bench-", dir="/var/tmp") as temporary,
+        server.reach(scenario.round_trip, pipelining=scenario.pipelining) as reach,
+    ):
+        folder = Path(temporary)
+        errand = _errand(reach, scenario, mailbox.address, server.password, folder)
+        arguments = tool.prepare(errand)
+        os.sync()  # what the last one left to be written is not this one's business
+        log = folder / "log"
+        cost = measure(arguments, _environment(errand), log, _PATIENCE)
+        if cost.code:
+            raise Failed(f"ended with {cost.code} after {cost.wall:.1f} s: {_last_words(log)}")
+        if wrong := mistakes(server.stock(scenario.load).expected, _arrived(errand.mail)):
+            if tool.name != "floor":
+                raise Failed(wrong)
+        if left := len(mailbox.uidls()):
+            raise Failed(f"left {left} on the server")
+        shutil.rmtree(mailbox.maildir.parent)
+        return Run(cost, reach.round_trips.count if reach.round_trips else None)
+
+
+def _errand(reach: Reach, scenario: Scenario, address: str, password: str, folder: Path) -> Errand:
+    own = folder / "own"
+    own.mkdir()
+    return Errand(
+        port=reach.port,
+        ca_file=reach.ca_file,
+        address=address,
+        password=password,
+        pipelining=scenario.pipelining,
+        mail=folder / "mail",
+        folder=own,
+    )
+
+
+def _environment(errand: Errand) -> dict[str, str]:
+    """Nothing of ours; fdm knows no other way to be told whom to trust."""
+    return {"PATH": os.environ["PATH"], "HOME": str(errand.folder), "SSL_CERT_FILE": str(errand.ca_file)}
+
+
+def _arrived(mail: Path) -> Iterator[Path]:
+    """The messages in a Maildir or a spool."""
+    for pattern in ("new/*", "cur/*", "*.eml"):
+        yield from mail.glob(pattern)
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text(errors="replace").strip()[-600:]

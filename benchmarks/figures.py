@@ -1,0 +1,110 @@
+"""What was measured: each run's figures, and what they come to.
+
+Owns the sums and the form in which they are kept; must never measure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.process import Cost
+
+REFERENCE = "mpop"
+"""Whom everybody is compared with."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one fetch cost; `round_trips` where the line counted them."""
+
+    cost: Cost
+    round_trips: int | None
+
+
+@dataclass
+class Result:
+    """The runs of one tool in one scenario, or why there are none."""
+
+    runs: list[Run] = field(default_factory=list)
+    failure: str = ""
+
+    def middle(self, figure: Callable[[Run], float]) -> float:
+        return median(figure(run) for run in self.runs)
+
+    @property
+    def wall(self) -> float:
+        """Seconds, the median."""
+        return self.middle(lambda run: run.cost.wall)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The quickest and the slowest, in seconds."""
+        seconds = [run.cost.wall for run in self.runs]
+        return min(seconds), max(seconds)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds, the median."""
+        return self.middle(lambda run: run.cost.cpu)
+
+    @property
+    def memory(self) -> int:
+        """Octets, the most of all runs."""
+        return max(run.cost.memory for run in self.runs)
+
+    @property
+    def round_trips(self) -> int | None:
+        """The median, where they were counted."""
+        counted = [run.round_trips for run in self.runs if run.round_trips is not None]
+        return round(median(counted)) if counted else None
+
+
+@dataclass
+class Row:
+    """A scenario's results, by tool."""
+
+    name: str
+    title: str
+    messages: int
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def ratio(self, tool: str) -> float | None:
+        """A tool's time over that of the reference, of medians; None where one of them has none."""
+        return self._ratio(tool, lambda result: result.wall)
+
+    def cpu_ratio(self, tool: str) -> float | None:
+        """The same of CPU time."""
+        return self._ratio(tool, lambda result: result.cpu)
+
+    def _ratio(self, tool: str, figure: Callable[[Result], float]) -> float | None:
+        result, reference = self.results.get(tool), self.results.get(REFERENCE)
+        if not (result and result.runs and reference and reference.runs):
+            return None
+        return figure(result) / figure(reference)
+
+
+def save(rows: Sequence[Row], about: Mapping[str, str], path: Path) -> None:
+    """Write everything that was measured, as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"about": about, "rows": [asdict(row) for row in rows]}, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> list[Row]:
+    """What `save` wrote."""
+    return [
+        Row(
+            row["name"],
+            row["title"],
+            row["messages"],
+            {
+                tool: Result([Run(Cost(**run["cost"]), run["round_trips"]) for run in result["runs"]], result["failure"])
+                for tool, result in row["results"].items()
+            },
+        )
+        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]
+    ]

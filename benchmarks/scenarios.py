@@ -1,0 +1,74 @@
+"""What is fetched, over what line, and by whom: the rows of the table.
+
+Owns the lists, the full one and the quick one; must never run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+from benchmarks.mail import Load
+
+_OURS = ("floor", "mailsluice", "mpop")
+_ALL = (*_OURS, "fdm", "fetchmail", "getmail6")
+_SHARE = {"fdm": 0.4, "fetchmail": 0.2, "getmail6": 0.2}
+"""Of the rounds: the slow ones run less often, since the rest waits for them."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A load, fetched and deleted by each of the `tools` in turn, `rounds` times.
+
+    `round_trip` is that of the line, in seconds; `pipelining` whether the server advertises it.
+    """
+
+    name: str
+    title: str
+    load: Load
+    tools: Sequence[str]
+    rounds: int
+    round_trip: float = 0.0
+    pipelining: bool = True
+
+    def rounds_of(self, tool: str) -> int:
+        return ceil(self.rounds * _SHARE.get(tool, 1))
+
+
+_SMALL = Load("small", 5_000)
+_MIXED = Load("mixed", 500, pdf_every=5)
+_MANY = Load("many", 2_000, pdf_every=5)
+_BIG = Load("big", 20, octets=20_000_000)
+_HUGE = Load("huge", 1, octets=200_000_000)
+_FEW = Load("few", 100, pdf_every=5)
+
+FULL = (
+    Scenario("small", "5,000 of 3-8 KB", _SMALL, (*_ALL[:2], "mailsluice-spool", *_ALL[2:]), 5),
+    Scenario("mixed", "500, one in five with a PDF", _MIXED, _ALL, 5),
+    Scenario("many", "2,000, one in five with a PDF", _MANY, _ALL, 3),
+    Scenario("big", "20 of 20 MB", _BIG, _ALL, 3),
+    Scenario("huge", "one of 200 MB", _HUGE, _ALL, 2),
+    Scenario("far", "the 500 at 40 ms", _MIXED, _ALL, 3, round_trip=0.04),
+    Scenario(
+        "lockstep",
+        "the 500 at 40 ms, no PIPELINING",
+        _MIXED,
+        ("floor", "mailsluice", "mailsluice-4", "mpop"),
+        2,
+        round_trip=0.04,
+        pipelining=False,
+    ),
+)
+"""In the order of the table; the lists of tools are in the order of a round."""
+
+
+def _quick(scenario: Scenario) -> Scenario:
+    """The same without the slow ones, and the one that waits for every round trip with 100 messages."""
+    tools = [tool for tool in scenario.tools if tool not in _SHARE]
+    if scenario.pipelining:
+        return replace(scenario, tools=tools, rounds=2)
+    return replace(scenario, tools=tools, rounds=1, load=_FEW, title=scenario.title.replace("500", "100"))
+
+
+QUICK = tuple(_quick(scenario) for scenario in FULL)

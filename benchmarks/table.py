@@ -1,0 +1,72 @@
+"""What is printed: a table for each scenario as soon as it is measured, and one of all in the end.
+
+Owns the words and columns; must never measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from benchmarks.figures import Result, Row
+
+
+def of_one(row: Row) -> Table:
+    """A scenario: a line for each tool."""
+    table = Table(title=row.title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for column in ("runs", "seconds", "fastest-slowest", "x mpop", "CPU s", "x mpop", "MiB", "round trips"):
+        table.add_column(column, justify="right")
+    for tool, result in row.results.items():
+        if not result.runs:
+            table.add_row(tool, result.failure)
+            continue
+        fastest, slowest = result.spread
+        table.add_row(
+            tool,
+            str(len(result.runs)),
+            _seconds(result.wall),
+            f"{_seconds(fastest)}-{_seconds(slowest)}",
+            _ratio(row.ratio(tool)),
+            _seconds(result.cpu),
+            _ratio(row.cpu_ratio(tool)),
+            f"{result.memory / 2**20:.0f}",
+            _trips(row, result),
+        )
+    return table
+
+
+def of_all(rows: Sequence[Row]) -> Table:
+    """A line for each scenario: medians in seconds, and how often mpop's time that is."""
+    tools = list(dict.fromkeys(tool for row in rows for tool in row.results))
+    table = Table(title="seconds (x mpop)", title_justify="left", box=None, pad_edge=False)
+    table.add_column("fetch and delete")
+    for tool in tools:
+        table.add_column(tool, justify="right")
+    for row in rows:
+        table.add_row(row.title, *(_cell(row, tool) for tool in tools))
+    return table
+
+
+def _cell(row: Row, tool: str) -> str:
+    result = row.results.get(tool)
+    if result is None:
+        return ""
+    if not result.runs:
+        return "-"
+    ratio = row.ratio(tool)
+    return _seconds(result.wall) + (f" ({ratio:.2f})" if ratio else "")
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
+
+
+def _ratio(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
+def _trips(row: Row, result: Result) -> str:
+    trips = result.round_trips
+    return "" if trips is None else f"{trips} ({trips / row.messages:.2f} each)"
