@@ -21,6 +21,7 @@ from benchmarks.figures import save
 from benchmarks.scenarios import FULL, QUICK
 from benchmarks.tools import TOOLS
 
+_WIDTH = 140
 FIGURES = ROOT / "build" / "bench" / "fetch.json"
 
 
@@ -61,7 +62,7 @@ def fetch(*, quick: bool, only: list[str], tools: list[str], rounds: int | None,
         scenarios = [replace(scenario, tools=tools) for scenario in scenarios]
     if rounds:
         scenarios = [replace(scenario, rounds=rounds) for scenario in scenarios]
-    console = Console()
+    console = Console(width=_WIDTH)
     rows = run_fetch(scenarios, console)
     console.print(table.of_all(rows))
     about = {

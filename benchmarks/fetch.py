@@ -68,6 +68,7 @@ def _run(tool: Tool, scenario: Scenario, server: Server) -> Run:
         server.reach(scenario.round_trip, pipelining=scenario.pipelining) as reach,
     ):
         folder = Path(temporary)
+        folder.chmod(0o711)  # getmail6 delivers as somebody else
         errand = _errand(reach, scenario, mailbox.address, server.password, folder)
         arguments = tool.prepare(errand)
         os.sync()  # what the last one left to be written is not this one's business

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MARK = b"X-Benchmark: "
-"""A message's first field: fetchers put their own before it (Received, Delivered-To), and none behind it."""
+"""A message's second field: fetchers put their own (Received, Delivered-To) before its first, a Received, or right
+before this one."""
 
 _WORDS = "the order invoice delivery of please find attached regards Straße März für über total amount due".split()
 
@@ -46,8 +47,8 @@ class Load:
 
 def _message(name: str, chance: random.Random, attached: int) -> bytes:
     head = [
+        f"Received: from mx{chance.randrange(9)}.fabrikam.test by mail.contoso.test; Mon, 3 Mar 2025 09:00:00",
         f"{_MARK.decode()}{name}",
-        f"Received: from mx{chance.randrange(9)}.fabrikam.test by mail.contoso.test; Mon, 3 Mar 2025 09:00:00 +0100",
         f"Message-ID: <{name}@fabrikam.test>",
         "Date: Mon, 03 Mar 2025 09:00:00 +0100",
         "From: Fabrikam <billing@fabrikam.test>",
@@ -86,7 +87,7 @@ def _text(chance: random.Random) -> Iterator[str]:
 
 
 def digest(stored: bytes) -> Digest:
-    """What a message is known by: its octets from its first own field on, whatever its line ends and whatever
+    """What a message is known by: its octets from the mark on, whatever its line ends and whatever
     was put before it. Of something else it is a digest, too, but no message's."""
     start = max(stored.find(_MARK), 0)
     return hashlib.sha256(stored[start:].replace(b"\r\n", b"\n")).digest()

@@ -33,7 +33,7 @@ class WithoutPipelining:
         self._upstream = ssl.create_default_context(cafile=str(ca_file))
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority = trustme.CA()
-        authority.issue_cert("localhost", "127.0.0.1").configure_cert(self._context)
+        authority.issue_cert("localhost", "127.0.0.1", common_name="localhost").configure_cert(self._context)
         self.ca_file = folder / "without-pipelining-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)

@@ -20,7 +20,7 @@ def of_one(row: Row) -> Table:
         table.add_column(column, justify="right")
     for tool, result in row.results.items():
         if not result.runs:
-            table.add_row(tool, result.failure)
+            table.add_row(tool, result.failure.splitlines()[0][:40])
             continue
         fastest, slowest = result.spread
         table.add_row(

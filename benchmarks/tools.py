@@ -7,6 +7,8 @@ they do for durability is as it comes. Must never run one.
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -38,9 +40,10 @@ class Errand:
         return path
 
     def maildir(self) -> Path:
-        """The Maildir, made for those who want it to be there."""
+        """The Maildir, made for those who want it to be there, and to be private."""
         for folder in ("tmp", "new", "cur"):
-            (self.mail / folder).mkdir(parents=True)
+            (self.mail / folder).mkdir(mode=0o700, parents=True)
+        self.mail.chmod(0o700)
         return self.mail
 
 
@@ -149,6 +152,13 @@ poll localhost protocol pop3 port {errand.port} auth password
 
 
 def _getmail(errand: Errand) -> list[str | Path]:
+    """As root it delivers for somebody else, or not at all."""
+    maildir, user = errand.maildir(), ""
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        user = f"user = {nobody.pw_name}"
+        for folder in (maildir, *maildir.iterdir()):
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     errand.write(
         "getmailrc",
         f"""[retriever]
@@ -160,7 +170,8 @@ password = {errand.password}
 ca_certs = {errand.ca_file}
 [destination]
 type = Maildir
-path = {errand.maildir()}/
+path = {maildir}/
+{user}
 [options]
 delete = true
 read_all = true

@@ -186,7 +186,7 @@ class Dovecot:
             (self._prefix / name).mkdir()
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.ca_file))
-        certificate = authority.issue_cert("localhost", "127.0.0.1")
+        certificate = authority.issue_cert("localhost", "127.0.0.1", common_name="localhost")
         certificate.private_key_and_cert_chain_pem.write_to_path(str(self._prefix / "tls.pem"))
         self._tokens.publish_key(self._prefix / "keys")
         for provider in self._providers:
