@@ -19,7 +19,7 @@ from benchmarks.mail import mistakes
 from benchmarks.process import measure
 from benchmarks.scenarios import Scenario
 from benchmarks.server import Reach, Server, running_server
-from benchmarks.tools import TOOLS, Errand, Tool
+from benchmarks.tools import FLOOR, TOOLS, Errand, Tool
 
 _PATIENCE = 300.0
 """Seconds after which a run is given up."""
@@ -76,9 +76,9 @@ def _run(tool: Tool, scenario: Scenario, server: Server) -> Run:
         cost = measure(arguments, _environment(errand), log, _PATIENCE)
         if cost.code:
             raise Failed(f"ended with {cost.code} after {cost.wall:.1f} s: {_last_words(log)}")
-        if wrong := mistakes(server.stock(scenario.load).expected, _arrived(errand.mail)):
-            if tool.name != "floor":
-                raise Failed(wrong)
+        wrong = mistakes(server.stock(scenario.load).expected, _arrived(errand.mail))
+        if wrong and tool is not FLOOR:
+            raise Failed(f"{wrong}: {_last_words(log)}")
         if left := len(mailbox.uidls()):
             raise Failed(f"left {left} on the server")
         shutil.rmtree(mailbox.maildir.parent)

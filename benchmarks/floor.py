@@ -10,23 +10,19 @@ import ssl
 import sys
 
 
-def _answer(connection: ssl.SSLSocket, end: bytes) -> bytes:
-    """Everything up to `end`."""
-    answer = b""
-    while not answer.endswith(end):
+def _ask(connection: ssl.SSLSocket, command: str, end: bytes = b"\r\n") -> bytes:
+    """How the answer to `command` begins; all of it up to `end` is read. An empty command is the connect."""
+    if command:
+        connection.sendall(f"{command}\r\n".encode())
+    begin = tail = connection.recv(65536)
+    while not tail.endswith(end):
         chunk = connection.recv(65536)
         if not chunk:
-            raise ConnectionError("the server hung up")
-        answer = answer[-8:] + chunk if len(answer) > 65536 else answer + chunk
-    return answer
-
-
-def _ask(connection: ssl.SSLSocket, command: str, end: bytes = b"\r\n") -> bytes:
-    connection.sendall(f"{command}\r\n".encode())
-    answer = _answer(connection, end)
-    if not answer.startswith(b"+OK"):
-        raise ConnectionError(f"the server refused {command.split()[0]}")
-    return answer
+            break
+        tail = tail[-8:] + chunk
+    if not (begin.startswith(b"+OK") and tail.endswith(end)):
+        raise ConnectionError(f"the server did not agree to {command[:4]}")
+    return begin
 
 
 def main(port: int, ca_file: str, address: str, password: str, *, wait: bool) -> None:
@@ -35,7 +31,7 @@ def main(port: int, ca_file: str, address: str, password: str, *, wait: bool) ->
     raw = socket.create_connection(("127.0.0.1", port))
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = context.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=True)
-    _answer(connection, b"\r\n")
+    _ask(connection, "")
     _ask(connection, f"USER {address}")
     _ask(connection, f"PASS {password}")
     messages = range(1, int(_ask(connection, "STAT").split()[1]) + 1)

@@ -69,4 +69,5 @@ def running_server() -> Iterator[Server]:
     """A Dovecot to fetch from, and nothing left of it afterwards."""
     # In /tmp, where Dovecot's mailboxes are: they are filled with links.
     with Dovecot() as dovecot, tempfile.TemporaryDirectory(prefix="mailsluice-bench-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)  # fdm reads the certificates as somebody else
         yield Server(dovecot, Path(folder))

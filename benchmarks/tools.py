@@ -181,10 +181,13 @@ verbose = 0
     return [GETMAIL, "--getmaildir", errand.folder, "--rcfile", "getmailrc"]
 
 
+FLOOR = Tool("floor", [sys.executable], _floor)
+"""The one of which nothing arrives."""
+
 TOOLS = {
     tool.name: tool
     for tool in (
-        Tool("floor", [sys.executable], _floor),
+        FLOOR,
         Tool("mailsluice", [_MAILSLUICE], _mailsluice()),
         Tool("mailsluice-spool", [_MAILSLUICE], _mailsluice("spool")),
         Tool("mailsluice-4", [_MAILSLUICE], _mailsluice(connections=4)),
