@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := build/bench/venv
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/pytest --numprocesses=2
 
-.PHONY: help demo test test-hostile quick fuzz lint format venv generated picture lock clean
+.PHONY: help demo test test-hostile quick fuzz bench bench-quick bench-peers lint format venv generated picture lock clean
 
 help:
 	@echo "make demo   a simulated Exchange Online, and mailsluice at work on it"
@@ -15,6 +16,7 @@ help:
 	@echo "make quick  the tests that take seconds"
 	@echo "make venv   builds .venv; .venv/bin/mailsluice is the program"
 	@echo "make fuzz   the targets of tests/fuzz, ten minutes each"
+	@echo "make bench  what fetching costs, beside other fetchers; a quarter of an hour, or 2 minutes: make bench-quick"
 	@echo "make lint   ruff, mypy and import-linter"
 
 demo: venv
@@ -38,6 +40,18 @@ quick: $(VENV)/installed-dev
 
 fuzz: $(VENV)/installed-fuzz
 	MAILSLUICE_HOSTILE=1 $(PYTEST) tests/fuzz
+
+# Figures, never tests. The picture is the README's: drawn from the full form alone.
+bench: bench-peers
+	$(BIN)/python -m benchmarks all
+	$(BENCH)/bin/python benchmarks/picture.py
+
+bench-quick: bench-peers
+	$(BIN)/python -m benchmarks all --quick
+
+bench-peers: $(VENV)/installed-dev $(BENCH)/installed
+	@tests/peers/install-dovecot
+	@benchmarks/install-peers
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -65,6 +79,7 @@ lock:
 	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/runtime.txt --extra dev pyproject.toml --output-file requirements/dev.txt
 	build/lock/bin/uv pip compile $(LOCK) requirements/build.in --output-file requirements/build.txt
 	build/lock/bin/uv pip compile $(LOCK) requirements/fuzz.in --output-file requirements/fuzz.txt
+	build/lock/bin/uv pip compile $(LOCK) requirements/bench.in --output-file requirements/bench.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
@@ -90,3 +105,9 @@ $(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
 $(VENV)/installed-fuzz: $(VENV)/installed-dev requirements/fuzz.txt
 	$(PIP) install --require-hashes --only-binary :all: -r requirements/fuzz.txt
 	@touch $@
+
+# Without it what is in it is left out, and the benchmarks say so.
+$(BENCH)/installed: requirements/bench.txt
+	-$(PYTHON) -m venv $(BENCH) && \
+	  $(BENCH)/bin/pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: -r $< && \
+	  touch $@

@@ -51,10 +51,16 @@ def _known(kind: str, names: list[str]) -> Callable[[click.Context, click.Parame
     help="These scenarios.",
 )
 @click.option(
-    "--tools", metavar="TOOL,...", default="", callback=_known("tool", list(TOOLS)), help="These tools, in any scenario."
+    "--tools",
+    metavar="TOOL,...",
+    default="",
+    callback=_known("tool", list(TOOLS)),
+    help="These tools, in any scenario.",
 )
 @click.option("--rounds", type=click.IntRange(1), help="So many runs of each tool.")
-@click.option("--json", "path", type=click.Path(path_type=Path), default=FIGURES, help="Where the figures go.")
+@click.option(
+    "--json", "path", type=click.Path(path_type=Path), default=FIGURES, help="Where the figures go."
+)
 def fetch(*, quick: bool, only: list[str], tools: list[str], rounds: int | None, path: Path) -> None:
     """Fetch and delete, by every fetcher in turn, over TLS from one Dovecot."""
     scenarios = [scenario for scenario in (QUICK if quick else FULL) if scenario.name in only or not only]

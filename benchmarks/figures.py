@@ -33,6 +33,7 @@ class Result:
     failure: str = ""
 
     def middle(self, figure: Callable[[Run], float]) -> float:
+        """The median of one figure."""
         return median(figure(run) for run in self.runs)
 
     @property
@@ -102,7 +103,10 @@ def load(path: Path) -> list[Row]:
             row["title"],
             row["messages"],
             {
-                tool: Result([Run(Cost(**run["cost"]), run["round_trips"]) for run in result["runs"]], result["failure"])
+                tool: Result(
+                    [Run(Cost(**run["cost"]), run["round_trips"]) for run in result["runs"]],
+                    result["failure"],
+                )
                 for tool, result in row["results"].items()
             },
         )

@@ -1,8 +1,8 @@
 """The floor: what a fetch costs in Python when nothing is looked at and nothing is kept.
 
-Logs in, asks for every message and its deletion ahead (RETR and DELE pipelined, RFC 2449 §6.6), and throws away
-what comes until the server hangs up. With `--wait` it asks for one thing at a time, as it must where PIPELINING
-is not advertised. Runs as a process of its own, on as few imports as it can.
+Logs in, asks for every message and its deletion ahead (RETR and DELE pipelined, RFC 2449 §6.6), and throws
+away what comes until the server hangs up. With `--wait` it asks for one thing at a time, as it must where
+PIPELINING is not advertised. Runs as a process of its own, on as few imports as it can.
 """
 
 import socket

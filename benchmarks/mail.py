@@ -15,18 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MARK = b"X-Benchmark: "
-"""A message's second field: fetchers put their own (Received, Delivered-To) before its first, a Received, or right
-before this one."""
+"""How a message's second field begins. Fetchers put their own (Received, Delivered-To) before it: before its
+first, a Received, or after that."""
 
-_WORDS = "the order invoice delivery of please find attached regards Straße März für über total amount due".split()
+_WORDS = ["the", "order", "invoice", "delivery", "of", "please", "attached", "Straße", "März", "für", "total"]
 
 Digest = bytes
 
 
 @dataclass(frozen=True)
 class Load:
-    """So many messages of a kind: `texts` have 3 to 8 KB; one in `pdf_every` has a PDF of 150 to 400 KB
-    attached; `octets`, where it is not 0, is the size of every one."""
+    """So many messages of a kind: texts of 3 to 8 KB.
+
+    One in `pdf_every` has a PDF of 150 to 400 KB attached; `octets`, where it is not 0, is the size of each.
+    """
 
     name: str
     count: int
@@ -47,7 +49,7 @@ class Load:
 
 def _message(name: str, chance: random.Random, attached: int) -> bytes:
     head = [
-        f"Received: from mx{chance.randrange(9)}.fabrikam.test by mail.contoso.test; Mon, 3 Mar 2025 09:00:00",
+        f"Received: from mx{chance.randrange(9)}.fabrikam.test by mail.contoso.test; 3 Mar 2025 09:00:00 +0100",
         f"{_MARK.decode()}{name}",
         f"Message-ID: <{name}@fabrikam.test>",
         "Date: Mon, 03 Mar 2025 09:00:00 +0100",
@@ -87,8 +89,10 @@ def _text(chance: random.Random) -> Iterator[str]:
 
 
 def digest(stored: bytes) -> Digest:
-    """What a message is known by: its octets from the mark on, whatever its line ends and whatever
-    was put before it. Of something else it is a digest, too, but no message's."""
+    """What a message is known by: its octets from the mark on, whatever its line ends.
+
+    Of something else it is a digest, too, but no message's.
+    """
     start = max(stored.find(_MARK), 0)
     return hashlib.sha256(stored[start:].replace(b"\r\n", b"\n")).digest()
 

@@ -17,11 +17,22 @@ from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
+_BACKGROUND = """
+log=$1
+shift
+exec 3<&0
+{ read -r begin; exec "$@" </dev/null >"$log" 2>&1 3<&-; } <&3 &
+echo $!
+"""
+
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of the clock and of CPU (user and system, children included), octets of memory at the most, and
-    the exit code: negative for a signal."""
+    """What a process took.
+
+    Seconds of the clock and of CPU (user and system, children included), octets of memory at the most, and the
+    exit code: negative for a signal.
+    """
 
     wall: float
     cpu: float
@@ -29,23 +40,29 @@ class Cost:
     code: int
 
 
-def measure(arguments: Sequence[str | Path], environment: Mapping[str, str], log: Path, patience: float) -> Cost:
+def measure(
+    arguments: Sequence[str | Path], environment: Mapping[str, str], log: Path, patience: float
+) -> Cost:
     """Run to the end, or for `patience` seconds; what is printed goes to `log`.
 
-    A shell starts it and leaves it to us. For Linux counts as a process's memory what its parent had when it
-    was started by vfork(2), and this parent is a large one.
+    A shell leaves it to us: Linux counts as a process's memory what the one had that it was made from by
+    vfork(2), and this one has much. It begins when it is told, so that the shell, gone by then, cannot wait for
+    it, and takes no time of it.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    script = 'log=$1; shift; "$@" >"$log" 2>&1 & echo $!'
-    begun = time.monotonic()
-    shell = subprocess.run(
-        ["/bin/sh", "-c", script, "sh", log, *arguments],
+    adopt = ctypes.CDLL(None).prctl
+    adopt(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _BACKGROUND, "sh", log, *arguments],
         env=dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        check=True,
-    )
-    process = int(shell.stdout)
+    ) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        process = int(shell.stdout.readline())
+        shell.wait()
+        begun = time.monotonic()
+        shell.stdin.write(b"begin\n")
     impatience = threading.Timer(patience, os.kill, (process, signal.SIGKILL))
     impatience.start()
     try:
@@ -56,6 +73,7 @@ def measure(arguments: Sequence[str | Path], environment: Mapping[str, str], log
         raise
     finally:
         impatience.cancel()
+        adopt(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     return Cost(
         wall=time.monotonic() - begun,
         cpu=usage.ru_utime + usage.ru_stime,

@@ -2,9 +2,9 @@
 
 Owns the delay and the count of round trips; must never look into what it relays.
 
-A pipe, not a brake: octets keep their order and their distance in time, and any number may be under way up to
-`_UNDER_WAY` in each direction, as a window would allow. Of TCP's handshake: the kernel completes it at once, and
-what the client sends first is held back by one more round trip, which is when it could have sent it. Not
+A pipe, not a brake: octets keep their order and their distance in time, and up to `_UNDER_WAY` of them may be
+under way in each direction, as a window would allow. Of TCP's handshake: the kernel completes it at once, and
+what either side sends first is held back by one more round trip, which is when it could have been sent. Not
 simulated: slow start, losses, a limit of bandwidth, and the round trips of closing.
 """
 
@@ -25,21 +25,28 @@ _UNDER_WAY = 8 * 1024 * 1024
 
 
 class RoundTrips:
-    """How often a client went and waited: one for each connect, and one for each time that it sent something
-    after it was handed something. Exact for a client that asks one thing at a time; of one that sends while it
-    receives it is the most there can have been. TLS's are among them."""
+    """How often a client went and waited.
+
+    One for each connect, and one for each time that it sent something after it was handed something; TLS's are
+    among them. Exact for a client that asks one thing at a time; of one that sends while it receives it is the
+    most there can have been.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self._lock = threading.Lock()
 
     def add(self) -> None:
+        """One more."""
         with self._lock:
             self.count += 1
 
 
 class DelayingProxy:
-    """Relays 127.0.0.1:`port` to 127.0.0.1:`target`, `round_trip` seconds there and back. A context manager."""
+    """Relays 127.0.0.1:`port` to 127.0.0.1:`target`, `round_trip` seconds there and back.
+
+    A context manager.
+    """
 
     def __init__(self, target: int, round_trip: float) -> None:
         self.round_trips = RoundTrips()
@@ -48,9 +55,10 @@ class DelayingProxy:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listening.getsockname()[1]
         self._lines: list[_Line] = []
+        self._accepting = threading.Thread(target=self._accept, name="line", daemon=True)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, name="line", daemon=True).start()
+        self._accepting.start()
         return self
 
     def __exit__(
@@ -60,6 +68,7 @@ class DelayingProxy:
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self._accepting.join()
         for line in self._lines:
             line.cut()
 
@@ -96,17 +105,27 @@ class _Line:
             _Pipe(client, server, delay=delay, not_before=not_before, on_arrival=self._sent),
             _Pipe(server, client, delay=delay, not_before=not_before, on_departure=self._handed_over),
         )
-        for pipe in self._pipes:
-            pipe.start()
+        self._relaying = threading.Thread(target=self._relay, name="line", daemon=True)
+        self._relaying.start()
 
     @property
     def alive(self) -> bool:
-        return any(pipe.alive for pipe in self._pipes)
+        return self._relaying.is_alive()
 
     def cut(self) -> None:
         for end in self._ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        self._relaying.join()
+
+    def _relay(self) -> None:
+        """Until both sides have ended."""
+        for pipe in self._pipes:
+            pipe.start()
+        for pipe in self._pipes:
+            pipe.join()
+        for end in self._ends:
+            end.close()
 
     def _sent(self) -> None:
         if self._answered:
@@ -147,13 +166,13 @@ class _Pipe:
             threading.Thread(target=work, name="pipe", daemon=True) for work in (self._take_in, self._hand_on)
         ]
 
-    @property
-    def alive(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
-
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
 
     def _take_in(self) -> None:
         """Until the source ends; an empty chunk says so."""

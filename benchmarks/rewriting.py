@@ -1,7 +1,8 @@
-"""A server without PIPELINING: a relay that ends TLS, strikes the word from CAPA's answer, and hands on the rest.
+"""A server without PIPELINING: a relay that ends TLS and strikes the word from the answer to CAPA.
 
-Owns its certificate; must never change anything else. Dovecot advertises PIPELINING whatever its configuration.
-It is for clients that ask and wait: one that pipelines could fill both sockets at once and stop it for good.
+Owns its certificate; must never change anything else. Dovecot advertises PIPELINING whatever its
+configuration. It is for clients that ask and wait: one that pipelines could fill both sockets at once, and
+stop it for good.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Self
 import trustme
 
 _CHUNK = 256 * 1024
+_PATIENCE = 10.0
+"""Seconds for a relay to end after its client has."""
 _CAPABILITIES = b"+OK\r\nCAPA\r\n"
 """How Dovecot's answer to CAPA begins, in one write. No message of the benchmark does."""
 
@@ -38,9 +41,11 @@ class WithoutPipelining:
         authority.cert_pem.write_to_path(str(self.ca_file))
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listening.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, name="without-pipelining", daemon=True)
+        self._relays: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, name="without-pipelining", daemon=True).start()
+        self._accepting.start()
         return self
 
     def __exit__(
@@ -49,6 +54,9 @@ class WithoutPipelining:
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self._accepting.join()
+        for relay in self._relays:
+            relay.join(_PATIENCE)
 
     def _accept(self) -> None:
         while True:
@@ -56,10 +64,13 @@ class WithoutPipelining:
                 client, _ = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._relay, args=(client,), name="relay", daemon=True).start()
+            relay = threading.Thread(target=self._relay, args=(client,), name="relay", daemon=True)
+            relay.start()
+            self._relays.append(relay)
 
     def _relay(self, client: socket.socket) -> None:
         with (
+            client,
             suppress(OSError),
             self._context.wrap_socket(client, server_side=True) as down,
             socket.create_connection(("127.0.0.1", self._target)) as raw,

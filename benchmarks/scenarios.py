@@ -33,6 +33,7 @@ class Scenario:
     pipelining: bool = True
 
     def rounds_of(self, tool: str) -> int:
+        """How often this tool runs."""
         return ceil(self.rounds * _SHARE.get(tool, 1))
 
 

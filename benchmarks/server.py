@@ -20,8 +20,10 @@ from peers.dovecot import Dovecot, PeerMailbox
 
 @dataclass(frozen=True)
 class Reach:
-    """Where a fetcher finds the server, what certificate it has to trust, and the round trips it makes; None
-    where they are not counted, which costs time."""
+    """Where a fetcher finds the server, and what certificate it has to trust.
+
+    The round trips that it makes are None where they are not counted: there is no proxy in between.
+    """
 
     port: int
     ca_file: Path

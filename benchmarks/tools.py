@@ -1,7 +1,7 @@
 """Who is compared: each fetcher, and how it is set up for one run.
 
-Owns their configurations, which are plain ones: fetch all, delete it, verify TLS, deliver into a Maildir. What
-they do for durability is as it comes. Must never run one.
+Owns their configurations, which are plain ones: fetch all, delete it, verify TLS, deliver into a Maildir.
+What they do for durability is as it comes. Must never run one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import ROOT
 
-GETMAIL = ROOT / "build" / "bench" / "bin" / "getmail"
+GETMAIL = ROOT / "build" / "bench" / "venv" / "bin" / "getmail"
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Tool:
 
 
 def _floor(errand: Errand) -> list[str | Path]:
-    wait = [] if errand.pipelining else ["--wait"]
-    where = [str(errand.port), errand.ca_file, errand.address, errand.password]
+    where = (str(errand.port), errand.ca_file, errand.address, errand.password)
+    wait = () if errand.pipelining else ("--wait",)
     return [sys.executable, "-IS", ROOT / "benchmarks" / "floor.py", *where, *wait]
 
 
@@ -71,7 +71,7 @@ _MAILSLUICE = Path(sys.executable).with_name("mailsluice")
 
 def _mailsluice(sink: str = "maildir", **keys: object) -> Callable[[Errand], list[str | Path]]:
     def prepare(errand: Errand) -> list[str | Path]:
-        settings = {
+        settings: dict[str, object] = {
             "address": errand.address,
             "credential": "password",
             "host": "localhost",

@@ -1,0 +1,74 @@
+"""The benchmark itself, with little mail and one round."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks import fetch
+from benchmarks.figures import Row
+from benchmarks.mail import Load
+from benchmarks.scenarios import FULL, QUICK, Scenario
+from benchmarks.tools import TOOLS, Errand, Tool
+from peers.dovecot import why_missing
+from support.skipping import skip_or_fail
+
+LOAD = Load("tests", 3, pdf_every=3)
+TITLE = "three"
+
+
+def measured(scenario: Scenario) -> tuple[Row, str]:
+    if missing := why_missing():
+        skip_or_fail(missing)
+    said = io.StringIO()
+    (row,) = fetch.fetch([scenario], Console(file=said, width=140))
+    return row, said.getvalue()
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_each_of_ours_fetches_all(pipelining: bool) -> None:
+    tools = ("floor", "mailsluice", "mailsluice-spool")
+    row, _ = measured(Scenario("x", TITLE, LOAD, tools, 1, round_trip=0.001, pipelining=pipelining))
+    assert {name: result.failure for name, result in row.results.items()} == dict.fromkeys(tools, "")
+    assert all((result.round_trips or 0) >= 7 for result in row.results.values())
+
+
+@pytest.mark.peers
+def test_a_tool_that_is_not_here_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TOOLS, "fdm", Tool("fdm", ["/nowhere/fdm"], TOOLS["fdm"].prepare))
+    row, said = measured(Scenario("x", TITLE, LOAD, ("fdm",), 1))
+    assert row.results["fdm"].failure == "left out: /nowhere/fdm is not installed"
+    assert "left out: /nowhere/fdm" in said
+
+
+def idle(_errand: Errand) -> list[str | Path]:
+    return ["true"]
+
+
+def undeleting(errand: Errand) -> list[str | Path]:
+    """All of it arrives, and is still on the server."""
+    for number, message in enumerate(LOAD.messages()):
+        (errand.maildir() if not number else errand.mail).joinpath("new", str(number)).write_bytes(message)
+    return ["true"]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("prepare", "failure"), [(idle, "failed: 3 missing: "), (undeleting, "failed: left 3 on the server")]
+)
+def test_a_run_that_did_not_do_it_does_not_count(
+    prepare: Callable[[Errand], list[str | Path]], failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TOOLS, "fdm", Tool("fdm", ["true"], prepare))
+    row, _ = measured(Scenario("x", TITLE, LOAD, ("fdm",), 1))
+    assert (row.results["fdm"].failure, row.results["fdm"].runs) == (failure, [])
+
+
+def test_the_quick_form_has_every_scenario() -> None:
+    assert [scenario.name for scenario in QUICK] == [scenario.name for scenario in FULL]

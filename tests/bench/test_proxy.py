@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from benchmarks.proxy import DelayingProxy
+
+ROUND_TRIP = 0.05
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that sends back what it gets, until that ends."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            while chunk := connection.recv(65536):
+                connection.sendall(chunk)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with closing(listening):
+        yield listening.getsockname()[1]
+    thread.join(10)
+
+
+@pytest.fixture
+def proxy(echo: int) -> Iterator[DelayingProxy]:
+    with DelayingProxy(echo, ROUND_TRIP) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def client(proxy: DelayingProxy) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as client:
+        yield client
+
+
+def received(client: socket.socket, count: int) -> bytes:
+    octets = b""
+    while len(octets) < count:
+        octets += client.recv(65536)
+    return octets
+
+
+def test_the_first_answer_takes_the_handshakes_round_trip_and_its_own(client: socket.socket) -> None:
+    begun = time.monotonic()
+    client.sendall(b"x")
+    received(client, 1)
+    assert time.monotonic() - begun >= 2 * ROUND_TRIP * 0.99
+
+
+def test_a_later_answer_takes_one_round_trip(client: socket.socket) -> None:
+    client.sendall(b"x")
+    received(client, 1)
+    begun = time.monotonic()
+    client.sendall(b"x")
+    received(client, 1)
+    assert time.monotonic() - begun >= ROUND_TRIP
+
+
+def test_what_is_asked_one_by_one_counts_one_by_one(proxy: DelayingProxy, client: socket.socket) -> None:
+    for _ in range(5):
+        client.sendall(b"x")
+        received(client, 1)
+    assert proxy.round_trips.count == 1 + 5
+
+
+def test_what_is_asked_at_once_counts_once(proxy: DelayingProxy, client: socket.socket) -> None:
+    for _ in range(50):
+        client.sendall(b"x")
+    received(client, 50)
+    assert proxy.round_trips.count == 1 + 1
+
+
+def test_octets_keep_their_order_both_ways(client: socket.socket) -> None:
+    sent = random.Random(1).randbytes(20_000_000)
+    threading.Thread(target=client.sendall, args=(sent,), daemon=True).start()
+    assert received(client, len(sent)) == sent
+
+
+def test_the_end_follows_what_was_sent_before_it(client: socket.socket) -> None:
+    client.sendall(b"last words")
+    client.shutdown(socket.SHUT_WR)
+    assert received(client, 10) == b"last words"
+    assert client.recv(1) == b""
