@@ -44,7 +44,7 @@ fuzz: $(VENV)/installed-fuzz
 # Figures, never tests. The picture is the README's: drawn from the full form alone.
 bench: bench-peers
 	$(BIN)/python -m benchmarks all
-	$(BENCH)/bin/python benchmarks/picture.py
+	-$(BENCH)/bin/python -m benchmarks.picture
 
 bench-quick: bench-peers
 	$(BIN)/python -m benchmarks all --quick

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -39,6 +42,26 @@ def _known(kind: str, names: list[str]) -> Callable[[click.Context, click.Parame
         return chosen
 
     return check
+
+
+OTHERS = ("idle", "scale", "start")
+"""The other benchmarks: modules that are run by themselves, and print their own tables."""
+
+
+@main.command("all")
+@click.option("--quick", is_flag=True, help="In two minutes.")
+@click.pass_context
+def everything(context: click.Context, *, quick: bool) -> None:
+    """Run every benchmark, one after another; the exit code is the first that is not 0."""
+    flags = ["--quick"] if quick else []
+    codes = []
+    others = [f"benchmarks.{name}" for name in OTHERS if find_spec(f"benchmarks.{name}")]
+    for command in (["benchmarks", "fetch"], *([name] for name in others)):
+        click.echo(f"\n--- {command[-1].removeprefix('benchmarks.')} ---\n")
+        codes.append(
+            subprocess.run([sys.executable, "-m", *command, *flags], cwd=ROOT, check=False).returncode
+        )
+    context.exit(next(filter(None, codes), 0))
 
 
 @main.command()
@@ -77,3 +100,5 @@ def fetch(*, quick: bool, only: list[str], tools: list[str], rounds: int | None,
         "cores": str(os.cpu_count()),
     }
     save(rows, about, path)
+    if any(result.failure and not result.left_out for row in rows for result in row.results.values()):
+        sys.exit(1)

@@ -21,7 +21,7 @@ from benchmarks.scenarios import Scenario
 from benchmarks.server import Reach, Server, running_server
 from benchmarks.tools import FLOOR, TOOLS, Errand, Tool
 
-_PATIENCE = 300.0
+_PATIENCE = 600.0
 """Seconds after which a run is given up."""
 
 
@@ -44,7 +44,8 @@ def _row(scenario: Scenario, server: Server, console: Console) -> Row:
     row = Row(scenario.name, scenario.title, scenario.load.count)
     for name in scenario.tools:
         missing = TOOLS[name].missing()
-        row.results[name] = Result(failure=f"left out: {missing} is not installed" if missing else "")
+        failure = f"left out: {missing} is not installed" if missing else ""
+        row.results[name] = Result(failure=failure, left_out=bool(missing))
     with console.status("") as status:
         for number in range(scenario.rounds):
             for name, result in row.results.items():

@@ -31,6 +31,7 @@ class Result:
 
     runs: list[Run] = field(default_factory=list)
     failure: str = ""
+    left_out: bool = False
 
     def middle(self, figure: Callable[[Run], float]) -> float:
         """The median of one figure."""
@@ -74,18 +75,21 @@ class Row:
     results: dict[str, Result] = field(default_factory=dict)
 
     def ratio(self, tool: str) -> float | None:
-        """A tool's time over that of the reference, of medians; None where one of them has none."""
-        return self._ratio(tool, lambda result: result.wall)
+        """A tool's time over the reference's; None where one of them has none.
+
+        The median of the rounds: what runs one after the other has the same neighbours on the machine.
+        """
+        return self._ratio(tool, lambda run: run.cost.wall)
 
     def cpu_ratio(self, tool: str) -> float | None:
         """The same of CPU time."""
-        return self._ratio(tool, lambda result: result.cpu)
+        return self._ratio(tool, lambda run: run.cost.cpu)
 
-    def _ratio(self, tool: str, figure: Callable[[Result], float]) -> float | None:
-        result, reference = self.results.get(tool), self.results.get(REFERENCE)
-        if not (result and result.runs and reference and reference.runs):
-            return None
-        return figure(result) / figure(reference)
+    def _ratio(self, tool: str, figure: Callable[[Run], float]) -> float | None:
+        ours, theirs = (self.results.get(name, Result()).runs for name in (tool, REFERENCE))
+        # The slow ones have fewer rounds: the first ones.
+        ratios = [figure(one) / figure(other) for one, other in zip(ours, theirs, strict=False)]
+        return median(ratios) if ratios else None
 
 
 def save(rows: Sequence[Row], about: Mapping[str, str], path: Path) -> None:
@@ -106,6 +110,7 @@ def load(path: Path) -> list[Row]:
                 tool: Result(
                     [Run(Cost(**run["cost"]), run["round_trips"]) for run in result["runs"]],
                     result["failure"],
+                    result["left_out"],
                 )
                 for tool, result in row["results"].items()
             },

@@ -16,7 +16,16 @@ def of_one(row: Row) -> Table:
     """A scenario: a line for each tool."""
     table = Table(title=row.title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
-    for column in ("runs", "seconds", "fastest-slowest", "x mpop", "CPU s", "x mpop", "MiB", "round trips"):
+    for column in (
+        "runs",
+        "seconds",
+        "fastest-slowest",
+        "x mpop",
+        "CPU s",
+        "CPU x mpop",
+        "MiB",
+        "round trips",
+    ):
         table.add_column(column, justify="right")
     for tool, result in row.results.items():
         if not result.runs:

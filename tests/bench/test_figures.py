@@ -18,8 +18,9 @@ def result(*seconds: float, trips: int | None = None) -> Result:
 def row() -> Row:
     results = {
         "mailsluice": result(3, 1, 8, trips=20),
-        "mpop": result(6),
-        "fdm": Result(failure="left out: fdm"),
+        "mpop": result(6, 1, 20),
+        "getmail6": result(60),
+        "fdm": Result(failure="left out: fdm", left_out=True),
     }
     return Row("far", "the 500 at 40 ms", 10, results)
 
@@ -29,9 +30,13 @@ def test_the_middle_run_stands_for_all(row: Row) -> None:
     assert (ours.wall, ours.spread, ours.cpu) == (3, (1, 8), 1.5)
 
 
-def test_a_ratio_is_that_of_the_middles(row: Row) -> None:
-    assert row.ratio("mailsluice") == 0.5
+def test_a_ratio_is_the_middle_one_of_the_rounds(row: Row) -> None:
+    assert (row.ratio("mailsluice"), row.cpu_ratio("mailsluice")) == (0.5, 0.5)  # of 0.5, 1 and 0.4
     assert row.ratio("mpop") == 1.0
+
+
+def test_who_had_fewer_rounds_is_compared_in_those(row: Row) -> None:
+    assert row.ratio("getmail6") == 10.0
 
 
 def test_who_did_not_run_has_no_ratio(row: Row) -> None:

@@ -1,0 +1,77 @@
+"""Draws docs/performance.png from the figures of the last `make bench`: a panel for each scenario.
+
+Run in the benchmarks' own environment, which has Pillow. Owns where things are drawn; must never measure.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks import ROOT
+from benchmarks.figures import Row, load
+
+FIGURES = ROOT / "build" / "bench" / "fetch.json"
+PICTURE = ROOT / "docs" / "performance.png"
+
+_COLUMNS = 2
+_WIDTH, _BAR, _GAP, _MARGIN = 920, 30, 10, 40
+_HEAD = 64
+_NAMES, _VALUES = 200, 120
+_INK, _PALE, _OURS, _OTHERS, _LIMIT = "#1f2328", "#59636e", "#0969da", "#afb8c1", "#d8dee4"
+_FOOT = 60
+_SHOWN = ("small", "many", "big", "far")
+
+
+def _colour(tool: str) -> str:
+    if tool.startswith("mailsluice"):
+        return _OURS
+    return _LIMIT if tool == "floor" else _OTHERS
+
+
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
+def _panel(draw: ImageDraw.ImageDraw, left: int, top: int, row: Row) -> None:
+    """Seconds, the shorter the better; the longest bar fills the panel."""
+    draw.text((left, top), row.title, fill=_INK, font=_font(30))
+    ran = {tool: result.wall for tool, result in row.results.items() if result.runs}
+    room = _WIDTH - _NAMES - _VALUES
+    for place, (tool, seconds) in enumerate(ran.items()):
+        y = top + _HEAD + place * (_BAR + _GAP)
+        draw.text((left, y), tool, fill=_INK, font=_font(24))
+        end = left + _NAMES + max(2, round(room * seconds / max(ran.values())))
+        draw.rectangle((left + _NAMES, y, end, y + _BAR - 1), fill=_colour(tool))
+        draw.text((end + 10, y), f"{seconds:.1f} s", fill=_PALE, font=_font(24))
+
+
+def _height(row: Row) -> int:
+    return _HEAD + len(row.results) * (_BAR + _GAP) + _MARGIN
+
+
+def main() -> None:
+    """Draw it, or say what is missing."""
+    if not FIGURES.exists():
+        sys.exit(f"{FIGURES} is not there: run `make bench`")
+    rows = [row for row in load(FIGURES) if row.name in _SHOWN and row.results]
+    lines = [rows[at : at + _COLUMNS] for at in range(0, len(rows), _COLUMNS)]
+    height = _MARGIN + sum(max(map(_height, line)) for line in lines) + _FOOT
+    image = Image.new("RGB", (_COLUMNS * (_WIDTH + _MARGIN) + _MARGIN, height), "white")
+    draw = ImageDraw.Draw(image)
+    top = _MARGIN
+    for line in lines:
+        for column, row in enumerate(line):
+            _panel(draw, _MARGIN + column * (_WIDTH + _MARGIN), top, row)
+        top += max(map(_height, line))
+    about = (
+        "Fetch and delete over TLS into a Maildir, whole processes against one Dovecot; shorter is better. "
+    )
+    limit = "floor: pipelined, bytes thrown away."
+    draw.text((_MARGIN, top), about + limit, fill=_PALE, font=_font(24))
+    image.save(PICTURE, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
