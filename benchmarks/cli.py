@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,8 @@ FIGURES = ROOT / "build" / "bench" / "fetch.json"
 @click.group()
 def main() -> None:
     """What mailsluice costs, beside others. Figures, never tests."""
+    # So that what is running is ended, and its folders are removed.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def _known(kind: str, names: list[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
