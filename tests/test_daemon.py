@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.load import load
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
-from mailsluice.errors import Bug, LoginRefused, Phase, SinkError
+from mailsluice.errors import Bug, LedgerError, SinkError
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import MailboxKey
 from mailsluice.obs import events
 from mailsluice.sandbox import Fault, Sandbox, Silence, mail
 from mailsluice.schedule import Schedule
@@ -29,6 +28,7 @@ from mailsluice.session.parts import Parts
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 from support.shortage import Shortage, of_sessions
+from support.waiting import wait_until
 
 SOON = 20.0
 
@@ -245,17 +245,13 @@ def alike(config: Config, count: int) -> Config:
     return config.model_copy(update={"mailboxes": hourly})
 
 
-def noted_by(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many next polls each commit has that notes any."""
-    commits: list[int] = []
-    note = service._ledger.note_next_polls
-
-    def counted(dues: Iterable[tuple[MailboxKey, str, datetime | None]]) -> None:
-        commits.append(len(known := list(dues)))
-        note(known)
-
-    monkeypatch.setattr(service._ledger, "note_next_polls", counted)
-    return commits
+def commits(ledger: Ledger) -> list[str]:
+    """Grows with every commit."""
+    said: list[str] = []
+    ledger._database._connection.set_trace_callback(
+        lambda statement: said.append(statement) if statement == "COMMIT" else None
+    )
+    return said
 
 
 def test_the_first_polls_of_all_mailboxes_are_noted_in_one_commit(
@@ -264,12 +260,14 @@ def test_the_first_polls_of_all_mailboxes_are_noted_in_one_commit(
     monkeypatch.setattr(Service, "_poll_on_schedule", lambda *_: None)
 
     with Service(alike(config, 20)) as service:
-        commits = noted_by(service, monkeypatch)
+        made = commits(service._ledger)
         begun = service._clock.now()
         service.start()
+        service.tend()
         reports = service._ledger.reports()
+        assert len(made) == 1
 
-    assert commits == [20]
+    assert len(reports) == 20
     for report in reports.values():
         assert report.next_poll is not None
         assert timedelta() <= report.next_poll - begun <= timedelta(seconds=31)
@@ -283,36 +281,14 @@ def test_when_the_clock_is_set_all_next_polls_are_noted_in_one_commit(
 
     with Service(alike(config, 20), clock=clock) as service:
         service.start()
-        commits = noted_by(service, monkeypatch)
+        service.tend()
+        made = commits(service._ledger)
         clock.ahead = timedelta(days=1)
         service.tend()
         reports = service._ledger.reports()
+        assert len(made) == 1
 
-    assert commits == [20]
     assert all(report.next_poll and report.next_poll > clock.now() for report in reports.values())
-
-
-def test_when_a_credential_slows_down_all_next_polls_are_noted_in_one_commit(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = alike(config, 20)
-    first, second, *_ = config.mailboxes.values()
-    clock = SystemClock()
-
-    def fail(mailbox: Mailbox, _parts: Parts) -> Polled:
-        error = LoginRefused("refused", phase=Phase.AUTH, reply="-ERR Server Unavailable. 21")
-        return Tally(mailbox.name, clock).polled(error, triage(error))
-
-    monkeypatch.setattr(daemon, "poll", fail)
-
-    with Service(config) as service:
-        for mailbox in config.mailboxes.values():
-            service._schedule.add(mailbox, lambda: None)
-        commits = noted_by(service, monkeypatch)
-        service._poll_on_schedule(first)
-        service._poll_on_schedule(second)
-
-    assert commits == [1, 20, 1]
 
 
 def test_in_a_round_no_credential_takes_all_sessions(
@@ -371,3 +347,76 @@ def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(
         service.round([mailbox] * 4, signals)
 
     assert len(polls) == 4
+
+
+class FullDisk:
+    """A disk that the ledger cannot be written to as long as it is full."""
+
+    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = True
+        flush = service._ledger.flush
+
+        def flush_if_there_is_room() -> None:
+            if self.full:
+                raise LedgerError("disk full", remedy="make room")
+            flush()
+
+        monkeypatch.setattr(service._ledger, "flush", flush_if_there_is_room)
+
+
+def test_a_status_that_cannot_be_written_fails_no_poll_is_said_once_and_written_later(
+    config: Config, sandbox: Sandbox, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.mailbox("a@acme.example").deliver(mail.note(1))
+
+    with capture_logs() as logs, Service(config) as service:
+        service.start()
+        disk = FullDisk(service, monkeypatch)
+        (polled,) = service.round(config.mailboxes.values(), signals)
+        service.tend()
+        service.tend()
+        disk.full = False
+        service.tend()
+        service.tend()
+
+    assert (polled.report.outcome, polled.exit_code) == ("ok", 0)
+    said = [line for line in logs if line["event"] in {events.STATUS_NOT_NOTED, events.STATUS_NOTED}]
+    assert [line["event"] for line in said] == [events.STATUS_NOT_NOTED, events.STATUS_NOTED]
+    assert (said[0]["error"], said[0]["remedy"]) == ("disk full", "make room")
+    assert last_outcome(config) == "ok"
+
+
+def last_outcome(config: Config) -> str | None:
+    with Ledger(config.service.state_dir, read_only=True) as ledger:
+        (report,) = ledger.reports().values()
+    return report.last.outcome if report.last else None
+
+
+def test_a_round_leaves_its_reports_written(config: Config, sandbox: Sandbox, signals: Signals) -> None:
+    sandbox.mailbox("a@acme.example")
+
+    with Service(config) as service:
+        service.round(config.mailboxes.values(), signals)
+        assert last_outcome(config) == "ok"
+
+
+def test_what_the_last_sessions_report_is_written_when_a_service_ends(
+    config: Config, sandbox: Sandbox
+) -> None:
+    box = sandbox.mailbox("a@acme.example")
+    box.deliver(mail.note(1))
+
+    with Service(config) as service:
+        service.start()
+        wait_until(lambda: box.remaining() == (), "the message is deleted")
+
+    assert last_outcome(config) == "ok"
+
+
+def test_a_status_that_cannot_be_written_at_the_end_is_said(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as logs, Service(config) as service:
+        FullDisk(service, monkeypatch)
+
+    assert [line["event"] for line in logs] == [events.STATUS_NOT_NOTED]

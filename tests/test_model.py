@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 import mailsluice
-from mailsluice.model import BearerToken, DeletePermit, Password, Staged, Stored, uidl_text
+from mailsluice.errors import Phase, ProtocolViolation
+from mailsluice.model import (
+    BearerToken,
+    DeletePermit,
+    Listed,
+    Listing,
+    Password,
+    Staged,
+    Stored,
+    uidl_text,
+)
 
 SOURCE = Path(mailsluice.__file__).parent
 
@@ -87,3 +97,27 @@ def test_a_login_does_not_show_its_secret(login: BearerToken | Password) -> None
 )
 def test_a_uidl_is_text_for_people_whatever_its_octets(uidl: bytes, text: str) -> None:
     assert uidl_text(uidl) == text
+
+
+def test_a_listing_is_counted_without_being_parsed_and_parsed_once() -> None:
+    messages = (Listed(1, b"a", 5), Listed(2, b"b"))
+    parsed: list[None] = []
+
+    def parse() -> tuple[Listed, ...]:
+        parsed.append(None)
+        return messages
+
+    listing = Listing(b"digest", 2, parse)
+    assert (len(listing), parsed) == (2, [])
+    assert (tuple(listing), listing[1], listing[:1]) == (messages, messages[1], messages[:1])
+    assert len(parsed) == 1
+
+
+def test_a_listing_that_cannot_be_parsed_says_so_to_whoever_wants_its_messages() -> None:
+    def parse() -> tuple[Listed, ...]:
+        raise ProtocolViolation("nonsense", phase=Phase.LISTING)
+
+    listing = Listing(b"digest", 1, parse)
+    for _ in range(2):
+        with pytest.raises(ProtocolViolation):
+            tuple(listing)

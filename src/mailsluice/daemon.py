@@ -73,11 +73,13 @@ class Service:
         self._connections = Connections()
         self._ledger = ledger or Ledger(config.service.state_dir)
         self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
+        self._status_is_old = False
         self._stop = threading.Event()
         self._cutter = threading.Timer(GRACE, self._connections.abort_all)
         self._cutter.daemon = True
         self._ends = ExitStack()  # from the last to the first, whatever one of them raises
         self._ends.callback(self._ledger.close)
+        self._ends.callback(self._flush)
         self._ends.callback(self._cutter.cancel)
         self._parts = Parts(
             credentials=Credentials(
@@ -133,6 +135,7 @@ class Service:
             while wait(polls, timeout=_LOOK_AROUND).not_done:
                 if signals.stop:
                     self.stop()
+            self._flush()
             return [self._polled(mailbox, polled) for (mailbox, _), polled in zip(lanes, polls, strict=True)]
 
     def _polled(self, mailbox: Mailbox, polled: Future[Polled]) -> Polled:
@@ -152,17 +155,19 @@ class Service:
 
     def start(self) -> None:
         """Begin to poll every mailbox on its schedule. Raises NoThread."""
-        dues = [
-            (mailbox, self._schedule.add(mailbox, partial(self._poll_on_schedule, mailbox)))
-            for mailbox in self.config.mailboxes.values()
-        ]
-        self._note_next_polls(dues)
+        for mailbox in self.config.mailboxes.values():
+            due = self._schedule.add(mailbox, partial(self._poll_on_schedule, mailbox))
+            self._note_next_poll(mailbox, due)
         self._schedule.start()
 
     def tend(self) -> None:
-        """To be called every second or so: follows the clock; raises Bug if the timetable has died."""
+        """To be called every second or so: follows the clock, and writes what `status` shows.
+
+        Raises Bug if the timetable has died.
+        """
         if self._schedule.follow_clock():
             self._leave_alone(self.config.mailboxes.values())
+        self._flush()
         if not self._schedule.alive:
             raise Bug("the schedule has ended by itself")
 
@@ -171,7 +176,7 @@ class Service:
             return
         if wait := self._pacing.begin(mailbox.name, self._clock.monotonic()):
             self._schedule.set_due(mailbox.name, wait)
-            self._note_next_polls([(mailbox, self._schedule.next_poll(mailbox.name))])
+            self._note_next_poll(mailbox, self._schedule.next_poll(mailbox.name))
             return
         polled = poll(mailbox, self._parts)
         if polled.served:
@@ -204,14 +209,23 @@ class Service:
         now = self._clock.monotonic()
         for mailbox in mailboxes:
             self._schedule.postpone(mailbox.name, self._pacing.wait(mailbox.name, now))
-        self._note_next_polls((each, self._schedule.next_poll(each.name)) for each in mailboxes)
+            self._note_next_poll(mailbox, self._schedule.next_poll(mailbox.name))
 
-    def _note_next_polls(self, dues: Iterable[tuple[Mailbox, datetime | None]]) -> None:
-        """Note them all in one commit: of thousands, a commit each would take half a minute."""
+    def _note_next_poll(self, mailbox: Mailbox, due: datetime | None) -> None:
+        self._ledger.note_next_poll(mailbox.key, mailbox.name, due)
+
+    def _flush(self) -> None:
+        """Write what `status` shows. What fails is said once, and tried again as long as it fails."""
         try:
-            self._ledger.note_next_polls([(mailbox.key, mailbox.name, due) for mailbox, due in dues])
+            self._ledger.flush()
         except LedgerError as error:
-            _log.warning(events.STATUS_NOT_NOTED, error=str(error))
+            if not self._status_is_old:
+                _log.warning(events.STATUS_NOT_NOTED, error=str(error), remedy=error.remedy)
+            self._status_is_old = True
+        else:
+            if self._status_is_old:
+                _log.info(events.STATUS_NOTED)
+            self._status_is_old = False
 
 
 class Signals:

@@ -10,9 +10,11 @@ keeps each constructor in its module.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,38 @@ class Listed:
     number: int
     uidl: bytes
     size: int | None = None
+
+
+class Listing(Sequence[Listed]):
+    """The messages of a session's listing, in the server's order: parsed when one is first asked for.
+
+    `digest` tells it from any other listing without that: the same octets give the same digest. Whoever asks
+    for a message may meet what the parser raises.
+    """
+
+    def __init__(self, digest: bytes, count: int, parse: Callable[[], tuple[Listed, ...]]) -> None:
+        self.digest = digest
+        self._count = count
+        self._parse: Callable[[], tuple[Listed, ...]] | None = parse
+        self._messages: tuple[Listed, ...] = ()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self._parsed())
+
+    @overload
+    def __getitem__(self, place: int) -> Listed: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Listed, ...]: ...
+    def __getitem__(self, place: int | slice) -> Listed | tuple[Listed, ...]:
+        return self._parsed()[place]
+
+    def _parsed(self) -> tuple[Listed, ...]:
+        if self._parse is not None:
+            self._messages, self._parse = self._parse(), None
+        return self._messages
 
 
 def uidl_text(uidl: bytes) -> str:
@@ -95,6 +129,29 @@ class Setback:
     def quarantined(self) -> bool:
         """Whether it is set aside: no poll tries it any more."""
         return self.failures >= TRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
+
+    `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since.
+    """
+
+    known: Mapping[bytes, Known]
+    setbacks: Mapping[bytes, Setback]
+    writes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """That a listing leaves nothing to do or to say, until then by the ledger's clock.
+
+    `digest` is that of all that decided so, but for what the ledger knows.
+    """
+
+    digest: bytes
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from hashlib import sha256
 
+from mailsluice import __version__
 from mailsluice.config.models import Mailbox
-from mailsluice.model import Known, Listed, Setback, State
+from mailsluice.model import Known, Listed, Listing, Memory, Setback, State
 
 FEWEST_RENUMBERED = 5
 """A mailbox of fewer known messages is not taken for renumbered: people clean up that much by hand."""
 
+_FEWEST_NEW = 3
+"""Of five messages that is more than half, and four fifths of these, rounded up: fewer settle it at once."""
+
 RECENTLY = timedelta(days=1)
 """A message that went no longer ago still counts as known: some listings are empty before they are new."""
 
+_EVER = datetime.min.replace(tzinfo=UTC)
+
 ON_RECORD = frozenset({State.STORED, State.GONE, State.SEEN})
 """States of messages that are done with, and may be looked for under another UIDL."""
+
+
+QUIET_FOR = timedelta(days=1)
+"""So long at most a listing that left nothing to do is not looked at again while it stays the same."""
 
 
 class Action(Enum):
@@ -63,6 +74,12 @@ class Reason(Enum):
     def __init__(self, action: Action, text: str) -> None:
         self.action = action
         self.text = text
+
+
+_QUIET = frozenset(
+    {Reason.KEPT, Reason.NOT_YET_AGED, Reason.STILL_TOO_LARGE, Reason.SEEN, Reason.QUARANTINED}
+)
+"""Reasons that ask for nothing, not even a word in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +126,28 @@ def renumbering(
     A mailbox that is moved may get new UIDLs for all its messages, and each would be fetched again. What the
     mailbox's policy deletes may vanish (docs/adr/0007-renumbered-mailboxes.md).
     """
+    there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
+    new = sum(each.uidl not in there and each.uidl not in setbacks for each in listing)
+    if new < _FEWEST_NEW:
+        return None
     kept = {uidl for uidl, row in known.items() if _should_be_there(row, mailbox, now)}
     if len(kept) < FEWEST_RENUMBERED:
         return None
-    there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
     vanished = len(kept - there)
-    new = sum(each.uidl not in there and each.uidl not in setbacks for each in listing)
     if 2 * vanished <= len(kept) or 5 * new < 4 * vanished:
         return None
     return Renumbering(len(kept), vanished, new)
+
+
+def missed_after(mailbox: Mailbox, now: datetime) -> tuple[datetime, datetime]:
+    """Two times: of the messages that went after the first, those stored after the second are missed.
+
+    They count in `renumbering`, and so do those marked as seen that went after the first.
+    """
+    leave = mailbox.leave_on_server
+    if isinstance(leave, timedelta):
+        return now - RECENTLY, now - leave
+    return now - RECENTLY, _EVER if leave else now
 
 
 def _should_be_there(row: Known, mailbox: Mailbox, now: datetime) -> bool:
@@ -171,10 +201,37 @@ def _limit(reasons: list[Reason], most: int) -> None:
         reasons[place] = Reason.NEXT_POLL
 
 
+def digest(listing: Listing, mailbox: Mailbox) -> bytes:
+    """What tells all that a plan is made of, apart from the ledger and the time, from anything else."""
+    decides = (__version__, mailbox.max_message, mailbox.leave_on_server)
+    return sha256(repr(decides).encode() + listing.digest).digest()
+
+
+def quiet(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> datetime | None:
+    """Until when the same listing has the same plan and nothing follows from it; None if something does.
+
+    As long as the ledger knows what it knows now (docs/adr/0008-quiet-listings.md).
+    """
+    reasons = set(plan.reasons)
+    if not reasons <= _QUIET:
+        return None
+    if Reason.QUARANTINED in reasons and any(
+        memory.setbacks[listed.uidl].header is None for listed in plan.because(Reason.QUARANTINED)
+    ):
+        return None  # it is to be asked for
+    until = now + QUIET_FOR
+    if Reason.NOT_YET_AGED in reasons and isinstance(mailbox.leave_on_server, timedelta):
+        oldest = min(memory.known[listed.uidl].since for listed in plan.because(Reason.NOT_YET_AGED))
+        until = min(until, oldest + mailbox.leave_on_server)
+    return until
+
+
 def listed_twice(listing: Sequence[Listed]) -> set[bytes]:
     """The UIDLs that several messages of a listing have."""
     seen: set[bytes] = set()
     twice: set[bytes] = set()
+    if len({listed.uidl for listed in listing}) == len(listing):
+        return twice
     for listed in listing:
         (twice if listed.uidl in seen else seen).add(listed.uidl)
     return twice

@@ -52,6 +52,7 @@ def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
         ledger.note_session(KEY, replace(GOOD, started=NOW - timedelta(hours=3, minutes=1)))
         ledger.note_next_poll(KEY, "a", NOW + timedelta(days=2, hours=12))
+        ledger.flush()
 
     row = status(state_dir).splitlines()[1]
 
@@ -72,6 +73,7 @@ def test_a_failure_shows_its_words_and_since_when_there_was_no_success(state_dir
         ledger.note_session(KEY, GOOD)
         ledger.note_session(KEY, BAD)
         ledger.note_session(KEY, BAD)
+        ledger.flush()
 
     (row,) = json.loads(status(state_dir, "--json"))
 
@@ -83,6 +85,7 @@ def test_a_failure_shows_its_words_and_since_when_there_was_no_success(state_dir
 def test_a_terminal_escape_in_an_error_does_nothing(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
         ledger.note_session(KEY, BAD)
+        ledger.flush()
 
     assert "\x1b" not in status(state_dir)
     assert "access" in status(state_dir)
@@ -92,5 +95,6 @@ def test_an_error_that_is_over_is_not_shown(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
         ledger.note_session(KEY, BAD)
         ledger.note_session(KEY, GOOD)
+        ledger.flush()
 
     assert "access" not in status(state_dir)

@@ -187,7 +187,19 @@ def test_a_listing_has_every_message_in_order_with_an_estimated_size(
 
 def test_an_empty_mailbox_has_an_empty_listing(peer: Peer, greeted: Client) -> None:
     greeted.authenticate(ADDRESS, peer.login)
-    assert greeted.listing() == ()
+    assert tuple(greeted.listing()) == ()
+
+
+def test_a_listing_is_known_by_its_digest_as_long_as_it_is_the_same(peer: Peer, uidls: list[bytes]) -> None:
+    def digest() -> bytes:
+        with peer.connect(peer.mailbox()) as client:
+            client.authenticate(ADDRESS, peer.login)
+            return client.listing().digest
+
+    before = digest()
+    assert digest() == before
+    peer.deliver(MAIL[0])
+    assert digest() != before
 
 
 def test_a_uidl_of_two_messages_is_listed_for_both(peer: Peer, greeted: Client, uidls: list[bytes]) -> None:
@@ -207,7 +219,7 @@ def test_an_arrival_says_which_message_it_is(client: Client) -> None:
     for arrival in client.retrieve(listing, LARGEST):
         seen.append(arrival.listed)
         read(arrival)
-    assert tuple(seen) == listing
+    assert seen == list(listing)
 
 
 def test_a_message_that_is_not_read_is_passed_over(client: Client) -> None:

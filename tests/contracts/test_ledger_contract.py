@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import pytest
 
 from mailsluice.errors import Bug, MailboxLocked
 from mailsluice.ledger.ledger import Ledger as SqliteLedger
-from mailsluice.model import DeletePermit, Known, Listed, MailboxKey, Staged, State, Stored
+from mailsluice.model import DeletePermit, Known, Listed, MailboxKey, Quiet, Staged, State, Stored
 from mailsluice.session.ports import Ledger
+from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -104,7 +105,7 @@ def test_recording_what_is_there_already_is_a_bug_and_writes_nothing(ledger: Led
 def test_mailboxes_do_not_see_each_other(stored: Ledger) -> None:
     assert stored.known(OTHER) == {}
     assert stored.permits(OTHER, [b"u1"]) == ()
-    stored.confirm(OTHER, [], [], LATER)
+    confirm(stored, OTHER, [], [], LATER)
     assert states(stored) == {b"u1": State.STORED, b"u2": State.STORED}
 
 
@@ -115,34 +116,34 @@ def test_uidls_are_octets(ledger: Ledger) -> None:
 
 
 def test_a_stored_message_absent_from_a_listing_is_gone(stored: Ledger) -> None:
-    stored.confirm(KEY, [b"u1"], [], LATER)
+    confirm(stored, KEY, [b"u1"], [], LATER)
     assert states(stored) == {b"u1": State.STORED, b"u2": State.GONE}
     assert stored.permits(KEY, [b"u2"]) == ()
 
 
 def test_a_gone_message_that_is_listed_again_is_stored_since_it_was_stored(stored: Ledger) -> None:
-    stored.confirm(KEY, [], [], LATER + timedelta(days=1))
-    stored.confirm(KEY, [b"u1", b"u2"], [], LATER + timedelta(days=2))
+    confirm(stored, KEY, [], [], LATER + timedelta(days=1))
+    confirm(stored, KEY, [b"u1", b"u2"], [], LATER + timedelta(days=2))
     assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9)
     assert len(stored.permits(KEY, [b"u1", b"u2"])) == 2
 
 
 def test_gone_rows_are_pruned_30_days_after_they_went(stored: Ledger) -> None:
-    stored.confirm(KEY, [b"u2"], [], LATER)
-    stored.confirm(KEY, [b"u2"], [], LATER + timedelta(days=30))
+    confirm(stored, KEY, [b"u2"], [], LATER)
+    confirm(stored, KEY, [b"u2"], [], LATER + timedelta(days=30))
     assert states(stored) == {b"u1": State.GONE, b"u2": State.STORED}
-    stored.confirm(KEY, [b"u2"], [], LATER + timedelta(days=30, seconds=1))
+    confirm(stored, KEY, [b"u2"], [], LATER + timedelta(days=30, seconds=1))
     assert states(stored) == {b"u2": State.STORED}
 
 
 def test_half_done_messages_are_not_gone_though_absent_from_a_listing(ledger: Ledger) -> None:
     ledger.record(KEY, STAGED, SINK, NOW)
-    ledger.confirm(KEY, [], [], LATER + timedelta(days=99))
+    confirm(ledger, KEY, [], [], LATER + timedelta(days=99))
     assert ledger.half_done(KEY) == {SINK: STAGED}
 
 
 def test_another_message_under_the_uidl_of_one_that_is_gone_is_recorded_anew(stored: Ledger) -> None:
-    stored.confirm(KEY, [b"u2"], [], LATER)
+    confirm(stored, KEY, [b"u2"], [], LATER)
     stored.record(KEY, [Staged(b"u1", "new", 7, 6)], SINK, LATER)
     assert stored.half_done(KEY) == {SINK: (Staged(b"u1", "new", 7, 6),)}
     assert stored.commit(KEY, [Stored(b"u1", "new")], LATER) == (DeletePermit(b"u1"),)
@@ -157,9 +158,9 @@ def test_an_oversize_message_is_remembered_since_it_was_first_seen(ledger: Ledge
 
 def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) -> None:
     ledger.note_oversize(KEY, {Listed(1, b"big", 1000): 1000}, NOW)
-    ledger.confirm(KEY, [b"big"], [], LATER)
+    confirm(ledger, KEY, [b"big"], [], LATER)
     assert states(ledger) == {b"big": State.OVERSIZE}
-    ledger.confirm(KEY, [], [], LATER)
+    confirm(ledger, KEY, [], [], LATER)
     assert states(ledger) == {}
 
 
@@ -182,13 +183,13 @@ def test_a_half_done_message_is_not_taken_for_oversize(ledger: Ledger) -> None:
 
 
 def test_what_another_message_has_the_uidl_of_is_gone_though_the_uidl_is_listed(stored: Ledger) -> None:
-    stored.confirm(KEY, [b"u1", b"u2"], [b"u1"], LATER)
+    confirm(stored, KEY, [b"u1", b"u2"], [b"u1"], LATER)
     assert states(stored) == {b"u1": State.GONE, b"u2": State.STORED}
 
 
 def test_failures_of_a_stranger_under_a_known_uidl_are_kept(stored: Ledger) -> None:
     stored.note_setbacks(KEY, {Listed(1, b"u1", 5): "no"}, 1, NOW)
-    stored.confirm(KEY, [b"u1", b"u2"], [b"u1"], LATER)
+    confirm(stored, KEY, [b"u1", b"u2"], [b"u1"], LATER)
     assert stored.setbacks(KEY)[b"u1"].failures == 1
 
 
@@ -240,9 +241,9 @@ def test_what_is_stored_or_half_done_is_not_marked_as_seen(stored: Ledger) -> No
 
 def test_what_was_seen_and_is_missing_comes_back_as_seen(ledger: Ledger) -> None:
     ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
-    ledger.confirm(KEY, [], [], LATER)
+    confirm(ledger, KEY, [], [], LATER)
     assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5, LATER)}
-    ledger.confirm(KEY, [b"old"], [], LATER)
+    confirm(ledger, KEY, [b"old"], [], LATER)
     assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5)}
     assert ledger.permits(KEY, [b"old"]) == ()
 
@@ -251,7 +252,7 @@ def test_another_message_under_the_uidl_of_one_that_was_seen_and_is_missing_is_r
     ledger: Ledger,
 ) -> None:
     ledger.mark_seen(KEY, [Listed(1, b"u1", 5)], NOW)
-    ledger.confirm(KEY, [], [], LATER)
+    confirm(ledger, KEY, [], [], LATER)
     ledger.record(KEY, STAGED[:1], SINK, LATER)
     assert states(ledger) == {b"u1": State.STAGED}
 
@@ -266,3 +267,134 @@ def test_a_locked_mailbox_cannot_be_locked_again_until_it_is_free(ledger: Ledger
 def test_mailboxes_are_locked_one_by_one(ledger: Ledger) -> None:
     with ledger.lock(KEY), ledger.lock(OTHER):
         pass
+
+
+DAY = timedelta(days=1)
+EVER = NOW - 3650 * DAY
+
+
+def recalled(
+    ledger: Ledger, *listed: bytes, gone_after: datetime = LATER + DAY, stored_after: datetime = EVER
+) -> set[bytes]:
+    return set(ledger.recall(KEY, listed, gone_after=gone_after, stored_after=stored_after).known)
+
+
+def test_what_was_on_the_server_is_recalled_whatever_is_listed(stored: Ledger) -> None:
+    stored.record(KEY, [Staged(b"u3", "n3", 1)], SINK, NOW)
+    stored.note_oversize(KEY, {Listed(4, b"big", 1000): 1000}, NOW)
+    stored.mark_seen(KEY, [Listed(5, b"old", 5)], NOW)
+    memory = stored.recall(KEY, [], gone_after=LATER, stored_after=EVER)
+    assert memory.known == stored.known(KEY)
+    assert len(memory.known) == 5
+
+
+def test_what_is_gone_is_recalled_if_it_is_listed(stored: Ledger) -> None:
+    confirm(stored, KEY, [], [], LATER)
+    assert recalled(stored) == set()
+    memory = stored.recall(KEY, [b"u1", b"unknown"], gone_after=LATER + DAY, stored_after=EVER)
+    assert memory.known == {b"u1": Known(State.GONE, LATER, 9, LATER)}
+
+
+def test_what_went_lately_is_recalled_unless_it_was_stored_too_long_ago(stored: Ledger) -> None:
+    confirm(stored, KEY, [], [], LATER + DAY)
+    before = LATER + DAY - timedelta(microseconds=1)
+    assert recalled(stored, gone_after=before) == {b"u1", b"u2"}
+    assert recalled(stored, gone_after=before, stored_after=LATER) == set()
+    assert recalled(stored, gone_after=LATER + DAY) == set()
+
+
+def test_what_was_marked_as_seen_and_went_lately_is_recalled_however_old(ledger: Ledger) -> None:
+    ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
+    confirm(ledger, KEY, [], [], LATER)
+    assert recalled(ledger, gone_after=NOW, stored_after=LATER) == {b"old"}
+
+
+def test_failures_are_recalled(stored: Ledger) -> None:
+    stored.note_setbacks(KEY, {Listed(3, b"u3", 5): "no"}, 1, NOW)
+    assert stored.recall(KEY, [], gone_after=NOW, stored_after=NOW).setbacks == stored.setbacks(KEY)
+
+
+QUIET = Quiet(b"digest", LATER + DAY)
+
+
+@pytest.fixture
+def quiet(stored: Ledger) -> Ledger:
+    stored.note_setbacks(KEY, {Listed(3, b"u3", 5): "no"}, 3, NOW)
+    confirm(stored, KEY, [b"u1", b"u2", b"u3"], [], LATER, QUIET)
+    return stored
+
+
+def test_no_listing_is_quiet_that_was_not_confirmed_so(stored: Ledger) -> None:
+    confirm(stored, KEY, [b"u1", b"u2"], [], LATER)
+    assert not stored.is_quiet(KEY, b"digest", LATER)
+
+
+def test_a_listing_is_quiet_until_its_time_is_over(quiet: Ledger) -> None:
+    assert quiet.is_quiet(KEY, b"digest", LATER + DAY - timedelta(microseconds=1))
+    assert not quiet.is_quiet(KEY, b"digest", LATER + DAY)
+
+
+def test_another_listing_is_not_quiet_nor_is_it_that_of_another_mailbox(quiet: Ledger) -> None:
+    assert not quiet.is_quiet(KEY, b"another", LATER)
+    assert not quiet.is_quiet(OTHER, b"digest", LATER)
+
+
+def test_a_confirmation_that_changes_nothing_leaves_it_quiet(quiet: Ledger) -> None:
+    confirm(quiet, KEY, [b"u1", b"u2", b"u3"], [], LATER)
+    assert quiet.is_quiet(KEY, b"digest", LATER)
+
+
+def test_the_first_listing_of_an_empty_mailbox_can_be_quiet(ledger: Ledger) -> None:
+    confirm(ledger, KEY, [], [], NOW, QUIET)
+    assert ledger.is_quiet(KEY, b"digest", NOW)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda ledger: ledger.record(KEY, [Staged(b"u4", "n4", 1)], SINK, NOW),
+        lambda ledger: ledger.commit(KEY, STORED, NOW),
+        lambda ledger: confirm(ledger, KEY, [b"u1", b"u2"], [], NOW),
+        lambda ledger: confirm(ledger, KEY, [b"u1", b"u3"], [], NOW),
+        lambda ledger: confirm(ledger, KEY, [b"u1", b"u2", b"u3"], [b"u1"], NOW),
+        lambda ledger: ledger.settle(KEY, {b"u1": Listed(1, b"new", 9)}, [], NOW),
+        lambda ledger: ledger.mark_seen(KEY, [Listed(4, b"u4", 9)], NOW),
+        lambda ledger: ledger.note_oversize(KEY, {Listed(4, b"big", 1000): 1000}, NOW),
+        lambda ledger: ledger.note_setbacks(KEY, {Listed(4, b"u4", 5): "no"}, 1, NOW),
+        lambda ledger: ledger.note_header(KEY, b"u3", b"Subject: x"),
+        lambda ledger: ledger.retry(KEY, [b"u3"]),
+    ],
+    ids=[
+        "record",
+        "commit",
+        "a setback is over",
+        "gone",
+        "a stranger",
+        "settle",
+        "seen",
+        "oversize",
+        "setback",
+        "header",
+        "retry",
+    ],
+)
+@pytest.mark.parametrize("when", ["after", "between recall and confirmation"])
+def test_whatever_is_written_of_the_mailbox_ends_it(
+    quiet: Ledger, write: Callable[[Ledger], object], when: str
+) -> None:
+    memory = quiet.recall(KEY, [b"u1", b"u2", b"u3"], gone_after=NOW, stored_after=NOW)
+    write(quiet)
+    if when != "after":
+        quiet.confirm(KEY, memory, [b"u1", b"u2", b"u3"], [], NOW, quiet=QUIET)
+    assert not quiet.is_quiet(KEY, b"digest", LATER)
+
+
+def test_what_is_written_of_another_mailbox_does_not_end_it(quiet: Ledger) -> None:
+    quiet.record(OTHER, STAGED, SINK, NOW)
+    assert quiet.is_quiet(KEY, b"digest", LATER)
+
+
+def test_a_listing_whose_confirmation_changes_rows_can_be_quiet(stored: Ledger) -> None:
+    confirm(stored, KEY, [b"u1"], [], LATER, QUIET)
+    assert stored.is_quiet(KEY, b"digest", LATER)
+    assert states(stored) == {b"u1": State.STORED, b"u2": State.GONE}

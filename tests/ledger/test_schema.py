@@ -101,6 +101,8 @@ def test_a_row_that_makes_no_sense_cannot_be_written(connection: sqlite3.Connect
         ("ledger", "DELETE FROM ledger"),
         ("ledger", "UPDATE ledger SET instance = x'00'"),
         ("mailbox", "UPDATE mailbox SET host = x'00'"),
+        ("mailbox", "UPDATE mailbox SET writes = 'many'"),
+        ("mailbox", "UPDATE mailbox SET quiet = x'00'"),
         ("message", "UPDATE message SET uidl = 'text'"),
         ("message", "UPDATE message SET since = 'text'"),
         ("message", "UPDATE message SET since = 9223372036854775807"),
@@ -120,6 +122,7 @@ def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is
     with Ledger(state_dir) as ledger:
         ledger.record(key, [Staged(b"u", "n", 1)], "spool:/x", now)
         ledger.note_session(key, SessionReport("a", now, 1, 1, 1, 1, 1, 1.5, 0, "ok", ""))
+        ledger.flush()
     connection = sqlite3.connect(state_dir / FILE)
     connection.execute("PRAGMA ignore_check_constraints = ON")
     with connection:

@@ -8,6 +8,7 @@ import pytest
 
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import TRIES, Listed, MailboxKey, Setback, Staged, Stored
+from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = MailboxKey("pop.example", "a@acme.example")
@@ -81,6 +82,6 @@ def test_a_message_that_is_committed_has_none_any_more(ledger: Ledger) -> None:
 
 def test_a_message_that_is_not_listed_any_more_is_forgotten(ledger: Ledger) -> None:
     ledger.note_setbacks(KEY, {BAD: "no", Listed(2, b"there", 1): "no"}, 1, NOW)
-    ledger.confirm(KEY, [b"there"], [], NOW)
+    confirm(ledger, KEY, [b"there"], [], NOW)
 
     assert set(ledger.setbacks(KEY)) == {b"there"}

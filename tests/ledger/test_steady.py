@@ -107,6 +107,7 @@ def test_a_ledger_goes_on_from_the_last_session_that_was_noted(tmp_path: Path, m
     with Ledger(tmp_path / "state", clock=machine) as ledger:
         machine.live(HOUR)
         ledger.note_session(KEY, report(machine))
+        ledger.flush()
     machine.live(HOUR)
     machine.wall += 3650 * DAY
 
@@ -117,6 +118,7 @@ def test_a_ledger_goes_on_from_the_last_session_that_was_noted(tmp_path: Path, m
 def test_a_ledger_that_is_only_read_keeps_its_time_too(tmp_path: Path, machine: Machine) -> None:
     with Ledger(tmp_path / "state", clock=machine) as ledger:
         ledger.note_session(KEY, report(machine))
+        ledger.flush()
     machine.wall -= DAY
 
     with Ledger(tmp_path / "state", clock=machine, read_only=True) as again:

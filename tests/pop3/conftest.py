@@ -80,7 +80,7 @@ def connected(
 
 @pytest.fixture
 def logged_in(connected: Callable[..., Client]) -> Callable[..., Client]:
-    """Connect and log in; the script goes on from there."""
+    """Connect, log in, and ask what the server can do; the script goes on from there."""
 
     def connect_to(script: Script, *capabilities: str, **deadlines: Any) -> Client:
         def whole(wire: Wire) -> None:
@@ -89,6 +89,7 @@ def logged_in(connected: Callable[..., Client]) -> Callable[..., Client]:
 
         client = connected(whole, **deadlines)
         client.authenticate("a@x.example", Password("canary-password"))
+        client.capabilities()
         return client
 
     return connect_to

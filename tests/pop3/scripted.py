@@ -78,11 +78,11 @@ class Wire:
                 self.send(line.encode() + b"\r\n")
 
     def log_in(self, *capabilities: str) -> None:
-        """Greet, say the capabilities, and accept USER and PASS."""
+        """Greet, accept USER and PASS, and say the capabilities."""
         self.send(b"+OK ready\r\n")
+        self.play("C: USER a@x.example\nS: +OK\nC: PASS canary-password\nS: +OK")
         self.expect(b"CAPA")
         self.send(b"+OK\r\n" + "".join(f"{name}\r\n" for name in capabilities).encode() + b".\r\n")
-        self.play("C: USER a@x.example\nS: +OK\nC: PASS canary-password\nS: +OK")
 
     def until_closed(self) -> bytes:
         """Whatever else the client says before it goes."""

@@ -40,13 +40,6 @@ RESPONSE = base64.b64encode(b"user=a@x.example\x01auth=Bearer canary-token\x01\x
 
 EXCHANGE = """
 S: +OK The Microsoft Exchange POP3 service is ready. [YQBiAA==]
-C: CAPA
-S: +OK
-S: TOP
-S: UIDL
-S: SASL PLAIN XOAUTH2
-S: USER
-S: .
 C: AUTH XOAUTH2
 S: +
 """
@@ -69,6 +62,13 @@ def test_a_session_with_exchange_online_from_greeting_to_quit(connected: Connect
             S: 1 120
             S: 2 100
             S: .
+            C: CAPA
+            S: +OK
+            S: TOP
+            S: UIDL
+            S: SASL PLAIN XOAUTH2
+            S: USER
+            S: .
             C: RETR 1
             S: +OK
             S: Subject: one
@@ -90,9 +90,8 @@ def test_a_session_with_exchange_online_from_greeting_to_quit(connected: Connect
     )
     assert client.greeting.tag == "ab"
     client.authenticate("a@x.example", TOKEN)
-    assert client.capabilities()["SASL"] == ("PLAIN", "XOAUTH2")
     listing = client.listing()
-    assert listing == (Listed(1, b"6499", 120), Listed(2, b"6500", 100))
+    assert tuple(listing) == (Listed(1, b"6499", 120), Listed(2, b"6500", 100))
     messages = [b"".join(arrival.chunks) for arrival in client.retrieve(listing, 1000)]
     assert messages == [b"Subject: one\r\n\r\n.\r\n", b"Subject: two\r\n"]
     client.delete([DeletePermit(b"6499"), DeletePermit(b"6500")])
@@ -167,20 +166,14 @@ def test_challenges_without_end_break_the_protocol(connected: Connect) -> None:
 
 
 def test_auth_refused_at_once_sends_no_token(connected: Connect) -> None:
-    client = connected(
-        playing(
-            "S: +OK\nC: CAPA\nS: -ERR what\nC: AUTH XOAUTH2\nS: -ERR Protocol error. Connection is closed. 10"
-        )
-    )
+    client = connected(playing("S: +OK\nC: AUTH XOAUTH2\nS: -ERR Protocol error. Connection is closed. 10"))
     with pytest.raises(LoginRefused) as refused:
         client.authenticate("a@x.example", TOKEN)
     assert refused.value.reply == "Protocol error. Connection is closed. 10"
 
 
 def test_a_refused_password_is_told_without_it(connected: Connect) -> None:
-    client = connected(
-        playing("S: +OK\nC: CAPA\nS: -ERR\nC: USER a\nS: +OK\nC: PASS canary\nS: -ERR canary is wrong")
-    )
+    client = connected(playing("S: +OK\nC: USER a\nS: +OK\nC: PASS canary\nS: -ERR canary is wrong"))
     with pytest.raises(LoginRefused) as refused:
         client.authenticate("a", Password("canary"))
     assert refused.value.reply == "*** is wrong"
@@ -188,7 +181,7 @@ def test_a_refused_password_is_told_without_it(connected: Connect) -> None:
 
 
 def test_a_refused_user_sends_no_password(connected: Connect) -> None:
-    client = connected(playing("S: +OK\nC: CAPA\nS: -ERR\nC: USER a\nS: -ERR unknown"))
+    client = connected(playing("S: +OK\nC: USER a\nS: -ERR unknown"))
     with pytest.raises(LoginRefused):
         client.authenticate("a", Password("canary"))
 
@@ -200,7 +193,7 @@ def test_a_login_that_would_smuggle_a_command_is_not_sent(
     sent = []
 
     def script(wire: Wire) -> None:
-        wire.play("S: +OK\nC: CAPA\nS: -ERR")
+        wire.play("S: +OK")
         sent.append(wire.until_closed())
 
     with connected(script) as client, pytest.raises(LoginRefused, match="nothing was sent") as refused:
@@ -217,8 +210,40 @@ def test_a_body_without_end_is_given_up(connected: Connect) -> None:
                 wire.send(b"X\r\n" * 1000)
 
     with connected(endless) as client, pytest.raises(ProtocolViolation, match="more than") as broken:
-        client.authenticate("a", TOKEN)
+        client.capabilities()
     assert broken.value.phase is Phase.CAPABILITIES
+
+
+ONE_LISTED = "C: UIDL\nS: +OK\nS: 1 a\nS: .\nC: LIST\nS: +OK\nS: 1 4\nS: .\n"
+
+
+def test_nobody_asks_what_a_server_can_do_for_the_sake_of_one_message(connected: Connect) -> None:
+    client = connected(
+        playing(
+            "S: +OK\nC: USER a\nS: +OK\nC: PASS canary\nS: +OK",
+            ONE_LISTED,
+            "C: RETR 1\nS: +OK\nS: x\nS: .\nC: DELE 1\nS: +OK\nC: QUIT\nS: +OK",
+        )
+    )
+    client.authenticate("a", Password("canary"))
+    assert [b"".join(arrival.chunks) for arrival in client.retrieve(client.listing(), 1000)] == [b"x\r\n"]
+    client.delete([DeletePermit(b"a")])
+    assert client.deleted == 1
+    client.quit()
+
+
+def test_a_server_that_refuses_to_say_what_it_can_do_is_asked_for_one_message_at_a_time(
+    connected: Connect,
+) -> None:
+    client = connected(
+        playing(
+            "S: +OK\nC: USER a\nS: +OK\nC: PASS canary\nS: +OK",
+            "C: CAPA\nS: -ERR\nC: RETR 1\nS: +OK\nS: x\nS: .\nC: RETR 2\nS: +OK\nS: y\nS: .",
+        )
+    )
+    client.authenticate("a", Password("canary"))
+    messages = [Listed(1, b"a"), Listed(2, b"b")]
+    assert [b"".join(arrival.chunks) for arrival in client.retrieve(messages, 1000)] == [b"x\r\n", b"y\r\n"]
 
 
 def test_stat_counts_messages_and_octets(logged_in: Connect) -> None:
@@ -286,7 +311,7 @@ def test_a_pipelining_server_is_asked_for_deletions_and_the_next_messages_at_onc
 
     client = logged_in(
         playing(
-            f"C: UIDL\nC: LIST\nS: +OK\n{listing}S: .\nS: +OK\n{sizes}S: .\n",
+            f"C: UIDL\nS: +OK\n{listing}S: .\nC: LIST\nS: +OK\n{sizes}S: .\n",
             ask("RETR", first) + hand_out(first),
             ask("DELE", [1, 2]) + ask("RETR", rest) + "S: +OK\nS: +OK\n" + hand_out(rest),
         ),
@@ -303,7 +328,7 @@ def test_a_pipelining_server_is_asked_for_deletions_and_the_next_messages_at_onc
 def test_a_pipelining_server_is_asked_for_deletions_at_once(logged_in: Connect) -> None:
     client = logged_in(
         playing(
-            "C: UIDL\nC: LIST\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: -ERR", "C: DELE 1\nC: DELE 2\nS: -ERR\nS: +OK"
+            "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: -ERR", "C: DELE 1\nC: DELE 2\nS: -ERR\nS: +OK"
         ),
         "PIPELINING",
     )
@@ -365,7 +390,6 @@ def test_an_octet_at_a_time_is_as_good_as_all_at_once(connected: Connect) -> Non
     def dribble(wire: Wire) -> None:
         for asked, reply in [
             (b"", b"+OK ready\r\n"),
-            (b"CAPA", b"+OK\r\nUIDL\r\n.\r\n"),
             (b"USER a", b"+OK\r\n"),
             (b"PASS canary", b"+OK\r\n"),
             (b"RETR 1", b"+OK\r\n..a\r\n\r\n.\r\n"),

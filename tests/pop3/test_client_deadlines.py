@@ -13,7 +13,7 @@ from pop3.scripted import playing
 Connect = Callable[..., Client]
 
 LISTED = "C: UIDL\nS: +OK\nS: 1 a\nS: .\nC: LIST\nS: -ERR\n"
-TOKEN_ASKED = "S: +OK\nC: CAPA\nS: -ERR\nC: AUTH XOAUTH2\nS: +\nC: dXNlcj1hAWF1dGg9QmVhcmVyIGNhbmFyeQEB"
+TOKEN_ASKED = "S: +OK\nC: AUTH XOAUTH2\nS: +\nC: dXNlcj1hAWF1dGg9QmVhcmVyIGNhbmFyeQEB"
 
 
 def fetch(client: Client) -> list[bytes]:

@@ -20,7 +20,7 @@ from mailsluice.errors import (
     Phase,
     TokenUnavailable,
 )
-from mailsluice.model import BearerToken, DeletePermit, Listed, Login
+from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
 
 _PIECE = 16
 
@@ -161,7 +161,7 @@ class FakeClient:
         self._server.sessions += 1
         self._in = True
 
-    def listing(self) -> tuple[Listed, ...]:
+    def listing(self) -> Listing:
         self.say("UIDL", Phase.LISTING)
         uidls = list(self._server.mail)
         for place, before in enumerate(tuple(uidls[:-1]), 1):
@@ -169,10 +169,11 @@ class FakeClient:
                 uidls[place] = before
         self._shown = {uidl: place for place, uidl in enumerate(uidls, 1) if uidls.count(uidl) == 1}
         sizes = {uidl: len(octets) for uidl, octets in self._server.mail.items()} | self._server.sizes
-        return tuple(
+        messages = tuple(
             Listed(place, uidl, sizes[uidl] if self._server.gives_sizes else None)
             for place, uidl in enumerate(uidls, 1)
         )
+        return Listing(repr(messages).encode(), len(messages), lambda: messages)
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[FakeArrival, None, None]:
         for listed in messages:

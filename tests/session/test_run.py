@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.errors import CommandRefused, ConnectionLost, Disposition, LedgerError, Phase
+from mailsluice.errors import CommandRefused, ConnectionLost, Disposition, Phase
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, MailboxKey
 from mailsluice.obs import events
@@ -278,7 +278,7 @@ def test_a_bug_is_an_outcome_with_a_traceback_in_the_log(
     (note,) = world.logged("bug")
     assert note["exc_info"]
     assert world.logged("session")[0]["outcome"] == "bug"
-    assert world.ledger.reports()[world.mailbox.key].failures == 1
+    assert world.report().failures == 1
 
 
 def test_a_backlog_of_deletions_shrinks_though_a_session_is_too_short_for_it(world: World) -> None:
@@ -378,25 +378,10 @@ def test_status_shows_the_session(world: World) -> None:
     world.deliver(ONE)
     report = world.poll().report
 
-    shown = world.ledger.reports()[world.mailbox.key]
+    shown = world.report()
 
     assert shown.last == report
     assert shown.last_success == world.began
-
-
-def test_a_report_that_cannot_be_noted_fails_the_poll_though_the_mail_is_safe(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise LedgerError("disk full", remedy="make room")
-
-    monkeypatch.setattr(Ledger, "note_session", full)
-    world.deliver(ONE)
-
-    assert world.outcome() == ("ledger-error", 73)
-    assert world.stored() == [ONE]
-    assert canonical_line(world)["outcome"] == "ledger-error"
-    assert "make room" in str(canonical_line(world)["detail"])
 
 
 def test_a_preview_tells_the_plan_and_touches_nothing(world: World) -> None:
@@ -462,7 +447,7 @@ def test_a_poll_that_gives_way_to_another_is_no_failure(world: World) -> None:
     with world.ledger.lock(world.mailbox.key):
         assert world.outcome()[0] == "mailbox-locked"
 
-    shown = world.ledger.reports()[world.mailbox.key]
+    shown = world.report()
     assert (shown.failures, shown.last_error) == (0, "")
 
 
@@ -473,6 +458,6 @@ def test_a_poll_that_fails_before_its_listing_leaves_the_count_of_what_waits(wor
     world.server.refused_login = "no"
     world.poll()
 
-    last = world.ledger.reports()[world.mailbox.key].last
+    last = world.report().last
     assert last is not None
     assert (last.outcome, last.waiting) == ("login-refused", 2)

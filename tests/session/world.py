@@ -10,6 +10,7 @@ import structlog
 
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.reports import MailboxReport
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.places import Places
 from mailsluice.session.run import poll
@@ -76,6 +77,11 @@ class World:
 
     def pass_days(self, days: int) -> None:
         self.clock.advance(timedelta(days=days))
+
+    def report(self) -> MailboxReport:
+        """What `status` shows of the mailbox."""
+        self.ledger.flush()
+        return self.ledger.reports()[self.mailbox.key]
 
     def stored(self, folder: str = "sink") -> list[bytes]:
         """The messages in the spool, in the order of their arrival."""

@@ -12,7 +12,7 @@ from typing import Self
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import BearerToken, DeletePermit, Listed, Login
+from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
 from mailsluice.session.parts import NobodyWatches, Parts
 from mailsluice.session.places import Places
 from mailsluice.session.ports import Arrival
@@ -62,8 +62,9 @@ class Client:
     def authenticate(self, address: str, login: Login) -> None:
         pass
 
-    def listing(self) -> tuple[Listed, ...]:
-        return tuple(Listed(n, u, len(m)) for n, (u, m) in enumerate(self._server.mail.items(), 1))
+    def listing(self) -> Listing:
+        messages = tuple(Listed(n, u, len(m)) for n, (u, m) in enumerate(self._server.mail.items(), 1))
+        return Listing(repr(messages).encode(), len(messages), lambda: messages)
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         assert ceiling > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -17,10 +18,10 @@ from typing import Self
 
 from mailsluice.clock import BootClock, SystemClock
 from mailsluice.errors import Bug
-from mailsluice.ledger import reports, setbacks
+from mailsluice.ledger import mailboxes, memory, reports, setbacks
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.lock import hold
-from mailsluice.ledger.reports import MailboxReport
+from mailsluice.ledger.reports import MailboxReport, News
 from mailsluice.ledger.steady import Moment, SteadyClock
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import (
@@ -28,6 +29,8 @@ from mailsluice.model import (
     Known,
     Listed,
     MailboxKey,
+    Memory,
+    Quiet,
     SessionReport,
     Setback,
     Staged,
@@ -40,14 +43,8 @@ GRACE = timedelta(days=30)
 """How long a row outlives its message: a listing may lack a message for a while and show it again."""
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
-_ADD_MAILBOX = "INSERT INTO mailbox (host, address) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_MAILBOX = "SELECT id FROM mailbox WHERE host = ? AND address = ?"
-_MESSAGES = """
-    SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL) FROM message
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)
-"""
 _HALF_DONE = """
-    SELECT sink, uidl, name, size, listed_size, identity FROM message
+    SELECT sink, uidl, name, size, listed_size, identity FROM message INDEXED BY half_done
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND state = 'staged'
     ORDER BY name
 """
@@ -94,6 +91,11 @@ _SEEN = """
     WHERE state = 'oversize' OR gone_since IS NOT NULL
 """
 _PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
+_PRUNE_LONG_GONE = "DELETE FROM message WHERE mailbox = ? AND gone_since < ?"
+_HAS_LONG_GONE = """
+    SELECT 1 FROM message
+    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND gone_since < ?
+"""
 _PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
 _OVERSIZE = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
@@ -107,8 +109,9 @@ _OVERSIZE = """
 class Ledger:
     """Keeps the promises of `session.ports.Ledger`; any number of threads may use it at once.
 
-    A context manager; leaving it closes the file. With `read_only` nothing is made or changed, as
-    `status` wants it while a daemon runs. Raises LedgerError, in the constructor as in every method.
+    A context manager; leaving it closes the file: what was noted and not flushed is lost then. With
+    `read_only` nothing is made or changed, as `status` wants it while a daemon runs. Raises LedgerError, in
+    the constructor as in every method.
     """
 
     def __init__(self, state_dir: Path, *, read_only: bool = False, clock: BootClock | None = None) -> None:
@@ -121,6 +124,8 @@ class Ledger:
             self._database.close()
             raise
         self._clock = SteadyClock(clock or SystemClock(), _moment(*noted))
+        self._pending = threading.Lock()
+        self._news: dict[MailboxKey, News] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -158,8 +163,19 @@ class Ledger:
     def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
         """Every message remembered of this mailbox, by UIDL."""
         with self._database.reading() as connection:
-            rows = connection.execute(_MESSAGES, (key.host, key.address))
-            return {_octets(uidl): _known(*row) for uidl, *row in rows}
+            return memory.known(connection, key)
+
+    def recall(
+        self, key: MailboxKey, listed: Iterable[bytes], *, gone_after: datetime, stored_after: datetime
+    ) -> Memory:
+        """What matters beside a listing of these UIDLs; see `memory.recall`."""
+        with self._database.reading() as connection:
+            return memory.recall(connection, key, listed, gone_after=gone_after, stored_after=stored_after)
+
+    def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
+        """Whether a listing of this digest was confirmed as quiet, and that still holds."""
+        with self._database.reading() as connection:
+            return mailboxes.is_quiet(connection, key, digest, now)
 
     def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
         """Write the rows as `staged`, in one commit (row 3). `sink` is the sink's spec, for recovery.
@@ -170,7 +186,7 @@ class Ledger:
         if not staged:
             return
         with self._database.writing() as connection:
-            mailbox, since = _mailbox(connection, key), to_micros(now)
+            mailbox, since = mailboxes.touched(connection, key), to_micros(now)
             for new in staged:
                 row = (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity)
                 if connection.execute(_RECORD, row).rowcount != 1:
@@ -181,7 +197,7 @@ class Ledger:
         if not stored:
             return ()
         with self._database.writing() as connection:
-            mailbox, since = _mailbox(connection, key), to_micros(now)
+            mailbox, since = mailboxes.touched(connection, key), to_micros(now)
             rows = [(since, mailbox, new.uidl, new.name) for new in stored]
             reports.add_stored(connection, mailbox, connection.executemany(_COMMIT, rows).rowcount)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
@@ -197,19 +213,27 @@ class Ledger:
             )
 
     def confirm(
-        self, key: MailboxKey, listed: Iterable[bytes], strangers: Collection[bytes], now: datetime
+        self,
+        key: MailboxKey,
+        memory: Memory,
+        listed: Iterable[bytes],
+        strangers: Collection[bytes],
+        now: datetime,
+        *,
+        quiet: Quiet | None = None,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
-        `strangers` are UIDLs listed that other messages than the ledger's have: those rows are absent. Rows
-        marked as seen stay what they are, and are only noted to be absent. Rows gone for longer than GRACE
-        are pruned; oversize rows and setbacks absent from the listing, at once. Where nothing changed,
-        nothing is written.
+        `memory` is what was recalled for this listing, under the mailbox's lock. `strangers` are UIDLs listed
+        that other messages than the ledger's have: those rows are absent. Rows marked as seen stay what they
+        are, and are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize rows and
+        setbacks absent from the listing, at once. In the same commit the listing is remembered as `quiet`, if
+        it is. Where nothing changed, nothing is written.
         """
-        known, failed = self.known(key), self.setbacks(key)
+        known, failed = memory.known, memory.setbacks
         # A listing may be of 100,000 messages: only what is known of it is kept.
         there = {uidl for uidl in listed if uidl in known or uidl in failed}
-        limit = now - GRACE
+        limit = to_micros(now - GRACE)
         gone, back, pruned = [], [], []
         for uidl, row in known.items():
             if uidl in there and uidl not in strangers:
@@ -217,16 +241,21 @@ class Ledger:
                     back.append(uidl)
             elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
                 gone.append(uidl)
-            elif row.state is State.OVERSIZE or (row.gone_since is not None and row.gone_since < limit):
+            elif row.state is State.OVERSIZE:
                 pruned.append(uidl)
         settled = failed.keys() - there
-        if gone or back or pruned or settled:
-            with self._database.writing() as connection:
-                mailbox = _mailbox(connection, key)
-                connection.executemany(_GONE, [(to_micros(now), mailbox, uidl) for uidl in gone])
-                connection.executemany(_BACK, [(mailbox, uidl) for uidl in back])
-                connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in pruned])
-                setbacks.forget(connection, mailbox, settled)
+        changed = bool(gone or back or pruned or settled) or self._has_long_gone(key, limit)
+        if not changed and quiet is None:
+            return
+        with self._database.writing() as connection:
+            mailbox = (mailboxes.touched if changed else mailboxes.found)(connection, key)
+            connection.executemany(_GONE, [(to_micros(now), mailbox, uidl) for uidl in gone])
+            connection.executemany(_BACK, [(mailbox, uidl) for uidl in back])
+            connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in pruned])
+            connection.execute(_PRUNE_LONG_GONE, (mailbox, limit))
+            setbacks.forget(connection, mailbox, settled)
+            if quiet is not None:
+                mailboxes.note_quiet(connection, mailbox, quiet, memory.writes + changed)
 
     def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
         """What the headers of stored messages are known again by, by UIDL, as far as they say enough."""
@@ -246,7 +275,7 @@ class Ledger:
         """
         taken = {new.uidl for new in renamed.values()}
         with self._database.writing() as connection:
-            mailbox = _mailbox(connection, key)
+            mailbox = mailboxes.touched(connection, key)
             left = [uidl for uidl in gone if uidl not in taken]
             connection.executemany(_GONE, [(to_micros(gone_since), mailbox, uidl) for uidl in left])
             connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in taken.intersection(gone)])
@@ -261,7 +290,7 @@ class Ledger:
         What is stored or half done stays so.
         """
         with self._database.writing() as connection:
-            mailbox = _mailbox(connection, key)
+            mailbox = mailboxes.touched(connection, key)
             rows = [(mailbox, each.uidl, to_micros(now), each.size) for each in messages]
             marked = connection.executemany(_SEEN, rows).rowcount
             setbacks.forget(connection, mailbox, [each.uidl for each in messages])
@@ -273,7 +302,7 @@ class Ledger:
         They replace what is remembered of earlier messages of their UIDLs, except half-done ones.
         """
         with self._database.writing() as connection:
-            mailbox = _mailbox(connection, key)
+            mailbox = mailboxes.touched(connection, key)
             rows = [(mailbox, each.uidl, to_micros(now), each.size, size) for each, size in octets.items()]
             connection.executemany(_OVERSIZE, rows)
 
@@ -287,56 +316,50 @@ class Ledger:
     ) -> Sequence[Listed]:
         """Note that each was tried in vain, and count so many failures; those in quarantine by that."""
         with self._database.writing() as connection:
-            return setbacks.note(connection, _mailbox(connection, key), errors, failures, now)
+            return setbacks.note(connection, mailboxes.touched(connection, key), errors, failures, now)
 
     def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
         """Keep what the server told of a message in quarantine."""
         with self._database.writing() as connection:
-            setbacks.note_header(connection, _mailbox(connection, key), uidl, header)
+            setbacks.note_header(connection, mailboxes.touched(connection, key), uidl, header)
 
     def retry(self, key: MailboxKey, uidls: Collection[bytes]) -> int:
         """Forget that these could not be fetched, so that the next poll tries; how many that were."""
         with self._database.writing() as connection:
-            return setbacks.forget(connection, _mailbox(connection, key), uidls)
+            return setbacks.forget(connection, mailboxes.touched(connection, key), uidls)
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
-        """Remember how a session went, for `status`, and the ledger's clock."""
-        with self._database.writing() as connection:
-            reports.note_session(connection, _mailbox(connection, key), report)
-            _note_moment(connection, self._clock.moment())
+        """Remember how a session went, for `status`; `flush` writes it."""
+        with self._pending:
+            self._news.setdefault(key, News()).session(report)
 
     def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
-        """Remember when the mailbox called `name` is polled next, None for never."""
-        self.note_next_polls([(key, name, due)])
+        """Remember when the mailbox called `name` is polled next, None for never; `flush` writes it."""
+        with self._pending:
+            self._news.setdefault(key, News()).next_poll(name, due)
 
-    def note_next_polls(self, dues: Iterable[tuple[MailboxKey, str, datetime | None]]) -> None:
-        """Remember when each of many mailboxes is polled next, in one commit."""
-        with self._database.writing() as connection:
-            for key, name, due in dues:
-                reports.note_next_poll(connection, _mailbox(connection, key), name, due)
+    def flush(self) -> None:
+        """Write what was noted since the last time, and the ledger's clock, in one commit.
+
+        What cannot be written is kept for the next time. Where nothing was noted, nothing is written.
+        """
+        with self._pending:
+            if not self._news:
+                return
+            with self._database.writing() as connection:
+                for key, news in self._news.items():
+                    reports.write(connection, mailboxes.found(connection, key), news)
+                _note_moment(connection, self._clock.moment())
+            self._news.clear()
 
     def reports(self) -> Mapping[MailboxKey, MailboxReport]:
-        """What `status` shows of every mailbox ever polled or due."""
+        """What `status` shows of every mailbox ever polled or due, as far as it is written."""
         with self._database.reading() as connection:
             return reports.read(connection)
 
-
-def _octets(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise TypeError("a UIDL that is not of octets")
-    return value
-
-
-def _known(
-    state: str, since: int, gone_since: int | None, listed_size: int | None, octets: int | None
-) -> Known:
-    return Known(
-        State(state),
-        from_micros(since),
-        listed_size,
-        None if gone_since is None else from_micros(gone_since),
-        None if octets is None else int(octets),
-    )
+    def _has_long_gone(self, key: MailboxKey, limit: int) -> bool:
+        with self._database.reading() as connection:
+            return connection.execute(_HAS_LONG_GONE, (key.host, key.address, limit)).fetchone() is not None
 
 
 def _moment(time: int | None, wall: int, boot: str, uptime: int) -> Moment | None:
@@ -348,12 +371,6 @@ def _note_moment(connection: sqlite3.Connection, moment: Moment) -> None:
         "UPDATE ledger SET time = ?, wall = ?, boot = ?, uptime = ?",
         (to_micros(moment.time), to_micros(moment.wall), moment.boot, round(moment.uptime * 1e6)),
     )
-
-
-def _mailbox(connection: sqlite3.Connection, key: MailboxKey) -> int:
-    """The mailbox's row, made if missing."""
-    connection.execute(_ADD_MAILBOX, (key.host, key.address))
-    return int(connection.execute(_MAILBOX, (key.host, key.address)).fetchone()[0])
 
 
 def _digest(*parts: str) -> str:

@@ -36,40 +36,74 @@ class MailboxReport:
     quarantined: int = 0
 
 
-def note_session(connection: sqlite3.Connection, mailbox: int, report: SessionReport) -> None:
-    """Make this the mailbox's last session, and add it to the totals.
+@dataclass
+class News:
+    """What is to be written of a mailbox: all sessions since it was last written, as one.
 
-    One that ended before it had a listing says nothing of how many messages are waiting.
+    It takes no more room for many sessions than for one: a disk may be full for days.
     """
-    succeeded = report.outcome == _OK
-    failed = not succeeded and report.outcome not in _NEITHER
-    waiting = report.waiting if succeeded or report.listed else None
+
+    name: str = ""
+    last: SessionReport | None = None
+    waiting: int | None = None
+    last_success: datetime | None = None
+    failures: int = 0
+    """Since the last success, be that among these or before."""
+    last_error: str | None = None
+    due: datetime | None = None
+    scheduled: bool = False
+    """Whether `due` is news."""
+
+    def session(self, report: SessionReport) -> None:
+        """Add a session. One that ended before it had a listing says nothing of what is waiting."""
+        self.name, self.last = report.mailbox, report
+        if report.outcome == _OK:
+            self.last_success, self.failures = report.started, 0
+        elif report.outcome not in _NEITHER:
+            self.failures += 1
+            self.last_error = report.detail or report.outcome
+        if report.outcome == _OK or report.listed:
+            self.waiting = report.waiting
+
+    def next_poll(self, name: str, due: datetime | None) -> None:
+        """Note when the mailbox is polled next, and what it is called."""
+        self.name, self.due, self.scheduled = name, due, True
+
+
+def write(connection: sqlite3.Connection, mailbox: int, news: News) -> None:
+    """Make the news part of the mailbox's report."""
     connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
+    connection.execute("UPDATE report SET name = ? WHERE mailbox = ?", (news.name, mailbox))
+    if news.scheduled:
+        due = None if news.due is None else to_micros(news.due)
+        connection.execute("UPDATE report SET next_poll = ? WHERE mailbox = ?", (due, mailbox))
+    if news.last is not None:
+        _write_session(connection, mailbox, news, news.last)
+
+
+def _write_session(connection: sqlite3.Connection, mailbox: int, news: News, last: SessionReport) -> None:
+    success = None if news.last_success is None else to_micros(news.last_success)
     connection.execute(
-        "UPDATE report SET name = ?, started = ?, seconds = ?, listed = ?, fetched = ?, stored = ?,"
-        " deleted = ?, octets = ?, waiting = coalesce(?, waiting, 0), outcome = ?, detail = ?,"
-        " last_success = iif(?, ?, last_success),"
-        " failures = iif(?, 0, failures + ?),"
-        " last_error = iif(?, ?, last_error)"
+        "UPDATE report SET started = ?, seconds = ?, listed = ?, fetched = ?, stored = ?, deleted = ?,"
+        " octets = ?, waiting = coalesce(?, waiting, 0), outcome = ?, detail = ?,"
+        " last_success = coalesce(?, last_success), failures = iif(?, 0, failures) + ?,"
+        " last_error = coalesce(?, last_error)"
         " WHERE mailbox = ?",
         (
-            report.mailbox,
-            to_micros(report.started),
-            report.seconds,
-            report.listed,
-            report.fetched,
-            report.stored,
-            report.deleted,
-            report.bytes,
-            waiting,
-            report.outcome,
-            report.detail,
-            succeeded,
-            to_micros(report.started),
-            succeeded,
-            failed,
-            failed,
-            report.detail or report.outcome,
+            to_micros(last.started),
+            last.seconds,
+            last.listed,
+            last.fetched,
+            last.stored,
+            last.deleted,
+            last.bytes,
+            news.waiting,
+            last.outcome,
+            last.detail,
+            success,
+            success is not None,
+            news.failures,
+            news.last_error,
             mailbox,
         ),
     )
@@ -80,15 +114,6 @@ def add_stored(connection: sqlite3.Connection, mailbox: int, messages: int) -> N
     connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
     connection.execute(
         "UPDATE report SET total_stored = total_stored + ? WHERE mailbox = ?", (messages, mailbox)
-    )
-
-
-def note_next_poll(connection: sqlite3.Connection, mailbox: int, name: str, due: datetime | None) -> None:
-    """Note when the mailbox is polled next, and what it is called."""
-    connection.execute(
-        "INSERT INTO report (mailbox, name, next_poll) VALUES (?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET name = excluded.name, next_poll = excluded.next_poll",
-        (mailbox, name, None if due is None else to_micros(due)),
     )
 
 

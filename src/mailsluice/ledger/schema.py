@@ -29,6 +29,10 @@ _FIRST = (
         id      INTEGER PRIMARY KEY,
         host    TEXT NOT NULL,
         address TEXT NOT NULL,
+        writes  INTEGER NOT NULL DEFAULT 0,    -- to its messages and setbacks, so far
+        quiet   BLOB,                          -- digest of a listing that left nothing to do,
+        quiet_until  INTEGER,                  -- till when at most,
+        quiet_writes INTEGER,                  -- and as long as there are so many writes
         UNIQUE (host, address)
     )
     """,
@@ -53,6 +57,8 @@ _FIRST = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX half_done ON message (mailbox) WHERE state = 'staged'",
+    "CREATE INDEX present ON message (mailbox) WHERE gone_since IS NULL",
+    "CREATE INDEX gone ON message (mailbox, gone_since) WHERE gone_since IS NOT NULL",
     """
     CREATE TABLE setback (                -- a message that could not be fetched
         mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
@@ -104,7 +110,11 @@ _SOUND = {
             {_time("time")} AND {_time("wall")} AND typeof(boot) = 'text' AND {_time("uptime")}
         ))
     """,
-    "mailbox": "typeof(host) = 'text' AND typeof(address) = 'text'",
+    "mailbox": f"""
+        typeof(host) = 'text' AND typeof(address) = 'text' AND {_number("writes")} AND (quiet IS NULL OR (
+            typeof(quiet) = 'blob' AND {_time("quiet_until")} AND {_number("quiet_writes")}
+        ))
+    """,
     "message": f"""
         typeof(uidl) = 'blob' AND {_time("since")} AND gone_since IS NULL
         AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(identity) IN ('null', 'blob')

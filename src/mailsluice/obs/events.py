@@ -97,7 +97,13 @@ SWEPT = "staging swept"
 """What an interrupted poll had not recorded was removed, to be fetched again (crash table, steps 1, 2)."""
 
 STATUS_NOT_NOTED = "status not noted"
-"""What `status` shows could not be written; the mail is not affected."""
+"""What `status` shows could not be written (`error`); the mail is not affected.
+
+Said once; it is tried again every second until it is written.
+"""
+
+STATUS_NOTED = "status noted again"
+"""What `status` shows is written once more, that of the time in between included."""
 
 BUG = "bug"
 """mailsluice is wrong; please report it with this line."""

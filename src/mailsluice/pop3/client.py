@@ -8,21 +8,36 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from operator import attrgetter
 from types import TracebackType
 from typing import Self
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import ConnectionLost, LoginRefused, Phase, ProtocolViolation, ServerError
-from mailsluice.model import BearerToken, DeletePermit, Listed, Login
+from mailsluice.errors import (
+    CommandRefused,
+    ConnectionLost,
+    LoginRefused,
+    Phase,
+    ProtocolViolation,
+    ServerError,
+)
+from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
 from mailsluice.pop3 import commands as c
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import Accepted, Challenged, Greeted, Refused, TurnedAway
-from mailsluice.pop3.listing import parse_capabilities, parse_listing, parse_stat
+from mailsluice.pop3.listing import (
+    count_listing,
+    listing_digest,
+    parse_capabilities,
+    parse_listing,
+    parse_stat,
+)
 from mailsluice.pop3.protocol import LocalProtocolError
-from mailsluice.pop3.retrieval import WINDOW, Arrival, Transfer
+from mailsluice.pop3.retrieval import Arrival, Transfer
 from mailsluice.pop3.transport import Connection, Connections, Endpoint
 from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
 
@@ -74,7 +89,7 @@ class Client:
         self._clock = clock
         self._deadlines = deadlines
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
-        self._listing: tuple[Listed, ...] | None = None
+        self._listing: Listing | None = None
         self._by_uidl: list[Listed] | None = None
         self._transfer = Transfer(channel, deadlines)
 
@@ -92,9 +107,9 @@ class Client:
         return self._clock.monotonic() - self._opened >= self._deadlines.tired
 
     def capabilities(self) -> Mapping[str, tuple[str, ...]]:
-        """What the server says it can do; nothing if it does not know CAPA. Asked once, before the login.
+        """What the server says it can do; nothing if it does not know CAPA. Asked once, when it matters.
 
-        Exchange Online says the same after the login, so that round trip is saved.
+        Exchange Online says the same before and after the login.
         """
         if self._capabilities is None:
             self._begin(self._deadlines.greeting)
@@ -109,7 +124,6 @@ class Client:
         Raises LoginRefused with the server's words as `reply`; the message also has the reason of a
         refused token, where the server gives one.
         """
-        self.capabilities()
         try:
             first, second = _steps(address, login)
         except ValueError as exc:
@@ -137,32 +151,43 @@ class Client:
         with self._channel.fatal():
             return parse_stat(answer.text)
 
-    def listing(self) -> tuple[Listed, ...]:
+    def listing(self) -> Listing:
         """Every message the server shows, in its order; LIST's sizes where it gives them.
 
-        Raises CommandRefused if UIDL is refused; a refused LIST only leaves the sizes out.
+        Raises CommandRefused if UIDL is refused; a refused LIST only leaves the sizes out, and an empty
+        mailbox is not asked for them. Who asks for its messages may meet ProtocolViolation, which ends the
+        session.
         """
-        bodies: dict[type[c.Command], bytes] = {}
-        refused: Refused | None = None
-        for reply in self._replies((c.Uidl(), c.List_()), self._deadlines.listing):
-            if isinstance(reply, Accepted):
-                bodies[type(reply.command)] = self._channel.body(_LONGEST_LISTING, _LISTING_REMEDY)
-            elif isinstance(reply.command, c.Uidl):
-                refused = reply
-                if self._channel.idle:
-                    break
-        if refused is not None:
-            raise self._channel.refusal(refused)
+        uidls = self._listed(c.Uidl())
+        sizes: bytes | None = None
+        if uidls:
+            with suppress(CommandRefused):
+                sizes = self._listed(c.List_())
         with self._channel.fatal():
-            self._refuse_too_long(bodies[c.Uidl])
-            self._listing = parse_listing(bodies[c.Uidl], bodies.get(c.List_, b""), self._channel.quotable)
+            self._refuse_too_long(uidls)
+        self._listing = Listing(
+            listing_digest(uidls, sizes), count_listing(uidls), lambda: self._parsed(uidls, sizes or b"")
+        )
         return self._listing
+
+    def _listed(self, command: c.Command) -> bytes:
+        self._begin(self._deadlines.listing)
+        answer = self._channel.ask(command)
+        if isinstance(answer, Refused):
+            raise self._channel.refusal(answer)
+        return self._channel.body(_LONGEST_LISTING, _LISTING_REMEDY)
+
+    def _parsed(self, uidls: bytes, sizes: bytes) -> tuple[Listed, ...]:
+        with self._channel.fatal():
+            return parse_listing(uidls, sizes, self._channel.quotable)
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         """Fetch these in order; see `Transfer.retrieve`. `ceiling`: the most octets one message may have."""
+        waiting = iter(messages)
+        first = tuple(islice(waiting, 2))
+        self._ask_ahead(len(first))
         self._begin(self._deadlines.retrieve)
-        self._transfer.ahead = self._pipelining
-        return self._transfer.retrieve(messages, ceiling)
+        return self._transfer.retrieve(chain(first, waiting), ceiling)
 
     def header(self, listed: Listed) -> bytes:
         """A message's header alone (TOP, which is optional: RFC 1939 §7). Raises CommandRefused."""
@@ -181,8 +206,8 @@ class Client:
         if self._listing is None:
             raise LocalProtocolError("delete before listing")
         if self._channel.idle and permits:
+            self._ask_ahead(len(permits))
             self._begin(self._deadlines.delete)
-            self._transfer.ahead = self._pipelining
         if self._by_uidl is None:
             self._by_uidl = sorted(self._listing, key=_UIDL)
         self._transfer.delete(_numbers(self._by_uidl, permits))
@@ -212,28 +237,15 @@ class Client:
         """Give the connection up at once; nothing more is read, and nothing marked is deleted."""
         self._channel.close()
 
-    @property
-    def _pipelining(self) -> bool:
-        # RFC 2449 §6.6; Exchange Online does not advertise it.
-        return "PIPELINING" in (self._capabilities or {})
+    def _ask_ahead(self, commands: int) -> None:
+        """From now on, if the server pipelines (RFC 2449 §6.6): not asked for the sake of one command."""
+        if commands > 1 and not self._transfer.ahead:
+            self._transfer.ahead = "PIPELINING" in self.capabilities()
 
     def _begin(self, seconds: float) -> None:
         if not self._channel.idle and not self._channel.closed:
             raise LocalProtocolError("another verb while a retrieval is open")
         self._channel.patience = Patience(seconds)
-
-    def _replies(self, commands: Sequence[c.Command], seconds: float) -> Iterator[Accepted | Refused]:
-        """The reply to each command, several asked at once if the server allows.
-
-        The body that follows a reply must be read before the next is asked for.
-        """
-        window = WINDOW if self._pipelining else 1
-        for start in range(0, len(commands), window):
-            batch = commands[start : start + window]
-            self._begin(seconds)
-            self._channel.send(*batch)
-            for _ in batch:
-                yield self._channel.answer()
 
     def _refuse_too_long(self, body: bytes) -> None:
         if body.count(b"\n") > _MOST_MESSAGES:

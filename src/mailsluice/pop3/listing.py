@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import pairwise
 
 from mailsluice.errors import Phase, ProtocolViolation
@@ -16,8 +17,10 @@ from mailsluice.pop3.lines import readable
 
 # RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Servers have gone beyond both, so any octets
 # without white space will do, up to a length that no honest server comes near.
-_UIDL_LINE = re.compile(rb"([1-9][0-9]{0,9})[ \t]+(\S{1,1024})[ \t]*")
-_LIST_LINE = re.compile(rb"([1-9][0-9]{0,9})[ \t]+([0-9]{1,15})(?:[ \t].*)?", re.DOTALL)
+_UIDL_LINE = re.compile(rb"([1-9][0-9]{0,9})[ \t]+(\S{1,1024})[ \t]*(?:\r\n|\Z)")
+_LIST_LINE = re.compile(
+    rb"(?:\A|(?<=\r\n))([1-9][0-9]{0,9})[ \t]+([0-9]{1,15})(?=[ \t]|\r\n|\Z)",
+)
 _STAT_TEXT = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,15})(?![0-9])", re.ASCII)
 
 
@@ -25,6 +28,19 @@ def parse_capabilities(body: bytes) -> Mapping[str, tuple[str, ...]]:
     """Each capability, upper case, with its arguments (RFC 2449 §3)."""
     lines = (readable(line).upper().split() for line in body.replace(b"\r", b"\n").split(b"\n"))
     return {words[0]: tuple(words[1:]) for words in lines if words}
+
+
+def listing_digest(uidls: bytes, sizes: bytes | None) -> bytes:
+    """What tells the bodies of UIDL and LIST from all others, and a refused LIST from an empty one."""
+    digest = sha256(b"%d " % len(uidls) + (b"" if sizes is None else b"and sizes "))
+    digest.update(uidls)
+    digest.update(sizes or b"")
+    return digest.digest()
+
+
+def count_listing(uidls: bytes) -> int:
+    """How many messages UIDL's body has, if it has nothing else: one in a line."""
+    return uidls.count(b"\n")
 
 
 def parse_listing(
@@ -48,8 +64,7 @@ class _Sizes:
     """LIST's sizes, read along with UIDL's lines: what servers list in one order is never kept."""
 
     def __init__(self, body: bytes) -> None:
-        found = (_LIST_LINE.fullmatch(line) for line in _lines(body))
-        self._coming = ((int(match[1]), int(match[2])) for match in found if match)
+        self._coming = ((int(found[1]), int(found[2])) for found in _LIST_LINE.finditer(body))
         self._passed: dict[int, int] = {}
 
     def of(self, number: int) -> int | None:
@@ -62,11 +77,15 @@ class _Sizes:
 
 
 def _uidls(body: bytes, quotable: Callable[[bytes], str]) -> Iterator[tuple[int, bytes]]:
-    for line in _lines(body):
-        found = _UIDL_LINE.fullmatch(line)
-        if found is None:
-            raise _malformed("a line that is no message number and UIDL", quotable(line))
+    end = 0
+    for found in _UIDL_LINE.finditer(body):
+        if found.start() != end:
+            break
+        end = found.end()
         yield int(found[1]), found[2]
+    if end < len(body):
+        line = body[end:].partition(b"\r\n")[0]
+        raise _malformed("a line that is no message number and UIDL", quotable(line))
 
 
 def _refuse_repeated(listing: Sequence[Listed]) -> None:
@@ -85,17 +104,6 @@ def parse_stat(text: str) -> tuple[int, int]:
             f"the server's answer to STAT has no two numbers: {text!r}", phase=Phase.LISTING, reply=text
         )
     return int(found[1]), int(found[2])
-
-
-def _lines(body: bytes) -> Iterator[bytes]:
-    """Line by line, for a list of them would take many times the octets."""
-    start = 0
-    while start < len(body):
-        end = body.find(b"\r\n", start)
-        if end < 0:
-            end = len(body)
-        yield body[start:end]
-        start = end + 2
 
 
 def _malformed(what: str, shown: str) -> ProtocolViolation:

@@ -17,8 +17,11 @@ from mailsluice.model import (
     DeletePermit,
     Known,
     Listed,
+    Listing,
     Login,
     MailboxKey,
+    Memory,
+    Quiet,
     SessionReport,
     Setback,
     Staged,
@@ -75,8 +78,11 @@ class Client(Protocol):
         """Log in to the mailbox `address`. Raises LoginRefused with the server's words."""
         ...
 
-    def listing(self) -> tuple[Listed, ...]:
-        """Every message the server shows, in its order; LIST's sizes where it gives them."""
+    def listing(self) -> Listing:
+        """Every message the server shows, in its order; LIST's sizes where it gives them.
+
+        Who asks for its messages may meet a ServerError: they are parsed when they are wanted.
+        """
         ...
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
@@ -204,6 +210,22 @@ class Ledger(Protocol):
         """Every message remembered of this mailbox, by UIDL."""
         ...
 
+    def recall(
+        self, key: MailboxKey, listed: Iterable[bytes], *, gone_after: datetime, stored_after: datetime
+    ) -> Memory:
+        """What is known of these UIDLs, of all that were there when last listed, and of some that went.
+
+        These are what went after `gone_after`, if it was stored after `stored_after` or marked as seen.
+        """
+        ...
+
+    def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
+        """Whether a listing of this digest was confirmed as quiet.
+
+        It holds until its time is over, or anything is written of the mailbox's messages or setbacks.
+        """
+        ...
+
     def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
         """Write the rows as `staged`, in one commit (step 3). `sink` is the sink's spec, for recovery."""
         ...
@@ -217,12 +239,21 @@ class Ledger(Protocol):
         ...
 
     def confirm(
-        self, key: MailboxKey, listed: Iterable[bytes], strangers: Collection[bytes], now: datetime
+        self,
+        key: MailboxKey,
+        memory: Memory,
+        listed: Iterable[bytes],
+        strangers: Collection[bytes],
+        now: datetime,
+        *,
+        quiet: Quiet | None = None,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 
-        `strangers` are UIDLs listed that other messages than the ledger's have: those rows are absent. Rows
-        gone for longer than the grace period are pruned, setbacks absent from the listing at once.
+        `memory` was recalled for this listing, under the mailbox's lock. `strangers` are UIDLs listed that
+        other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
+        period are pruned, setbacks absent from the listing at once. A `quiet` listing is remembered, unless
+        something that it stands for was written since it was recalled.
         """
         ...
 
@@ -266,5 +297,5 @@ class Ledger(Protocol):
         ...
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
-        """Remember how a session went, for `status`."""
+        """Remember how a session went, for `status`: soon, and not at the cost of this session."""
         ...

@@ -67,6 +67,8 @@ def describe(listing: Sequence[Listed], session: Session) -> None:
     """
     ledger, key = session.parts.ledger, session.mailbox.key
     setbacks = ledger.setbacks(key)
+    if not setbacks:
+        return
     for listed in listing:
         setback = setbacks.get(listed.uidl)
         if setback is None or not setback.quarantined or setback.header is not None:

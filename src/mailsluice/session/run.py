@@ -6,6 +6,7 @@ Owns the order of the steps. Must never do I/O of its own: every effect is behin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
@@ -13,18 +14,18 @@ from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import (
     Bug,
-    LedgerError,
     LoginRefused,
     MailboxRenumbered,
     MailsluiceError,
     Stopped,
 )
-from mailsluice.model import Listed, Login, uidl_text
+from mailsluice.model import Listed, Listing, Login, Memory, Quiet, uidl_text
 from mailsluice.obs import events
 from mailsluice.policy import Action, Plan, Reason
 from mailsluice.session import batch, quarantine
 from mailsluice.session.fetch import fetch
 from mailsluice.session.parts import Parts, Session
+from mailsluice.session.ports import Ledger
 from mailsluice.session.recovery import recover
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
@@ -57,7 +58,7 @@ def poll(mailbox: Mailbox, parts: Parts) -> Polled:
             polled = _failed(error, tally)
         except Exception as error:  # noqa: BLE001  a bug in one poll must not end the others
             polled = _failed(_as_bug(error), tally)
-        return _report(mailbox, polled, tally, parts)
+        return _report(mailbox, polled, parts)
 
 
 def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
@@ -71,11 +72,15 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
         session = Session(mailbox, client, sink, parts, tally)
         _authenticate(session, login)
         listing = client.listing()
-        plan = _plan(listing, session)
-        with quarantine.counting(session):
-            failure = fetch(plan.to(Action.FETCH), session)
-        quarantine.describe(listing, session)
-        _delete_stored(plan, session)
+        failure = None
+        if _is_quiet(listing, session):
+            tally.listed = len(listing)
+        else:
+            plan = _plan(listing, session)
+            with quarantine.counting(session):
+                failure = fetch(plan.to(Action.FETCH), session)
+            quarantine.describe(listing, session)
+            _delete_stored(plan, session)
         batch.end(session)
     if failure is not None:
         raise failure
@@ -90,7 +95,8 @@ def preview(mailbox: Mailbox, parts: Parts) -> Plan:
         client.authenticate(mailbox.address, login)
         listing = client.listing()
         client.quit()
-    return _decide(listing, mailbox, parts)
+    plan, _ = _decide(listing, mailbox, parts.ledger, parts.ledger.now())
+    return plan
 
 
 def _authenticate(session: Session, login: Login) -> None:
@@ -101,13 +107,20 @@ def _authenticate(session: Session, login: Login) -> None:
         raise
 
 
-def _decide(listing: Sequence[Listed], mailbox: Mailbox, parts: Parts) -> Plan:
-    """The plan. Raises MailboxRenumbered where making one would fetch everything a second time."""
-    ledger = parts.ledger
-    known, setbacks, now = ledger.known(mailbox.key), ledger.setbacks(mailbox.key), ledger.now()
-    found = policy.renumbering(listing, known, setbacks, mailbox, now)
+def _is_quiet(listing: Listing, session: Session) -> bool:
+    """Whether an earlier poll found that this very listing leaves nothing to do, and that still holds."""
+    ledger, mailbox = session.parts.ledger, session.mailbox
+    return ledger.is_quiet(mailbox.key, policy.digest(listing, mailbox), ledger.now())
+
+
+def _decide(listing: Listing, mailbox: Mailbox, ledger: Ledger, now: datetime) -> tuple[Plan, Memory]:
+    """The plan, and what was known. Raises MailboxRenumbered where it would be to fetch everything again."""
+    gone_after, stored_after = policy.missed_after(mailbox, now)
+    uidls = (listed.uidl for listed in listing)
+    memory = ledger.recall(mailbox.key, uidls, gone_after=gone_after, stored_after=stored_after)
+    found = policy.renumbering(listing, memory.known, memory.setbacks, mailbox, now)
     if found is None:
-        return policy.plan(listing, known, setbacks, mailbox, now)
+        return policy.plan(listing, memory.known, memory.setbacks, mailbox, now), memory
     name = mailbox.name
     raise MailboxRenumbered(
         f"of {found.known} messages known of {mailbox.address} {found.vanished} vanished from its "
@@ -118,12 +131,15 @@ def _decide(listing: Sequence[Listed], mailbox: Mailbox, parts: Parts) -> Plan:
     )
 
 
-def _plan(listing: Sequence[Listed], session: Session) -> Plan:
+def _plan(listing: Listing, session: Session) -> Plan:
     mailbox, parts, tally = session.mailbox, session.parts, session.tally
+    uidls = [listed.uidl for listed in listing]
     tally.listed = len(listing)
-    plan = _decide(listing, mailbox, parts)
-    uidls = (listed.uidl for listed in listing)
-    parts.ledger.confirm(mailbox.key, uidls, plan.strangers, parts.ledger.now())
+    now = parts.ledger.now()
+    plan, memory = _decide(listing, mailbox, parts.ledger, now)
+    until = policy.quiet(plan, memory, mailbox, now)
+    quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until)
+    parts.ledger.confirm(mailbox.key, memory, uidls, plan.strangers, now, quiet=quiet)
     tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
     parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
     too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
@@ -166,11 +182,8 @@ def _as_bug(error: Exception) -> Bug:
     return Bug(f"{type(error).__name__} in a poll")
 
 
-def _report(mailbox: Mailbox, polled: Polled, tally: Tally, parts: Parts) -> Polled:
-    """Leave the session's one canonical line in the log, and its report in the ledger for `status`."""
-    try:
-        parts.ledger.note_session(mailbox.key, polled.report)
-    except LedgerError as error:
-        polled = _failed(error, tally)
+def _report(mailbox: Mailbox, polled: Polled, parts: Parts) -> Polled:
+    """Leave the session's one canonical line in the log, and its report for `status` with the ledger."""
+    parts.ledger.note_session(mailbox.key, polled.report)
     events.session(_log, polled.report)
     return polled

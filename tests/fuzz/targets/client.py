@@ -137,7 +137,7 @@ def _poll(server: Server, login: Login, form: int) -> None:
         if form & 2:
             messages, octets = client.stat()
             assert min(messages, octets) >= 0
-        listing = client.listing()
+        listing = client.listing()[:]
         assert all(listed.number > 0 and listed.uidl for listed in listing)
         assert len({listed.number for listed in listing}) == len(listing)
         _retrieve(client, server, listing[:5], stop=form >> 2 & 3)

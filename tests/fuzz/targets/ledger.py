@@ -15,6 +15,7 @@ from fuzz.feed import Feed
 from mailsluice.errors import Bug, LedgerError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import DeletePermit, Listed, MailboxKey, SessionReport, Staged, State, Stored
+from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = MailboxKey("pop.acme.example", "a@acme.example")
@@ -68,12 +69,13 @@ def image() -> bytes:
             staged = [Staged(uidl, f"name-{uidl.decode()}", 10, 9, b"identity") for uidl in UIDLS[:3]]
             ledger.record(KEY, staged, "spool:/x", NOW)
             ledger.commit(KEY, [Stored(each.uidl, each.name) for each in staged[1:]], NOW)
-            ledger.confirm(KEY, UIDLS[:2], [], NOW)
+            confirm(ledger, KEY, UIDLS[:2], [], NOW)
             ledger.note_oversize(KEY, {Listed(4, UIDLS[3], 900): 1000}, NOW)
             ledger.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
             ledger.note_setbacks(KEY, {Listed(6, b"u6", 60): "it said no"}, 1, NOW)
             ledger.note_header(KEY, b"u6", b"Subject: x\r\n")
             ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "ok", ""))
+            ledger.flush()
         with closing(sqlite3.connect(state / "ledger.db")) as connection:
             connection.execute("UPDATE ledger SET instance = 'always-the-same'")
             connection.commit()
@@ -157,6 +159,9 @@ def _read(ledger: Ledger) -> None:
         assert not any("/" in each.name for each in staged)
     assert {type(value) for row in ledger.identities(KEY).items() for value in row} <= {bytes}
     assert {type(setback.error) for setback in ledger.setbacks(KEY).values()} <= {str}
+    memory = ledger.recall(KEY, UIDLS, gone_after=NOW, stored_after=NOW)
+    assert set(memory.known) <= set(known)
+    ledger.is_quiet(KEY, b"digest", NOW)
     permits = ledger.permits(KEY, UIDLS)
     assert all(known[permit.uidl].state is State.STORED for permit in permits)
     for key, report in ledger.reports().items():
@@ -174,8 +179,9 @@ def _write(ledger: Ledger) -> None:
     ledger.note_setbacks(KEY, {Listed(7, b"u7", None): "it said no"}, 1, NOW)
     ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "lost", "it said no"))
     ledger.note_next_poll(KEY, "invoices", NOW)
-    ledger.confirm(KEY, [b"new"], [], NOW)
-    ledger.confirm(KEY, [b"new"], [], NOW + timedelta(days=31))
+    ledger.flush()
+    confirm(ledger, KEY, [b"new"], [], NOW)
+    confirm(ledger, KEY, [b"new"], [], NOW + timedelta(days=31))
     _read(ledger)
 
 

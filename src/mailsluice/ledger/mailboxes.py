@@ -1,0 +1,56 @@
+"""The mailboxes: how often the ledger's rows of each were written, and the listing that left nothing to do.
+
+Owns the mailbox table. No message or setback may be written but for a mailbox that is `touched` in the same
+commit: a quiet listing stands for what the ledger knew when it was noted (docs/adr/0008-quiet-listings.md).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from mailsluice.ledger.times import to_micros
+from mailsluice.model import MailboxKey, Quiet
+
+_ADD = "INSERT INTO mailbox (host, address) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_TOUCH = """
+    INSERT INTO mailbox (host, address, writes) VALUES (?, ?, 1)
+    ON CONFLICT DO UPDATE SET writes = writes + 1
+"""
+_FIND = "SELECT id, writes FROM mailbox WHERE host = ? AND address = ?"
+_NOTE_QUIET = """
+    UPDATE mailbox SET quiet = ?, quiet_until = ?, quiet_writes = writes WHERE id = ? AND writes = ?
+"""
+_IS_QUIET = """
+    SELECT 1 FROM mailbox
+    WHERE host = ? AND address = ? AND quiet = ? AND quiet_writes = writes AND quiet_until > ?
+"""
+
+
+def found(connection: sqlite3.Connection, key: MailboxKey) -> int:
+    """The mailbox's row, made if missing."""
+    connection.execute(_ADD, (key.host, key.address))
+    return int(connection.execute(_FIND, (key.host, key.address)).fetchone()[0])
+
+
+def touched(connection: sqlite3.Connection, key: MailboxKey) -> int:
+    """The mailbox's row, made if missing, for who is about to write messages or setbacks of it."""
+    connection.execute(_TOUCH, (key.host, key.address))
+    return int(connection.execute(_FIND, (key.host, key.address)).fetchone()[0])
+
+
+def writes(connection: sqlite3.Connection, key: MailboxKey) -> int:
+    """How often its messages and setbacks were written so far."""
+    row = connection.execute(_FIND, (key.host, key.address)).fetchone()
+    return 0 if row is None else int(row[1])
+
+
+def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, writes: int) -> None:
+    """Remember a quiet listing, if nobody has written more than these `writes` of what it stands for."""
+    connection.execute(_NOTE_QUIET, (quiet.digest, to_micros(quiet.until), mailbox, writes))
+
+
+def is_quiet(connection: sqlite3.Connection, key: MailboxKey, digest: bytes, now: datetime) -> bool:
+    """Whether this listing is the quiet one, its time is not over, and nothing was written since."""
+    row = (key.host, key.address, digest, to_micros(now))
+    return connection.execute(_IS_QUIET, row).fetchone() is not None

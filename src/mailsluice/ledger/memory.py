@@ -1,0 +1,79 @@
+"""The memory: what the ledger knows of a mailbox's messages, read as the values that decisions are made of.
+
+Owns the reading of message rows, all of them or what matters beside one listing. Must never write.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+
+from mailsluice.ledger import mailboxes, setbacks
+from mailsluice.ledger.times import from_micros, to_micros
+from mailsluice.model import Known, MailboxKey, Memory, State
+
+_COLUMNS = (
+    "SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL) FROM message"
+)
+_OF_MAILBOX = "WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)"
+_ALL = f"{_COLUMNS} {_OF_MAILBOX}"
+_PRESENT = f"{_COLUMNS} INDEXED BY present {_OF_MAILBOX} AND gone_since IS NULL"
+_MISSED = f"""
+    {_COLUMNS} INDEXED BY gone {_OF_MAILBOX} AND gone_since > ? AND (state = 'seen' OR since > ?)
+"""
+_ONE = f"{_ALL} AND uidl = ?"
+
+
+def known(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Known]:
+    """Every message remembered of this mailbox, by UIDL."""
+    return _values(connection.execute(_ALL, (key.host, key.address)))
+
+
+def recall(
+    connection: sqlite3.Connection,
+    key: MailboxKey,
+    listed: Iterable[bytes],
+    *,
+    gone_after: datetime,
+    stored_after: datetime,
+) -> Memory:
+    """What matters beside a listing: its own messages, all that should be there, and what went lately.
+
+    Of what went lately, that is, after `gone_after`, only what was stored after `stored_after` or marked as
+    seen. A mailbox may have a million rows of messages that are gone, and nobody wants them.
+    """
+    writes = mailboxes.writes(connection, key)  # first: what is written meanwhile makes it another memory
+    mailbox = (key.host, key.address)
+    rows = _values(connection.execute(_PRESENT, mailbox))
+    rows |= _values(connection.execute(_MISSED, (*mailbox, to_micros(gone_after), to_micros(stored_after))))
+    for uidl in listed:
+        if uidl not in rows:
+            rows |= _values(connection.execute(_ONE, (*mailbox, uidl)))
+    return Memory(rows, setbacks.read(connection, key), writes)
+
+
+def _values(rows: Iterable[tuple[bytes, str, int, int | None, int | None, int | None]]) -> dict[bytes, Known]:
+    return {
+        _octets(uidl): Known(
+            _STATES[state],
+            _time(since),
+            listed_size,
+            None if gone_since is None else _time(gone_since),
+            None if octets is None else int(octets),
+        )
+        for uidl, state, since, gone_since, listed_size, octets in rows
+    }
+
+
+_STATES = {state.value: state for state in State}
+
+_time = lru_cache(maxsize=4096)(from_micros)
+"""Messages are stored by batches, whose rows have one time."""
+
+
+def _octets(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError("a UIDL that is not of octets")
+    return value

@@ -1,0 +1,35 @@
+"""What a poll has read of the ledger. What is recalled: tests/contracts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import MailboxKey, Staged, Stored
+from support.confirming import confirm
+
+NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
+KEY = MailboxKey("host.example", "a@b.example")
+COUNT = 2_000
+
+
+def steps(ledger: Ledger) -> int:
+    """How many steps SQLite takes to recall an empty listing, in hundreds."""
+    taken: list[None] = []
+    ledger._database._connection.set_progress_handler(lambda: taken.append(None), 100)
+    ledger.half_done(KEY)
+    ledger.is_quiet(KEY, b"digest", NOW)
+    ledger.recall(KEY, [], gone_after=NOW, stored_after=NOW)
+    ledger._database._connection.set_progress_handler(None, 0)
+    return len(taken)
+
+
+def test_messages_that_went_long_ago_cost_a_poll_nothing(ledger: Ledger) -> None:
+    before = steps(ledger)
+    messages = [Staged(b"%d" % number, f"n{number}", 1) for number in range(COUNT)]
+    ledger.record(KEY, messages, "spool:/x", NOW)
+    ledger.commit(KEY, [Stored(each.uidl, each.name) for each in messages], NOW)
+    assert steps(ledger) > before + COUNT / 100
+    confirm(ledger, KEY, [], [], NOW - timedelta(days=2))
+
+    assert steps(ledger) < before + COUNT / 400

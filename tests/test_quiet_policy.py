@@ -1,0 +1,118 @@
+"""Which plans are quiet, and how long; and what of the ledger a plan needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailsluice.model import Known, Listed, Listing, Memory, Setback, State
+from mailsluice.policy import Plan, Reason, digest, missed_after, plan, quiet, renumbering
+from test_policy import NOW, mailbox
+
+QUIET_REASONS = {Reason.KEPT, Reason.NOT_YET_AGED, Reason.STILL_TOO_LARGE, Reason.SEEN, Reason.QUARANTINED}
+ASKED = Setback(3, NOW, "no", None, b"")
+
+
+def quiet_until(
+    *reasons: Reason, asked: bool = True, since: datetime = NOW, **keys: object
+) -> datetime | None:
+    listing = tuple(Listed(number, b"u%d" % number) for number, _ in enumerate(reasons))
+    known = {listed.uidl: Known(State.STORED, since) for listed in listing}
+    setbacks = {listed.uidl: ASKED if asked else replace(ASKED, header=None) for listed in listing}
+    return quiet(Plan(listing, reasons, frozenset()), Memory(known, setbacks), mailbox(**keys), NOW)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_plan_is_quiet_if_it_leaves_every_message_without_a_word(reason: Reason) -> None:
+    assert (quiet_until(Reason.KEPT, reason) is not None) == (reason in QUIET_REASONS)
+
+
+def test_an_empty_listing_is_quiet_and_that_for_a_day() -> None:
+    assert quiet_until() == NOW + timedelta(days=1)
+
+
+def test_a_plan_is_quiet_until_the_first_message_has_aged() -> None:
+    since = NOW - timedelta(days=30) + timedelta(hours=1)
+    until = quiet_until(Reason.NOT_YET_AGED, since=since, leave_on_server="30d")
+    assert until == NOW + timedelta(hours=1)
+
+
+def test_a_message_in_quarantine_is_quiet_once_its_header_was_asked_for() -> None:
+    assert quiet_until(Reason.QUARANTINED, asked=True) is not None
+    assert quiet_until(Reason.QUARANTINED, asked=False) is None
+
+
+def listing_of(digest: bytes) -> Listing:
+    return Listing(digest, 0, tuple)
+
+
+@pytest.mark.parametrize(
+    ("keys", "same"),
+    [
+        ({}, True),
+        ({"max_per_poll": 7}, True),
+        ({"max_message": 1000}, False),
+        ({"leave_on_server": True}, False),
+        ({"leave_on_server": "1d"}, False),
+    ],
+)
+def test_the_same_listing_is_another_case_where_another_policy_decides(
+    keys: dict[str, object], same: bool
+) -> None:
+    before = digest(listing_of(b"x"), mailbox())
+    assert (digest(listing_of(b"x"), mailbox(**keys)) == before) == same
+
+
+def test_another_listing_is_another_case() -> None:
+    assert digest(listing_of(b"x"), mailbox()) != digest(listing_of(b"y"), mailbox())
+
+
+TIMES = st.integers(-80, 0).map(lambda hours: NOW + timedelta(hours=hours))
+SIZES = st.sampled_from([None, 500, 2000])
+UIDLS = st.integers(0, 3).map(lambda number: b"u%d" % number)
+ROWS = st.builds(
+    Known, st.sampled_from([*State]), TIMES, SIZES, st.none() | TIMES, st.sampled_from([None, 500, 2000])
+).filter(lambda row: (row.state is State.GONE) <= (row.gone_since is not None))
+SETBACKS = st.builds(Setback, st.integers(0, 4), TIMES, st.just("no"), SIZES, st.sampled_from([None, b""]))
+
+
+@given(
+    listed=st.lists(st.tuples(UIDLS, SIZES), max_size=4, unique_by=lambda each: each[0]),
+    known=st.dictionaries(UIDLS, ROWS, max_size=10),
+    setbacks=st.dictionaries(UIDLS, SETBACKS, max_size=4),
+    leave=st.sampled_from([False, True, "2d", "3d"]),
+    part=st.floats(0, 1, exclude_max=True),
+)
+def test_while_it_is_quiet_nothing_else_would_be_decided(
+    listed: list[tuple[bytes, int | None]],
+    known: dict[bytes, Known],
+    setbacks: dict[bytes, Setback],
+    leave: object,
+    part: float,
+) -> None:
+    listing = tuple(Listed(number, uidl, size) for number, (uidl, size) in enumerate(listed, 1))
+    box = mailbox(leave_on_server=leave, max_message=1000)
+    first = plan(listing, known, setbacks, box, NOW)
+    until = quiet(first, Memory(known, setbacks), box, NOW)
+    if until is not None:
+        later = NOW + part * (until - NOW)
+        assert plan(listing, known, setbacks, box, later).reasons == first.reasons
+        assert renumbering(listing, known, setbacks, box, later) is None
+
+
+@given(known=st.dictionaries(UIDLS, ROWS, max_size=10), leave=st.sampled_from([False, True, "2d", "3d"]))
+def test_of_what_is_gone_only_what_is_missed_counts(known: dict[bytes, Known], leave: object) -> None:
+    box = mailbox(leave_on_server=leave)
+    gone_after, stored_after = missed_after(box, NOW)
+    recalled = {
+        uidl: row
+        for uidl, row in known.items()
+        if row.gone_since is None
+        or (row.gone_since > gone_after and (row.state is State.SEEN or row.since > stored_after))
+    }
+    listing = tuple(Listed(number, b"new%d" % number) for number in range(1, 11))
+    assert renumbering(listing, recalled, {}, box, NOW) == renumbering(listing, known, {}, box, NOW)
