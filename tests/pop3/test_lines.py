@@ -15,15 +15,22 @@ from pop3.scripted import Cut
 TRICKY = st.lists(st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"\r\n.", b"x", b"\0"]), max_size=40)
 
 
+REPLY = b"+OK\r\n"
+
+
 def unstuff(chunks: list[bytes]) -> tuple[bytes, bool, bytes]:
+    """As it goes on after the line of a reply; what is certain, whether it ended, and what came after that."""
     unstuffer = DotUnstuffer()
     plain = rest = b""
+    start, before = len(REPLY), REPLY
     for chunk in chunks:
         if unstuffer.ended:
             rest += chunk
         else:
-            plain += unstuffer.feed(chunk)
-            rest = unstuffer.rest
+            certain, end = unstuffer.feed(before + chunk, start)
+            plain += certain
+            rest = (before + chunk)[end:]
+        start, before = 0, b""
     return plain, unstuffer.ended, rest
 
 
@@ -71,9 +78,9 @@ def test_what_follows_the_terminator_is_left_over(cut: Cut) -> None:
 
 def test_nothing_but_a_possible_terminator_is_held_back() -> None:
     unstuffer = DotUnstuffer()
-    assert unstuffer.feed(b"abc\r\nde") == b"abc\r\nde"
-    assert unstuffer.feed(b"f\r\n.") == b"f"
-    assert unstuffer.feed(b".") == b"\r\n."
+    assert unstuffer.feed(b"abc\r\nde") == (b"abc\r\nde", 7)
+    assert unstuffer.feed(b"f\r\n.") == (b"f", 4)
+    assert unstuffer.feed(b".") == (b"\r\n.", 1)
 
 
 @given(TRICKY, st.lists(st.integers(0, 60), max_size=6))

@@ -10,7 +10,7 @@ import pytest
 
 from mailsluice.errors import SinkError
 from mailsluice.model import Listed
-from mailsluice.sink.durable import MOST_UNSYNCED, DurableBatch
+from mailsluice.sink.durable import AT_ONCE, DurableBatch
 from mailsluice.sink.maildir import Maildir
 from mailsluice.sink.spool import Spool
 from sink.disk import Disk
@@ -88,7 +88,7 @@ def test_a_batch_of_any_size_keeps_few_files_open(sink: Spool | Maildir, disk: D
     with sink.batch() as batch:
         for number in range(100):
             add(batch, b"%d" % number)
-            assert len(disk.open_fds) <= MOST_UNSYNCED + 1
+            assert len(disk.open_fds) <= 2 * AT_ONCE + 2
         staged = batch.stage()
     assert len(staged) == 100
     assert len(disk.called("fsync")) >= 100 * (2 if isinstance(sink, Spool) else 1)
@@ -99,9 +99,9 @@ def test_a_sync_that_fails_on_the_way_loses_the_batch_too(
     maildir: Maildir, disk: Disk, tmp_path: Path
 ) -> None:
     with maildir.batch() as batch:
-        for _ in range(MOST_UNSYNCED - 1):
-            add(batch)
         disk.fail("fsync", errno.EIO)
+        for _ in range(2 * AT_ONCE - 1):
+            add(batch)
         with pytest.raises(SinkError, match="EIO"):
             add(batch)
         with pytest.raises(SinkError, match="lost"):

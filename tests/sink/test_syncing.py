@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from mailsluice.errors import SinkError
-from mailsluice.sink import syncing
 from mailsluice.sink.fs import NewFile
+from mailsluice.sink.syncing import Syncing
 
 
 class File:
@@ -19,10 +19,15 @@ class File:
 
     def __init__(self, meet: threading.Barrier | None = None, error: BaseException | None = None) -> None:
         self.syncs: Counter[str] = Counter()
+        self.closed = False
         self._meet = meet
         self._error = error
 
+    def close(self) -> None:
+        self.closed = True
+
     def sync(self) -> None:
+        assert not self.closed
         self.syncs["sync"] += 1
         if self._meet is not None:
             self._meet.wait(10)
@@ -30,38 +35,41 @@ class File:
             raise self._error
 
 
-def sync_all(files: Sequence[File]) -> None:
-    syncing.sync_all(cast("Sequence[NewFile]", files))
+def synced(files: Sequence[File]) -> None:
+    Syncing(cast("Sequence[NewFile]", files)).finish()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 8, 9, 33, 200])
-def test_every_file_is_synced_once(count: int) -> None:
+def test_every_file_is_synced_once_and_closed(count: int) -> None:
     files = [File() for _ in range(count)]
-    sync_all(files)
-    assert all(file.syncs.total() == 1 for file in files)
+    synced(files)
+    assert all(file.syncs.total() == 1 and file.closed for file in files)
 
 
-def test_eight_of_many_files_are_synced_together() -> None:
-    meet = threading.Barrier(8)
-    sync_all([File(meet) for _ in range(32)])
+def test_four_of_many_files_are_synced_together_while_others_are_written() -> None:
+    meet = threading.Barrier(5)
+    syncing = Syncing(cast("Sequence[NewFile]", [File(meet) for _ in range(4)] + [File() for _ in range(28)]))
+    meet.wait(10)
+    syncing.finish()
 
 
 def test_few_files_are_synced_one_after_the_other_in_this_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", None)
-    sync_all([File() for _ in range(7)])
+    synced([File() for _ in range(7)])
 
 
 @pytest.mark.parametrize("count", [2, 32])
 def test_a_sync_that_fails_is_raised_in_the_caller(count: int) -> None:
     files = [File() for _ in range(count - 1)] + [File(error=SinkError("no"))]
     with pytest.raises(SinkError, match="no"):
-        sync_all(files)
+        synced(files)
+    assert all(file.closed for file in files)
 
 
 def test_nothing_is_synced_after_one_failed() -> None:
     files = [File(error=SinkError("no")), *(File() for _ in range(6))]
     with pytest.raises(SinkError, match="no"):
-        sync_all(files)
+        synced(files)
     assert sum(file.syncs.total() for file in files) == 1
 
 
@@ -74,5 +82,5 @@ def test_where_no_thread_can_be_had_all_are_synced_in_this_one(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     files = [File() for _ in range(32)]
-    sync_all(files)
+    synced(files)
     assert all(file.syncs.total() == 1 for file in files)

@@ -23,29 +23,34 @@ class DotUnstuffer:
 
     def __init__(self) -> None:
         self.ended = False
-        self.rest = b""
         self._carry = _CRLF
         self._unsent = len(_CRLF)
 
-    def feed(self, data: bytes) -> bytes:
-        """The octets that are certain by now.
+    def feed(self, data: bytes, start: int = 0) -> tuple[bytes, int]:
+        """The octets that are certain by now, and where in `data`, which is read from `start`, to go on.
 
-        Once the terminator has come `ended` is true, and `rest` is what followed it; feed no more then.
+        Once the terminator has come `ended` is true, and what is there to go on with is another matter; feed
+        no more then.
         """
-        data = self._carry + data
-        end = data.find(_TERMINATOR)
+        if self._unsent and self._carry == _CRLF and data[start : start + 1] not in {b"", b"."}:
+            self._carry, self._unsent = b"", 0  # no dot at the very start: nothing to look back for
+        before = len(data)
+        if self._carry:
+            data, start = self._carry + data[start:], 0
+        end = data.find(_TERMINATOR, start)
         if end >= 0:
             self.ended = True
-            self.rest = data[end + len(_TERMINATOR) :]
-            certain, self._carry = data[: end + len(_CRLF)], b""
+            certain, self._carry = data[start : end + len(_CRLF)], b""
+            rest = len(data) - end - len(_TERMINATOR)
         else:
             cut = len(data) - _overlap(data)
-            certain, self._carry = data[:cut], data[cut:]
+            certain, self._carry = data[start:cut], data[cut:]
+            rest = 0
         # No stuffed dot is missed at the cut: the carry begins with a CR, and CRLF. has but one, its first.
         plain = certain.replace(_STUFFED, _CRLF)
         if plain and self._unsent:
             plain, self._unsent = plain[self._unsent :], 0
-        return plain
+        return plain, before - rest
 
 
 def _overlap(data: bytes) -> int:

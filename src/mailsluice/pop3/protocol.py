@@ -102,7 +102,8 @@ class Pop3Protocol:
         self.phase = Phase.GREETING
         """That of the command whose answer is due, or was last."""
         self._peer = peer
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._at = 0  # what is before this in the buffer was read
         self._eof = False
         self._outstanding: deque[c.Command] = deque()
         self._body: DotUnstuffer | None = None
@@ -123,8 +124,8 @@ class Pop3Protocol:
         """
         if not self._allowed(command):
             raise LocalProtocolError(f"{command.verb} in state {self.state.value}")
-        if self._buffer and not self._outstanding:
-            self._violate("spoke unasked", bytes(self._buffer))
+        if not self._outstanding and (rest := self._buffer[self._at :]):
+            self._violate("spoke unasked", rest)
         self._outstanding.append(command)
         self._secrets.extend(command.secrets)
         self.phase = self._outstanding[0].phase
@@ -132,7 +133,8 @@ class Pop3Protocol:
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """Take what the server sent. `data` is copied."""
-        self._buffer += data
+        self._buffer = b"".join((self._buffer[self._at :], data))
+        self._at = 0
 
     def receive_eof(self) -> None:
         """Take that the server will send no more."""
@@ -166,8 +168,7 @@ class Pop3Protocol:
 
     def _next_of_body(self, body: DotUnstuffer) -> BodyChunk | BodyEnded | None:
         if not body.ended:
-            data = body.feed(bytes(self._buffer))
-            self._buffer[:] = body.rest
+            data, self._at = body.feed(self._buffer, self._at)
             if data:
                 self._octets += len(data)
                 return BodyChunk(data)
@@ -175,19 +176,20 @@ class Pop3Protocol:
             return None
         self._outstanding.popleft()
         self._body = None
-        if self._buffer and not self._outstanding:
+        if not self._outstanding and (rest := self._buffer[self._at :]):
             # A dot that was not stuffed would look like this: the message may not be whole.
-            self._violate("sent more after the end of what was asked for", bytes(self._buffer))
+            self._violate("sent more after the end of what was asked for", rest)
         return BodyEnded(self._octets)
 
     def _next_reply(self) -> Event | None:
-        end = self._buffer.find(b"\n")
-        if end > _LONGEST_REPLY or (end < 0 and len(self._buffer) > _LONGEST_REPLY):
-            self._violate("sent a reply without end", bytes(self._buffer))
+        end = self._buffer.find(b"\n", self._at)
+        length = (end if end >= 0 else len(self._buffer)) - self._at
+        if length > _LONGEST_REPLY:
+            self._violate("sent a reply without end", self._buffer[self._at :])
         if end < 0:
             return None
-        line = bytes(self._buffer[:end]).rstrip(b"\r")
-        del self._buffer[: end + 1]
+        line = self._buffer[self._at : end].rstrip(b"\r")
+        self._at = end + 1
         command = self._outstanding[0] if self._outstanding else None
         found = _REPLY.fullmatch(line) or _CHALLENGE.fullmatch(line)
         if found is None:
@@ -217,7 +219,7 @@ class Pop3Protocol:
             self.state = State.CLOSED
             return Closed()
         self.state = State.CLOSED
-        reply = self.quotable(bytes(self._buffer)) or self._last_refusal
+        reply = self.quotable(self._buffer[self._at :]) or self._last_refusal
         said = f", having said {reply!r}" if reply else ""
         raise ConnectionLost(
             f"{self._peer} closed the connection in phase {self.phase.value}{said}",

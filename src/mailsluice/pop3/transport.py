@@ -28,7 +28,10 @@ from mailsluice.errors import (
 from mailsluice.pop3.deadlines import Deadlines, Patience
 
 _RECORD = 16 * 1024
-"""Octets read at once: OpenSSL never returns more than one TLS record, which has no more (RFC 8446 §5.1)."""
+"""The most octets of a TLS record (RFC 8446 §5.1): OpenSSL returns what is left of one at a time."""
+
+_BUFFER = 5 * _RECORD
+"""Octets received at once: many small messages, or a good piece of a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Connection:
         self._socket: ssl.SSLSocket | None = None
         self._swap = threading.RLock()
         self._aborted = False
-        self._buffer = bytearray(_RECORD)
+        self._buffer = memoryview(bytearray(_BUFFER))
 
     @classmethod
     def open(
@@ -131,11 +134,19 @@ class Connection:
             wire.sendall(data)
 
     def receive(self, phase: Phase, patience: Patience) -> memoryview:
-        """What came next, empty at the end; valid until the next call, for the buffer is used again."""
+        """All that is there; waits for the first of it. Empty at the end.
+
+        Valid until the next call, for the buffer is used again.
+        """
         with self._waiting(phase, patience) as wire:
-            octets = wire.recv_into(self._buffer)
+            octets = more = wire.recv_into(self._buffer)
+            wire.settimeout(0)
+            with suppress(OSError):  # no more there; or an end, or a failure, which the next call meets
+                while more and octets <= _BUFFER - _RECORD:
+                    more = wire.recv_into(self._buffer[octets:])
+                    octets += more
         patience.spend(0, octets)
-        return memoryview(self._buffer)[:octets]
+        return self._buffer[:octets]
 
     def check(self, phase: Phase) -> None:
         """Raise Stopped if this was aborted, ConnectionLost if it is closed."""

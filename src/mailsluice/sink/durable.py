@@ -17,16 +17,16 @@ from mailsluice.errors import SinkError
 from mailsluice.header import LIMIT, identity
 from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
-from mailsluice.sink.syncing import sync_all
+from mailsluice.sink.syncing import Syncing
 
-MOST_UNSYNCED = 32
-"""Files a batch keeps open before it syncs them.
+AT_ONCE = 16
+"""Files a batch writes before it has them synced, while it writes as many again.
 
 A file is synced through the descriptor that wrote it, because a write error that the kernel met between
 closing and reopening may not be told to a new one. Syncing late lets one journal commit serve many files.
 But the usual limit is 1,024 descriptors for the whole program, and 64 messages of two files in 16 sessions,
-the usual `max_sessions`, would be 2,048. So some 32 a session wait: 512 in 16 sessions, and the rest is left
-to sockets and the ledger. More sessions need a higher limit, some 40 for each, as EMFILE's remedy says.
+the usual `max_sessions`, would be 2,048. So some 32 a session are open: 512 in 16 sessions, and the rest is
+left to sockets and the ledger. More sessions need a higher limit, some 40 for each, as EMFILE's remedy says.
 """
 
 _WRITTEN_AT_ONCE = 8 * 1024 * 1024
@@ -69,6 +69,7 @@ class DurableBatch:
         self._write_message = write_message
         self._names: list[str] = []
         self._unsynced: dict[str, NewFile] = {}
+        self._syncing: Syncing | None = None
         self._messages: list[Staged] = []
         self._sync_failed = False
         self._staged = False
@@ -80,6 +81,8 @@ class DurableBatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         if not self._staged:
+            with suppress(SinkError):
+                self._finish_syncing()
             self._remove_since(0)
         with suppress(SinkError):
             self._staging.close()
@@ -97,8 +100,8 @@ class DurableBatch:
         try:
             message = Passing(chunks)
             name = self._write_message(self._write, listed, message, received)
-            if len(self._unsynced) >= MOST_UNSYNCED:
-                self._sync_files()
+            if len(self._unsynced) >= AT_ONCE:
+                self._begin_syncing()
         except BaseException:
             self._remove_since(before)
             raise
@@ -110,7 +113,8 @@ class DurableBatch:
         """Make every message added durable, in staging. Once only. Raises SinkError: all of them are lost."""
         self._refuse_if_over()
         if self._messages:
-            self._sync_files()
+            self._begin_syncing()
+            self._finish_syncing()
             self._sync_failed = True
             self._staging.sync()
             self._sync_failed = False
@@ -137,12 +141,16 @@ class DurableBatch:
                 unwritten = 0
         file.begin_sync()
 
-    def _sync_files(self) -> None:
+    def _begin_syncing(self) -> None:
+        """Have what is written synced, while more is written; first finish with those before."""
+        self._finish_syncing()
+        self._syncing = Syncing(list(self._unsynced.values()))
+        self._unsynced.clear()
+
+    def _finish_syncing(self) -> None:
         self._sync_failed = True  # until all went well
-        sync_all(tuple(self._unsynced.values()))
-        while self._unsynced:
-            _, file = self._unsynced.popitem()
-            file.close()
+        if self._syncing is not None:
+            self._syncing.finish()
         self._sync_failed = False
 
     def _remove_since(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Syncing: many files made durable at once.
+"""Syncing: files made durable several at once, while others are written.
 
 Owns the threads for it. Must never sync a file twice, nor go on with others once one failed.
 """
@@ -9,38 +9,50 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from mailsluice.errors import SinkError
 from mailsluice.sink.fs import NewFile
 
-_AT_ONCE = 8
+_AT_ONCE = 4
 """Files that wait for the disk together: it makes several durable with one flush of its cache."""
 
-_WORTH_A_THREAD = 4
-"""Files; for fewer, starting one takes longer than it saves."""
+_WORTH_A_THREAD = 8
+"""Files; for fewer, starting a thread takes longer than it saves."""
 
 
-def sync_all(files: Sequence[NewFile]) -> None:
-    """Make these durable, in no order. Raises SinkError when one is not: it, and the others, may be lost."""
-    waiting, failures = deque(files), deque[BaseException]()
+class Syncing:
+    """These files, on their way to being durable, in no order; begun at once if they are many."""
 
-    def work() -> None:
+    def __init__(self, files: Sequence[NewFile]) -> None:
+        self._files = list(files)
+        self._waiting = deque(files)
+        self._failures: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
         try:
-            while waiting and not failures:
-                waiting.popleft().sync()
+            for _ in range(min(len(files) // _WORTH_A_THREAD, _AT_ONCE)):
+                thread = threading.Thread(target=self._work, name="sync")
+                thread.start()
+                self._threads.append(thread)
+        except (RuntimeError, MemoryError):  # the system starts no more: `finish` does what is left
+            pass
+
+    def finish(self) -> None:
+        """Return when all are durable, and closed. Raises SinkError when one is not: all may be lost."""
+        self._work()
+        while self._threads:
+            self._threads.pop().join()
+        while self._files:
+            try:
+                self._files.pop().close()
+            except SinkError as failure:
+                self._failures.append(failure)
+        if self._failures:
+            raise self._failures[0]
+
+    def _work(self) -> None:
+        try:
+            while self._waiting and not self._failures:
+                self._waiting.popleft().sync()
         except IndexError:  # another thread took the last one
             return
-        except BaseException as failure:  # noqa: BLE001  the thread's outermost door: who waits for it raises it
-            failures.append(failure)
-
-    started = []
-    try:
-        for _ in range(min(len(files) // _WORTH_A_THREAD, _AT_ONCE) - 1):
-            thread = threading.Thread(target=work, name="sync")
-            thread.start()
-            started.append(thread)
-    except (RuntimeError, MemoryError):  # the system starts no more: those there are, and this one, do it all
-        pass
-    work()
-    for thread in started:
-        thread.join()
-    if failures:
-        raise failures[0]
+        except BaseException as failure:  # noqa: BLE001  the thread's outermost door: `finish` raises it
+            self._failures.append(failure)

@@ -51,8 +51,9 @@ def _check_framing(wire: bytes, places: bytes) -> None:
         if unstuffer.ended:
             rest += piece
             continue
-        plain += unstuffer.feed(piece)
-        rest = unstuffer.rest
+        certain, end = unstuffer.feed(piece)
+        plain += certain
+        rest = piece[end:]
         assert len(unstuffer._carry) <= 4
     body, ended, after = unstuffed(wire)
     assert (unstuffer.ended, rest) == (ended, after)

@@ -94,7 +94,7 @@ def _heard(protocol: Pop3Protocol, turn: bytes, places: bytes) -> Iterator[Event
             assert shown.isprintable()
             assert len(shown) <= 301
             yield event
-        assert len(protocol._buffer) <= (8192 if protocol._body is None else 0)
+        assert len(protocol._buffer) - protocol._at <= (8192 if protocol._body is None else 0)
 
 
 def _merged(happened: Iterator[Event | tuple[str, str]]) -> list[object]:
