@@ -65,19 +65,18 @@ FULL = (
 QUICK = (
     Scenario(
         "small",
-        "2,000 of 3-8 KB",
-        replace(_SMALL, count=2_000),
+        "1,000 of 3-8 KB",
+        replace(_SMALL, count=1_000),
         ("floor", "mailsluice", "mailsluice-spool", "mpop"),
         2,
     ),
-    Scenario("mixed", "500 mixed", _MIXED, _OURS, 2),
-    Scenario("big", "5 of 20 MB", replace(_BIG, count=5), _OURS, 2),
+    Scenario("big", "5 of 20 MB", replace(_BIG, count=5), _OURS, 1),
     Scenario("huge", "one of 200 MB", _HUGE, _OURS, 1),
-    Scenario("far", "500 mixed at 40 ms", _MIXED, _OURS, 2, round_trip=0.04),
+    Scenario("far", "500 mixed at 40 ms", _MIXED, _OURS, 1, round_trip=0.04),
     replace(
         FULL[-1],
-        title="50 mixed at 40 ms, no PIPELINING",
-        load=Load("few", 50, pdf_every=5),
+        title="25 mixed at 40 ms, no PIPELINING",
+        load=Load("few", 25, pdf_every=5),
         rounds=1,
     ),
 )
