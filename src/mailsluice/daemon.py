@@ -5,6 +5,7 @@ Must never know how any part does its work.
 
 from __future__ import annotations
 
+import resource
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterable
@@ -69,6 +70,7 @@ class Service:
         ledger: Ledger | None = None,
     ) -> None:
         self.config = config
+        _allow_many_files()
         self._clock = clock or SystemClock()
         self._connections = Connections()
         self._ledger = ledger or Ledger(config.service.state_dir)
@@ -226,6 +228,14 @@ class Service:
             if self._status_is_old:
                 _log.info(events.STATUS_NOTED)
             self._status_is_old = False
+
+
+def _allow_many_files() -> None:
+    """Let this process have as many descriptors as it may: the more, the more files share their syncs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Signals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from mailsluice.errors import SinkError
 from mailsluice.model import Listed
-from mailsluice.sink.durable import AT_ONCE, DurableBatch
+from mailsluice.sink.durable import MOST_AT_ONCE, DurableBatch
 from mailsluice.sink.maildir import Maildir
 from mailsluice.sink.spool import Spool
 from sink.disk import Disk
@@ -84,23 +85,47 @@ def test_a_failed_sync_loses_the_whole_batch_and_is_never_asked_again(
     assert disk.open_fds == set()
 
 
-def test_a_batch_of_any_size_keeps_few_files_open(sink: Spool | Maildir, disk: Disk) -> None:
+@pytest.fixture
+def few_descriptors(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The usual limit; how many files a batch then writes before it has them synced."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    return 16
+
+
+def test_a_batch_of_any_size_keeps_few_files_open(
+    sink: Spool | Maildir, disk: Disk, few_descriptors: int
+) -> None:
     with sink.batch() as batch:
         for number in range(100):
             add(batch, b"%d" % number)
-            assert len(disk.open_fds) <= 2 * AT_ONCE + 2
+            assert len(disk.open_fds) <= 2 * few_descriptors + 2
         staged = batch.stage()
     assert len(staged) == 100
     assert len(disk.called("fsync")) >= 100 * (2 if isinstance(sink, Spool) else 1)
     assert disk.open_fds == set()
 
 
+@pytest.mark.parametrize(("limit", "at_once"), [(10, 1), (4096, 64), (524_288, MOST_AT_ONCE)])
+def test_the_more_descriptors_there_may_be_the_more_files_share_their_syncs(
+    maildir: Maildir, disk: Disk, monkeypatch: pytest.MonkeyPatch, limit: int, at_once: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    with maildir.batch() as batch:
+        disk.calls.clear()
+        for _ in range(at_once - 1):
+            add(batch)
+        assert disk.called("fsync") == []
+        add(batch)
+        batch.stage()
+    assert len(disk.called("fsync")) == at_once + 1
+
+
 def test_a_sync_that_fails_on_the_way_loses_the_batch_too(
-    maildir: Maildir, disk: Disk, tmp_path: Path
+    maildir: Maildir, disk: Disk, tmp_path: Path, few_descriptors: int
 ) -> None:
     with maildir.batch() as batch:
         disk.fail("fsync", errno.EIO)
-        for _ in range(2 * AT_ONCE - 1):
+        for _ in range(2 * few_descriptors - 1):
             add(batch)
         with pytest.raises(SinkError, match="EIO"):
             add(batch)

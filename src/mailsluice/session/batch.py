@@ -17,11 +17,14 @@ from mailsluice.obs import events
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch
 
-MESSAGES = 64
+MESSAGES = 256
 """So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
 
 OCTETS = 16 * 2**20
 """A batch ends once it holds so much, so that big messages are not long in staging."""
+
+SECONDS = 2.0
+"""A batch ends when so much time has passed: on a slow line, too, what has come is soon to be seen."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +65,8 @@ def _receive(arrivals: Iterable[Arrival], batch: Batch, session: Session) -> Mai
     When the disk fails, what is still under way from the server is not worth waiting for.
     """
     octets = 0
+    clock = session.parts.clock
+    end = clock.monotonic() + SECONDS
     try:
         for taken, arrival in enumerate(arrivals, 1):
             try:
@@ -70,7 +75,8 @@ def _receive(arrivals: Iterable[Arrival], batch: Batch, session: Session) -> Mai
                 session.tally.errors[arrival.listed] = error
                 if not isinstance(error, CommandRefused):
                     raise
-            if taken == MESSAGES or octets >= OCTETS or session.parts.stop.is_set():
+            is_full = taken == MESSAGES or octets >= OCTETS or clock.monotonic() >= end
+            if is_full or session.parts.stop.is_set():
                 break
     except MailsluiceError as error:
         return error

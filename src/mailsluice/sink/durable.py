@@ -7,6 +7,7 @@ every file and every name is on disk.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -19,14 +20,12 @@ from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
 from mailsluice.sink.syncing import Syncing
 
-AT_ONCE = 16
-"""Files a batch writes before it has them synced, while it writes as many again.
+MOST_AT_ONCE = 128
+"""Files a batch writes before it has them synced, while it writes as many again: one commit serves all.
 
 A file is synced through the descriptor that wrote it, because a write error that the kernel met between
-closing and reopening may not be told to a new one. Syncing late lets one journal commit serve many files.
-But the usual limit is 1,024 descriptors for the whole program, and 64 messages of two files in 16 sessions,
-the usual `max_sessions`, would be 2,048. So some 32 a session are open: 512 in 16 sessions, and the rest is
-left to sockets and the ledger. More sessions need a higher limit, some 40 for each, as EMFILE's remedy says.
+closing and reopening may not be told to a new one. So many are only open where the process may have so many
+descriptors: see `_at_once`.
 """
 
 _WRITTEN_AT_ONCE = 8 * 1024 * 1024
@@ -70,6 +69,7 @@ class DurableBatch:
         self._names: list[str] = []
         self._unsynced: dict[str, NewFile] = {}
         self._syncing: Syncing | None = None
+        self._at_once = _at_once()
         self._messages: list[Staged] = []
         self._sync_failed = False
         self._staged = False
@@ -100,7 +100,7 @@ class DurableBatch:
         try:
             message = Passing(chunks)
             name = self._write_message(self._write, listed, message, received)
-            if len(self._unsynced) >= AT_ONCE:
+            if len(self._unsynced) >= self._at_once:
                 self._begin_syncing()
         except BaseException:
             self._remove_since(before)
@@ -165,3 +165,13 @@ class DurableBatch:
             if file := self._unsynced.pop(name, None):
                 with suppress(SinkError):
                     file.close()
+
+
+def _at_once() -> int:
+    """A 32nd of the descriptors there may be: 16 sessions, the usual `max_sessions`, then hold half of them.
+
+    The rest is left to sockets and the ledger. Of 1,024, the usual limit, that is 16 files, and as many again
+    that are being synced. More sessions need a higher limit, as EMFILE's remedy says.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(MOST_AT_ONCE, limit // 64))

@@ -86,7 +86,9 @@ class LfLines:
             yield self._counted(held)
 
     def _counted(self, octets: bytes) -> bytes:
-        bare = octets.count(b"\n") - (self._written + octets).count(b"\r\n")
+        bare = octets.count(b"\n")
+        if b"\r" in octets or self._written == b"\r":
+            bare -= (self._written + octets).count(b"\r\n")
         self.size += len(octets)
         self.virtual_size += len(octets) + bare
         self._written = octets[-1:] or self._written
