@@ -23,6 +23,9 @@ class File:
         self._meet = meet
         self._error = error
 
+    def begin_sync(self) -> None:
+        pass
+
     def close(self) -> None:
         self.closed = True
 

@@ -48,10 +48,6 @@ _HALF_DONE = """
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND state = 'staged'
     ORDER BY name
 """
-_IS_STORED = """
-    SELECT 1 FROM message
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND uidl = ? AND state = 'stored'
-"""
 _IDENTITIES = """
     SELECT uidl, identity FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND typeof(identity) = 'blob'
@@ -187,10 +183,14 @@ class Ledger:
             return
         with self._database.writing() as connection:
             mailbox, since = mailboxes.touched(connection, key), to_micros(now)
-            for new in staged:
-                row = (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity)
-                if connection.execute(_RECORD, row).rowcount != 1:
-                    raise Bug(f"{uidl_text(new.uidl)} of {key.address} was fetched, but it is in the ledger")
+            rows = [
+                (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity)
+                for new in staged
+            ]
+            if connection.executemany(_RECORD, rows).rowcount != len(rows):
+                names = {new.uidl: new.name for new in staged}
+                there = ", ".join(map(uidl_text, memory.not_named(connection, key, names)))
+                raise Bug(f"{there} of {key.address} was fetched, but it is in the ledger")
 
     def commit(self, key: MailboxKey, stored: Sequence[Stored], now: datetime) -> tuple[DeletePermit, ...]:
         """Turn the rows into `stored`, in one commit (row 5); permits for those that are stored then."""
@@ -206,11 +206,8 @@ class Ledger:
     def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:
         """Permits for those of `uidls` that are committed as stored, in their order."""
         with self._database.reading() as connection:
-            return tuple(
-                DeletePermit(uidl)
-                for uidl in uidls
-                if connection.execute(_IS_STORED, (key.host, key.address, uidl)).fetchone()
-            )
+            stored = memory.stored(connection, key, tuple(uidls))
+        return tuple(DeletePermit(uidl) for uidl in uidls if uidl in stored)
 
     def confirm(
         self,

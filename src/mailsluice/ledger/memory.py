@@ -6,9 +6,10 @@ Owns the reading of message rows, all of them or what matters beside one listing
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from mailsluice.ledger import mailboxes, setbacks
 from mailsluice.ledger.times import from_micros, to_micros
@@ -23,7 +24,10 @@ _PRESENT = f"{_COLUMNS} INDEXED BY present {_OF_MAILBOX} AND gone_since IS NULL"
 _MISSED = f"""
     {_COLUMNS} INDEXED BY gone {_OF_MAILBOX} AND gone_since > ? AND (state = 'seen' OR since > ?)
 """
-_ONE = f"{_ALL} AND uidl = ?"
+_STORED = f"SELECT uidl FROM message {_OF_MAILBOX} AND state = 'stored'"  # noqa: S608  constants
+_NAMES = f"SELECT uidl, name FROM message {_OF_MAILBOX}"  # noqa: S608  constants
+_MOST_ASKED = 500
+"""UIDLs that one query asks for: SQLite may be built to take no more than 999 values."""
 
 
 def known(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Known]:
@@ -48,10 +52,28 @@ def recall(
     mailbox = (key.host, key.address)
     rows = _values(connection.execute(_PRESENT, mailbox))
     rows |= _values(connection.execute(_MISSED, (*mailbox, to_micros(gone_after), to_micros(stored_after))))
-    for uidl in listed:
-        if uidl not in rows:
-            rows |= _values(connection.execute(_ONE, (*mailbox, uidl)))
+    rows |= _values(_among(connection, _ALL, key, [uidl for uidl in listed if uidl not in rows]))
     return Memory(rows, setbacks.read(connection, key), writes)
+
+
+def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:
+    """Those of these UIDLs that are committed as stored."""
+    return {uidl for (uidl,) in _among(connection, _STORED, key, uidls)}
+
+
+def not_named(connection: sqlite3.Connection, key: MailboxKey, names: Mapping[bytes, str]) -> list[bytes]:
+    """Those of these UIDLs whose messages have another name than this."""
+    return [uidl for uidl, name in _among(connection, _NAMES, key, tuple(names)) if name != names[uidl]]
+
+
+def _among(
+    connection: sqlite3.Connection, query: str, key: MailboxKey, uidls: Sequence[bytes]
+) -> Iterator[Any]:
+    """The rows of a query over a mailbox's messages that have one of these UIDLs."""
+    for start in range(0, len(uidls), _MOST_ASKED):
+        asked = uidls[start : start + _MOST_ASKED]
+        marks = ", ".join("?" * len(asked))
+        yield from connection.execute(f"{query} AND uidl IN ({marks})", (key.host, key.address, *asked))
 
 
 def _values(rows: Iterable[tuple[bytes, str, int, int | None, int | None, int | None]]) -> dict[bytes, Known]:

@@ -139,7 +139,6 @@ class DurableBatch:
             if unwritten >= _WRITTEN_AT_ONCE:
                 file.begin_sync()
                 unwritten = 0
-        file.begin_sync()
 
     def _begin_syncing(self) -> None:
         """Have what is written synced, while more is written; first finish with those before."""

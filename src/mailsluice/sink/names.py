@@ -30,9 +30,8 @@ def maildir_base(received: datetime, *, host: str, pid: int, token: str) -> str:
     Three parts as the maildir specification has them: seconds; microseconds (M), process (P) and random
     digits (R); and the host, its unsafe characters as octal escapes (`/` is `\057`, `:` is `\072`).
     """
-    at = received.astimezone(UTC)
-    middle = f"M{at:%f}P{pid}R{token}"
-    return f"{int(at.timestamp())}.{middle}.{_escaped(host) or 'localhost'}"
+    middle = f"M{received.microsecond:06}P{pid}R{token}"
+    return f"{int(received.timestamp())}.{middle}.{_escaped(host) or 'localhost'}"
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mailsluice.errors import SinkError
 from mailsluice.sink.fs import NewFile
@@ -24,6 +25,7 @@ class Syncing:
 
     def __init__(self, files: Sequence[NewFile]) -> None:
         self._files = list(files)
+        self._unwritten = deque(files)
         self._waiting = deque(files)
         self._failures: list[BaseException] = []
         self._threads: list[threading.Thread] = []
@@ -50,6 +52,9 @@ class Syncing:
 
     def _work(self) -> None:
         try:
+            with suppress(IndexError):
+                while True:
+                    self._unwritten.popleft().begin_sync()
             while self._waiting and not self._failures:
                 self._waiting.popleft().sync()
         except IndexError:  # another thread took the last one
