@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
 from mailsluice.errors import SinkError
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import MailboxKey, Staged
 from mailsluice.session.batch import MESSAGES
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import NewFile
@@ -52,44 +54,89 @@ def test_a_message_is_deleted_only_after_it_is_staged_recorded_published_and_com
     assert noted[noted.index("RETR u1") :] == order
 
 
-def test_each_batch_is_finished_before_the_next_begins(
+def test_a_batch_is_deleted_only_when_it_is_finished_though_the_next_one_is_received_meanwhile(
     world: World, noted: list[str], small_batches: None
 ) -> None:
     world.deliver(ONE, TWO, THREE)
     world.poll()
-    steps = ["stage", "record", "publish", "commit"]
-    first = ["RETR u1", "RETR u2", *steps, "DELE u1", "DELE u2"]
-    assert noted[noted.index("RETR u1") :] == [*first, "RETR u3", *steps, "DELE u3", "QUIT"]
+    steps = [said for said in noted if said in {"stage", "record", "publish", "commit"}]
+    assert steps == ["stage", "record", "publish", "commit"] * 2
+    first, second = (place for place, said in enumerate(noted) if said == "commit")
+    assert first < noted.index("DELE u1") < noted.index("DELE u2") < second < noted.index("DELE u3")
+    assert noted[-1] == "QUIT"
 
 
-def batches(noted: list[str]) -> list[int]:
+def test_a_batch_that_cannot_be_finished_ends_the_session_and_the_next_batch_is_fetched_again(
+    world: World, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SinkError("no room")
+
+    world.deliver(ONE, TWO, THREE)
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "publish", fail)
+        assert world.outcome() == ("sink-error", 73)
+    assert len(world.server.mail) == 3
+    assert world.server.count("DELE u1") == world.server.count("QUIT") == 0
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE, TWO, THREE]
+    assert world.staged() == []
+
+
+def test_when_the_connection_breaks_the_full_batch_before_is_finished_and_stays_on_the_server(
+    world: World, small_batches: None
+) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.server.cut = {b"u3"}
+    assert world.outcome()[0] == "connection-lost"
+    assert world.stored() == [ONE, TWO]
+    assert world.server.count("DELE u1") == 0
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == [ONE, TWO, THREE]
+    assert world.server.mail == {}
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many messages were in each batch."""
-    counts = [0]
-    for said in noted:
-        counts[-1] += said.startswith("RETR")
-        if said == "commit":
-            counts.append(0)
-    return counts[:-1]
+    counts: list[int] = []
+    record = Ledger.record
+
+    def counting(self: Ledger, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
+        counts.append(len(staged))
+        record(self, key, staged, sink, now)
+
+    monkeypatch.setattr(Ledger, "record", counting)
+    return counts
 
 
-def test_nothing_to_fetch_is_no_batch(world: World, noted: list[str]) -> None:
+def test_a_batch_ends_after_two_seconds_so_that_what_has_come_is_soon_to_be_seen(
+    world: World, batches: list[int]
+) -> None:
+    world.server.on_retrieved = lambda _: world.clock.advance(timedelta(seconds=1.5))
+    world.deliver(ONE, TWO, THREE)
     world.poll()
-    assert "stage" not in noted
+    assert batches == [2, 1]
 
 
-def test_a_batch_ends_by_count(world: World, noted: list[str]) -> None:
+def test_nothing_to_fetch_is_no_batch(world: World, batches: list[int]) -> None:
+    world.poll()
+    assert batches == []
+
+
+def test_a_batch_ends_by_count(world: World, batches: list[int]) -> None:
     world.deliver(*[ONE] * (2 * MESSAGES + 1))
     world.poll()
-    assert batches(noted) == [MESSAGES, MESSAGES, 1]
+    assert batches == [MESSAGES, MESSAGES, 1]
 
 
 def test_a_batch_ends_once_it_has_its_octets(
-    world: World, noted: list[str], monkeypatch: pytest.MonkeyPatch
+    world: World, batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mailsluice.session.batch.OCTETS", len(ONE) + 1)
     world.deliver(*[ONE] * 3)
     world.poll()
-    assert batches(noted) == [2, 1]
+    assert batches == [2, 1]
 
 
 def test_a_message_that_is_to_stay_is_never_deleted(world: World, noted: list[str]) -> None:

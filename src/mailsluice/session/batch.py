@@ -7,13 +7,16 @@ to fetch (that is `policy`) nor touch a file or the wire itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 
 import structlog
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, SinkError
-from mailsluice.model import Listed, Staged, uidl_text
+from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
+from mailsluice.session.finishing import Finishing
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch
 
@@ -29,23 +32,44 @@ SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
-def deliver(arrivals: Iterable[Arrival], session: Session) -> None:
-    """Make a batch of these durable and visible; then delete it where the mailbox says so.
+def deliver(arrivals: Iterable[Arrival], before: Finishing, session: Session) -> None:
+    """Receive a batch of these, make it durable and visible, and delete it where the mailbox says so.
 
-    When the connection or the disk fails on the way, what is whole by then is still delivered, and the
-    error is raised after that. Raises what the ports raise.
+    A full batch is finished while the next one is received; `conclude` waits for the last. When the
+    connection or the disk fails on the way, what is whole by then is still delivered, and the error is raised
+    after that. Raises what the ports raise, of this batch or of the one before.
     """
-    key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
-    with sink.batch() as batch:
-        failure = _receive(arrivals, batch, session)
-        staged = _stage(batch, failure)
-    ledger.record(key, staged, sink.spec, ledger.now())
-    stored = sink.publish(staged)
-    permits = ledger.commit(key, stored, ledger.now())
-    session.tally.stored += len(permits)
+    with ExitStack() as opened:
+        batch = opened.enter_context(session.sink.batch())
+        is_full, failure = _receive(arrivals, batch, session)
+        _note_stored(before.wait(), failure, session)
+        finish = partial(_finish, opened.pop_all(), batch, failure, session)
+    if is_full:
+        before.begin(finish)
+        return
+    _note_stored(finish(), failure, session)
     if failure is not None:
         raise failure
-    if session.mailbox.leave_on_server is False:
+
+
+def conclude(before: Finishing, session: Session, failure: BaseException | None = None) -> None:
+    """Wait for the batch that is being finished; after a `failure` the server is asked for nothing more."""
+    _note_stored(before.wait(), failure, session)
+
+
+def _finish(
+    opened: ExitStack, batch: Batch, failure: MailsluiceError | None, session: Session
+) -> Sequence[DeletePermit]:
+    key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
+    with opened:
+        staged = _stage(batch, failure)
+    ledger.record(key, staged, sink.spec, ledger.now())
+    return ledger.commit(key, sink.publish(staged), ledger.now())
+
+
+def _note_stored(permits: Sequence[DeletePermit], failure: BaseException | None, session: Session) -> None:
+    session.tally.stored += len(permits)
+    if failure is None and session.mailbox.leave_on_server is False:
         session.client.delete(permits)
 
 
@@ -59,10 +83,13 @@ def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
         raise
 
 
-def _receive(arrivals: Iterable[Arrival], batch: Batch, session: Session) -> MailsluiceError | None:
-    """Fill the batch; the error that cut it short, if one did. What failed with a message is tallied.
+def _receive(
+    arrivals: Iterable[Arrival], batch: Batch, session: Session
+) -> tuple[bool, MailsluiceError | None]:
+    """Fill the batch: whether it is full, and the error that cut it short.
 
-    When the disk fails, what is still under way from the server is not worth waiting for.
+    What failed with a message is tallied. When the disk fails, what is still under way from the server is
+    not worth waiting for.
     """
     octets = 0
     clock = session.parts.clock
@@ -75,12 +102,13 @@ def _receive(arrivals: Iterable[Arrival], batch: Batch, session: Session) -> Mai
                 session.tally.errors[arrival.listed] = error
                 if not isinstance(error, CommandRefused):
                     raise
-            is_full = taken == MESSAGES or octets >= OCTETS or clock.monotonic() >= end
-            if is_full or session.parts.stop.is_set():
+            if taken == MESSAGES or octets >= OCTETS or clock.monotonic() >= end:
+                return True, None
+            if session.parts.stop.is_set():
                 break
     except MailsluiceError as error:
-        return error
-    return None
+        return False, error
+    return False, None
 
 
 def end(session: Session) -> None:

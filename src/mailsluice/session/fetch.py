@@ -20,7 +20,8 @@ from mailsluice import policy
 from mailsluice.errors import Bug, MailsluiceError, ServerError
 from mailsluice.model import Listed
 from mailsluice.obs import events
-from mailsluice.session.batch import deliver, end
+from mailsluice.session.batch import conclude, deliver, end
+from mailsluice.session.finishing import Finishing
 from mailsluice.session.parts import Session
 from mailsluice.session.tally import Tally
 from mailsluice.session.triage import triage
@@ -49,11 +50,18 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
 
 
 def _fetch(messages: Iterable[Listed], session: Session) -> None:
+    before = Finishing()
     with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
-        for arrival in arrivals:
-            deliver(chain((arrival,), arrivals), session)
-            if session.ending:
-                break
+        try:
+            for arrival in arrivals:
+                deliver(chain((arrival,), arrivals), before, session)
+                if session.ending:
+                    break
+        except BaseException as failure:
+            with suppress(MailsluiceError):  # the first error says what happened
+                conclude(before, session, failure)
+            raise
+        conclude(before, session)
 
 
 class Work:
