@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -420,3 +421,17 @@ def test_a_status_that_cannot_be_written_at_the_end_is_said(
         FullDisk(service, monkeypatch)
 
     assert [line["event"] for line in logs] == [events.STATUS_NOT_NOTED]
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "then"),
+    [(1024, 10**9, 8192), (1024, 4096, 4096), (65536, 10**9, 65536), (1024, 1024, 1024)],
+)
+def test_a_service_takes_the_descriptors_it_can_use_and_may_have(
+    config: Config, monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, then: int
+) -> None:
+    limits = [(soft, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: limits.append(wanted))
+    with Service(config):
+        assert limits[-1] == (then, hard)

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 GRACE = 20.0
 """Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
 
+_FILES_A_SESSION = 512
+"""Descriptors worth having for each session: with so many, `sink.durable` syncs its most files at once."""
+
 _LOOK_AROUND = 1.0
 """Seconds between two looks at the clock and the signals, when nothing else happens."""
 
@@ -70,7 +73,7 @@ class Service:
         ledger: Ledger | None = None,
     ) -> None:
         self.config = config
-        _allow_many_files()
+        _allow_files(_FILES_A_SESSION * config.service.max_sessions)
         self._clock = clock or SystemClock()
         self._connections = Connections()
         self._ledger = ledger or Ledger(config.service.state_dir)
@@ -137,6 +140,7 @@ class Service:
             while wait(polls, timeout=_LOOK_AROUND).not_done:
                 if signals.stop:
                     self.stop()
+                self._flush()
             self._flush()
             return [self._polled(mailbox, polled) for (mailbox, _), polled in zip(lanes, polls, strict=True)]
 
@@ -230,12 +234,12 @@ class Service:
             self._status_is_old = False
 
 
-def _allow_many_files() -> None:
-    """Let this process have as many descriptors as it may: the more, the more files share their syncs."""
+def _allow_files(wanted: int) -> None:
+    """Let this process have so many descriptors if it may: the more, the more files share their syncs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
+    if soft < min(wanted, hard):
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
 class Signals:

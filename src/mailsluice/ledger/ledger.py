@@ -212,7 +212,7 @@ class Ledger:
     def confirm(
         self,
         key: MailboxKey,
-        memory: Memory,
+        recalled: Memory,
         listed: Iterable[bytes],
         strangers: Collection[bytes],
         now: datetime,
@@ -221,13 +221,13 @@ class Ledger:
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
-        `memory` is what was recalled for this listing, under the mailbox's lock. `strangers` are UIDLs listed
+        `recalled` is what was read for this listing, under the mailbox's lock. `strangers` are UIDLs listed
         that other messages than the ledger's have: those rows are absent. Rows marked as seen stay what they
         are, and are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize rows and
         setbacks absent from the listing, at once. In the same commit the listing is remembered as `quiet`, if
         it is. Where nothing changed, nothing is written.
         """
-        known, failed = memory.known, memory.setbacks
+        known, failed = recalled.known, recalled.setbacks
         # A listing may be of 100,000 messages: only what is known of it is kept.
         there = {uidl for uidl in listed if uidl in known or uidl in failed}
         limit = to_micros(now - GRACE)
@@ -252,7 +252,7 @@ class Ledger:
             connection.execute(_PRUNE_LONG_GONE, (mailbox, limit))
             setbacks.forget(connection, mailbox, settled)
             if quiet is not None:
-                mailboxes.note_quiet(connection, mailbox, quiet, memory.writes + changed)
+                mailboxes.note_quiet(connection, mailbox, quiet, recalled.writes + changed)
 
     def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
         """What the headers of stored messages are known again by, by UIDL, as far as they say enough."""

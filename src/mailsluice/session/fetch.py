@@ -124,8 +124,8 @@ class _Further:
                 client.authenticate(mailbox.address, login)
                 here = self._here(client.listing())
             except ServerError as error:
-                parts.places.leave_alone(mailbox.key)
-                _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
+                if parts.places.leave_alone(mailbox.key):
+                    _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
                 return
             session = Session(mailbox, client, self._first.sink, parts, self._tally)
             _fetch((here[listed.uidl] for listed in self._work if listed.uidl in here), session)

@@ -1,14 +1,14 @@
 """Places: how many sessions there may be at once.
 
-Owns the count, and which mailboxes their server opened once only. Must never make anybody wait for a session
-that only helps another.
+Owns the count, and which mailboxes their server opened once only. Must never let sessions that only help
+others keep polls from beginning: those have half of all places to themselves.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from mailsluice.clock import Clock
 from mailsluice.model import MailboxKey
@@ -18,10 +18,11 @@ ALONE = 3600.0
 
 
 class Places:
-    """At most `size` sessions at once. Safe among threads."""
+    """At most `size` sessions at once, at most half of them further ones of a poll. Safe among threads."""
 
     def __init__(self, size: int, clock: Clock) -> None:
         self._free = threading.BoundedSemaphore(size)
+        self._for_further = threading.BoundedSemaphore(size // 2) if size > 1 else None
         self._clock = clock
         self._alone_until: dict[MailboxKey, float] = {}
 
@@ -34,14 +35,24 @@ class Places:
     @contextmanager
     def further(self, key: MailboxKey) -> Iterator[bool]:
         """A place for one more session of this mailbox: whether there is one."""
-        if self._clock.monotonic() < self._alone_until.get(key, 0) or not self._free.acquire(blocking=False):
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            self._free.release()
+        with ExitStack() as taken:
+            yield self._clock.monotonic() >= self._alone_until.get(key, 0) and all(
+                _take(semaphore, taken) for semaphore in (self._for_further, self._free)
+            )
 
-    def leave_alone(self, key: MailboxKey) -> None:
-        """Note that the server does not open this mailbox more than once: no further session for an hour."""
-        self._alone_until[key] = self._clock.monotonic() + ALONE
+    def leave_alone(self, key: MailboxKey) -> bool:
+        """Note that the server does not open this mailbox more than once: no further session for an hour.
+
+        Whether that is news.
+        """
+        now = self._clock.monotonic()
+        is_news = now >= self._alone_until.get(key, 0)
+        self._alone_until[key] = now + ALONE
+        return is_news
+
+
+def _take(semaphore: threading.Semaphore | None, taken: ExitStack) -> bool:
+    if semaphore is None or not semaphore.acquire(blocking=False):
+        return False
+    taken.callback(semaphore.release)
+    return True

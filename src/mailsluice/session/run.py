@@ -48,10 +48,10 @@ _log = structlog.get_logger(__name__)
 
 def poll(mailbox: Mailbox, parts: Parts) -> Polled:
     """Poll once, whatever happens, and say how it went: the outermost door of a polling thread."""
-    with structlog.contextvars.bound_contextvars(mailbox=mailbox.name):
+    with structlog.contextvars.bound_contextvars(mailbox=mailbox.name), parts.places.own():
         tally = Tally(mailbox.name, parts.clock)
         try:
-            with parts.places.own(), parts.ledger.lock(mailbox.key):
+            with parts.ledger.lock(mailbox.key):
                 run(mailbox, parts, tally)
             polled = tally.polled()
         except MailsluiceError as error:

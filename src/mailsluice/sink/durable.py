@@ -167,10 +167,10 @@ class DurableBatch:
 
 
 def _at_once() -> int:
-    """A 32nd of the descriptors there may be: 16 sessions, the usual `max_sessions`, then hold half of them.
+    """A 64th of the descriptors there may be.
 
-    The rest is left to sockets and the ledger. Of 1,024, the usual limit, that is 16 files, and as many again
-    that are being synced. More sessions need a higher limit, as EMFILE's remedy says.
+    With as many that are being synced, 16 sessions, the usual `max_sessions`, hold half of them, and the rest
+    is left to sockets and the ledger. More sessions need a higher limit, as EMFILE's remedy says.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, min(MOST_AT_ONCE, limit // 64))
