@@ -19,6 +19,7 @@ from mailsluice.errors import (
 from mailsluice.model import BearerToken, DeletePermit, Listed, Password
 from mailsluice.pop3.client import Client, connect
 from mailsluice.pop3.protocol import LocalProtocolError
+from mailsluice.pop3.retrieval import WINDOW
 from mailsluice.pop3.transport import Connections
 from pop3.scripted import Wire, playing
 
@@ -298,10 +299,10 @@ def test_a_deletion_within_a_retrieval_is_asked_for_when_that_is_closed(logged_i
 
 
 def test_a_pipelining_server_is_asked_for_deletions_and_the_next_messages_at_once(logged_in: Connect) -> None:
-    numbers = range(1, 67)
+    numbers = range(1, WINDOW + 3)
     listing = "".join(f"S: {number} u{number}\n" for number in numbers)
     sizes = "".join(f"S: {number} 10\n" for number in numbers)
-    first, rest = list(numbers)[:64], list(numbers)[64:]
+    first, rest = list(numbers)[:WINDOW], list(numbers)[WINDOW:]
 
     def ask(verb: str, which: list[int]) -> str:
         return "".join(f"C: {verb} {number}\n" for number in which)
@@ -318,10 +319,10 @@ def test_a_pipelining_server_is_asked_for_deletions_and_the_next_messages_at_onc
         "PIPELINING",
     )
     arrivals = client.retrieve(client.listing(), 100)
-    for _ in range(32):
+    for _ in range(WINDOW // 2):
         b"".join(next(arrivals).chunks)
     client.delete([DeletePermit(b"u1"), DeletePermit(b"u2")])
-    assert [b"".join(arrival.chunks) for arrival in arrivals][-1] == b"66\r\n"
+    assert [b"".join(arrival.chunks) for arrival in arrivals][-1] == b"%d\r\n" % numbers[-1]
     assert client.deleted == 2
 
 

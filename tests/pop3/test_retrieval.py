@@ -14,6 +14,7 @@ from mailsluice.errors import (
 from mailsluice.model import Listed
 from mailsluice.pop3.client import Client
 from mailsluice.pop3.protocol import LocalProtocolError
+from mailsluice.pop3.retrieval import WINDOW
 from pop3.scripted import Wire
 
 Connect = Callable[..., Client]
@@ -161,24 +162,27 @@ def test_without_pipelining_nothing_is_asked_ahead(logged_in: Connect) -> None:
     client.stat()
 
 
-def test_with_pipelining_64_messages_are_asked_for_at_once_and_more_when_half_have_come(
+def test_with_pipelining_a_window_of_messages_is_asked_for_at_once_and_more_when_half_have_come(
     logged_in: Connect,
 ) -> None:
+    half = WINDOW // 2
+
     def script(wire: Wire) -> None:
-        wire.expect(*(b"RETR %d" % number for number in range(1, 65)))
-        wire.send(b"".join(message(number) for number in range(1, 32)))
+        wire.expect(*(b"RETR %d" % number for number in range(1, WINDOW + 1)))
+        wire.send(b"".join(message(number) for number in range(1, half)))
         wire.expect_no_more()
-        wire.send(message(32))
-        wire.expect(b"RETR 65")
-        wire.send(b"".join(message(number) for number in range(33, 66)))
+        wire.send(message(half))
+        wire.expect(b"RETR %d" % (WINDOW + 1))
+        wire.send(b"".join(message(number) for number in range(half + 1, WINDOW + 2)))
         wire.play(ALIVE)
 
     client = logged_in(script, "PIPELINING")
-    assert read(client.retrieve(listed(65), 100)) == [b"message %d\r\n" % number for number in range(1, 66)]
+    expected = [b"message %d\r\n" % number for number in range(1, WINDOW + 2)]
+    assert read(client.retrieve(listed(WINDOW + 1), 100)) == expected
     client.stat()
 
 
-def test_beyond_4_mib_by_list_no_more_is_asked_until_half_have_come(logged_in: Connect) -> None:
+def test_beyond_8_mib_by_list_no_more_is_asked_until_half_have_come(logged_in: Connect) -> None:
     def script(wire: Wire) -> None:
         wire.expect(*(b"RETR %d" % number for number in range(1, 6)))
         wire.send(message(1) + message(2))
@@ -188,10 +192,10 @@ def test_beyond_4_mib_by_list_no_more_is_asked_until_half_have_come(logged_in: C
         wire.send(b"".join(message(number) for number in range(4, 8)))
 
     client = logged_in(script, "PIPELINING")
-    assert len(read(client.retrieve(listed(7, 2**20), 100))) == 7
+    assert len(read(client.retrieve(listed(7, 2**21), 100))) == 7
 
 
-@pytest.mark.parametrize("size", [None, 2**22 + 1])
+@pytest.mark.parametrize("size", [None, 2**23 + 1])
 def test_nothing_is_asked_behind_what_is_large_or_of_unknown_size(
     logged_in: Connect, size: int | None
 ) -> None:

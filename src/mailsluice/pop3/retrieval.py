@@ -17,13 +17,16 @@ from mailsluice.pop3.commands import Dele, Retr
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import BodyChunk, Refused
 
-WINDOW = 64
-"""The most commands under way at once: enough to hide the way there and back, few enough to read away.
+WINDOW = 128
+"""The most messages under way at once: enough to hide the way there and back, few enough to read away.
 
-More are sent when half of them are answered, for each sending costs both sides as much as a small message.
+More are asked for when half have come, for each sending costs both sides as much as a small message.
 """
 
-_OCTETS_AHEAD = 4 * 1024 * 1024
+DELETIONS = 512
+"""The most deletions that are asked for at once: their answers are short."""
+
+_OCTETS_AHEAD = 8 * 1024 * 1024
 """Octets under way, by LIST, beyond which no more is asked: they may have to be read away."""
 
 
@@ -101,6 +104,7 @@ class Transfer:
         self._channel = channel
         self._deadlines = deadlines
         self._under_way: deque[Arrival | int] = deque()  # a number: marked for deletion
+        self._messages = 0  # of what is under way
         self._octets = 0
         self._marks: deque[int] = deque()
 
@@ -137,25 +141,25 @@ class Transfer:
     def _next_due(self, coming: Iterator[Arrival]) -> Arrival | int | None:
         """What is answered next, when all is asked that there is room for; None if there is nothing."""
         if not self._under_way or (
-            self.ahead and len(self._under_way) <= WINDOW // 2 and self._octets <= _OCTETS_AHEAD // 2
+            self.ahead and self._messages <= WINDOW // 2 and self._octets <= _OCTETS_AHEAD // 2
         ):
             self._ask(coming)
         return self._under_way[0] if self._under_way else None
 
     def _ask(self, coming: Iterator[Arrival]) -> None:
         commands: list[Dele | Retr] = []
-        room = WINDOW if self.ahead else 1
-        while len(self._under_way) < room and self._octets <= _OCTETS_AHEAD:
-            if self._marks:
-                number = self._marks.popleft()
-                self._under_way.append(number)
-                commands.append(Dele(number))
-            elif (arrival := next(coming, None)) is not None:
-                self._under_way.append(arrival)
-                self._octets += _weight(arrival.listed)
-                commands.append(Retr(arrival.listed.number))
-            else:
+        while self._marks and len(self._under_way) < (DELETIONS if self.ahead else 1):
+            number = self._marks.popleft()
+            self._under_way.append(number)
+            commands.append(Dele(number))
+        while self._messages < WINDOW and self._octets <= _OCTETS_AHEAD and (self.ahead or not commands):
+            arrival = next(coming, None)
+            if arrival is None:
                 break
+            self._under_way.append(arrival)
+            self._messages += 1
+            self._octets += _weight(arrival.listed)
+            commands.append(Retr(arrival.listed.number))
         if commands:
             self._channel.send(*commands)
 
@@ -163,6 +167,7 @@ class Transfer:
         """Read what is left of the answer."""
         if isinstance(due, Arrival):
             due.drain()
+            self._messages -= 1
             self._octets -= _weight(due.listed)
         else:
             self._channel.patience = Patience(self._deadlines.delete)
