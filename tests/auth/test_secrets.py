@@ -19,7 +19,7 @@ def secrets(tmp_path: Path) -> Secrets:
 
 def refusal(secrets: Secrets, ref: SecretRef) -> SecretError:
     with pytest.raises(SecretError) as caught:
-        secrets.resolve(ref)
+        secrets.reader(ref)()
     assert str(caught.value).startswith(f"{ref}: ")
     assert caught.value.remedy
     assert "canary" not in str(caught.value)
@@ -28,15 +28,15 @@ def refusal(secrets: Secrets, ref: SecretRef) -> SecretError:
 
 def test_a_keyring_secret_is_what_was_stored(secrets: Secrets) -> None:
     secrets.store("acme", "canary")
-    assert secrets.resolve(SecretRef("keyring", "acme")) == "canary"
+    assert secrets.reader(SecretRef("keyring", "acme"))() == "canary"
     assert secrets.names() == ["acme"]
 
 
 def test_a_changed_secret_is_seen_at_once(secrets: Secrets, tmp_path: Path) -> None:
     secrets.store("acme", "canary-1")
-    assert secrets.resolve(SecretRef("keyring", "acme")) == "canary-1"
+    assert secrets.reader(SecretRef("keyring", "acme"))() == "canary-1"
     Secrets(tmp_path / "state").store("acme", "canary-2")
-    assert secrets.resolve(SecretRef("keyring", "acme")) == "canary-2"
+    assert secrets.reader(SecretRef("keyring", "acme"))() == "canary-2"
 
 
 def test_a_missing_keyring_secret_says_how_to_set_it(secrets: Secrets) -> None:
@@ -50,7 +50,7 @@ def test_the_keyring_is_the_sealed_vault_whatever_the_environment_says(
     keyring.set_keyring(NullKeyring())  # type: ignore[no-untyped-call]
     secrets = Secrets(tmp_path)
     secrets.store("acme", "canary")
-    assert secrets.resolve(SecretRef("keyring", "acme")) == "canary"
+    assert secrets.reader(SecretRef("keyring", "acme"))() == "canary"
     assert (tmp_path / "secrets.vault").exists()
 
 
@@ -96,7 +96,7 @@ def test_one_line_end_is_the_editors_and_the_rest_is_the_secret(
     file.write_bytes(content)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.parent))
     ref = SecretRef("file", str(file)) if scheme == "file" else SecretRef("credential", file.name)
-    assert secrets.resolve(ref) == secret
+    assert secrets.reader(ref)() == secret
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n"])
@@ -134,7 +134,7 @@ def test_a_variable_of_the_environment_is_taken_as_it_is(
     secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLUICE_SECRET", "canary\n")
-    assert secrets.resolve(SecretRef("env", "SLUICE_SECRET")) == "canary\n"
+    assert secrets.reader(SecretRef("env", "SLUICE_SECRET"))() == "canary\n"
 
 
 @pytest.mark.parametrize("value", [None, ""])

@@ -42,7 +42,7 @@ def run(state_dir: Path, *arguments: str, standard_input: bytes | str = b"") -> 
 
 
 def stored(state_dir: Path, name: str) -> str:
-    return Secrets(state_dir).resolve(SecretRef("keyring", name))
+    return Secrets(state_dir).reader(SecretRef("keyring", name))()
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])

@@ -32,16 +32,13 @@ class Secrets:
         self._state_dir = state_dir
 
     def reader(self, ref: SecretRef) -> Callable[[], str]:
-        """What reads the secret, as often as it is called; see `resolve`.
+        """What reads the secret, as often as it is called.
 
-        All that it needs is loaded here, while a service is built, and not in the middle of a poll.
+        The secret is never empty. A file's one trailing line end is an editor's, not the secret's. All that is
+        needed is loaded here, while a service is built, and not in the middle of a poll.
         """
         look_up = _from_keyring(self._ring()) if ref.scheme == "keyring" else _LOOK_UPS[ref.scheme]
         return partial(_never_empty, look_up, ref)
-
-    def resolve(self, ref: SecretRef) -> str:
-        """The secret, never empty. A file's one trailing line end is an editor's, not the secret's."""
-        return self.reader(ref)()
 
     def store(self, name: str, secret: str) -> None:
         """Put a secret into the keyring, in place of any of that name."""

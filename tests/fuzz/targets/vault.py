@@ -83,7 +83,7 @@ def check(data: bytes) -> None:
 
 def _check_file(path: Path, content: bytes) -> None:
     try:
-        secret = Secrets(path.parent).resolve(SecretRef("file", str(path)))
+        secret = Secrets(path.parent).reader(SecretRef("file", str(path)))()
     except SecretError as error:
         _check_words(error)
         assert content in {b"", b"\n", b"\r\n"} or not _is_text(content)
@@ -103,7 +103,7 @@ def _check_vault(state: Path) -> None:
     secrets = Secrets(state)
     for name, secret in SECRETS.items():
         try:
-            assert secrets.resolve(SecretRef("keyring", name)) == secret
+            assert secrets.reader(SecretRef("keyring", name))() == secret
         except SecretError as error:
             _check_words(error)
     before = (state / "secrets.vault").read_bytes()
