@@ -56,7 +56,7 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
 def _progress() -> AbstractContextManager[Progress | None]:
     if not sys.stderr.isatty():
         return nullcontext()
-    from mailsluice.cli.screen import bars  # noqa: PLC0415  rich is only for somebody who looks
+    from mailsluice.cli.screen import bars  # noqa: PLC0415  rich's bars are for who looks
 
     return bars()
 

@@ -1,6 +1,7 @@
 """The screen: how far a poll has come and what came of it, for somebody who looks at a terminal.
 
-Must never be imported where nobody looks: rich is only for them.
+Owns what rich draws: a poll's bars and its table. Must never be imported where nobody looks: these are only
+for them.
 """
 
 from __future__ import annotations
