@@ -34,8 +34,9 @@ class Secrets:
     def reader(self, ref: SecretRef) -> Callable[[], str]:
         """What reads the secret, as often as it is called.
 
-        The secret is never empty. A file's one trailing line end is an editor's, not the secret's. All that is
-        needed is loaded here, while a service is built, and not in the middle of a poll.
+        The secret is never empty. A file's one trailing line end is an editor's, not the secret's.
+
+        All that it needs is loaded here, while a service is built, and not in the middle of a poll.
         """
         look_up = _from_keyring(self._ring()) if ref.scheme == "keyring" else _LOOK_UPS[ref.scheme]
         return partial(_never_empty, look_up, ref)
