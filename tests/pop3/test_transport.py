@@ -364,3 +364,24 @@ def test_session_keys_are_written_nowhere(
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert not keylog.exists()
+
+
+def test_what_goes_wrong_behind_octets_is_told_after_them(
+    dial: Dial, authority: trustme.CA, ca_file: Path
+) -> None:
+    def corrupt(wire: Wire) -> None:
+        wire.send(b"whole\r\n")
+        socket.socket.sendall(wire._socket, b"this is no TLS record, but what a broken middlebox sends")
+        with suppress(ssl.SSLError):  # our alert
+            wire.until_closed()
+
+    def receive_all(connection: Connection, received: bytearray) -> None:
+        while data := connection.receive(Phase.RETRIEVE, Patience(20)):
+            received += data
+
+    with serving(corrupt, server_context(authority, HOST), ca_file) as endpoint:
+        connection, received = dial(endpoint), bytearray()
+        with pytest.raises(ConnectionLost, match="WRONG_VERSION_NUMBER"):
+            receive_all(connection, received)
+        assert received == b"whole\r\n"
+        connection.close()

@@ -88,6 +88,8 @@ class FakeServer:
         """What LIST says, where that is not the message's size."""
         self.gives_sizes = True
         """Whether LIST is answered."""
+        self.arranged: Callable[[int, list[bytes]], list[bytes]] = lambda _, uidls: uidls
+        """What a session lists, by its number from 1 and the UIDLs there are: in which order, all or some."""
         self.listed_twice: set[bytes] = set()
         """The message after each of these is shown under the same UIDL."""
         self.most_sessions: int | None = None
@@ -136,6 +138,8 @@ class FakeClient:
         self._server = server
         self._alive = True
         self._shown: dict[bytes, int] = {}
+        self._numbers: dict[int, bytes] = {}
+        self._session = server.count("CONNECT")
         self._marked: list[bytes] = []
         self._retrieved = 0
         self._in = False
@@ -163,7 +167,8 @@ class FakeClient:
 
     def listing(self) -> Listing:
         self.say("UIDL", Phase.LISTING)
-        uidls = list(self._server.mail)
+        uidls = self._server.arranged(self._session, list(self._server.mail))
+        self._numbers = dict(enumerate(uidls, 1))
         for place, before in enumerate(tuple(uidls[:-1]), 1):
             if before in self._server.listed_twice:
                 uidls[place] = before
@@ -177,7 +182,7 @@ class FakeClient:
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[FakeArrival, None, None]:
         for listed in messages:
-            arrival = FakeArrival(listed, self._octets(listed.uidl, ceiling))
+            arrival = FakeArrival(listed, self._octets(self._numbers[listed.number], ceiling))
             yield arrival
             with suppress(CommandRefused):
                 for _ in arrival.chunks:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -48,6 +50,46 @@ def test_no_message_is_asked_for_twice(world: World, backlog: list[bytes]) -> No
     world.poll()
     asked = Counter(said for said in world.server.said if said.startswith("RETR"))
     assert len(asked) == asked.total() == len(backlog)
+
+
+def test_each_session_goes_by_the_numbers_of_its_own_listing(world: World, backlog: list[bytes]) -> None:
+    world.server.arranged = lambda session, uidls: uidls[session:] + uidls[:session]
+    together(world, 4)
+    assert world.outcome() == ("ok", 0)
+    assert sorted(world.stored()) == sorted(backlog)
+    described = [json.loads(path.read_text()) for path in (world.home / "sink").glob("*.json")]
+    assert {each["uidl"]: each["subject"] for each in described} == {
+        f"u{number + 1}": f"{number}" for number in range(BACKLOG)
+    }
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [lambda _: [], lambda uidls: uidls[1:], lambda uidls: [*uidls[:-1], uidls[0]]],
+    ids=["nothing", "one less", "one twice"],
+)
+def test_a_session_that_lists_otherwise_takes_no_message_from_the_others(
+    world: World, backlog: list[bytes], otherwise: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    world.server.arranged = lambda session, uidls: uidls if session == 1 else otherwise(uidls)
+    together(world, 2)
+    assert world.outcome() == ("ok", 0)
+    assert sorted(world.stored()) == sorted(backlog)
+    (warning,) = world.logged("connection refused")
+    assert "otherwise" in warning["error"]
+
+
+def test_a_session_that_is_given_no_sizes_takes_no_message_from_the_others(
+    world: World, backlog: list[bytes]
+) -> None:
+    def arranged(session: int, uidls: list[bytes]) -> list[bytes]:
+        world.server.gives_sizes = session == 1
+        return uidls
+
+    world.server.arranged = arranged
+    together(world, 2)
+    assert world.outcome() == ("ok", 0)
+    assert sorted(world.stored()) == sorted(backlog)
 
 
 def test_the_report_counts_what_all_sessions_did(world: World, backlog: list[bytes]) -> None:
@@ -130,10 +172,11 @@ def test_a_session_that_breaks_ends_no_other_and_the_next_poll_makes_good(
             broken.set()
             raise ConnectionLost("cut", phase=Phase.RETRIEVE)
 
+    world.configure(connections=2)
     world.server.on_retrieved = break_a_further_one
     assert world.outcome()[0] == "connection-lost"
-    assert world.server.count("QUIT") >= 1
-    assert 0 < len(world.server.mail) < BACKLOG
+    assert world.server.count("QUIT") == 1, "the first session came to its QUIT"
+    assert len(world.server.mail) < BACKLOG
     assert world.outcome() == ("ok", 0)
     assert sorted(world.stored()) == sorted(backlog)
     assert world.server.mail == {}

@@ -8,6 +8,7 @@ from datetime import timedelta
 from mailsluice.model import MailboxKey
 from mailsluice.session.places import Places
 from session.fakes import HandClock
+from support.waiting import wait_until
 
 KEY, OTHER = MailboxKey("h", "a"), MailboxKey("h", "b")
 
@@ -44,11 +45,14 @@ def test_a_poll_waits_for_a_place_that_a_further_session_has() -> None:
 
     with places.own():
         with places.further(KEY):
+            assert not places.crowded
             thread = threading.Thread(target=poll)
             thread.start()
+            wait_until(lambda: places.crowded, "the poll waits")
             began.append("further")
         thread.join()
-    assert began[-1] == "poll"
+    assert began == ["further", "poll"]
+    assert not places.crowded
 
 
 def test_a_mailbox_opened_once_only_is_left_alone_for_an_hour() -> None:

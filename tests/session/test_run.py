@@ -281,9 +281,7 @@ def test_a_bug_is_an_outcome_with_a_traceback_in_the_log(
     assert world.report().failures == 1
 
 
-def test_a_backlog_of_deletions_shrinks_though_a_session_is_too_short_for_it(
-    world: World, small_batches: None
-) -> None:
+def test_a_backlog_of_deletions_shrinks_though_a_session_is_too_short_for_it(world: World) -> None:
     world.configure(leave_on_server=True)
     world.deliver(*(b"%d\r\n" % number for number in range(200)))
     world.poll()

@@ -94,3 +94,8 @@ def test_a_secret_in_an_error_is_not_reported(tally: Tally) -> None:
     report = failed(tally, SinkError("it said: password=hunter2-and-more")).report
 
     assert "hunter2" not in report.detail
+
+
+def test_an_error_with_octets_of_a_file_name_can_be_written_down(tally: Tally) -> None:
+    detail = failed(tally, SinkError("cannot remove /spool/\udcff")).report.detail
+    assert detail.encode()

@@ -89,7 +89,7 @@ def test_a_failed_sync_loses_the_whole_batch_and_is_never_asked_again(
 def few_descriptors(monkeypatch: pytest.MonkeyPatch) -> int:
     """The usual limit; how many files a batch then writes before it has them synced."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
-    return 16
+    return 8
 
 
 def test_a_batch_of_any_size_keeps_few_files_open(
@@ -105,7 +105,7 @@ def test_a_batch_of_any_size_keeps_few_files_open(
     assert disk.open_fds == set()
 
 
-@pytest.mark.parametrize(("limit", "at_once"), [(10, 1), (4096, 64), (524_288, MOST_AT_ONCE)])
+@pytest.mark.parametrize(("limit", "at_once"), [(10, 1), (4096, 32), (524_288, MOST_AT_ONCE)])
 def test_the_more_descriptors_there_may_be_the_more_files_share_their_syncs(
     maildir: Maildir, disk: Disk, monkeypatch: pytest.MonkeyPatch, limit: int, at_once: int
 ) -> None:

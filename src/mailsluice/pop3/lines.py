@@ -44,7 +44,7 @@ class DotUnstuffer:
             certain, self._carry = data[start : end + len(_CRLF)], b""
             rest = len(data) - end - len(_TERMINATOR)
         else:
-            cut = len(data) - _overlap(data)
+            cut = len(data) - _overlap(data[max(start, len(data) - len(_TERMINATOR)) :])
             certain, self._carry = data[start:cut], data[cut:]
             rest = 0
         # No stuffed dot is missed at the cut: the carry begins with a CR, and CRLF. has but one, its first.
@@ -56,7 +56,7 @@ class DotUnstuffer:
 
 def _overlap(data: bytes) -> int:
     """How many octets at the end of `data` may be the beginning of a terminator."""
-    if b"\r" not in data[1 - len(_TERMINATOR) :]:
+    if b"\r" not in data:
         return 0
     for length in range(len(_TERMINATOR) - 1, 0, -1):
         if data.endswith(_TERMINATOR[:length]):

@@ -112,6 +112,7 @@ class Connection:
         self._swap = threading.RLock()
         self._aborted = False
         self._buffer = memoryview(bytearray(_BUFFER))
+        self._met: OSError | None = None
 
     @classmethod
     def open(
@@ -139,14 +140,26 @@ class Connection:
         Valid until the next call, for the buffer is used again.
         """
         with self._waiting(phase, patience) as wire:
-            octets = more = wire.recv_into(self._buffer)
-            wire.settimeout(0)
-            with suppress(OSError):  # no more there; or an end, or a failure, which the next call meets
-                while more and octets <= _BUFFER - _RECORD:
-                    more = wire.recv_into(self._buffer[octets:])
-                    octets += more
+            if self._met is not None:
+                raise self._met
+            octets = wire.recv_into(self._buffer)
+            octets += self._receive_more(wire, octets)
         patience.spend(0, octets)
         return self._buffer[:octets]
+
+    def _receive_more(self, wire: ssl.SSLSocket, octets: int) -> int:
+        """How many octets are there behind these. An error met is for the next call: these come first."""
+        more, before = octets, octets
+        wire.settimeout(0)
+        try:
+            while more and octets <= _BUFFER - _RECORD:
+                more = wire.recv_into(self._buffer[octets:])
+                octets += more
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            pass
+        except OSError as exc:
+            self._met = exc
+        return octets - before
 
     def check(self, phase: Phase) -> None:
         """Raise Stopped if this was aborted, ConnectionLost if it is closed."""

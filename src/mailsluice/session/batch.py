@@ -42,12 +42,13 @@ def deliver(arrivals: Iterable[Arrival], before: Finishing, session: Session) ->
     with ExitStack() as opened:
         batch = opened.enter_context(session.sink.batch())
         is_full, failure = _receive(arrivals, batch, session)
-        _note_stored(before.wait(), failure, session)
+        earlier = before.wait()
         finish = partial(_finish, opened.pop_all(), batch, failure, session)
     if is_full:
         before.begin(finish)
+        _note_stored(earlier, failure, session)
         return
-    _note_stored(finish(), failure, session)
+    _note_stored([*earlier, *finish()], failure, session)
     if failure is not None:
         raise failure
 

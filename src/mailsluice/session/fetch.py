@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from contextvars import copy_context
 from itertools import chain
@@ -17,7 +17,7 @@ from typing import Self
 import structlog
 
 from mailsluice import policy
-from mailsluice.errors import Bug, MailsluiceError, ServerError
+from mailsluice.errors import Bug, CommandRefused, MailsluiceError, Phase, ServerError
 from mailsluice.model import Listed
 from mailsluice.obs import events
 from mailsluice.session.batch import conclude, deliver, end
@@ -40,8 +40,9 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
     """
     sessions = min(session.mailbox.connections, max(1, len(messages) // WORTH_A_SESSION))
     work = Work(messages)
-    further = [_Further(messages, work, session) for _ in range(sessions - 1)]
+    further: list[_Further] = []
     try:
+        further.extend(_Further(messages, work, session) for _ in range(sessions - 1))
         _fetch(work, session)
     finally:
         for each in further:
@@ -49,15 +50,18 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
     return next((each.failure for each in further if each.failure is not None), None)
 
 
-def _fetch(messages: Iterable[Listed], session: Session) -> None:
+def _fetch(
+    messages: Iterable[Listed], session: Session, gives_way: Callable[[], bool] = lambda: False
+) -> None:
     before = Finishing()
     with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
         try:
             for arrival in arrivals:
                 deliver(chain((arrival,), arrivals), before, session)
-                if session.ending:
+                if session.ending or gives_way():
                     break
         except BaseException as failure:
+            session.client.abandon()  # it does not come to QUIT: nothing more of it is worth waiting for
             with suppress(MailsluiceError):  # the first error says what happened
                 conclude(before, session, failure)
             raise
@@ -79,9 +83,6 @@ class Work:
         except IndexError:
             raise StopIteration from None
 
-    def __length_hint__(self) -> int:
-        return len(self._left)
-
 
 class _Further:
     """One more session, in a thread of its own; begun at once."""
@@ -93,8 +94,8 @@ class _Further:
         self._first = first
         self._tally = Tally(first.mailbox.name, first.parts.clock)
         self._thread: threading.Thread | None = None
-        thread = threading.Thread(target=copy_context().run, args=(self._run,), name="session")
         with suppress(RuntimeError, MemoryError):  # the system starts no more: the others do all
+            thread = threading.Thread(target=copy_context().run, args=(self._run,), name="session")
             thread.start()
             self._thread = thread
 
@@ -116,20 +117,31 @@ class _Further:
             self.failure = Bug(f"{type(error).__name__} in a further session")
 
     def _help(self) -> None:
-        mailbox, parts = self._first.mailbox, self._first.parts
+        mailbox, parts, places = self._first.mailbox, self._first.parts, self._first.parts.places
         login = parts.credentials.login(mailbox)
         with ExitStack() as opened:
             try:
                 client = opened.enter_context(parts.connect(mailbox))
                 client.authenticate(mailbox.address, login)
                 here = self._here(client.listing())
+                self._refuse_other_listing(here)
             except ServerError as error:
-                if parts.places.leave_alone(mailbox.key):
+                if places.leave_alone(mailbox.key):
                     _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
                 return
             session = Session(mailbox, client, self._first.sink, parts, self._tally)
-            _fetch((here[listed.uidl] for listed in self._work if listed.uidl in here), session)
+            mine = (here[listed.uidl] for listed in self._work)
+            _fetch(mine, session, gives_way=lambda: places.crowded)
             end(session)
+
+    def _refuse_other_listing(self, here: Mapping[bytes, Listed]) -> None:
+        """What is not here must not be taken from those who could fetch it."""
+        if missing := len(self._sizes) - len(here):
+            raise CommandRefused(
+                f"a further session lists {missing} of {len(self._sizes)} messages otherwise than the first, "
+                "or not at all",
+                phase=Phase.LISTING,
+            )
 
     def _here(self, listing: Sequence[Listed]) -> dict[bytes, Listed]:
         """The messages to fetch as this session lists them: its numbers are its own (RFC 1939 §5)."""

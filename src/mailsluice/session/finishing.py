@@ -26,8 +26,8 @@ class Finishing:
 
     def begin(self, finish: Finish) -> None:
         """Have a batch finished; `wait` for the one before first."""
-        thread = threading.Thread(target=copy_context().run, args=(self._run, finish), name="finish")
         try:
+            thread = threading.Thread(target=copy_context().run, args=(self._run, finish), name="finish")
             thread.start()
         except (RuntimeError, MemoryError):  # the system starts no more
             self._run(finish)

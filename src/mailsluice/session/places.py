@@ -23,14 +23,29 @@ class Places:
     def __init__(self, size: int, clock: Clock) -> None:
         self._free = threading.BoundedSemaphore(size)
         self._for_further = threading.BoundedSemaphore(size // 2) if size > 1 else None
+        self._lock = threading.Lock()
+        self._waiting = 0
         self._clock = clock
         self._alone_until: dict[MailboxKey, float] = {}
 
     @contextmanager
     def own(self) -> Iterator[None]:
         """A place for a poll's own session; waits only while further sessions of others have them all."""
-        with self._free:
+        if not self._free.acquire(blocking=False):
+            with self._lock:
+                self._waiting += 1
+            self._free.acquire()
+            with self._lock:
+                self._waiting -= 1
+        try:
             yield
+        finally:
+            self._free.release()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a poll waits for a place: further sessions end after the batch that they are at."""
+        return self._waiting > 0
 
     @contextmanager
     def further(self, key: MailboxKey) -> Iterator[bool]:

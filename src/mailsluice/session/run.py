@@ -43,6 +43,9 @@ A listing may be wrong in tens of thousands, and to log as many lines takes a mi
 What is too large beyond these is named by the polls to come.
 """
 
+_DELETIONS = 64
+"""Messages deleted between two looks at whether the session is to end: each may take a round trip."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -165,10 +168,10 @@ def _delete_stored(plan: Plan, session: Session) -> None:
     In pieces, so that a backlog longer than a session still comes to QUIT and shrinks.
     """
     stored = plan.to(Action.DELETE)
-    for start in range(0, len(stored), batch.MESSAGES):
+    for start in range(0, len(stored), _DELETIONS):
         if session.ending:
             break
-        uidls = [listed.uidl for listed in stored[start : start + batch.MESSAGES]]
+        uidls = [listed.uidl for listed in stored[start : start + _DELETIONS]]
         session.client.delete(session.parts.ledger.permits(session.mailbox.key, uidls))
 
 

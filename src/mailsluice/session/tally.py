@@ -11,7 +11,7 @@ from datetime import datetime
 from mailsluice.clock import Clock
 from mailsluice.errors import Disposition, MailsluiceError
 from mailsluice.model import Listed, SessionReport
-from mailsluice.obs.clean import redact
+from mailsluice.obs.clean import printable, redact
 from mailsluice.session.triage import Verdict
 
 OK = "ok"
@@ -75,7 +75,7 @@ class Tally:
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:
-            detail = redact("; ".join(filter(None, (str(error), verdict.remedy))))
+            detail = printable(redact("; ".join(filter(None, (str(error), verdict.remedy)))))
             report = self._report(error.code, detail)
             return Polled(report, verdict.exit_code, verdict.disposition, of_credential=verdict.of_credential)
         if self.refused:

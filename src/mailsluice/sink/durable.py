@@ -167,10 +167,11 @@ class DurableBatch:
 
 
 def _at_once() -> int:
-    """A 64th of the descriptors there may be.
+    """A 128th of the descriptors there may be.
 
-    With as many that are being synced, 16 sessions, the usual `max_sessions`, hold half of them, and the rest
-    is left to sockets and the ledger. More sessions need a higher limit, as EMFILE's remedy says.
+    A session may have four times as many open: two batches on their way, and as many files of each that are
+    being synced. So 16 sessions, the usual `max_sessions`, hold half of them at most, and the rest is left to
+    sockets and the ledger. More sessions need a higher limit, as EMFILE's remedy says.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(MOST_AT_ONCE, limit // 64))
+    return max(1, min(MOST_AT_ONCE, limit // 128))
