@@ -27,11 +27,16 @@ class Run:
 
 @dataclass
 class Result:
-    """The runs of one tool in one scenario, or why there are none."""
+    """The runs of one tool in one scenario; where one failed, why: then those before it do not count either."""
 
     runs: list[Run] = field(default_factory=list)
     failure: str = ""
     left_out: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it ran, and every run was good."""
+        return bool(self.runs) and not self.failure
 
     def middle(self, figure: Callable[[Run], float]) -> float:
         """The median of one figure."""
@@ -86,7 +91,8 @@ class Row:
         return self._ratio(tool, lambda run: run.cost.cpu)
 
     def _ratio(self, tool: str, figure: Callable[[Run], float]) -> float | None:
-        ours, theirs = (self.results.get(name, Result()).runs for name in (tool, REFERENCE))
+        results = [self.results.get(name, Result()) for name in (tool, REFERENCE)]
+        ours, theirs = (result.runs if result.counts else [] for result in results)
         # The slow ones have fewer rounds: the first ones.
         ratios = [figure(one) / figure(other) for one, other in zip(ours, theirs, strict=False)]
         return median(ratios) if ratios else None

@@ -39,7 +39,7 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 def _panel(draw: ImageDraw.ImageDraw, left: int, top: int, row: Row) -> None:
     """Seconds, the shorter the better; the longest bar fills the panel."""
     draw.text((left, top), row.title, fill=_INK, font=_font(30))
-    ran = {tool: result.wall for tool, result in row.results.items() if result.runs}
+    ran = {tool: result.wall for tool, result in row.results.items() if result.counts}
     room = _WIDTH - _NAMES - _VALUES
     for place, (tool, seconds) in enumerate(ran.items()):
         y = top + _HEAD + place * (_BAR + _GAP)

@@ -28,8 +28,8 @@ def of_one(row: Row) -> Table:
     ):
         table.add_column(column, justify="right")
     for tool, result in row.results.items():
-        if not result.runs:
-            table.add_row(tool, result.failure.splitlines()[0][:40])
+        if not result.counts:
+            table.add_row(tool, _why(result, 40))
             continue
         fastest, slowest = result.spread
         table.add_row(
@@ -62,10 +62,16 @@ def _cell(row: Row, tool: str) -> str:
     result = row.results.get(tool)
     if result is None:
         return ""
-    if not result.runs:
-        return "-"
+    if not result.counts:
+        return "-" if result.left_out else _why(result, 20)
     ratio = row.ratio(tool)
     return _seconds(result.wall) + (f" ({ratio:.2f})" if ratio else "")
+
+
+def _why(result: Result, room: int) -> str:
+    """Why it does not count, in so many characters."""
+    said = result.failure.splitlines()[0]
+    return said if len(said) <= room else f"{said[: room - 1]}…"
 
 
 def _seconds(seconds: float) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from benchmarks import table
 from benchmarks.figures import Result, Row, Run, load, save
@@ -12,6 +13,13 @@ from benchmarks.process import Cost
 
 def result(*seconds: float, trips: int | None = None) -> Result:
     return Result([Run(Cost(wall=s, cpu=s / 2, memory=2**20, code=0), trips) for s in seconds])
+
+
+def of(shown: Table) -> str:
+    console = Console(width=140)
+    with console.capture() as said:
+        console.print(shown)
+    return said.get()
 
 
 @pytest.fixture
@@ -45,16 +53,30 @@ def test_who_did_not_run_has_no_ratio(row: Row) -> None:
     assert row.ratio("mailsluice") is None
 
 
+def test_a_failure_takes_the_good_runs_before_it_out(row: Row) -> None:
+    ours = row.results["mailsluice"]
+    ours.failure = "failed: 3 missing"
+    assert not ours.counts
+    assert row.ratio("mailsluice") is None
+    assert of(table.of_one(row)).count("failed: 3 missing") == 1
+    assert of(table.of_all([row])).count("failed: 3 missing") == 1
+    assert "1.00-8.00" not in of(table.of_one(row))
+    assert "0.50" not in of(table.of_all([row]))
+
+
+def test_of_a_failed_reference_there_is_no_ratio(row: Row) -> None:
+    row.results["mpop"].failure = "failed: left 1 on the server"
+    assert row.ratio("mailsluice") is None
+
+
 def test_what_is_saved_is_loaded(row: Row, tmp_path: Path) -> None:
     save([row], {}, tmp_path / "new" / "figures.json")
     assert load(tmp_path / "new" / "figures.json") == [row]
 
 
 def test_the_tables_say_it(row: Row) -> None:
-    console = Console(width=140)
-    with console.capture() as said:
-        console.print(table.of_one(row), table.of_all([row]))
-    assert "3.00        1.00-8.00    0.50" in said.get()
-    assert "20 (2.00 each)" in said.get()
-    assert "left out: fdm" in said.get()
-    assert "3.00 (0.50)" in said.get()
+    one = of(table.of_one(row))
+    assert "3.00        1.00-8.00    0.50" in one
+    assert "20 (2.00 each)" in one
+    assert "left out: fdm" in one
+    assert "3.00 (0.50)" in of(table.of_all([row]))
