@@ -21,12 +21,11 @@ from rich.console import Console
 
 from benchmarks import ROOT, table
 from benchmarks.fetch import fetch as run_fetch
-from benchmarks.figures import save
+from benchmarks.figures import FIGURES, save
 from benchmarks.scenarios import FULL, QUICK
 from benchmarks.tools import TOOLS
 
 _WIDTH = 140
-FIGURES = ROOT / "build" / "bench" / "fetch.json"
 
 
 @click.group()
@@ -96,12 +95,12 @@ def fetch(*, quick: bool, only: list[str], tools: list[str], rounds: int | None,
         scenarios = [replace(scenario, rounds=rounds) for scenario in scenarios]
     console = Console(width=_WIDTH)
     rows = run_fetch(scenarios, console)
-    console.print(table.of_all(rows))
     about = {
         "when": f"{datetime.now(UTC):%Y-%m-%d}",
         "python": platform.python_version(),
         "cores": str(os.cpu_count()),
     }
+    console.print(table.of_all(rows, about))
     save(rows, about, path)
     if any(result.failure and not result.left_out for row in rows for result in row.results.values()):
         sys.exit(1)

@@ -11,7 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks import ROOT
 from benchmarks.process import Cost
+
+FIGURES = ROOT / "build" / "bench" / "fetch.json"
+"""Where they are kept, if nowhere else is said."""
 
 REFERENCE = "mpop"
 """Whom everybody is compared with."""
@@ -98,6 +102,13 @@ class Row:
         return median(ratios) if ratios else None
 
 
+def circumstances(about: Mapping[str, str], rows: Sequence[Row]) -> str:
+    """When and on what it was measured, and how often."""
+    rounds = {max((len(result.runs) for result in row.results.values()), default=0) for row in rows} or {0}
+    often = f"{min(rounds)}-{max(rounds)}" if len(rounds) > 1 else str(max(rounds))
+    return f"{about['when']}, {about['cores']} cores, Python {about['python']}, rounds: {often}"
+
+
 def save(rows: Sequence[Row], about: Mapping[str, str], path: Path) -> None:
     """Write everything that was measured, as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,9 +116,10 @@ def save(rows: Sequence[Row], about: Mapping[str, str], path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def load(path: Path) -> list[Row]:
-    """What `save` wrote."""
-    return [
+def load(path: Path) -> tuple[list[Row], dict[str, str]]:
+    """What `save` wrote: the rows, and what is to be known about them."""
+    text = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
         Row(
             row["name"],
             row["title"],
@@ -121,5 +133,6 @@ def load(path: Path) -> list[Row]:
                 for tool, result in row["results"].items()
             },
         )
-        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]
+        for row in text["rows"]
     ]
+    return rows, text["about"]

@@ -103,7 +103,6 @@ class Stock:
     def __init__(self, load: Load, folder: Path) -> None:
         self.load = load
         self.expected: Counter[Digest] = Counter()
-        self.octets = 0
         self.files: list[Path] = []
         folder.mkdir()
         for number, message in enumerate(load.messages()):
@@ -112,7 +111,6 @@ class Stock:
             path = folder / f"{1_700_000_000 + number}.M{number}.bench,S={size},W={size}:2,"
             path.write_bytes(message)
             self.files.append(path)
-            self.octets += size
             self.expected[digest(message)] += 1
 
     def fill(self, folder: Path) -> None:

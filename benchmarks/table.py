@@ -5,11 +5,11 @@ Owns the words and columns; must never measure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from benchmarks.figures import Result, Row
+from benchmarks.figures import Result, Row, circumstances
 
 
 def of_one(row: Row) -> Table:
@@ -46,10 +46,14 @@ def of_one(row: Row) -> Table:
     return table
 
 
-def of_all(rows: Sequence[Row]) -> Table:
-    """A line for each scenario: medians in seconds, and how often mpop's time that is."""
+def of_all(rows: Sequence[Row], about: Mapping[str, str]) -> Table:
+    """A line for each scenario: medians in seconds, and how often mpop's time that is.
+
+    `about` is what `figures.save` is given.
+    """
     tools = list(dict.fromkeys(tool for row in rows for tool in row.results))
-    table = Table(title="seconds (x mpop)", title_justify="left", box=None, pad_edge=False)
+    title = f"seconds (x mpop); {circumstances(about, rows)}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("fetch and delete")
     for tool in tools:
         table.add_column(tool, justify="right")

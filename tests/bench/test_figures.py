@@ -10,6 +10,8 @@ from benchmarks import table
 from benchmarks.figures import Result, Row, Run, load, save
 from benchmarks.process import Cost
 
+ABOUT = {"when": "2025-03-03", "python": "3.11.2", "cores": "2"}
+
 
 def result(*seconds: float, trips: int | None = None) -> Result:
     return Result([Run(Cost(wall=s, cpu=s / 2, memory=2**20, code=0), trips) for s in seconds])
@@ -59,9 +61,9 @@ def test_a_failure_takes_the_good_runs_before_it_out(row: Row) -> None:
     assert not ours.counts
     assert row.ratio("mailsluice") is None
     assert of(table.of_one(row)).count("failed: 3 missing") == 1
-    assert of(table.of_all([row])).count("failed: 3 missing") == 1
+    assert of(table.of_all([row], ABOUT)).count("failed: 3 missing") == 1
     assert "1.00-8.00" not in of(table.of_one(row))
-    assert "0.50" not in of(table.of_all([row]))
+    assert "0.50" not in of(table.of_all([row], ABOUT))
 
 
 def test_of_a_failed_reference_there_is_no_ratio(row: Row) -> None:
@@ -70,8 +72,8 @@ def test_of_a_failed_reference_there_is_no_ratio(row: Row) -> None:
 
 
 def test_what_is_saved_is_loaded(row: Row, tmp_path: Path) -> None:
-    save([row], {}, tmp_path / "new" / "figures.json")
-    assert load(tmp_path / "new" / "figures.json") == [row]
+    save([row], ABOUT, tmp_path / "new" / "figures.json")
+    assert load(tmp_path / "new" / "figures.json") == ([row], ABOUT)
 
 
 def test_the_tables_say_it(row: Row) -> None:
@@ -79,4 +81,5 @@ def test_the_tables_say_it(row: Row) -> None:
     assert "3.00        1.00-8.00    0.50" in one
     assert "20 (2.00 each)" in one
     assert "left out: fdm" in one
-    assert "3.00 (0.50)" in of(table.of_all([row]))
+    assert "2025-03-03, 2 cores, Python 3.11.2, rounds: 3" in " ".join(of(table.of_all([row], ABOUT)).split())
+    assert "3.00 (0.50)" in of(table.of_all([row], ABOUT))
