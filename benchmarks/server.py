@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import click
+
 from benchmarks.mail import Load, Stock
 from benchmarks.proxy import DelayingProxy, RoundTrips
 from benchmarks.rewriting import WithoutPipelining
-from peers.dovecot import Dovecot, PeerMailbox
+from peers.dovecot import Dovecot, PeerMailbox, why_missing
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A Dovecot to fetch from, and nothing left of it afterwards."""
+    """A Dovecot to fetch from, and nothing left of it afterwards. Raises ClickException where there is none."""
+    if missing := why_missing():
+        raise click.ClickException(missing)
     # In /tmp, where Dovecot's mailboxes are: they are filled with links.
     with Dovecot() as dovecot, tempfile.TemporaryDirectory(prefix="mailsluice-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)  # fdm reads the certificates as somebody else

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console
 
@@ -37,6 +38,12 @@ def test_each_of_ours_fetches_all(pipelining: bool) -> None:
     row, _ = measured(Scenario("x", TITLE, LOAD, tools, 1, round_trip=0.001, pipelining=pipelining))
     assert {name: result.failure for name, result in row.results.items()} == dict.fromkeys(tools, "")
     assert all((result.round_trips or 0) >= 7 for result in row.results.values())
+
+
+def test_without_a_server_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.server.why_missing", lambda: "no Dovecot")
+    with pytest.raises(click.ClickException, match="no Dovecot"):
+        fetch.fetch([], Console(file=io.StringIO()))
 
 
 @pytest.mark.peers
