@@ -78,6 +78,8 @@ def _run(tool: Tool, scenario: Scenario, server: Server, folder: Path) -> Run:
     wrong = mistakes(server.stock(scenario.load).expected, _arrived(errand.mail))
     if wrong and tool is not FLOOR:
         raise Failed(f"{wrong}: {_last_words(log)}")
+    if bare := sum(not path.with_suffix(".json").is_file() for path in errand.mail.glob("*.eml")):
+        raise Failed(f"{bare} without a sidecar")
     if left := len(mailbox.uidls()):
         raise Failed(f"left {left} on the server")
     _empty(errand.mail)

@@ -15,6 +15,7 @@ from benchmarks.figures import REFERENCE, Row
 from benchmarks.mail import Load
 from benchmarks.scenarios import FULL, QUICK, Scenario
 from benchmarks.tools import TOOLS, Errand, Tool
+from mailsluice.session.fetch import WORTH_A_SESSION
 from peers.dovecot import why_missing
 from support.skipping import skip_or_fail
 
@@ -28,6 +29,15 @@ def measured(scenario: Scenario) -> tuple[Row, str]:
     said = io.StringIO()
     (row,) = fetch.fetch([scenario], Console(file=said, width=140))
     return row, said.getvalue()
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+def test_four_connections_fetch_all() -> None:
+    enough = Load("enough", 4 * WORTH_A_SESSION)
+    scenario = Scenario("x", TITLE, enough, ("mailsluice-4",), 1, round_trip=0.001, pipelining=False)
+    row, _ = measured(scenario)
+    assert row.results["mailsluice-4"].failure == ""
 
 
 @pytest.mark.peers
@@ -65,9 +75,24 @@ def undeleting(errand: Errand) -> list[str | Path]:
     return ["true"]
 
 
+def bare(errand: Errand) -> list[str | Path]:
+    """All of it arrives in a spool, but one sidecar."""
+    errand.mail.mkdir()
+    for number, message in enumerate(LOAD.messages()):
+        errand.mail.joinpath(f"{number}.eml").write_bytes(message)
+        if number:
+            errand.mail.joinpath(f"{number}.json").touch()
+    return ["true"]
+
+
 @pytest.mark.peers
 @pytest.mark.parametrize(
-    ("prepare", "failure"), [(idle, "failed: 3 missing: "), (undeleting, "failed: left 3 on the server")]
+    ("prepare", "failure"),
+    [
+        (idle, "failed: 3 missing: "),
+        (undeleting, "failed: left 3 on the server"),
+        (bare, "failed: 1 without a sidecar"),
+    ],
 )
 def test_a_run_that_did_not_do_it_does_not_count(
     prepare: Callable[[Errand], list[str | Path]], failure: str, monkeypatch: pytest.MonkeyPatch
