@@ -10,5 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
+DISK = "/var/tmp"
+"""Where state and sinks are: not /tmp, which may be in memory, where syncing costs nothing."""
+
 if (_tests := str(ROOT / "tests")) not in sys.path:
     sys.path.append(_tests)

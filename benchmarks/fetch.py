@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from benchmarks import table
+from benchmarks import DISK, table
 from benchmarks.figures import Result, Row, Run
 from benchmarks.mail import mistakes
 from benchmarks.process import measure
@@ -32,8 +32,7 @@ class Failed(Exception):
 def fetch(scenarios: Sequence[Scenario], console: Console) -> list[Row]:
     """Run all, printing each scenario's table as it is done."""
     rows = []
-    # Not in /tmp, which may be in memory, where syncing costs nothing.
-    with running_server() as server, TemporaryDirectory(prefix="mailsluice-bench-", dir="/var/tmp") as folder:
+    with running_server() as server, TemporaryDirectory(prefix="mailsluice-bench-", dir=DISK) as folder:
         Path(folder).chmod(0o711)  # getmail6 delivers as somebody else
         for scenario in scenarios:
             server.stock(scenario.load)

@@ -21,6 +21,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import DISK
 from benchmarks.lean import HOST, MESSAGE, SIZE, LeanServer
 from benchmarks.proxy import DelayingProxy
 from mailsluice.clock import SystemClock
@@ -185,7 +186,7 @@ def measure(server: Server, kept: int, others: int, signals: Signals) -> Figures
     address = f"{kept}-{others}-{_ADDRESS}"
     uidls = server.hold(address, kept)
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idle-")))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idle-", dir=DISK)))
         one = stack.enter_context(poller(home, server.port, server.ca_file, address, signals))
         remember(home / "state", address, uidls, others)
         for _ in range(WARMING):
@@ -203,7 +204,7 @@ def measure(server: Server, kept: int, others: int, signals: Signals) -> Figures
 def round_trips(server: Server, signals: Signals) -> int:
     """Those of an idle poll of an empty mailbox, as a relay on the way counts them."""
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idle-")))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idle-", dir=DISK)))
         relay = stack.enter_context(DelayingProxy(server.port, 0.0))
         address = f"empty-{_ADDRESS}"
         server.hold(address, 0)
@@ -249,7 +250,7 @@ def main() -> None:
     console, signals = Console(width=120), Signals()
     log.configure("error", "json")
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idle-")))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idle-", dir=DISK)))
         lean = stack.enter_context(LeanServer(home))
         servers: list[Server] = [lean]
         if missing := why_missing():

@@ -27,6 +27,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import DISK
 from mailsluice.schedule import IntervalTrigger, phase
 
 _PROGRAM = Path(sys.executable).with_name("mailsluice")
@@ -121,7 +122,7 @@ every = "{self.every}s"
 
 @contextmanager
 def _site(server: dict[str, Any], mailboxes: int, every: int, sessions: int) -> Iterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="mailsluice-scale-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mailsluice-scale-", dir=DISK) as folder:
         site = Site(Path(folder), server, mailboxes, every, sessions)
         site.set_up()
         yield site

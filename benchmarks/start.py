@@ -24,6 +24,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import DISK
 from benchmarks.process import Cost, measure
 from mailsluice.sandbox import Sandbox
 from support.program import PATIENCE, PROGRAM, surroundings
@@ -194,7 +195,7 @@ def table(measured: Sequence[Case]) -> Table:
 @click.option("--quick", is_flag=True, help=f"{FEW_ROUNDS} runs of each, not {ROUNDS}.")
 def main(*, quick: bool) -> None:
     """Measure what it costs to start, and print a table."""
-    with tempfile.TemporaryDirectory(prefix="start-") as folder, server() as place:
+    with tempfile.TemporaryDirectory(prefix="start-", dir=DISK) as folder, server() as place:
         home = Path(folder)
         measured = cases(_configure(home, place))
         run(measured, FEW_ROUNDS if quick else ROUNDS, home / "log")
