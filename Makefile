@@ -16,7 +16,7 @@ help:
 	@echo "make quick  the tests that take seconds"
 	@echo "make venv   builds .venv; .venv/bin/mailsluice is the program"
 	@echo "make fuzz   the targets of tests/fuzz, ten minutes each"
-	@echo "make bench  what fetching costs, beside other fetchers; a quarter of an hour, or 2 minutes: make bench-quick"
+	@echo "make bench  what fetching costs, beside other fetchers; some twenty minutes, or 2 minutes: make bench-quick"
 	@echo "make lint   ruff, mypy and import-linter"
 
 demo: venv

@@ -12,6 +12,8 @@ import pytest
 from benchmarks.proxy import DelayingProxy
 
 ROUND_TRIP = 0.05
+LONG = 0.5
+"""A round trip beside which what the machine does meanwhile is little."""
 
 
 @pytest.fixture
@@ -51,21 +53,27 @@ def received(client: socket.socket, count: int) -> bytes:
     return octets
 
 
-def test_the_first_answer_takes_the_handshakes_round_trip_and_its_own(proxy: DelayingProxy) -> None:
-    begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as client:
-        client.sendall(b"x")
-        received(client, 1)
-    assert time.monotonic() - begun >= 2 * ROUND_TRIP
+def test_the_first_answer_takes_the_handshakes_round_trip_and_its_own(echo: int) -> None:
+    with DelayingProxy(echo, LONG) as proxy:
+        begun = time.monotonic()
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as client:
+            client.sendall(b"x")
+            received(client, 1)
+            took = time.monotonic() - begun
+    assert 2 * LONG <= took < 3 * LONG
 
 
 def test_a_later_answer_takes_one_round_trip(client: socket.socket) -> None:
     client.sendall(b"x")
     received(client, 1)
-    begun = time.monotonic()
-    client.sendall(b"x")
-    received(client, 1)
-    assert time.monotonic() - begun >= ROUND_TRIP
+    took = []
+    for _ in range(10):
+        begun = time.monotonic()
+        client.sendall(b"x")
+        received(client, 1)
+        took.append(time.monotonic() - begun)
+    # Of a busy machine the quickest tells what the line takes.
+    assert ROUND_TRIP <= min(took) < 1.8 * ROUND_TRIP
 
 
 def test_what_is_asked_one_by_one_counts_one_by_one(proxy: DelayingProxy, client: socket.socket) -> None:
@@ -77,11 +85,10 @@ def test_what_is_asked_one_by_one_counts_one_by_one(proxy: DelayingProxy, client
 
 def test_what_is_asked_at_once_counts_once(echo: int) -> None:
     with (
-        DelayingProxy(echo, 0.5) as proxy,
+        DelayingProxy(echo, LONG) as proxy,
         socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as client,
     ):
-        for _ in range(50):
-            client.sendall(b"x")
+        client.sendall(b"x" * 50)
         received(client, 50)
         assert proxy.round_trips.count == 1 + 1
 
