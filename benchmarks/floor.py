@@ -3,6 +3,8 @@
 Logs in, asks for every message and its deletion ahead (RETR and DELE pipelined, RFC 2449 §6.6), and throws
 away what comes until the server hangs up. With `--wait` it asks for one thing at a time, as it must where
 PIPELINING is not advertised. Runs as a process of its own, on as few imports as it can.
+
+Owns the least that a fetch can be; must never look at a message, nor import mailsluice.
 """
 
 import socket

@@ -3,6 +3,8 @@
 Run as `python -m benchmarks.idle`. A service as the daemon has it polls in this process; the servers are
 processes of their own, so that the CPU is the poller's alone: that of all its threads, as the median of several
 polls. Every poll here also writes its report; a daemon writes those of all mailboxes together, once a second.
+
+Owns what is an idle poll, and its targets; must never count the servers' work among its cost.
 """
 
 from __future__ import annotations

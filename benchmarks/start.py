@@ -4,6 +4,8 @@ Run as `python -m benchmarks.start`. The runs of all commands are interleaved, s
 does falls on all of them; the first round, which compiles and makes the ledgers, is not counted. The
 simulated Entra ID and Exchange Online are a process of their own. A poll by client secret asks for a token
 each time: nothing is kept between two processes.
+
+Owns the commands and their targets; must never measure in this process what a whole one costs.
 """
 
 from __future__ import annotations
