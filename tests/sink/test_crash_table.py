@@ -22,6 +22,12 @@ KINDS = pytest.mark.parametrize("kind", ["spool", "maildir"])
 ONCE = [1, 1]
 
 
+@pytest.fixture(params=[256, 1], ids=["one batch", "two batches"])
+def overlap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two messages in one batch; or each in its own, one finished while the other is received."""
+    monkeypatch.setattr("mailsluice.session.batch.MESSAGES", request.param)
+
+
 @pytest.fixture(params=["spool", "maildir"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return World(tmp_path, request.param)
@@ -36,6 +42,7 @@ def file_system_calls(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("overlap")
 @KINDS
 @pytest.mark.parametrize("consumer", ["waits", "takes at once"])
 def test_rows_0_to_5_a_kill_at_any_file_system_call_leaves_each_message_stored_once(
@@ -57,6 +64,7 @@ def test_rows_0_to_5_a_kill_at_any_file_system_call_leaves_each_message_stored_o
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("overlap")
 @KINDS
 def test_rows_0_to_5_a_power_cut_at_any_call_leaves_each_message_stored_once(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -75,6 +83,7 @@ def test_rows_0_to_5_a_power_cut_at_any_call_leaves_each_message_stored_once(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("overlap")
 @KINDS
 def test_rows_0_to_7_what_a_restart_after_a_kill_at_any_call_completes_survives_a_later_power_cut(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
