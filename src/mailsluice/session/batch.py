@@ -42,20 +42,23 @@ def deliver(arrivals: Iterable[Arrival], before: Finishing, session: Session) ->
     with ExitStack() as opened:
         batch = opened.enter_context(session.sink.batch())
         is_full, failure = _receive(arrivals, batch, session)
-        earlier = before.wait()
+        earlier = _counted(before.wait(), session)
         finish = partial(_finish, opened.pop_all(), batch, failure, session)
     if is_full:
         before.begin(finish)
-        _note_stored(earlier, failure, session)
+        _delete(earlier, session)
         return
-    _note_stored([*earlier, *finish()], failure, session)
+    stored = _counted(finish(), session)
     if failure is not None:
         raise failure
+    _delete([*earlier, *stored], session)
 
 
 def conclude(before: Finishing, session: Session, failure: BaseException | None = None) -> None:
     """Wait for the batch that is being finished; after a `failure` the server is asked for nothing more."""
-    _note_stored(before.wait(), failure, session)
+    stored = _counted(before.wait(), session)
+    if failure is None:
+        _delete(stored, session)
 
 
 def _finish(
@@ -68,9 +71,13 @@ def _finish(
     return ledger.commit(key, sink.publish(staged), ledger.now())
 
 
-def _note_stored(permits: Sequence[DeletePermit], failure: BaseException | None, session: Session) -> None:
-    session.tally.stored += len(permits)
-    if failure is None and session.mailbox.leave_on_server is False:
+def _counted(stored: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
+    session.tally.stored += len(stored)
+    return stored
+
+
+def _delete(permits: Sequence[DeletePermit], session: Session) -> None:
+    if session.mailbox.leave_on_server is False:
         session.client.delete(permits)
 
 
