@@ -29,12 +29,15 @@ import mailsluice.cli.poll
 import mailsluice.config.load  # noqa: F401  these would be imported by the first call, in each child anew
 from mailsluice.cli.main import main
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.pop3 import transport
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.client import Client
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import Directory, NewFile
 from mailsluice.sink.staging import Staging
 from support.moved_clock import move_clock
+
+transport._BUFFER = transport._RECORD  # messages come in pieces, so that there is a middle of them
 
 LONGEST_LIFE = 40
 """Seconds after which a child that hangs is ended, by SIGALRM."""

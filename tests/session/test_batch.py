@@ -12,7 +12,6 @@ import pytest
 from mailsluice.errors import SinkError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, Staged
-from mailsluice.session.batch import MESSAGES
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import NewFile
 from mailsluice.sink.spool import Spool
@@ -125,10 +124,12 @@ def test_nothing_to_fetch_is_no_batch(world: World, batches: list[int]) -> None:
     assert batches == []
 
 
-def test_a_batch_ends_by_count(world: World, batches: list[int]) -> None:
-    world.deliver(*[ONE] * (2 * MESSAGES + 1))
+def test_a_batch_ends_by_count_and_the_first_ones_early_for_little_room_may_be_left(
+    world: World, batches: list[int]
+) -> None:
+    world.deliver(*[ONE] * (64 + 128 + 256 + 256 + 1))
     world.poll()
-    assert batches == [MESSAGES, MESSAGES, 1]
+    assert batches == [64, 128, 256, 256, 1]
 
 
 def test_a_batch_ends_once_it_has_its_octets(

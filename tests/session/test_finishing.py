@@ -13,7 +13,15 @@ from mailsluice.session.finishing import Finishing
 PERMITS = (DeletePermit(b"a"),)
 
 
-def test_a_batch_is_finished_in_a_thread_of_its_own() -> None:
+def begun() -> Finishing:
+    """After its first batch."""
+    finishing = Finishing()
+    finishing.begin(tuple)
+    assert finishing.wait() == ()
+    return finishing
+
+
+def test_the_first_batch_is_finished_at_once_and_each_other_in_a_thread_of_its_own() -> None:
     threads = []
 
     def finish() -> tuple[DeletePermit, ...]:
@@ -21,10 +29,11 @@ def test_a_batch_is_finished_in_a_thread_of_its_own() -> None:
         return PERMITS
 
     finishing = Finishing()
-    finishing.begin(finish)
-    assert finishing.wait() == PERMITS
-    assert len(threads) == 1
-    assert threads != [threading.current_thread()]
+    for _ in range(2):
+        finishing.begin(finish)
+        assert finishing.wait() == PERMITS
+    here = threading.current_thread()
+    assert [thread is here for thread in threads] == [True, False]
 
 
 def test_the_permits_are_given_once() -> None:
@@ -37,9 +46,9 @@ def test_the_permits_are_given_once() -> None:
 def test_who_waits_waits_for_its_end() -> None:
     go_on = threading.Event()
     timer = threading.Timer(0.05, go_on.set)
-    finishing = Finishing()
-    finishing.begin(lambda: PERMITS if go_on.wait(10) else ())
+    finishing = begun()
     timer.start()
+    finishing.begin(lambda: PERMITS if go_on.wait(10) else ())
     assert finishing.wait() == PERMITS
     timer.join()
 
@@ -49,7 +58,7 @@ def test_what_went_wrong_is_raised_once_in_who_waits(error: BaseException) -> No
     def fail() -> tuple[DeletePermit, ...]:
         raise error
 
-    finishing = Finishing()
+    finishing = begun()
     finishing.begin(fail)
     with pytest.raises(type(error), match="no"):
         finishing.wait()
@@ -64,6 +73,6 @@ def test_where_no_thread_can_be_had_it_is_finished_in_this_one(
         raise error
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    finishing = Finishing()
+    finishing = begun()
     finishing.begin(lambda: PERMITS)
     assert finishing.wait() == PERMITS

@@ -15,6 +15,7 @@ import pytest
 from mailsluice.config.models import MaildirSink
 from mailsluice.errors import SinkError
 from mailsluice.ledger.database import Database
+from mailsluice.session.finishing import Finishing
 from sink.disk import Crash, disk_under
 from sink.world import MAIL, World
 
@@ -26,6 +27,13 @@ ONCE = [1, 1]
 def overlap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The two messages in one batch; or each in its own, one finished while the other is received."""
     monkeypatch.setattr("mailsluice.session.batch.MESSAGES", request.param)
+    begin_anew = Finishing.__init__
+
+    def begin_as_if_after_the_first(finishing: Finishing) -> None:
+        begin_anew(finishing)
+        finishing.begun = 1
+
+    monkeypatch.setattr(Finishing, "__init__", begin_as_if_after_the_first)
 
 
 @pytest.fixture(params=["spool", "maildir"])

@@ -23,6 +23,10 @@ from mailsluice.session.ports import Arrival, Batch
 MESSAGES = 256
 """So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
 
+FIRST = 64
+"""So many are in a session's first batch, and twice as many in each that follows: where there is little room
+left on a disk, not for a large batch, then for a small one."""
+
 OCTETS = 16 * 2**20
 """A batch ends once it holds so much, so that big messages are not long in staging."""
 
@@ -41,7 +45,7 @@ def deliver(arrivals: Iterable[Arrival], before: Finishing, session: Session) ->
     """
     with ExitStack() as opened:
         batch = opened.enter_context(session.sink.batch())
-        is_full, failure = _receive(arrivals, batch, session)
+        is_full, failure = _receive(arrivals, min(MESSAGES, FIRST << before.begun), batch, session)
         earlier = _counted(before.wait(), session)
         finish = partial(_finish, opened.pop_all(), batch, failure, session)
     if is_full:
@@ -92,7 +96,7 @@ def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
 
 
 def _receive(
-    arrivals: Iterable[Arrival], batch: Batch, session: Session
+    arrivals: Iterable[Arrival], most: int, batch: Batch, session: Session
 ) -> tuple[bool, MailsluiceError | None]:
     """Fill the batch: whether it is full, and the error that cut it short.
 
@@ -110,7 +114,7 @@ def _receive(
                 session.tally.errors[arrival.listed] = error
                 if not isinstance(error, CommandRefused):
                     raise
-            if taken == MESSAGES or octets >= OCTETS or clock.monotonic() >= end:
+            if taken == most or octets >= OCTETS or clock.monotonic() >= end:
                 return True, None
             if session.parts.stop.is_set():
                 break

@@ -1,4 +1,4 @@
-"""Finishing: a full batch is made durable and visible in a thread of its own, while the next one is received.
+"""Finishing: a full batch is made durable and visible, in a thread of its own while the next one is received.
 
 Owns that thread: there is one at most, and nobody leaves before it ended. Must never touch the connection,
 which is the receiving thread's.
@@ -17,15 +17,24 @@ Finish = Callable[[], Sequence[DeletePermit]]
 
 
 class Finishing:
-    """The batch before the one that is being received."""
+    """The batch before the one that is being received. `begun` is how many there were."""
 
     def __init__(self) -> None:
+        self.begun = 0
         self._thread: threading.Thread | None = None
         self._permits: Sequence[DeletePermit] = ()
         self._failure: BaseException | None = None
 
     def begin(self, finish: Finish) -> None:
-        """Have a batch finished; `wait` for the one before first."""
+        """Have a batch finished; `wait` for the one before first.
+
+        The first one is finished here and now: where a disk is nearly full, what is received meanwhile would
+        take the room that is needed to finish it, and no poll would come further than that.
+        """
+        self.begun += 1
+        if self.begun == 1:
+            self._run(finish)
+            return
         try:
             thread = threading.Thread(target=copy_context().run, args=(self._run, finish), name="finish")
             thread.start()
