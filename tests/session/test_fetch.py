@@ -92,6 +92,23 @@ def test_a_session_that_is_given_no_sizes_takes_no_message_from_the_others(
     assert sorted(world.stored()) == sorted(backlog)
 
 
+def test_a_session_that_comes_when_the_others_are_done_and_gone_is_no_refusal(
+    world: World, backlog: list[bytes]
+) -> None:
+    world.configure(connections=2)
+
+    def come_late(session: int, uidls: list[bytes]) -> list[bytes]:
+        if session > 1:
+            wait_until(lambda: world.server.count("RETR u64") == 1, "all is handed out")
+            return []
+        return uidls
+
+    world.server.arranged = come_late
+    assert world.outcome() == ("ok", 0)
+    assert sorted(world.stored()) == sorted(backlog)
+    assert world.logged("connection refused") == []
+
+
 def test_the_report_counts_what_all_sessions_did(world: World, backlog: list[bytes]) -> None:
     together(world, 4)
     report = world.poll().report

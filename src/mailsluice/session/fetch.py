@@ -83,6 +83,10 @@ class Work:
         except IndexError:
             raise StopIteration from None
 
+    def left(self) -> Sequence[Listed]:
+        """What is not handed out yet."""
+        return self._left.copy()
+
 
 class _Further:
     """One more session, in a thread of its own; begun at once."""
@@ -135,10 +139,11 @@ class _Further:
             end(session)
 
     def _refuse_other_listing(self, here: Mapping[bytes, Listed]) -> None:
-        """What is not here must not be taken from those who could fetch it."""
-        if missing := len(self._sizes) - len(here):
+        """What is not here must not be taken from those who could fetch it; what others took, may be gone."""
+        left = self._work.left()
+        if missing := sum(listed.uidl not in here for listed in left):
             raise CommandRefused(
-                f"a further session lists {missing} of {len(self._sizes)} messages otherwise than the first, "
+                f"a further session lists {missing} of {len(left)} messages otherwise than the first, "
                 "or not at all",
                 phase=Phase.LISTING,
             )
