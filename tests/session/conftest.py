@@ -20,4 +20,5 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two messages are a batch."""
+    monkeypatch.setattr("mailsluice.session.batch.FIRST", 2)
     monkeypatch.setattr("mailsluice.session.batch.MESSAGES", 2)

@@ -53,7 +53,7 @@ def test_a_message_is_deleted_only_after_it_is_staged_recorded_published_and_com
     assert noted[noted.index("RETR u1") :] == order
 
 
-def test_a_batch_is_deleted_only_when_it_is_finished_though_the_next_one_is_received_meanwhile(
+def test_each_batch_is_deleted_only_when_it_is_finished(
     world: World, noted: list[str], small_batches: None
 ) -> None:
     world.deliver(ONE, TWO, THREE)

@@ -15,7 +15,6 @@ import pytest
 from mailsluice.config.models import MaildirSink
 from mailsluice.errors import SinkError
 from mailsluice.ledger.database import Database
-from mailsluice.session.finishing import Finishing
 from sink.disk import Crash, disk_under
 from sink.world import MAIL, World
 
@@ -23,17 +22,11 @@ KINDS = pytest.mark.parametrize("kind", ["spool", "maildir"])
 ONCE = [1, 1]
 
 
-@pytest.fixture(params=[256, 1], ids=["one batch", "two batches"])
-def overlap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The two messages in one batch; or each in its own, one finished while the other is received."""
+@pytest.fixture(params=[64, 1], ids=["one batch", "two batches"])
+def batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two messages in one batch, or each in its own."""
+    monkeypatch.setattr("mailsluice.session.batch.FIRST", request.param)
     monkeypatch.setattr("mailsluice.session.batch.MESSAGES", request.param)
-    begin_anew = Finishing.__init__
-
-    def begin_as_if_after_the_first(finishing: Finishing) -> None:
-        begin_anew(finishing)
-        finishing.begun = 1
-
-    monkeypatch.setattr(Finishing, "__init__", begin_as_if_after_the_first)
 
 
 @pytest.fixture(params=["spool", "maildir"])
@@ -50,7 +43,7 @@ def file_system_calls(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("overlap")
+@pytest.mark.usefixtures("batches")
 @KINDS
 @pytest.mark.parametrize("consumer", ["waits", "takes at once"])
 def test_rows_0_to_5_a_kill_at_any_file_system_call_leaves_each_message_stored_once(
@@ -72,7 +65,7 @@ def test_rows_0_to_5_a_kill_at_any_file_system_call_leaves_each_message_stored_o
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("overlap")
+@pytest.mark.usefixtures("batches")
 @KINDS
 def test_rows_0_to_5_a_power_cut_at_any_call_leaves_each_message_stored_once(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -91,7 +84,7 @@ def test_rows_0_to_5_a_power_cut_at_any_call_leaves_each_message_stored_once(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("overlap")
+@pytest.mark.usefixtures("batches")
 @KINDS
 def test_rows_0_to_7_what_a_restart_after_a_kill_at_any_call_completes_survives_a_later_power_cut(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch

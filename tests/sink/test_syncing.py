@@ -11,7 +11,7 @@ import pytest
 
 from mailsluice.errors import SinkError
 from mailsluice.sink.fs import NewFile
-from mailsluice.sink.syncing import Syncing
+from mailsluice.sink.syncing import sync_together
 
 
 class File:
@@ -39,7 +39,7 @@ class File:
 
 
 def synced(files: Sequence[File]) -> None:
-    Syncing(cast("Sequence[NewFile]", files)).finish()
+    sync_together(cast("Sequence[NewFile]", files))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 8, 9, 33, 200])
@@ -49,16 +49,14 @@ def test_every_file_is_synced_once_and_closed(count: int) -> None:
     assert all(file.syncs.total() == 1 and file.closed for file in files)
 
 
-def test_four_of_many_files_are_synced_together_while_others_are_written() -> None:
-    meet = threading.Barrier(5)
-    syncing = Syncing(cast("Sequence[NewFile]", [File(meet) for _ in range(4)] + [File() for _ in range(28)]))
-    meet.wait(10)
-    syncing.finish()
+def test_eight_of_many_files_are_synced_together() -> None:
+    meet = threading.Barrier(8)
+    synced([File(meet) for _ in range(8)] + [File() for _ in range(56)])
 
 
 def test_few_files_are_synced_one_after_the_other_in_this_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", None)
-    synced([File() for _ in range(7)])
+    synced([File() for _ in range(15)])
 
 
 @pytest.mark.parametrize("count", [2, 32])

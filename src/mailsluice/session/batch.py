@@ -7,16 +7,13 @@ to fetch (that is `policy`) nor touch a file or the wire itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from functools import partial
 
 import structlog
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, SinkError
-from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
+from mailsluice.model import Listed, Staged, uidl_text
 from mailsluice.obs import events
-from mailsluice.session.finishing import Finishing
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch
 
@@ -36,51 +33,21 @@ SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
-def deliver(arrivals: Iterable[Arrival], before: Finishing, session: Session) -> None:
+def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:
     """Receive a batch of these, make it durable and visible, and delete it where the mailbox says so.
 
-    A full batch is finished while the next one is received; `conclude` waits for the last. When the
-    connection or the disk fails on the way, what is whole by then is still delivered, and the error is raised
-    after that. Raises what the ports raise, of this batch or of the one before.
+    It has `most` messages at most. When the connection or the disk fails on the way, what is whole by then is
+    still delivered, and the error is raised after that. Raises what the ports raise.
     """
-    with ExitStack() as opened:
-        batch = opened.enter_context(session.sink.batch())
-        is_full, failure = _receive(arrivals, min(MESSAGES, FIRST << before.begun), batch, session)
-        earlier = _counted(before.wait(), session)
-        finish = partial(_finish, opened.pop_all(), batch, failure, session)
-    if is_full:
-        before.begin(finish)
-        _delete(earlier, session)
-        return
-    stored = _counted(finish(), session)
-    if failure is not None:
-        raise failure
-    _delete([*earlier, *stored], session)
-
-
-def conclude(before: Finishing, session: Session, failure: BaseException | None = None) -> None:
-    """Wait for the batch that is being finished; after a `failure` the server is asked for nothing more."""
-    stored = _counted(before.wait(), session)
-    if failure is None:
-        _delete(stored, session)
-
-
-def _finish(
-    opened: ExitStack, batch: Batch, failure: MailsluiceError | None, session: Session
-) -> Sequence[DeletePermit]:
     key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
-    with opened:
+    with sink.batch() as batch:
+        failure = _receive(arrivals, most, batch, session)
         staged = _stage(batch, failure)
     ledger.record(key, staged, sink.spec, ledger.now())
-    return ledger.commit(key, sink.publish(staged), ledger.now())
-
-
-def _counted(stored: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
-    session.tally.stored += len(stored)
-    return stored
-
-
-def _delete(permits: Sequence[DeletePermit], session: Session) -> None:
+    permits = ledger.commit(key, sink.publish(staged), ledger.now())
+    session.tally.stored += len(permits)
+    if failure is not None:
+        raise failure
     if session.mailbox.leave_on_server is False:
         session.client.delete(permits)
 
@@ -97,8 +64,8 @@ def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
 
 def _receive(
     arrivals: Iterable[Arrival], most: int, batch: Batch, session: Session
-) -> tuple[bool, MailsluiceError | None]:
-    """Fill the batch: whether it is full, and the error that cut it short.
+) -> MailsluiceError | None:
+    """Fill the batch; the error that cut it short, if one did.
 
     What failed with a message is tallied. When the disk fails, what is still under way from the server is
     not worth waiting for.
@@ -114,13 +81,12 @@ def _receive(
                 session.tally.errors[arrival.listed] = error
                 if not isinstance(error, CommandRefused):
                     raise
-            if taken == most or octets >= OCTETS or clock.monotonic() >= end:
-                return True, None
-            if session.parts.stop.is_set():
+            is_full = taken == most or octets >= OCTETS or clock.monotonic() >= end
+            if is_full or session.parts.stop.is_set():
                 break
     except MailsluiceError as error:
-        return False, error
-    return False, None
+        return error
+    return None
 
 
 def end(session: Session) -> None:

@@ -20,8 +20,7 @@ from mailsluice import policy
 from mailsluice.errors import Bug, CommandRefused, MailsluiceError, Phase, ServerError
 from mailsluice.model import Listed
 from mailsluice.obs import events
-from mailsluice.session.batch import conclude, deliver, end
-from mailsluice.session.finishing import Finishing
+from mailsluice.session import batch
 from mailsluice.session.parts import Session
 from mailsluice.session.tally import Tally
 from mailsluice.session.triage import triage
@@ -53,19 +52,17 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
 def _fetch(
     messages: Iterable[Listed], session: Session, gives_way: Callable[[], bool] = lambda: False
 ) -> None:
-    before = Finishing()
+    most = batch.FIRST
     with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
         try:
             for arrival in arrivals:
-                deliver(chain((arrival,), arrivals), before, session)
+                batch.deliver(chain((arrival,), arrivals), most, session)
                 if session.ending or gives_way():
                     break
-        except BaseException as failure:
+                most = min(2 * most, batch.MESSAGES)
+        except BaseException:
             session.client.abandon()  # it does not come to QUIT: nothing more of it is worth waiting for
-            with suppress(MailsluiceError):  # the first error says what happened
-                conclude(before, session, failure)
             raise
-        conclude(before, session)
 
 
 class Work:
@@ -136,7 +133,7 @@ class _Further:
             session = Session(mailbox, client, self._first.sink, parts, self._tally)
             mine = (here[listed.uidl] for listed in self._work)
             _fetch(mine, session, gives_way=lambda: places.crowded)
-            end(session)
+            batch.end(session)
 
     def _refuse_other_listing(self, here: Mapping[bytes, Listed]) -> None:
         """What is not here must not be taken from those who could fetch it; what others took, may be gone."""

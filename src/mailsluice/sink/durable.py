@@ -18,10 +18,10 @@ from mailsluice.errors import SinkError
 from mailsluice.header import LIMIT, identity
 from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
-from mailsluice.sink.syncing import Syncing
+from mailsluice.sink.syncing import sync_together
 
-MOST_AT_ONCE = 128
-"""Files a batch writes before it has them synced, while it writes as many again: one commit serves all.
+MOST_AT_ONCE = 512
+"""Files a batch writes before it has them synced: one commit of the file system's journal serves them all.
 
 A file is synced through the descriptor that wrote it, because a write error that the kernel met between
 closing and reopening may not be told to a new one. So many are only open where the process may have so many
@@ -68,7 +68,6 @@ class DurableBatch:
         self._write_message = write_message
         self._names: list[str] = []
         self._unsynced: dict[str, NewFile] = {}
-        self._syncing: Syncing | None = None
         self._at_once = _at_once()
         self._messages: list[Staged] = []
         self._sync_failed = False
@@ -81,8 +80,6 @@ class DurableBatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         if not self._staged:
-            with suppress(SinkError):
-                self._finish_syncing()
             self._remove_since(0)
         with suppress(SinkError):
             self._staging.close()
@@ -101,7 +98,7 @@ class DurableBatch:
             message = Passing(chunks)
             name = self._write_message(self._write, listed, message, received)
             if len(self._unsynced) >= self._at_once:
-                self._begin_syncing()
+                self._sync_files()
         except BaseException:
             self._remove_since(before)
             raise
@@ -113,9 +110,8 @@ class DurableBatch:
         """Make every message added durable, in staging. Once only. Raises SinkError: all of them are lost."""
         self._refuse_if_over()
         if self._messages:
-            self._begin_syncing()
-            self._finish_syncing()
-            self._sync_failed = True
+            self._sync_files()
+            self._sync_failed = True  # until it went well
             self._staging.sync()
             self._sync_failed = False
         self._staged = True
@@ -140,16 +136,11 @@ class DurableBatch:
                 file.begin_sync()
                 unwritten = 0
 
-    def _begin_syncing(self) -> None:
-        """Have what is written synced, while more is written; first finish with those before."""
-        self._finish_syncing()
-        self._syncing = Syncing(list(self._unsynced.values()))
+    def _sync_files(self) -> None:
+        files = list(self._unsynced.values())
         self._unsynced.clear()
-
-    def _finish_syncing(self) -> None:
         self._sync_failed = True  # until all went well
-        if self._syncing is not None:
-            self._syncing.finish()
+        sync_together(files)
         self._sync_failed = False
 
     def _remove_since(self, count: int) -> None:
@@ -167,11 +158,10 @@ class DurableBatch:
 
 
 def _at_once() -> int:
-    """A 128th of the descriptors there may be.
+    """A 32nd of the descriptors there may be.
 
-    A session may have four times as many open: two batches on their way, and as many files of each that are
-    being synced. So 16 sessions, the usual `max_sessions`, hold half of them at most, and the rest is left to
-    sockets and the ledger. More sessions need a higher limit, as EMFILE's remedy says.
+    So 16 sessions, the usual `max_sessions`, hold half of them at most, and the rest is left to sockets and
+    the ledger. More sessions need a higher limit, as EMFILE's remedy says.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(MOST_AT_ONCE, limit // 128))
+    return max(1, min(MOST_AT_ONCE, limit // 32))
