@@ -38,7 +38,8 @@ class DotUnstuffer:
         if self._carry:
             data, start = self._carry + data[start:], 0
         dot = data.find(b".", start)  # much faster than the rest, which is of no use without
-        end = data.find(_TERMINATOR, start) if dot >= 0 else -1
+        stuffed = data.find(_STUFFED, max(start, dot - len(_CRLF))) if dot >= 0 else -1
+        end = data.find(_TERMINATOR, stuffed) if stuffed >= 0 else -1
         if end >= 0:
             self.ended = True
             certain, self._carry = data[start : end + len(_CRLF)], b""
@@ -48,7 +49,7 @@ class DotUnstuffer:
             certain, self._carry = data[start:cut], data[cut:]
             rest = 0
         # No stuffed dot is missed at the cut: the carry begins with a CR, and CRLF. has but one, its first.
-        plain = certain.replace(_STUFFED, _CRLF) if dot >= 0 else certain
+        plain = certain if stuffed == end else certain.replace(_STUFFED, _CRLF)
         if plain and self._unsent:
             plain, self._unsent = plain[self._unsent :], 0
         return plain, before - rest

@@ -81,9 +81,24 @@ class LfLines:
         for chunk in chunks:
             octets = held + chunk
             held = b"\r" if octets.endswith(b"\r") else b""
-            yield self._counted(octets[: len(octets) - len(held)].replace(b"\r\n", b"\n"))
+            yield self._with_lf(octets[: len(octets) - len(held)])
         if held:
             yield self._counted(held)
+
+    def _with_lf(self, octets: bytes) -> bytes:
+        """These octets converted, and counted."""
+        lines = octets.splitlines()  # at CRLF, CR and LF: twice as fast as to replace CRLF alone
+        last = octets[-1:]
+        if last == b"\n":
+            lines.append(b"")
+        converted = b"\n".join(lines)
+        # One octet less for each line end: so each was a CRLF, and no CR or LF of these stands alone.
+        if len(octets) - len(converted) == len(lines) - 1 and b"\r" not in {last, self._written}:
+            self.size += len(converted)
+            self.virtual_size += len(octets)
+            self._written = last
+            return converted
+        return self._counted(octets.replace(b"\r\n", b"\n"))
 
     def _counted(self, octets: bytes) -> bytes:
         bare = octets.count(b"\n")
