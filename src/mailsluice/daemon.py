@@ -19,8 +19,6 @@ from random import random
 from types import FrameType
 from typing import TYPE_CHECKING, Self
 
-import structlog
-
 from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
 from mailsluice.clock import Clock, SystemClock
@@ -29,6 +27,7 @@ from mailsluice.errors import Bug, LedgerError, MailsluiceError, NoThread
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.lock import ServiceLock
 from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
 from mailsluice.pacing import Pacing, SlowDown
 from mailsluice.policy import Plan
 from mailsluice.pool import Pool
@@ -54,7 +53,7 @@ _FILES_A_SESSION = 1024
 _LOOK_AROUND = 1.0
 """Seconds between two looks at the clock and the signals, when nothing else happens."""
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Service:

@@ -13,15 +13,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Self, TypeVar
 
-import structlog
-
 from mailsluice.errors import NoThread
 from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import sha256
 
-import structlog
 from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -29,6 +28,7 @@ from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import Bug, NoThread
 from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
 from mailsluice.pacing import interval_of
 from mailsluice.pool import Lane, Pool
 
@@ -38,7 +38,7 @@ START_SPREAD = timedelta(seconds=30)
 CLOCK_STEP = timedelta(seconds=2)
 """A wall clock that runs away from the monotonic one by more has been set."""
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 

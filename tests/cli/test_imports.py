@@ -27,7 +27,7 @@ HEAVY = {
 }
 HTTP = {"msal", "requests", "urllib3"}
 VAULT = {"cryptography", "keyring"}
-ALWAYS_IN_A_POLL = {"pydantic", "rich", "sqlite3", "structlog"}  # rich, because structlog takes it along
+ALWAYS_IN_A_POLL = {"pydantic", "sqlite3", "structlog"}
 CHILD = """
 import sys
 from mailsluice.cli.main import main

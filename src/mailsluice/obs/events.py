@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from structlog.typing import FilteringBoundLogger
-
 from mailsluice.model import SessionReport
+from mailsluice.obs.logger import FilteringBoundLogger
 
 STARTED = "service started"
 """Polling begins, at the start and after every reload; `mailboxes` is how many."""

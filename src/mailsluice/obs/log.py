@@ -12,18 +12,16 @@ import threading
 from contextlib import suppress
 from typing import TextIO
 
-import structlog
-from structlog.typing import Processor
-
 from mailsluice.obs import events
 from mailsluice.obs.clean import clean, printable
+from mailsluice.obs.logger import get_logger, structlog
 
 __all__ = ["configure", "printable"]
 
 LIBRARIES = ("apscheduler", "msal", "requests", "urllib3")
 """What talks at INFO of things that are no event of ours: these are heard from WARNING on."""
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def configure(level: str, form: str) -> None:
@@ -57,7 +55,7 @@ def configure(level: str, form: str) -> None:
     threading.excepthook = _uncaught_in_thread
 
 
-def _chain() -> list[Processor]:
+def _chain() -> list[structlog.typing.Processor]:
     """What an event goes through before it is a record: no handler ever sees one that is not clean."""
     return [
         structlog.contextvars.merge_contextvars,
@@ -69,7 +67,7 @@ def _chain() -> list[Processor]:
     ]
 
 
-def _renderer(form: str) -> Processor:
+def _renderer(form: str) -> structlog.typing.Processor:
     terminal = sys.stderr.isatty()
     if form == "console" or (form == "auto" and terminal):
         return structlog.dev.ConsoleRenderer(

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import structlog
-
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, SinkError
 from mailsluice.model import Listed, Staged, uidl_text
 from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch
 
@@ -30,7 +29,7 @@ OCTETS = 16 * 2**20
 SECONDS = 2.0
 """A batch ends when so much time has passed: on a slow line, too, what has come is soon to be seen."""
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:

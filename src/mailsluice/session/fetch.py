@@ -14,12 +14,11 @@ from contextvars import copy_context
 from itertools import chain
 from typing import Self
 
-import structlog
-
 from mailsluice import policy
 from mailsluice.errors import Bug, CommandRefused, MailsluiceError, Phase, ServerError
 from mailsluice.model import Listed
 from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
 from mailsluice.session import batch
 from mailsluice.session.parts import Session
 from mailsluice.session.tally import Tally
@@ -28,7 +27,7 @@ from mailsluice.session.triage import triage
 WORTH_A_SESSION = 16
 """Messages: to log in once more for fewer takes as long as to fetch them."""
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | None:

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import structlog
-
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError
 from mailsluice.header import LIMIT
 from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Session
 from mailsluice.session.triage import is_explained
 
 MANY = 10
 """If a server fails with more messages than this in a session and hands out none, the fault is its own."""
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def speaks_against_message(error: MailsluiceError) -> bool:

@@ -5,14 +5,13 @@ Owns the last column of the crash table. Must never fetch or delete on the serve
 
 from __future__ import annotations
 
-import structlog
-
 from mailsluice.model import MailboxKey
 from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Parts
 from mailsluice.session.ports import Sink
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def recover(key: MailboxKey, sink: Sink, parts: Parts) -> None:

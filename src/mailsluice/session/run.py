@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
-
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import (
@@ -21,6 +19,7 @@ from mailsluice.errors import (
 )
 from mailsluice.model import Listed, Listing, Login, Memory, Quiet, uidl_text
 from mailsluice.obs import events
+from mailsluice.obs.logger import bound_contextvars, get_logger
 from mailsluice.policy import Action, Plan, Reason
 from mailsluice.session import batch, quarantine
 from mailsluice.session.fetch import fetch
@@ -46,12 +45,12 @@ What is too large beyond these is named by the polls to come.
 _DELETIONS = 64
 """Messages deleted between two looks at whether the session is to end: each may take a round trip."""
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def poll(mailbox: Mailbox, parts: Parts) -> Polled:
     """Poll once, whatever happens, and say how it went: the outermost door of a polling thread."""
-    with structlog.contextvars.bound_contextvars(mailbox=mailbox.name), parts.places.own():
+    with bound_contextvars(mailbox=mailbox.name), parts.places.own():
         tally = Tally(mailbox.name, parts.clock)
         try:
             with parts.ledger.lock(mailbox.key):
