@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice import header
-from mailsluice.header import LIMIT, describe, identity
+from mailsluice.header import LIMIT, Header
+
+
+def describe(head: bytes) -> dict[str, str]:
+    return Header(head).describe()
+
+
+def identity(head: bytes) -> bytes | None:
+    return Header(head).identity()
 
 
 def subject(value: bytes) -> str:

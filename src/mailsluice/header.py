@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import quopri
 import re
-from collections.abc import Iterable, Iterator
 
 LIMIT = 64 * 1024
 """Octets of a message in which the header is looked for; a field that is not whole within is left out."""
@@ -49,51 +48,62 @@ quadratic time.
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def describe(head: bytes) -> dict[str, str]:
-    """The fields `message_id, subject, from, to, date` as far as `head`, a message's first octets, has them.
+class Header:
+    """What a message says of itself. `head` is its first octets, or what TOP gives (RFC 1939 §7).
 
-    Values are unfolded and decoded; what cannot be decoded is shown as it stands or as U+FFFD. Where a
-    field is there twice, the first counts. Never raises.
+    Never raises. A field that may be cut off is left out; of a field that is there twice, the first counts.
     """
-    return {_FIELDS[name]: _text(value) for name, value in _fields(head, _FIELDS)}
 
+    def __init__(self, head: bytes) -> None:
+        self._cut = len(head) >= LIMIT
+        self._octets = b"\n" + head[:LIMIT]
+        if end := _END.search(self._octets):
+            self._octets, self._cut = self._octets[: end.start()].removesuffix(b"\r"), False
+        self._lower = self._octets.lower()
+        self._values: dict[bytes, bytes | None] = {}
 
-def identity(head: bytes) -> bytes | None:
-    """A digest of Message-ID, Date and From, the same for every copy of a message, wherever it is listed.
+    def describe(self) -> dict[str, str]:
+        """The fields `message_id, subject, from, to, date`, as far as they are there.
 
-    `head` is the message's first octets, or what TOP gives (RFC 1939 §7). None where they have no
-    Message-ID, or neither of the others: too little to know a message by. Never raises.
-    """
-    found = {name: b" ".join(value.split()) for name, value in _fields(head, _IDENTIFYING)}
-    values = [found.get(name, b"") for name in _IDENTIFYING]
-    if not values[0] or not any(values[1:]):
+        Values are unfolded and decoded; what cannot be decoded is shown as it stands or as U+FFFD.
+        """
+        values = ((shown, self._value(name)) for name, shown in _FIELDS.items())
+        return {shown: _text(value) for shown, value in values if value is not None}
+
+    def identity(self) -> bytes | None:
+        """A digest of Message-ID, Date and From, the same for every copy of a message, wherever it is listed.
+
+        None where there is no Message-ID, or neither of the others: too little to know a message by.
+        """
+        values = [b" ".join((self._value(name) or b"").split()) for name in _IDENTIFYING]
+        if not values[0] or not any(values[1:]):
+            return None
+        return hashlib.sha256(b"\n".join(values)).digest()[:16]
+
+    def _value(self, name: bytes) -> bytes | None:
+        """The unfolded value of the first field of this lower-case name."""
+        if name not in self._values:
+            self._values[name] = self._found(name)
+        return self._values[name]
+
+    def _found(self, name: bytes) -> bytes | None:
+        start = -1
+        while (start := self._lower.find(b"\n" + name, start + 1)) >= 0:
+            field = _VALUE.match(self._octets, start + 1 + len(name))
+            if field is None:  # another field, whose name begins so
+                continue
+            if self._cut and field.end() == len(self._octets):
+                return None
+            return _LINE_END.sub(b"", field[1]).removesuffix(b"\r")
         return None
-    return hashlib.sha256(b"\n".join(values)).digest()[:16]
-
-
-def _fields(head: bytes, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Each of these lower-case names that the header has, with the unfolded value of its first field.
-
-    A field that may be cut is left out.
-    """
-    cut = len(head) >= LIMIT
-    head = b"\n" + head[:LIMIT]
-    if end := _END.search(head):
-        head, cut = head[: end.start()].removesuffix(b"\r"), False
-    lower = head.lower()
-    for name in names:
-        start = lower.find(b"\n" + name)
-        while start >= 0:
-            field = _VALUE.match(head, start + 1 + len(name))
-            if field and not (cut and field.end() == len(head)):
-                yield name, _LINE_END.sub(b"", field[1]).removesuffix(b"\r")
-            start = -1 if field else lower.find(b"\n" + name, start + 1)
 
 
 def _text(value: bytes) -> str:
     """A field's value for people: octets are UTF-8 (RFC 6532), encoded words are decoded."""
     text = _decoded_words(value.decode("utf-8", "replace"))
-    return _NOT_TEXT.sub("\ufffd", text.replace("\t", " ")).strip()
+    if not text.isprintable():
+        text = _NOT_TEXT.sub("\ufffd", text.replace("\t", " "))
+    return text.strip()
 
 
 def _decoded_words(text: str) -> str:
@@ -102,6 +112,8 @@ def _decoded_words(text: str) -> str:
     Neighbours in one character set are joined as octets first, since senders cut characters in two;
     white space between encoded words is not text (RFC 2047 §6.2).
     """
+    if "=?" not in text:
+        return text
     out: list[str] = []
     octets, charset, end = b"", "", 0
     for word in _ENCODED_WORD.finditer(text):

@@ -16,7 +16,7 @@ from rich.text import Text
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.header import describe
+from mailsluice.header import Header
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Setback, uidl_text
@@ -120,5 +120,5 @@ def _row(mailbox: Mailbox, uidl: bytes, setback: Setback) -> dict[str, object]:
         "failures": setback.failures,
         "error": setback.error,
         **dict.fromkeys(("message_id", "subject", "from", "to", "date"), ""),
-        **describe(setback.header or b""),
+        **Header(setback.header or b"").describe(),
     }

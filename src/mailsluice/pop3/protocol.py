@@ -12,7 +12,7 @@ import binascii
 import re
 from collections import deque
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import NoReturn
 
 from mailsluice.errors import ConnectionLost, Phase, ProtocolViolation
@@ -38,7 +38,7 @@ class LocalProtocolError(Exception):
     """We tried to send what the session's state forbids: a bug of ours."""
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a session stands (RFC 1939 §3)."""
 
     GREETING = "greeting"
@@ -49,7 +49,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Answer(Enum):
+class Answer(StrEnum):
     """The ways a server answers."""
 
     OK = "+OK"
@@ -89,8 +89,8 @@ _SENDABLE = frozenset((state, kind) for state, kind, _ in TRANSITIONS)
 _STAYING = _SENDABLE - {key[:2] for key, after in TRANSITIONS.items() if after is not key[0]}
 """What leaves the state as it is, whatever the answer: only after that may more be sent without waiting."""
 
-_REPLY = re.compile(rb"(\+OK|-ERR)(?:[ \t]+(.*))?", re.DOTALL)
-_CHALLENGE = re.compile(rb"(\+)(?:[ \t]+(.*))?", re.DOTALL)
+_REPLY = re.compile(rb"(\+OK|-ERR|\+)(?:[ \t]+(.*))?", re.DOTALL)
+_ANSWERS = {answer.encode(): answer for answer in Answer}
 _TAG = re.compile(rb"\[([A-Za-z0-9+/=]+)\]")
 
 
@@ -191,10 +191,10 @@ class Pop3Protocol:
         line = self._buffer[self._at : end].rstrip(b"\r")
         self._at = end + 1
         command = self._outstanding[0] if self._outstanding else None
-        found = _REPLY.fullmatch(line) or _CHALLENGE.fullmatch(line)
+        found = _REPLY.fullmatch(line)
         if found is None:
             self._violate("sent what is no POP3 reply", line)
-        answer = Answer(found[1].decode())
+        answer = _ANSWERS[found[1]]
         state = TRANSITIONS.get((self.state, type(command) if command else None, answer))
         if state is None:
             self._violate("sent a reply that has no place here", line)

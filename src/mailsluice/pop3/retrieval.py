@@ -45,9 +45,10 @@ class Arrival:
 
     def drain(self) -> None:
         """Read away what was not read, so that the next answer is the next message's."""
-        with suppress(CommandRefused):
-            while self._pull():
-                pass
+        if not self._done:
+            with suppress(CommandRefused):
+                while self._pull():
+                    pass
 
     def _pull(self) -> bytes:
         """The next chunk; empty at the end and ever after."""

@@ -14,7 +14,7 @@ from enum import Enum
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, ServerError
-from mailsluice.header import identity
+from mailsluice.header import Header
 from mailsluice.model import Known, Listed
 from mailsluice.session.parts import Parts
 from mailsluice.session.ports import Client
@@ -128,7 +128,7 @@ def _ask(
         if listed.uidl not in numbers:
             continue
         try:
-            who = identity(client.header(numbers[listed.uidl]))
+            who = Header(client.header(numbers[listed.uidl])).identity()
         except CommandRefused:
             continue
         if who is not None:

@@ -11,11 +11,12 @@ import resource
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self
 
 from mailsluice.errors import SinkError
-from mailsluice.header import LIMIT, identity
+from mailsluice.header import LIMIT, Header
 from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
 from mailsluice.sink.syncing import sync_together
@@ -40,15 +41,20 @@ class Passing:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.size = 0
-        self.head = b""
+        self._head = b""
         self._chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             self.size += len(chunk)
-            if len(self.head) < LIMIT:
-                self.head += chunk[: LIMIT - len(self.head)]
+            if len(self._head) < LIMIT:
+                self._head += chunk[: LIMIT - len(self._head)]
             yield chunk
+
+    @cached_property
+    def header(self) -> Header:
+        """What it says of itself, once it has passed by."""
+        return Header(self._head)
 
 
 class WriteMessage(Protocol):
@@ -102,7 +108,7 @@ class DurableBatch:
         except BaseException:
             self._remove_since(before)
             raise
-        staged = Staged(listed.uidl, name, message.size, listed.size, identity(message.head))
+        staged = Staged(listed.uidl, name, message.size, listed.size, message.header.identity())
         self._messages.append(staged)
         return staged.size
 

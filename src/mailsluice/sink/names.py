@@ -20,8 +20,12 @@ def spool_name(received: datetime, mailbox: str, token: str) -> str:
     The names of one mailbox sort by time, to the microsecond. `token` is random hexadecimal digits.
     """
     at = received.astimezone(UTC)
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", mailbox)[:_LONGEST_PART]
-    return f"{at:%Y%m%dT%H%M%SZ}-{safe}-{at:%f}{token}"
+    return f"{at:%Y%m%dT%H%M%SZ}-{_safe(mailbox)}-{at.microsecond:06}{token}"
+
+
+@lru_cache(maxsize=1024)
+def _safe(mailbox: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", mailbox)[:_LONGEST_PART]
 
 
 def maildir_base(received: datetime, *, host: str, pid: int, token: str) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mailsluice.header import describe
 from mailsluice.model import Listed, Staged, Stored, uidl_text
 from mailsluice.sink.durable import DurableBatch, Passing, WriteFile
 from mailsluice.sink.names import spool_name
@@ -68,9 +67,10 @@ class Spool:
             "size": message.size,
             "sha256": sha256,
             "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),
-            **describe(message.head),
+            **message.header.describe(),
         }
-        return json.dumps(description, indent=1).encode("ascii") + b"\n"
+        # A line for each, as `indent` would make it, which Python has to do without its encoder in C.
+        return json.dumps(description, separators=(",\n ", ": ")).encode("ascii") + b"\n"
 
 
 def _hashed(message: Iterable[bytes], sha256: hashlib._Hash) -> Iterator[bytes]:

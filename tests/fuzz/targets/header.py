@@ -6,7 +6,7 @@ import json
 import re
 
 from fuzz.feed import is_measured, swollen, within_seconds
-from mailsluice.header import LIMIT, describe, identity
+from mailsluice.header import LIMIT, Header
 
 SEEDS = (
     (
@@ -24,6 +24,14 @@ WORDS = (
 )  # fmt: skip
 _KEYS = {"message_id", "subject", "from", "to", "date"}
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def describe(head: bytes) -> dict[str, str]:
+    return Header(head).describe()
+
+
+def identity(head: bytes) -> bytes | None:
+    return Header(head).identity()
 
 
 def check(data: bytes) -> None:
