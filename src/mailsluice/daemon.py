@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 GRACE = 20.0
 """Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
 
-_FILES_A_SESSION = 1024
+_FILES_A_SESSION = 2048
 """Descriptors worth having for each session: with so many, `sink.durable` syncs its most files at once."""
 
 _LOOK_AROUND = 1.0

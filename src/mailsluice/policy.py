@@ -102,6 +102,8 @@ class Plan:
 
     def because(self, reason: Reason) -> tuple[Listed, ...]:
         """The messages decided for this reason."""
+        if reason not in self.reasons:  # most are for no message
+            return ()
         return tuple(listed for listed, why in zip(self.listing, self.reasons, strict=True) if why is reason)
 
 

@@ -199,8 +199,11 @@ class Ledger:
         with self._database.writing() as connection:
             mailbox, since = mailboxes.touched(connection, key), to_micros(now)
             rows = [(since, mailbox, new.uidl, new.name) for new in stored]
-            reports.add_stored(connection, mailbox, connection.executemany(_COMMIT, rows).rowcount)
+            committed = connection.executemany(_COMMIT, rows).rowcount
+            reports.add_stored(connection, mailbox, committed)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
+        if committed == len(stored):
+            return tuple(DeletePermit(new.uidl) for new in stored)
         return self.permits(key, [new.uidl for new in stored])
 
     def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:

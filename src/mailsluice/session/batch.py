@@ -16,7 +16,7 @@ from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch
 
-MESSAGES = 256
+MESSAGES = 512
 """So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
 
 FIRST = 64

@@ -21,7 +21,7 @@ from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
 from mailsluice.sink.syncing import sync_together
 
-MOST_AT_ONCE = 512
+MOST_AT_ONCE = 1024
 """Files a batch writes before it has them synced: one commit of the file system's journal serves them all.
 
 A file is synced through the descriptor that wrote it, because a write error that the kernel met between

@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,32 +41,22 @@ _REMEDIES = {
 """What helps where it is the sink that is wrong; `system_remedy` knows what helps where the machine is."""
 
 
-class _Translated:
-    """Turns an OSError within into a SinkError that says what was tried, where, why not, and what helps.
+def _failed(tried: str, path: Path, error: OSError) -> SinkError:
+    """What to raise for an error of the system's: it says what was tried, where, why not, and what helps."""
+    code = error.errno or 0
+    return SinkError(
+        f"cannot {tried} {path}: {os.strerror(code)} ({errno.errorcode.get(code, code)})",
+        remedy=system_remedy(error, _REMEDIES.get(code, "")),
+    )
 
-    A class, and `name` apart from its directory: it is around every call for every message.
-    """
 
-    __slots__ = ("_directory", "_name", "_tried")
-
-    def __init__(self, tried: str, directory: Path, name: str = "") -> None:
-        self._tried = tried
-        self._directory = directory
-        self._name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        if isinstance(error, OSError):
-            code = error.errno or 0
-            raise SinkError(
-                f"cannot {self._tried} {self._directory / self._name}: "
-                f"{os.strerror(code)} ({errno.errorcode.get(code, code)})",
-                remedy=system_remedy(error, _REMEDIES.get(code, "")),
-            ) from error
+@contextmanager
+def _trying(what: str, path: Path) -> Iterator[None]:
+    """Turn an OSError within into a SinkError. What is done for every message does it quicker, by itself."""
+    try:
+        yield
+    except OSError as error:
+        raise _failed(what, path, error) from error
 
 
 def _complete_mode(fd: int, mode: int) -> None:
@@ -89,28 +80,40 @@ class NewFile:
 
     def write(self, octets: bytes) -> None:
         """Append all of `octets`. Raises SinkError."""
-        rest = memoryview(octets)
-        with _Translated("write", self._directory, self._name):
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+        try:
+            written = os.write(self._fd, octets)
+            while written < len(octets):
+                written += os.write(self._fd, memoryview(octets)[written:])
+        except OSError as error:
+            raise _failed("write", self._path, error) from error
 
     def begin_sync(self) -> None:
         """Have the kernel begin to write what it holds of this file, so that `sync` has less to wait for.
 
         A hint, which promises nothing: Linux begins to write the pages that it is told are not needed.
         """
-        with suppress(OSError):
+        try:
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        except OSError:  # `sync` will meet whatever matters
+            return
 
     def sync(self) -> None:
         """Make content and size durable. Once only: after a failure the file is lost. Raises SinkError."""
-        with _Translated("sync", self._directory, self._name):
+        try:
             os.fsync(self._fd)
+        except OSError as error:
+            raise _failed("sync", self._path, error) from error
 
     def close(self) -> None:
         """Give the descriptor back; what was not synced before may be lost. Raises SinkError."""
-        with _Translated("close", self._directory, self._name):
+        try:
             os.close(self._fd)
+        except OSError as error:
+            raise _failed("close", self._path, error) from error
+
+    @property
+    def _path(self) -> Path:
+        return self._directory / self._name
 
 
 class Directory:
@@ -126,7 +129,7 @@ class Directory:
     @classmethod
     def find(cls, path: Path) -> Self | None:
         """The directory at `path`, not through a symbolic link at its end; None if it is missing."""
-        with _Translated("open the directory", path):
+        with _trying("open the directory", path):
             try:
                 return cls(path, os.open(path, _DIRECTORY))
             except FileNotFoundError:
@@ -135,7 +138,7 @@ class Directory:
     @staticmethod
     def refuse_way(path: Path) -> None:
         """Raise SinkError if another user could put something else where `path` leads."""
-        with _Translated("look at the way to", path):
+        with _trying("look at the way to", path):
             flaw = flaw_of_way(path)
         if flaw is not None:
             raise SinkError(flaw.what, remedy=flaw.remedy)
@@ -143,7 +146,7 @@ class Directory:
     @classmethod
     def open_parent(cls, path: Path) -> Self:
         """The directory that `path` lies in; it may well be reached through a symbolic link."""
-        with _Translated("open the directory", path.parent):
+        with _trying("open the directory", path.parent):
             return cls(path.parent, os.open(f"{path.parent}/.", _DIRECTORY))
 
     @staticmethod
@@ -161,7 +164,7 @@ class Directory:
 
     def child(self, name: str) -> Directory | None:
         """The directory `name` in this one, not through a symbolic link; None if it is missing."""
-        with _Translated("open the directory", self._path, name):
+        with _trying("open the directory", self._path / name):
             try:
                 return Directory(self._path / name, os.open(name, _DIRECTORY, dir_fd=self._fd))
             except FileNotFoundError:
@@ -174,7 +177,7 @@ class Directory:
         This directory is synced in either case: whoever made `name` may have been killed before.
         """
         path = self._path / name
-        with _Translated("make the directory", path), ExitStack() as undo:
+        with _trying("make the directory", path), ExitStack() as undo:
             try:
                 os.mkdir(name, mode=mode, dir_fd=self._fd)
                 made = True
@@ -193,14 +196,14 @@ class Directory:
 
         A group may write: consumers take mail by it.
         """
-        with _Translated("look at", self._path):
+        with _trying("look at", self._path):
             flaw = flaw_of_place(self._path, os.fstat(self._fd))
         if flaw is not None:
             raise SinkError(flaw.what, remedy=flaw.remedy)
 
     def refuse_if_shared(self) -> None:
         """Raise SinkError unless this directory is ours and nobody else can write in it, no group either."""
-        with _Translated("look at", self._path):
+        with _trying("look at", self._path):
             found = os.fstat(self._fd)
         if found.st_uid != os.geteuid():
             raise SinkError(
@@ -215,7 +218,7 @@ class Directory:
 
     def create(self, name: str, mode: int) -> NewFile:
         """A new file with exactly `mode`, whatever the umask; an existing `name` is an error."""
-        with _Translated("create", self._path, name):
+        try:
             fd = os.open(name, _NEW_FILE, mode=0o600, dir_fd=self._fd)
             try:
                 os.fchmod(fd, mode)
@@ -223,6 +226,8 @@ class Directory:
                 os.close(fd)
                 os.unlink(name, dir_fd=self._fd)
                 raise
+        except OSError as error:
+            raise _failed("create", self._path / name, error) from error
         return NewFile(self._path, name, fd)
 
     def rename(self, name: str, to: Directory, new: str) -> bool:
@@ -230,13 +235,15 @@ class Directory:
 
         That either directory itself was removed is an error, never "not here any more".
         """
-        with _Translated(f"move {name} to", to._path, new):
+        try:
             try:
                 os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=to._fd)
             except FileNotFoundError:
                 if self._removed() or self.exists(name):
                     raise
                 return False
+        except OSError as error:
+            raise _failed(f"move {name} to", to._path / new, error) from error
         return True
 
     def _removed(self) -> bool:
@@ -244,7 +251,7 @@ class Directory:
 
     def unlink(self, name: str) -> None:
         """Remove the file `name`; it is well if it is gone already."""
-        with _Translated("remove", self._path, name):
+        with _trying("remove", self._path / name):
             try:
                 os.unlink(name, dir_fd=self._fd)
             except FileNotFoundError:
@@ -252,7 +259,7 @@ class Directory:
 
     def exists(self, name: str) -> bool:
         """Whether there is anything called `name` here."""
-        with _Translated("look at", self._path, name):
+        with _trying("look at", self._path / name):
             try:
                 os.stat(name, dir_fd=self._fd, follow_symlinks=False)
             except FileNotFoundError:
@@ -261,15 +268,15 @@ class Directory:
 
     def names(self) -> list[str]:
         """Everything here, in no order."""
-        with _Translated("list", self._path):
+        with _trying("list", self._path):
             return os.listdir(self._fd)  # noqa: PTH208  pathlib cannot list a descriptor
 
     def sync(self) -> None:
         """Make every name here durable. Once only, as for a file."""
-        with _Translated("sync the directory", self._path):
+        with _trying("sync the directory", self._path):
             os.fsync(self._fd)
 
     def close(self) -> None:
         """Give the descriptor back."""
-        with _Translated("close", self._path):
+        with _trying("close", self._path):
             os.close(self._fd)
