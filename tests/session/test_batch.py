@@ -127,9 +127,9 @@ def test_nothing_to_fetch_is_no_batch(world: World, batches: list[int]) -> None:
 def test_a_batch_ends_by_count_and_the_first_ones_early_for_little_room_may_be_left(
     world: World, batches: list[int]
 ) -> None:
-    world.deliver(*[ONE] * (64 + 128 + 256 + 256 + 1))
+    world.deliver(*[ONE] * (64 + 128 + 256 + 512 + 1))
     world.poll()
-    assert batches == [64, 128, 256, 256, 1]
+    assert batches == [64, 128, 256, 512, 1]
 
 
 def test_a_batch_ends_once_it_has_its_octets(

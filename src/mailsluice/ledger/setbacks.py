@@ -47,6 +47,8 @@ def note_header(connection: sqlite3.Connection, mailbox: int, uidl: bytes, heade
 
 def forget(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> int:
     """Forget the failures of these; how many had any."""
+    if connection.execute("SELECT 1 FROM setback WHERE mailbox = ?", (mailbox,)).fetchone() is None:
+        return 0  # as it mostly is, and then each of a batch need not be looked for
     rows = [(mailbox, uidl) for uidl in uidls]
     return connection.executemany("DELETE FROM setback WHERE mailbox = ? AND uidl = ?", rows).rowcount
 
