@@ -28,11 +28,12 @@ def test_files_and_directories_get_exactly_their_mode_whatever_the_umask(
 ) -> None:
     before = os.umask(umask)
     try:
-        directory.create("file", 0o640).close()
+        for name, wanted in (("one", 0o640), ("two", 0o640), ("three", 0o666)):
+            directory.create(name, wanted).close()
         directory.make("folder", 0o751).close()
     finally:
         os.umask(before)
-    assert mode(tmp_path / "file") == 0o640
+    assert [mode(tmp_path / name) for name in ("one", "two", "three")] == [0o640, 0o640, 0o666]
     assert mode(tmp_path / "folder") == 0o751
 
 
@@ -67,6 +68,7 @@ def test_a_file_is_not_created_through_a_symbolic_link(directory: Directory, tmp
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.usefixtures("greedy_umask")
 def test_a_file_whose_mode_cannot_be_set_is_not_left_behind(
     directory: Directory, disk: Disk, tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ class Directory:
     def __init__(self, path: Path, fd: int) -> None:
         self._path = path
         self._fd = fd
+        self._given: int | None = None  # a mode that files here are made with as it is asked for
 
     @classmethod
     def find(cls, path: Path) -> Self | None:
@@ -219,9 +220,10 @@ class Directory:
     def create(self, name: str, mode: int) -> NewFile:
         """A new file with exactly `mode`, whatever the umask; an existing `name` is an error."""
         try:
-            fd = os.open(name, _NEW_FILE, mode=0o600, dir_fd=self._fd)
+            fd = os.open(name, _NEW_FILE, mode=mode, dir_fd=self._fd)
             try:
-                os.fchmod(fd, mode)
+                if mode != self._given:
+                    self._make_exact(fd, mode)
             except BaseException:
                 os.close(fd)
                 os.unlink(name, dir_fd=self._fd)
@@ -229,6 +231,16 @@ class Directory:
         except OSError as error:
             raise _failed("create", self._path / name, error) from error
         return NewFile(self._path, name, fd)
+
+    def _make_exact(self, fd: int, mode: int) -> None:
+        """Give a new file what the umask, or a list of access rights (acl(5)), took of `mode`.
+
+        Where they took nothing of one file's, they take nothing of the next.
+        """
+        if stat.S_IMODE(os.fstat(fd).st_mode) == mode:
+            self._given = mode
+        else:
+            os.fchmod(fd, mode)
 
     def rename(self, name: str, to: Directory, new: str) -> bool:
         """Move `name` to `new` in `to`, atomically; False where `name` is not here any more.
