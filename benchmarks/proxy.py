@@ -127,16 +127,18 @@ class _Line:
         for end in self._ends:
             end.close()
 
-    def _sent(self) -> None:
+    def _sent(self, _chunk: bytes) -> None:
         if self._answered:
             self._answered = False
             self._trips.add()
 
-    def _handed_over(self) -> None:
-        self._answered = True
+    def _handed_over(self, chunk: bytes) -> None:
+        self._answered = bool(
+            chunk
+        )  # what is sent when the server has ended, TLS's farewell, waits for nothing
 
 
-def _nothing() -> None:
+def _nothing(_chunk: bytes) -> None:
     """What is done about most chunks."""
 
 
@@ -150,8 +152,8 @@ class _Pipe:
         *,
         delay: float,
         not_before: float,
-        on_arrival: Callable[[], None] = _nothing,
-        on_departure: Callable[[], None] = _nothing,
+        on_arrival: Callable[[bytes], None] = _nothing,
+        on_departure: Callable[[bytes], None] = _nothing,
     ) -> None:
         self._source = source
         self._destination = destination
@@ -183,7 +185,7 @@ class _Pipe:
             except OSError:
                 chunk = b""
             if chunk:
-                self._on_arrival()
+                self._on_arrival(chunk)
             due = max(time.monotonic(), self._not_before) + self._delay
             with self._changed:
                 self._changed.wait_for(lambda: self._octets < _UNDER_WAY)
@@ -200,9 +202,9 @@ class _Pipe:
                 due, chunk = self._under_way.popleft()
             if (wait := due - time.monotonic()) > 0:
                 time.sleep(wait)
+            self._on_departure(chunk)
             with suppress(OSError):
                 if chunk:
-                    self._on_departure()
                     self._destination.sendall(chunk)
                 else:
                     self._destination.shutdown(socket.SHUT_WR)

@@ -104,3 +104,30 @@ def test_the_end_follows_what_was_sent_before_it(client: socket.socket) -> None:
     client.shutdown(socket.SHUT_WR)
     assert received(client, 10) == b"last words"
     assert client.recv(1) == b""
+
+
+def test_a_farewell_after_the_server_has_ended_counts_nothing() -> None:
+    farewell = b""
+
+    def serve(listening: socket.socket) -> None:
+        nonlocal farewell
+        server, _ = listening.accept()
+        with server:
+            server.sendall(server.recv(1))
+            server.shutdown(socket.SHUT_WR)
+            farewell = server.recv(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=serve, args=(listening,))
+        serving.start()
+        with (
+            DelayingProxy(listening.getsockname()[1], 0.0) as proxy,
+            socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as client,
+        ):
+            client.sendall(b"x")
+            assert received(client, 1) == b"x"
+            assert client.recv(1) == b""
+            client.sendall(b"bye")
+            serving.join()
+    assert farewell == b"bye"
+    assert proxy.round_trips.count == 1 + 1
