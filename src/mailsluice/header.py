@@ -94,7 +94,8 @@ class Header:
                 continue
             if self._cut and field.end() == len(self._octets):
                 return None
-            return _LINE_END.sub(b"", field[1]).removesuffix(b"\r")
+            value = field[1].removesuffix(b"\r")
+            return _LINE_END.sub(b"", value) if b"\n" in value else value
         return None
 
 

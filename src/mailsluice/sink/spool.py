@@ -18,6 +18,9 @@ from mailsluice.sink.durable import DurableBatch, Passing, WriteFile
 from mailsluice.sink.names import spool_name
 from mailsluice.sink.staging import Staging, directory_mode
 
+_JSON = json.JSONEncoder(separators=(",\n ", ": "))
+"""A line for each value, as `indent` would make it, for which Python does without its encoder in C."""
+
 _STAGING = ".staging"
 _FILES = (".json", ".eml")
 """A message's files in the order they are published: the `.eml` last, since it is what consumers look for."""
@@ -69,8 +72,7 @@ class Spool:
             "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),
             **message.header.describe(),
         }
-        # A line for each, as `indent` would make it, which Python has to do without its encoder in C.
-        return json.dumps(description, separators=(",\n ", ": ")).encode("ascii") + b"\n"
+        return _JSON.encode(description).encode("ascii") + b"\n"
 
 
 def _hashed(message: Iterable[bytes], sha256: hashlib._Hash) -> Iterator[bytes]:
