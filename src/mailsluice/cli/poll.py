@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -95,6 +94,8 @@ def _ledger_to_look_at(state_dir: Path) -> Iterator[Ledger]:
         if (state_dir / FILE).exists():
             yield stack.enter_context(Ledger(state_dir, read_only=True))
         else:
+            from tempfile import TemporaryDirectory  # noqa: PLC0415  a poll that fetches needs none
+
             empty = stack.enter_context(TemporaryDirectory(prefix="mailsluice-"))
             yield stack.enter_context(Ledger(Path(empty)))
 

@@ -90,7 +90,7 @@ class Client:
         self._deadlines = deadlines
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
         self._listing: Listing | None = None
-        self._by_uidl: list[Listed] | None = None
+        self._numbers: tuple[list[bytes], list[int]] | None = None  # of the messages, in the order of UIDLs
         self._transfer = Transfer(channel, deadlines)
 
     def __enter__(self) -> Self:
@@ -208,9 +208,10 @@ class Client:
         if self._channel.idle and permits:
             self._ask_ahead(len(permits))
             self._begin(self._deadlines.delete)
-        if self._by_uidl is None:
-            self._by_uidl = sorted(self._listing, key=_UIDL)
-        self._transfer.delete(_numbers(self._by_uidl, permits))
+        if self._numbers is None:
+            ordered = sorted(self._listing, key=_UIDL)
+            self._numbers = [listed.uidl for listed in ordered], [listed.number for listed in ordered]
+        self._transfer.delete(_numbers(*self._numbers, permits))
 
     @property
     def deleted(self) -> int:
@@ -269,16 +270,17 @@ class Client:
         )
 
 
-def _numbers(by_uidl: Sequence[Listed], permits: Sequence[DeletePermit]) -> Iterator[int]:
-    """The numbers of the messages with these UIDLs, from the listing in the order of UIDLs.
+def _numbers(
+    uidls: Sequence[bytes], numbers: Sequence[int], permits: Sequence[DeletePermit]
+) -> Iterator[int]:
+    """The numbers of the messages permitted, where `uidls` are in order and `numbers` are theirs.
 
     Of two messages with one UIDL nobody can say which is stored, so neither may be deleted.
     """
     for permit in permits:
-        place = bisect_left(by_uidl, permit.uidl, key=_UIDL)
-        found = by_uidl[place : place + 2]
-        if [listed.uidl for listed in found].count(permit.uidl) == 1:
-            yield found[0].number
+        place = bisect_left(uidls, permit.uidl)
+        if uidls[place : place + 2].count(permit.uidl) == 1:
+            yield numbers[place]
 
 
 def _steps(address: str, login: Login) -> tuple[c.Command, c.Command]:
