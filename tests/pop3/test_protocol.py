@@ -12,7 +12,6 @@ from mailsluice.pop3 import commands as c
 from mailsluice.pop3.events import (
     Accepted,
     BodyChunk,
-    BodyEnded,
     Challenged,
     Closed,
     Event,
@@ -62,15 +61,13 @@ def events(protocol: Pop3Protocol, chunks: list[bytes]) -> Iterator[Event]:
     for chunk in chunks:
         protocol.receive_data(chunk)
         while (event := protocol.next_event()) is not None:
-            if isinstance(event, BodyChunk):
-                body += event.data
+            if not isinstance(event, BodyChunk):
+                yield event
                 continue
-            if isinstance(event, BodyEnded):
-                assert event.octets == len(body)
-                if body:
-                    yield BodyChunk(body)
+            body += event.data
+            if event.last:
+                yield BodyChunk(body, last=True)
                 body = b""
-            yield event
 
 
 def test_the_greeting_opens_the_session(cut: Cut) -> None:
@@ -152,18 +149,17 @@ def test_a_body_comes_between_its_reply_and_the_next(cut: Cut) -> None:
     wire = b"+OK 5 octets\r\n..a\r\n.\r\n-ERR no such message\r\n+OK marked\r\n"
     assert list(events(protocol, cut(wire))) == [
         Accepted(c.Retr(1), "5 octets"),
-        BodyChunk(b".a\r\n"),
-        BodyEnded(4),
+        BodyChunk(b".a\r\n", last=True),
         Refused(c.Retr(2), "no such message"),
         Accepted(c.Dele(1), "marked"),
     ]
     assert protocol.idle
 
 
-def test_an_empty_body_has_no_chunk(cut: Cut) -> None:
+def test_an_empty_body_is_a_last_chunk_of_nothing(cut: Cut) -> None:
     protocol = in_state(State.TRANSACTION)
     protocol.send(c.Uidl())
-    assert list(events(protocol, cut(b"+OK\r\n.\r\n"))) == [Accepted(c.Uidl(), ""), BodyEnded(0)]
+    assert list(events(protocol, cut(b"+OK\r\n.\r\n"))) == [Accepted(c.Uidl(), ""), BodyChunk(b"", last=True)]
 
 
 def test_a_refused_listing_has_no_body(cut: Cut) -> None:

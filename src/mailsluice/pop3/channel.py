@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from mailsluice.errors import CommandRefused, MailsluiceError, ProtocolViolation
 from mailsluice.pop3.commands import Command
 from mailsluice.pop3.deadlines import Patience
-from mailsluice.pop3.events import Accepted, BodyChunk, BodyEnded, Challenged, Event, Refused
+from mailsluice.pop3.events import Accepted, BodyChunk, Challenged, Event, Refused
 from mailsluice.pop3.protocol import LocalProtocolError, Pop3Protocol
 from mailsluice.pop3.transport import Connection
 
@@ -87,8 +87,13 @@ class Channel:
     def body(self, ceiling: int, remedy: str = "") -> bytes:
         """Read the body of an accepted command. ProtocolViolation with `remedy` beyond `ceiling` octets."""
         body = bytearray()  # not a list: a server may send it two octets at a time
-        while isinstance(event := self.next_event(), BodyChunk):
+        last = False
+        while not last:
+            event = self.next_event()
+            if not isinstance(event, BodyChunk):
+                raise LocalProtocolError(f"read a body, met {event!r}")
             body += event.data
+            last = event.last
             if len(body) > ceiling:
                 self.close()
                 phase = self._protocol.phase
@@ -97,8 +102,6 @@ class Channel:
                     phase=phase,
                     remedy=remedy,
                 )
-        if not isinstance(event, BodyEnded):
-            raise LocalProtocolError(f"read a body, met {event!r}")
         return bytes(body)
 
     @contextmanager

@@ -56,16 +56,10 @@ class Challenged:
 
 @dataclass(frozen=True, slots=True)
 class BodyChunk:
-    """Some octets of a body, never none, dots unstuffed."""
+    """Some octets of a body, dots unstuffed; none only at its end. `last` says that the terminator came."""
 
     data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class BodyEnded:
-    """The terminator came after `octets` of body."""
-
-    octets: int
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +67,4 @@ class Closed:
     """The server closed the connection after QUIT, as it should."""
 
 
-Event = Greeted | TurnedAway | Accepted | Refused | Challenged | BodyChunk | BodyEnded | Closed
+Event = Greeted | TurnedAway | Accepted | Refused | Challenged | BodyChunk | Closed

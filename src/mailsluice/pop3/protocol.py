@@ -20,7 +20,6 @@ from mailsluice.pop3 import commands as c
 from mailsluice.pop3.events import (
     Accepted,
     BodyChunk,
-    BodyEnded,
     Challenged,
     Closed,
     Event,
@@ -107,7 +106,6 @@ class Pop3Protocol:
         self._eof = False
         self._outstanding: deque[c.Command] = deque()
         self._body: DotUnstuffer | None = None
-        self._octets = 0
         self._secrets: list[bytes] = []
         self._last_refusal = ""
 
@@ -166,20 +164,16 @@ class Pop3Protocol:
         settled = last is None or (self.state, type(last)) in _STAYING
         return settled and (self.state, type(command)) in _SENDABLE
 
-    def _next_of_body(self, body: DotUnstuffer) -> BodyChunk | BodyEnded | None:
-        if not body.ended:
-            data, self._at = body.feed(self._buffer, self._at)
-            if data:
-                self._octets += len(data)
-                return BodyChunk(data)
-        if not body.ended:
-            return None
-        self._outstanding.popleft()
-        self._body = None
-        if not self._outstanding and (rest := self._buffer[self._at :]):
-            # A dot that was not stuffed would look like this: the message may not be whole.
-            self._violate("sent more after the end of what was asked for", rest)
-        return BodyEnded(self._octets)
+    def _next_of_body(self, body: DotUnstuffer) -> BodyChunk | None:
+        data, self._at = body.feed(self._buffer, self._at)
+        if body.ended:
+            self._outstanding.popleft()
+            self._body = None
+            if not self._outstanding and (rest := self._buffer[self._at :]):
+                # A dot that was not stuffed would look like this: the message may not be whole.
+                self._violate("sent more after the end of what was asked for", rest)
+            return BodyChunk(data, last=True)
+        return BodyChunk(data, last=False) if data else None
 
     def _next_reply(self) -> Event | None:
         end = self._buffer.find(b"\n", self._at)
@@ -207,7 +201,7 @@ class Pop3Protocol:
             shown = self.quotable(text)
             return Greeted(shown, _tag(text)) if answer is Answer.OK else TurnedAway(shown)
         if answer is Answer.OK and command.multiline:
-            self._body, self._octets = DotUnstuffer(), 0
+            self._body = DotUnstuffer()
         else:
             self._outstanding.popleft()
         if answer is Answer.CONTINUE:

@@ -16,6 +16,7 @@ from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.commands import Dele, Retr
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import BodyChunk, Refused
+from mailsluice.pop3.protocol import LocalProtocolError
 
 WINDOW = 128
 """The most messages under way at once: enough to hide the way there and back, few enough to read away.
@@ -58,11 +59,9 @@ class Arrival:
             self._begin()
         event = self._channel.next_event()
         if not isinstance(event, BodyChunk):
-            self._done = True
-            if not self._octets:
-                raise self._nothing()
-            return b""
+            raise LocalProtocolError(f"read a message, met {event!r}")
         self._octets += len(event.data)
+        self._done = event.last
         if self._octets > self._ceiling:
             self._done = True
             self._channel.close()
@@ -71,6 +70,8 @@ class Arrival:
                 f"closed the connection to {self._channel.peer}",
                 octets=self._octets,
             )
+        if self._done and not self._octets:
+            raise self._nothing()
         return event.data
 
     def _begin(self) -> None:

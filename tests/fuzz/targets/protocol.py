@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fuzz.feed import Feed, cut, unstuffed
 from mailsluice.errors import ServerError
 from mailsluice.pop3 import commands as c
-from mailsluice.pop3.events import Accepted, BodyChunk, BodyEnded, Closed, Event
+from mailsluice.pop3.events import Accepted, BodyChunk, Closed, Event
 from mailsluice.pop3.protocol import LocalProtocolError, Pop3Protocol
 
 SECRET = "canary-secret"
@@ -41,6 +41,7 @@ SEEDS = (
     b"\x01\x00\x00\x00\x00\x00+OK\r\n\xff\xff-ERR no\r\n\xff\xff-ERR canary-secret\r\n\xff\xff",
     b"\x01\x00\x00\x00\x00\x00+OK\r\n\xff\xff-ERR\r\n\xff\xff+OK\r\n\xff\xff-ERR what is canary-secret\r\n",
 )
+END = BodyChunk(b"", last=True)
 WORDS = (b"+OK", b"-ERR", b"+ ", b"\r\n", b"\r\n.\r\n", b"\r\n..", b"\xff\xff", b"canary-secret", b"\n.\r\n")
 
 
@@ -98,27 +99,36 @@ def _heard(protocol: Pop3Protocol, turn: bytes, places: bytes) -> Iterator[Event
 
 
 def _merged(happened: Iterator[Event | tuple[str, str]]) -> list[object]:
-    """What happened, but for where a body was cut."""
+    """What happened, but for where a body was cut; after its octets, if any, comes its END."""
     merged: list[object] = []
     for event in happened:
         if not isinstance(event, BodyChunk):
             merged.append(event)
-        elif merged and isinstance(merged[-1], bytes):
+            continue
+        if merged and isinstance(merged[-1], bytes):
             merged[-1] += event.data
-        else:
+        elif event.data:
             merged.append(event.data)
+        if event.last:
+            merged.append(END)
     return merged
 
 
 def _settled(merged: list[object]) -> list[object]:
-    """What happened, but for how it is noticed that more comes after a body's end: that depends on when it comes."""
+    """What happened, but for how it is noticed that more comes after a body's end: that depends on when it comes.
+
+    If it came with the end, nothing of that was handed out.
+    """
     *before, last = merged
-    if isinstance(last, tuple) and before:
-        if isinstance(before[-1], BodyEnded):
-            return [*before[:-1], "over"]
-        if "sent more after the end" in last[1]:
-            return [*before, "over"]
-    return merged
+    if not (isinstance(last, tuple) and before):
+        return merged
+    if before[-1] is END:
+        before.pop()
+    elif "sent more after the end" not in last[1]:
+        return merged
+    if isinstance(before[-1], bytes):
+        before.pop()
+    return [*before, "over"]
 
 
 def _check_bodies(asked: tuple[c.Command, ...], wire: bytes, places: bytes) -> None:
@@ -138,12 +148,10 @@ def _check_bodies(asked: tuple[c.Command, ...], wire: bytes, places: bytes) -> N
         if isinstance(event, Accepted):
             body, ended, rest = unstuffed(wire.partition(b"\n")[2])
             after = happened[number + 1 : number + 3]
-            found = after[0] if after and isinstance(after[0], bytes) else b""
             if not ended:
                 assert len(after) <= 1
                 return
-            assert found == body
-            assert after[-1:] == [BodyEnded(len(body))] or after[0] == BodyEnded(0)
+            assert after[: 1 + bool(body)] == [*filter(None, [body]), END]
             wire = rest
-        elif not isinstance(event, bytes | BodyEnded):
+        elif not (isinstance(event, bytes) or event is END):
             wire = wire.partition(b"\n")[2]
