@@ -205,13 +205,14 @@ class Client:
         """
         if self._listing is None:
             raise LocalProtocolError("delete before listing")
-        if self._channel.idle and permits:
-            self._ask_ahead(len(permits))
-            self._begin(self._deadlines.delete)
         if self._numbers is None:
             ordered = sorted(self._listing, key=_UIDL)
             self._numbers = [listed.uidl for listed in ordered], [listed.number for listed in ordered]
-        self._transfer.delete(_numbers(*self._numbers, permits))
+        numbers = tuple(_numbers(*self._numbers, permits))
+        if self._channel.idle and numbers:
+            self._ask_ahead(len(numbers))
+            self._begin(self._deadlines.delete)
+        self._transfer.delete(numbers)
 
     @property
     def deleted(self) -> int:
