@@ -133,9 +133,8 @@ class _Line:
             self._trips.add()
 
     def _handed_over(self, chunk: bytes) -> None:
-        self._answered = bool(
-            chunk
-        )  # what is sent when the server has ended, TLS's farewell, waits for nothing
+        # What is sent once the server has ended, TLS's farewell, waits for nothing.
+        self._answered = bool(chunk)
 
 
 def _nothing(_chunk: bytes) -> None:

@@ -425,7 +425,7 @@ def test_a_status_that_cannot_be_written_at_the_end_is_said(
 
 @pytest.mark.parametrize(
     ("soft", "hard", "then"),
-    [(1024, 10**9, 32768), (1024, 4096, 4096), (65536, 10**9, 65536), (1024, 1024, 1024)],
+    [(1024, 10**9, 16384), (1024, 4096, 4096), (65536, 10**9, 65536), (1024, 1024, 1024)],
 )
 def test_a_service_takes_the_descriptors_it_can_use_and_may_have(
     config: Config, monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, then: int

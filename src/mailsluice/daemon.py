@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 GRACE = 20.0
 """Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
 
-_FILES_A_SESSION = 2048
-"""Descriptors worth having for each session: with so many, `sink.durable` syncs its most files at once."""
+_FILES_A_SESSION = 1024
+"""Descriptors worth having for each session: where there are 16, `sink.durable` then syncs its most at once."""
 
 _LOOK_AROUND = 1.0
 """Seconds between two looks at the clock and the signals, when nothing else happens."""

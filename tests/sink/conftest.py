@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +14,6 @@ from sink.disk import Disk, disk_under
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     with disk_under(monkeypatch, tmp_path) as disk:
         yield disk
-
-
-@pytest.fixture
-def greedy_umask() -> Iterator[None]:
-    """One that takes every right of what is made: modes must be set."""
-    before = os.umask(0o777)
-    yield
-    os.umask(before)
 
 
 @pytest.fixture

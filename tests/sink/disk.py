@@ -30,6 +30,7 @@ class Disk:
         self.calls: list[tuple[str, str]] = []
         self.after_rename: Callable[[], None] = lambda: None
         self.longest_write = 2**30
+        self.takes_modes = False  # of every file made, as the umask may, or a list of access rights
         self.open_fds: set[int] = set()
         self._root = root
         self._failures: dict[tuple[str, int], int] = {}
@@ -68,6 +69,8 @@ class Disk:
             if name == "write":
                 args = (args[0], args[1][: self.longest_write])
             result = real(*args, **options)
+            if name == "open" and self.takes_modes and "mode" in options:
+                os.fchmod(result, 0)
             self.calls.append((name, about))
             self._remember(name, args, result)
             return result

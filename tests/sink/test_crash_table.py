@@ -127,7 +127,6 @@ def test_row_4_a_power_cut_after_a_consumer_was_quicker_than_the_sync_gives_twic
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("greedy_umask")
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "fchmod", "mkdir", "rename"])
 def test_any_file_system_call_that_fails_is_reported_and_the_next_poll_makes_good(
@@ -138,6 +137,7 @@ def test_any_file_system_call_that_fails_is_reported_and_the_next_poll_makes_goo
         home.mkdir()
         world = World(home, "spool")
         with disk_under(monkeypatch, world.disk_root) as disk:
+            disk.takes_modes = True
             disk.fail(call, error, nth=nth)
             failure = failure_of(world)
         if failure is None:

@@ -50,12 +50,12 @@ def test_publish_syncs_the_directory_once_after_the_last_rename(sink: Spool | Ma
     assert disk.called("fsync") == ["spool" if isinstance(sink, Spool) else "maildir/new"]
 
 
-@pytest.mark.usefixtures("greedy_umask")
 @pytest.mark.parametrize("call", ["open", "fchmod", "write"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
 def test_a_message_that_cannot_be_written_leaves_nothing_and_spares_the_others(
     sink: Spool | Maildir, disk: Disk, tmp_path: Path, call: str, error: int
 ) -> None:
+    disk.takes_modes = True
     with sink.batch() as batch:
         add(batch, b"u1")
         files = left(tmp_path)

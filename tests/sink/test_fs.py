@@ -68,10 +68,10 @@ def test_a_file_is_not_created_through_a_symbolic_link(directory: Directory, tmp
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.usefixtures("greedy_umask")
 def test_a_file_whose_mode_cannot_be_set_is_not_left_behind(
     directory: Directory, disk: Disk, tmp_path: Path
 ) -> None:
+    disk.takes_modes = True
     disk.fail("fchmod", errno.EPERM)
     with pytest.raises(SinkError):
         directory.create("file", 0o600)

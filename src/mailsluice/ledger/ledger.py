@@ -202,15 +202,14 @@ class Ledger:
             committed = connection.executemany(_COMMIT, rows).rowcount
             reports.add_stored(connection, mailbox, committed)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
-        if committed == len(stored):
-            return tuple(DeletePermit(new.uidl) for new in stored)
-        return self.permits(key, [new.uidl for new in stored])
+        uidls = [new.uidl for new in stored]
+        return _permits(uidls) if committed == len(stored) else self.permits(key, uidls)
 
     def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:
         """Permits for those of `uidls` that are committed as stored, in their order."""
         with self._database.reading() as connection:
             stored = memory.stored(connection, key, tuple(uidls))
-        return tuple(DeletePermit(uidl) for uidl in uidls if uidl in stored)
+        return _permits(uidl for uidl in uidls if uidl in stored)
 
     def confirm(
         self,
@@ -360,6 +359,10 @@ class Ledger:
     def _has_long_gone(self, key: MailboxKey, limit: int) -> bool:
         with self._database.reading() as connection:
             return connection.execute(_HAS_LONG_GONE, (key.host, key.address, limit)).fetchone() is not None
+
+
+def _permits(stored: Iterable[bytes]) -> tuple[DeletePermit, ...]:
+    return tuple(map(DeletePermit, stored))
 
 
 def _moment(time: int | None, wall: int, boot: str, uptime: int) -> Moment | None:

@@ -21,7 +21,7 @@ from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
 from mailsluice.sink.syncing import sync_together
 
-MOST_AT_ONCE = 1024
+MOST_AT_ONCE = 512
 """Files a batch writes before it has them synced: one commit of the file system's journal serves them all.
 
 A file is synced through the descriptor that wrote it, because a write error that the kernel met between
@@ -104,7 +104,7 @@ class DurableBatch:
             message = Passing(chunks)
             name = self._write_message(self._write, listed, message, received)
             if len(self._unsynced) >= self._at_once:
-                self._sync_files()
+                self._sync()
         except BaseException:
             self._remove_since(before)
             raise
@@ -116,10 +116,7 @@ class DurableBatch:
         """Make every message added durable, in staging. Once only. Raises SinkError: all of them are lost."""
         self._refuse_if_over()
         if self._messages:
-            self._sync_files()
-            self._sync_failed = True  # until it went well
-            self._staging.sync()
-            self._sync_failed = False
+            self._sync(self._staging)
         self._staged = True
         return tuple(self._messages)
 
@@ -142,11 +139,14 @@ class DurableBatch:
                 file.begin_sync()
                 unwritten = 0
 
-    def _sync_files(self) -> None:
+    def _sync(self, *directories: Directory) -> None:
+        """Make what is written durable, and these directories after it."""
         files = list(self._unsynced.values())
         self._unsynced.clear()
         self._sync_failed = True  # until all went well
         sync_together(files)
+        for directory in directories:
+            directory.sync()
         self._sync_failed = False
 
     def _remove_since(self, count: int) -> None:

@@ -125,7 +125,7 @@ class Directory:
     def __init__(self, path: Path, fd: int) -> None:
         self._path = path
         self._fd = fd
-        self._given: int | None = None  # a mode that files here are made with as it is asked for
+        self._modes: dict[int, bool] = {}  # whether files here are made with this mode as it is asked for
 
     @classmethod
     def find(cls, path: Path) -> Self | None:
@@ -222,8 +222,8 @@ class Directory:
         try:
             fd = os.open(name, _NEW_FILE, mode=mode, dir_fd=self._fd)
             try:
-                if mode != self._given:
-                    self._make_exact(fd, mode)
+                if not self._gives(mode, fd):
+                    os.fchmod(fd, mode)
             except BaseException:
                 os.close(fd)
                 os.unlink(name, dir_fd=self._fd)
@@ -232,15 +232,14 @@ class Directory:
             raise _failed("create", self._path / name, error) from error
         return NewFile(self._path, name, fd)
 
-    def _make_exact(self, fd: int, mode: int) -> None:
-        """Give a new file what the umask, or a list of access rights (acl(5)), took of `mode`.
+    def _gives(self, mode: int, fd: int) -> bool:
+        """Whether a file made here has all of `mode`: neither umask nor access rights (acl(5)) take of it.
 
-        Where they took nothing of one file's, they take nothing of the next.
+        `fd` is such a file; the first one tells for all.
         """
-        if stat.S_IMODE(os.fstat(fd).st_mode) == mode:
-            self._given = mode
-        else:
-            os.fchmod(fd, mode)
+        if mode not in self._modes:
+            self._modes[mode] = stat.S_IMODE(os.fstat(fd).st_mode) == mode
+        return self._modes[mode]
 
     def rename(self, name: str, to: Directory, new: str) -> bool:
         """Move `name` to `new` in `to`, atomically; False where `name` is not here any more.

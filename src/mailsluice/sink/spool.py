@@ -19,7 +19,7 @@ from mailsluice.sink.names import spool_name
 from mailsluice.sink.staging import Staging, directory_mode
 
 _JSON = json.JSONEncoder(separators=(",\n ", ": "))
-"""A line for each value, as `indent` would make it, for which Python does without its encoder in C."""
+"""A line for each value, as with `indent`, for which Python would do without its encoder in C."""
 
 _STAGING = ".staging"
 _FILES = (".json", ".eml")

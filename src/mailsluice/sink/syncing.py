@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 
 from mailsluice.errors import SinkError
 from mailsluice.sink.fs import NewFile
@@ -52,13 +51,10 @@ class _Work:
     def run(self) -> None:
         """Sync until there is no more to sync, or one failed."""
         try:
-            with suppress(IndexError):
-                while True:
-                    self._unwritten.popleft().begin_sync()
-            while self._waiting and not self.failures:
-                self._waiting.popleft().sync()
-        except IndexError:  # another thread took the last one
-            return
+            while (file := _taken(self._unwritten)) is not None:
+                file.begin_sync()
+            while not self.failures and (file := _taken(self._waiting)) is not None:
+                file.sync()
         except BaseException as failure:  # noqa: BLE001  the thread's outermost door: the caller raises it
             self.failures.append(failure)
 
@@ -69,3 +65,11 @@ class _Work:
                 file.close()
             except SinkError as failure:
                 self.failures.append(failure)
+
+
+def _taken(files: deque[NewFile]) -> NewFile | None:
+    """The next one, in one step whatever the other threads do; None if there is none."""
+    try:
+        return files.popleft()
+    except IndexError:
+        return None
