@@ -48,7 +48,7 @@ GRACE = 20.0
 """Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
 
 _FILES_A_SESSION = 1024
-"""Descriptors worth having for each session: where there are 16, `sink.durable` then syncs its most at once."""
+"""Descriptors worth having for each session: if there are 16, `sink.durable` then syncs its most at once."""
 
 _LOOK_AROUND = 1.0
 """Seconds between two looks at the clock and the signals, when nothing else happens."""
