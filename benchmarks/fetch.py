@@ -29,10 +29,10 @@ class Failed(Exception):
     """A run that does not count: what was wrong with it."""
 
 
-def fetch(scenarios: Sequence[Scenario], console: Console) -> list[Row]:
-    """Run all, printing each scenario's table as it is done."""
+def fetch(scenarios: Sequence[Scenario], console: Console, disk: str = DISK) -> list[Row]:
+    """Run all, delivering onto this disk, and printing each scenario's table as it is done."""
     rows = []
-    with running_server() as server, TemporaryDirectory(prefix="mailsluice-bench-", dir=DISK) as folder:
+    with running_server() as server, TemporaryDirectory(prefix="mailsluice-bench-", dir=disk) as folder:
         Path(folder).chmod(0o711)  # getmail6 delivers as somebody else
         for scenario in scenarios:
             server.stock(scenario.load)
