@@ -40,7 +40,7 @@ _FIRST = (
     CREATE TABLE message (
         mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
         uidl        BLOB NOT NULL,
-        state       TEXT NOT NULL CHECK (state IN ('staged', 'stored', 'gone', 'oversize', 'seen')),
+        state       TEXT NOT NULL,
         since       INTEGER NOT NULL,     -- staged, then stored; or first found oversize, or marked as seen
         gone_since  INTEGER,              -- first absent from a listing
         listed_size INTEGER,              -- what LIST said
@@ -49,6 +49,9 @@ _FIRST = (
         name        TEXT,                 -- the name it is published under; NULL if never stored
         identity    BLOB,                 -- what its header is known again by
         PRIMARY KEY (mailbox, uidl),
+        CHECK (                           -- not IN: for more than two SQLite makes a table each time
+            state = 'staged' OR state = 'stored' OR state = 'gone' OR state = 'oversize' OR state = 'seen'
+        ),
         CHECK (iif(state = 'seen', 1, (state = 'gone') = (gone_since IS NOT NULL))),
         CHECK (
             state NOT IN ('staged', 'stored')
