@@ -14,7 +14,9 @@ from support.program import PATIENCE, surroundings
 
 HEAVY = {
     "apscheduler",
+    "asyncio",
     "cryptography",
+    "importlib.metadata",
     "keyring",
     "msal",
     "pydantic",
@@ -25,7 +27,7 @@ HEAVY = {
     "trustme",
     "urllib3",
 }
-HTTP = {"msal", "requests", "urllib3"}
+HTTP = {"importlib.metadata", "msal", "requests", "urllib3"}
 VAULT = {"cryptography", "keyring"}
 ALWAYS_IN_A_POLL = {"pydantic", "sqlite3", "structlog"}
 CHILD = """

@@ -18,9 +18,9 @@ from mailsluice.config.models import (
     Log,
     Mailbox,
     PasswordCredential,
-    Section,
     Service,
 )
+from mailsluice.config.section import Section
 
 _INTRODUCTION = """\
 # The configuration of mailsluice (TOML). `mailsluice config check` names every mistake in it.

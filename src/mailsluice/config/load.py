@@ -22,9 +22,9 @@ from mailsluice.config.models import (
     Keyring,
     Log,
     PasswordCredential,
-    Section,
     Service,
 )
+from mailsluice.config.section import Section
 from mailsluice.errors import ConfigurationError
 
 S = TypeVar("S", bound=Section)

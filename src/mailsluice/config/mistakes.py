@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mailsluice.config.models import Section
+from mailsluice.config.section import Section
 from mailsluice.config.types import parse_name
 from mailsluice.errors import ConfigurationError
 

@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from mailsluice.config.section import Section
 from mailsluice.config.types import (
     AbsolutePath,
     Address,
@@ -67,12 +68,6 @@ _LOGIN_HOSTS: Mapping[Cloud, str] = {
     "dod": "login.microsoftonline.us",
     "china": "login.partner.microsoftonline.cn",
 }
-
-
-class Section(BaseModel):
-    """A table of the file: no unknown keys, no conversions nobody wrote, no values in errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 def default_state_dir() -> Path:
