@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from mailsluice.errors import CommandRefused, MailsluiceError, ProtocolViolation
 from mailsluice.pop3.commands import Command
 from mailsluice.pop3.deadlines import Patience
-from mailsluice.pop3.events import Accepted, BodyChunk, Challenged, Event, Refused
+from mailsluice.pop3.events import Answered, BodyChunk, Challenged, Event
 from mailsluice.pop3.protocol import LocalProtocolError, Pop3Protocol
 from mailsluice.pop3.transport import Connection
 
@@ -49,7 +49,7 @@ class Channel:
 
     def send(self, *commands: Command) -> None:
         """Send commands, in one go."""
-        self._connection.check(commands[0].phase)
+        self._connection.check(commands[0].verb.phase)
         with self.fatal():
             data = b"".join([self._protocol.send(command) for command in commands])
             self._connection.send(data, self._protocol.phase, self.patience)
@@ -69,16 +69,16 @@ class Channel:
             raise
         return event
 
-    def ask(self, command: Command) -> Accepted | Refused:
+    def ask(self, command: Command) -> Answered:
         """Send a command and wait for its answer."""
         self.send(command)
         return self.answer()
 
-    def answer(self) -> Accepted | Refused:
+    def answer(self) -> Answered:
         """Wait for the answer to the oldest command under way."""
         return _answered(self.next_event())
 
-    def ask_in_login(self, command: Command) -> Accepted | Refused | Challenged:
+    def ask_in_login(self, command: Command) -> Answered | Challenged:
         """Send a command that may be answered with a challenge, and wait for its answer."""
         self.send(command)
         event = self.next_event()
@@ -113,11 +113,11 @@ class Channel:
             self.close()
             raise
 
-    def refusal(self, refused: Refused) -> CommandRefused:
+    def refusal(self, refused: Answered) -> CommandRefused:
         """The error for a refusal, after which the session lives on."""
-        command = refused.command
+        verb = refused.command.verb
         return CommandRefused(
-            f"{self.peer} refused {command.verb}: {refused.text!r}", phase=command.phase, reply=refused.text
+            f"{self.peer} refused {verb.value}: {refused.text!r}", phase=verb.phase, reply=refused.text
         )
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Channel:
         self._connection.close()
 
 
-def _answered(event: Event) -> Accepted | Refused:
-    if isinstance(event, Accepted | Refused):
+def _answered(event: Event) -> Answered:
+    if isinstance(event, Answered):
         return event
     raise LocalProtocolError(f"waited for an answer, met {event!r}")

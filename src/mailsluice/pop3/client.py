@@ -28,7 +28,7 @@ from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
 from mailsluice.pop3 import commands as c
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.deadlines import Deadlines, Patience
-from mailsluice.pop3.events import Accepted, Challenged, Greeted, Refused, TurnedAway
+from mailsluice.pop3.events import Answered, Challenged, Greeted, TurnedAway
 from mailsluice.pop3.listing import (
     count_listing,
     listing_digest,
@@ -113,8 +113,8 @@ class Client:
         """
         if self._capabilities is None:
             self._begin(self._deadlines.greeting)
-            accepted = isinstance(self._channel.ask(c.Capa()), Accepted)
-            body = self._channel.body(_LONGEST_CAPABILITIES) if accepted else b""
+            answer = self._channel.ask(c.CAPA)
+            body = self._channel.body(_LONGEST_CAPABILITIES) if answer.accepted else b""
             self._capabilities = parse_capabilities(body)
         return self._capabilities
 
@@ -133,20 +133,20 @@ class Client:
             ) from exc
         self._begin(self._deadlines.auth)
         answer = self._channel.ask_in_login(first)
-        if not isinstance(answer, Refused):
+        if isinstance(answer, Challenged) or answer.accepted:
             answer = self._channel.ask_in_login(second)
         reason = ""
         if isinstance(answer, Challenged):
             reason = self._channel.quotable(decode_challenge(answer.challenge).encode("utf-8", "replace"))
-            answer = self._channel.ask_in_login(c.SaslResponse(b""))
-        if not isinstance(answer, Accepted):
+            answer = self._channel.ask_in_login(c.sasl_response(b""))
+        if isinstance(answer, Challenged) or not answer.accepted:
             raise self._login_failure(address, answer, reason)
 
     def stat(self) -> tuple[int, int]:
         """How many messages there are, and their octets by the server's estimate. Raises CommandRefused."""
         self._begin(self._deadlines.listing)
-        answer = self._channel.ask(c.Stat())
-        if isinstance(answer, Refused):
+        answer = self._channel.ask(c.STAT)
+        if not answer.accepted:
             raise self._channel.refusal(answer)
         with self._channel.fatal():
             return parse_stat(answer.text)
@@ -158,11 +158,11 @@ class Client:
         mailbox is not asked for them. Who asks for its messages may meet ProtocolViolation, which ends the
         session.
         """
-        uidls = self._listed(c.Uidl())
+        uidls = self._listed(c.UIDL)
         sizes: bytes | None = None
         if uidls:
             with suppress(CommandRefused):
-                sizes = self._listed(c.List_())
+                sizes = self._listed(c.LIST)
         with self._channel.fatal():
             self._refuse_too_long(uidls)
         self._listing = Listing(
@@ -173,7 +173,7 @@ class Client:
     def _listed(self, command: c.Command) -> bytes:
         self._begin(self._deadlines.listing)
         answer = self._channel.ask(command)
-        if isinstance(answer, Refused):
+        if not answer.accepted:
             raise self._channel.refusal(answer)
         return self._channel.body(_LONGEST_LISTING, _LISTING_REMEDY)
 
@@ -192,8 +192,8 @@ class Client:
     def header(self, listed: Listed) -> bytes:
         """A message's header alone (TOP, which is optional: RFC 1939 §7). Raises CommandRefused."""
         self._begin(self._deadlines.retrieve)
-        answer = self._channel.ask(c.Top(listed.number, 0))
-        if isinstance(answer, Refused):
+        answer = self._channel.ask(c.top(listed.number, 0))
+        if not answer.accepted:
             raise self._channel.refusal(answer)
         return self._channel.body(_LONGEST_HEADER)
 
@@ -230,9 +230,9 @@ class Client:
         Raises CommandRefused where the server says that it could not delete everything.
         """
         self._begin(self._deadlines.quit)
-        answer = self._channel.ask(c.Quit())
+        answer = self._channel.ask(c.QUIT)
         self._channel.close()
-        if isinstance(answer, Refused):
+        if not answer.accepted:
             raise self._channel.refusal(answer)
 
     def abandon(self) -> None:
@@ -257,7 +257,7 @@ class Client:
                 remedy=_LISTING_REMEDY,
             )
 
-    def _login_failure(self, address: str, answer: Refused | Challenged, reason: str) -> ServerError:
+    def _login_failure(self, address: str, answer: Answered | Challenged, reason: str) -> ServerError:
         because = f" ({reason})" if reason else ""
         if isinstance(answer, Challenged):
             self._channel.close()
@@ -288,5 +288,5 @@ def _steps(address: str, login: Login) -> tuple[c.Command, c.Command]:
     """The commands that log in. Raises ValueError for what cannot stand in them."""
     if isinstance(login, BearerToken):
         response = initial_response(address, login.value)
-        return (c.AuthXoauth2(), c.SaslResponse(response, login.value.encode()))
-    return (c.User(address), c.Pass(login.value))
+        return (c.AUTH_XOAUTH2, c.sasl_response(response, login.value.encode()))
+    return (c.user(address), c.password(login.value))

@@ -1,204 +1,124 @@
-"""What we say to a server: one frozen value a command, imperative.
+"""What we say to a server: one frozen value a command.
 
-Owns how a command looks on the wire, and what it says of its answer. Must never know a session's state,
-nor show a secret in a repr.
+Owns how a command looks on the wire, and what is known beforehand of its answer. Must never know a session's
+state, nor show a secret in a repr.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
-from typing import ClassVar
+from enum import StrEnum
+from typing import NamedTuple, Self
 
 from mailsluice.errors import Phase
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-class Command:
-    """A line from us to the server.
+class Verb(StrEnum):
+    """What a command asks for; its value is the word that errors use for it, as is its phase.
 
-    `phase` is the word errors use for it; `multiline` says whether `+OK` is followed by a body that ends
-    with a dot (RFC 1939 §3).
+    `multiline`: whether `+OK` is followed by a body that ends with a dot (RFC 1939 §3).
     """
 
-    __slots__ = ()
+    CAPA = "CAPA", Phase.CAPABILITIES, True
+    AUTH_XOAUTH2 = "AUTH XOAUTH2", Phase.AUTH
+    SASL_RESPONSE = "the SASL response", Phase.AUTH
+    USER = "USER", Phase.AUTH
+    PASS = "PASS", Phase.AUTH
+    STAT = "STAT", Phase.LISTING
+    UIDL = "UIDL", Phase.LISTING, True
+    LIST = "LIST", Phase.LISTING, True
+    RETR = "RETR", Phase.RETRIEVE, True
+    TOP = "TOP", Phase.RETRIEVE, True
+    DELE = "DELE", Phase.DELETE
+    QUIT = "QUIT", Phase.QUIT
 
-    verb: ClassVar[str]
-    phase: ClassVar[Phase]
-    multiline: ClassVar[bool] = False
+    phase: Phase
+    multiline: bool
 
-    def encode(self) -> bytes:
-        """The line as it is sent, with its CRLF."""
-        return f"{self.verb}\r\n".encode()
-
-    @property
-    def secrets(self) -> tuple[bytes, ...]:
-        """What of this command no error may quote, should the server echo it."""
-        return ()
+    def __new__(cls, word: str, phase: Phase, multiline: bool = False) -> Self:  # noqa: FBT001, FBT002  a table's column
+        """A row of the table above."""
+        verb = str.__new__(cls, word)
+        verb._value_ = word
+        verb.phase = phase
+        verb.multiline = multiline
+        return verb
 
 
-@dataclass(frozen=True, slots=True)
-class Capa(Command):
-    """Ask for the server's capabilities (RFC 2449 §5)."""
+class Command(NamedTuple):
+    """A line from us to the server, with its CRLF.
 
-    verb = "CAPA"
-    phase = Phase.CAPABILITIES
-    multiline = True
-
-
-@dataclass(frozen=True, slots=True)
-class AuthXoauth2(Command):
-    """Begin XOAUTH2; never with an initial response.
-
-    Exchange Online closes the connection on the one-line form, and a token is longer than the 255 octets
-    a command may have (RFC 2449 §4).
+    `secrets` is what of it no error may quote, should the server echo it.
     """
 
-    verb = "AUTH XOAUTH2"
-    phase = Phase.AUTH
+    verb: Verb
+    line: bytes
+    secrets: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        """The verb alone: an argument may be secret."""
+        return f"<{self.verb}>"
 
 
-@dataclass(frozen=True, slots=True)
-class SaslResponse(Command):
-    """Answer a SASL challenge (RFC 5034 §4); an empty payload is the empty line.
+CAPA = Command(Verb.CAPA, b"CAPA\r\n")
+"""Ask for the server's capabilities (RFC 2449 §5)."""
+
+AUTH_XOAUTH2 = Command(Verb.AUTH_XOAUTH2, b"AUTH XOAUTH2\r\n")
+"""Begin XOAUTH2; never with an initial response.
+
+Exchange Online closes the connection on the one-line form, and a token is longer than the 255 octets a
+command may have (RFC 2449 §4).
+"""
+
+STAT = Command(Verb.STAT, b"STAT\r\n")
+"""Ask for the number of messages and their octets (RFC 1939 §5)."""
+
+UIDL = Command(Verb.UIDL, b"UIDL\r\n")
+"""Ask for the unique-id of every message (RFC 1939 §7)."""
+
+LIST = Command(Verb.LIST, b"LIST\r\n")
+"""Ask for the size of every message (RFC 1939 §5): an estimate on Exchange Online."""
+
+QUIT = Command(Verb.QUIT, b"QUIT\r\n")
+"""End the session; from TRANSACTION, delete what is marked (RFC 1939 §6)."""
+
+
+def sasl_response(payload: bytes, secret: bytes = b"") -> Command:
+    """Answer a SASL challenge (RFC 5034 §4): base64 on one unbroken line, however long; or an empty line.
 
     `secret` is the part of the payload that a server might echo by itself.
     """
-
-    verb = "the SASL response"
-    phase = Phase.AUTH
-
-    payload: bytes = field(repr=False)
-    secret: bytes = field(default=b"", repr=False)
-
-    def encode(self) -> bytes:
-        """The payload in base64 on one unbroken line, however long."""
-        return base64.b64encode(self.payload) + b"\r\n"
-
-    @property
-    def secrets(self) -> tuple[bytes, ...]:
-        """The secret, plain and within the encoded line."""
-        return tuple(filter(None, (base64.b64encode(self.payload), self.secret)))
+    encoded = base64.b64encode(payload)
+    return Command(Verb.SASL_RESPONSE, encoded + b"\r\n", tuple(filter(None, (encoded, secret))))
 
 
-@dataclass(frozen=True, slots=True)
-class User(Command):
-    """Name the mailbox (RFC 1939 §7)."""
-
-    verb = "USER"
-    phase = Phase.AUTH
-
-    name: str
-
-    def __post_init__(self) -> None:
-        refuse_controls(self.name)
-
-    def encode(self) -> bytes:
-        """The line as it is sent, in UTF-8."""
-        return f"{self.verb} {self.name}\r\n".encode()
+def user(name: str) -> Command:
+    """Name the mailbox (RFC 1939 §7), in UTF-8. Raises ValueError as `refuse_controls` does."""
+    refuse_controls(name)
+    return Command(Verb.USER, f"USER {name}\r\n".encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Pass(Command):
-    """Give the password (RFC 1939 §7); spaces belong to it."""
-
-    verb = "PASS"
-    phase = Phase.AUTH
-
-    password: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        refuse_controls(self.password)
-
-    def encode(self) -> bytes:
-        """The line as it is sent, in UTF-8."""
-        return f"{self.verb} {self.password}\r\n".encode()
-
-    @property
-    def secrets(self) -> tuple[bytes, ...]:
-        """The password."""
-        return tuple(filter(None, (self.password.encode(),)))
+def password(secret: str) -> Command:
+    """Give the password (RFC 1939 §7), in UTF-8; spaces belong to it. Raises ValueError as above."""
+    refuse_controls(secret)
+    return Command(Verb.PASS, f"PASS {secret}\r\n".encode(), tuple(filter(None, (secret.encode(),))))
 
 
-@dataclass(frozen=True, slots=True)
-class Stat(Command):
-    """Ask for the number of messages and their octets (RFC 1939 §5)."""
-
-    verb = "STAT"
-    phase = Phase.LISTING
-
-
-@dataclass(frozen=True, slots=True)
-class Uidl(Command):
-    """Ask for the unique-id of every message (RFC 1939 §7)."""
-
-    verb = "UIDL"
-    phase = Phase.LISTING
-    multiline = True
-
-
-@dataclass(frozen=True, slots=True)
-class List_(Command):  # noqa: N801  the command's name is a Python type's
-    """Ask for the size of every message (RFC 1939 §5): an estimate on Exchange Online."""
-
-    verb = "LIST"
-    phase = Phase.LISTING
-    multiline = True
-
-
-@dataclass(frozen=True, slots=True)
-class Retr(Command):
+def retr(number: int) -> Command:
     """Fetch a message (RFC 1939 §5)."""
-
-    verb = "RETR"
-    phase = Phase.RETRIEVE
-    multiline = True
-
-    number: int
-
-    def encode(self) -> bytes:
-        """The line as it is sent."""
-        return f"{self.verb} {self.number}\r\n".encode()
+    return Command(Verb.RETR, b"RETR %d\r\n" % number)
 
 
-@dataclass(frozen=True, slots=True)
-class Top(Command):
+def top(number: int, lines: int) -> Command:
     """Fetch a message's header and its first `lines` lines (RFC 1939 §7)."""
-
-    verb = "TOP"
-    phase = Phase.RETRIEVE
-    multiline = True
-
-    number: int
-    lines: int
-
-    def encode(self) -> bytes:
-        """The line as it is sent."""
-        return f"{self.verb} {self.number} {self.lines}\r\n".encode()
+    return Command(Verb.TOP, b"TOP %d %d\r\n" % (number, lines))
 
 
-@dataclass(frozen=True, slots=True)
-class Dele(Command):
+def dele(number: int) -> Command:
     """Mark a message, which QUIT then deletes (RFC 1939 §5)."""
-
-    verb = "DELE"
-    phase = Phase.DELETE
-
-    number: int
-
-    def encode(self) -> bytes:
-        """The line as it is sent."""
-        return f"{self.verb} {self.number}\r\n".encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Quit(Command):
-    """End the session; from TRANSACTION, delete what is marked (RFC 1939 §6)."""
-
-    verb = "QUIT"
-    phase = Phase.QUIT
+    return Command(Verb.DELE, b"DELE %d\r\n" % number)
 
 
 def refuse_controls(argument: str) -> None:

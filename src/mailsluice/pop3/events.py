@@ -1,18 +1,17 @@
 """What a server did: one frozen value an event, past tense.
 
 Owns nothing but the values. Every `text` is safe to print: control characters replaced, secrets concealed,
-length bounded.
+length bounded. What is not stays out of a repr.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mailsluice.pop3.commands import Command
 
 
-@dataclass(frozen=True, slots=True)
-class Greeted:
+class Greeted(NamedTuple):
     """The server said `+OK` first.
 
     `tag` is the name of the machine that answered, where the greeting has it: Exchange Online puts it in
@@ -23,48 +22,48 @@ class Greeted:
     tag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnedAway:
+class TurnedAway(NamedTuple):
     """The server said `-ERR` first: no session."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The server said `+OK` to `command`. If that is multi-line, its body follows."""
+class Answered(NamedTuple):
+    """The server said `+OK` to `command`, or `-ERR`. To what is multi-line and accepted, a body follows."""
 
     command: Command
     text: str
+    accepted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The server said `-ERR` to `command`."""
-
-    command: Command
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Challenged:
+class Challenged(NamedTuple):
     """The server asks for a SASL response; `challenge` is still in base64 and as hostile as it came."""
 
     command: Command
-    challenge: bytes = field(repr=False)
+    challenge: bytes
+
+    def __repr__(self) -> str:
+        """Without the challenge."""
+        return f"Challenged({self.command!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class BodyChunk:
+class BodyChunk(NamedTuple):
     """Some octets of a body, dots unstuffed; none only at its end. `last` says that the terminator came."""
 
-    data: bytes = field(repr=False)
+    data: bytes
     last: bool
 
+    def __repr__(self) -> str:
+        """Without the octets."""
+        return f"BodyChunk(last={self.last})"
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+
+class Closed(NamedTuple):
     """The server closed the connection after QUIT, as it should."""
 
+    def __bool__(self) -> bool:
+        """True, as of every event, though there is nothing in it."""
+        return True
 
-Event = Greeted | TurnedAway | Accepted | Refused | Challenged | BodyChunk | Closed
+
+Event = Greeted | TurnedAway | Answered | Challenged | BodyChunk | Closed

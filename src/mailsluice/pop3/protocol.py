@@ -16,17 +16,8 @@ from enum import StrEnum
 from typing import NoReturn
 
 from mailsluice.errors import ConnectionLost, Phase, ProtocolViolation
-from mailsluice.pop3 import commands as c
-from mailsluice.pop3.events import (
-    Accepted,
-    BodyChunk,
-    Challenged,
-    Closed,
-    Event,
-    Greeted,
-    Refused,
-    TurnedAway,
-)
+from mailsluice.pop3.commands import Command, Verb
+from mailsluice.pop3.events import Answered, BodyChunk, Challenged, Closed, Event, Greeted, TurnedAway
 from mailsluice.pop3.lines import DotUnstuffer, readable
 
 _LONGEST_REPLY = 8192
@@ -56,33 +47,31 @@ class Answer(StrEnum):
     CONTINUE = "+"
 
 
-def _stays(
-    state: State, *kinds: type[c.Command]
-) -> dict[tuple[State, type[c.Command] | None, Answer], State]:
-    return {(state, kind, answer): state for kind in kinds for answer in (Answer.OK, Answer.ERR)}
+def _stays(state: State, *verbs: Verb) -> dict[tuple[State, Verb | None, Answer], State]:
+    return {(state, verb, answer): state for verb in verbs for answer in (Answer.OK, Answer.ERR)}
 
 
-TRANSITIONS: Mapping[tuple[State, type[c.Command] | None, Answer], State] = {
+TRANSITIONS: Mapping[tuple[State, Verb | None, Answer], State] = {
     (State.GREETING, None, Answer.OK): State.AUTHORIZATION,
     (State.GREETING, None, Answer.ERR): State.CLOSED,
-    **_stays(State.AUTHORIZATION, c.Capa, c.User),
-    (State.AUTHORIZATION, c.Pass, Answer.OK): State.TRANSACTION,
-    (State.AUTHORIZATION, c.Pass, Answer.ERR): State.AUTHORIZATION,
-    (State.AUTHORIZATION, c.AuthXoauth2, Answer.CONTINUE): State.SASL,
-    (State.AUTHORIZATION, c.AuthXoauth2, Answer.ERR): State.AUTHORIZATION,
-    (State.AUTHORIZATION, c.Quit, Answer.OK): State.CLOSED,
-    (State.AUTHORIZATION, c.Quit, Answer.ERR): State.CLOSED,
-    (State.SASL, c.SaslResponse, Answer.CONTINUE): State.SASL,
-    (State.SASL, c.SaslResponse, Answer.OK): State.TRANSACTION,
-    (State.SASL, c.SaslResponse, Answer.ERR): State.AUTHORIZATION,
-    **_stays(State.TRANSACTION, c.Capa, c.Stat, c.Uidl, c.List_, c.Retr, c.Top, c.Dele),
+    **_stays(State.AUTHORIZATION, Verb.CAPA, Verb.USER),
+    (State.AUTHORIZATION, Verb.PASS, Answer.OK): State.TRANSACTION,
+    (State.AUTHORIZATION, Verb.PASS, Answer.ERR): State.AUTHORIZATION,
+    (State.AUTHORIZATION, Verb.AUTH_XOAUTH2, Answer.CONTINUE): State.SASL,
+    (State.AUTHORIZATION, Verb.AUTH_XOAUTH2, Answer.ERR): State.AUTHORIZATION,
+    (State.AUTHORIZATION, Verb.QUIT, Answer.OK): State.CLOSED,
+    (State.AUTHORIZATION, Verb.QUIT, Answer.ERR): State.CLOSED,
+    (State.SASL, Verb.SASL_RESPONSE, Answer.CONTINUE): State.SASL,
+    (State.SASL, Verb.SASL_RESPONSE, Answer.OK): State.TRANSACTION,
+    (State.SASL, Verb.SASL_RESPONSE, Answer.ERR): State.AUTHORIZATION,
+    **_stays(State.TRANSACTION, Verb.CAPA, Verb.STAT, Verb.UIDL, Verb.LIST, Verb.RETR, Verb.TOP, Verb.DELE),
     # RFC 1939 §6: whatever the server then says of the deletions, the session is over.
-    (State.TRANSACTION, c.Quit, Answer.OK): State.UPDATE,
-    (State.TRANSACTION, c.Quit, Answer.ERR): State.UPDATE,
+    (State.TRANSACTION, Verb.QUIT, Answer.OK): State.UPDATE,
+    (State.TRANSACTION, Verb.QUIT, Answer.ERR): State.UPDATE,
 }
 """What each answer to a command does to each state; the greeting answers None; the rest is forbidden."""
 
-_SENDABLE = frozenset((state, kind) for state, kind, _ in TRANSITIONS)
+_SENDABLE = frozenset((state, verb) for state, verb, _ in TRANSITIONS)
 """What may be sent in which state."""
 
 _STAYING = _SENDABLE - {key[:2] for key, after in TRANSITIONS.items() if after is not key[0]}
@@ -104,7 +93,7 @@ class Pop3Protocol:
         self._buffer = b""
         self._at = 0  # what is before this in the buffer was read
         self._eof = False
-        self._outstanding: deque[c.Command] = deque()
+        self._outstanding: deque[Command] = deque()
         self._body: DotUnstuffer | None = None
         self._secrets: list[bytes] = []
         self._last_refusal = ""
@@ -114,20 +103,20 @@ class Pop3Protocol:
         """Whether every command has been answered to its end."""
         return not self._outstanding
 
-    def send(self, command: c.Command) -> bytes:
+    def send(self, command: Command) -> bytes:
         """The octets to send. Several commands may be under way; answers come in their order (RFC 2449 §6.6).
 
         Raises LocalProtocolError where the state forbids it, and ProtocolViolation where the server
         has answered already: what came before a question is no answer to it.
         """
         if not self._allowed(command):
-            raise LocalProtocolError(f"{command.verb} in state {self.state.value}")
+            raise LocalProtocolError(f"{command.verb.value} in state {self.state.value}")
         if not self._outstanding and (rest := self._buffer[self._at :]):
             self._violate("spoke unasked", rest)
         self._outstanding.append(command)
         self._secrets.extend(command.secrets)
-        self.phase = self._outstanding[0].phase
-        return command.encode()
+        self.phase = self._outstanding[0].verb.phase
+        return command.line
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """Take what the server sent. `data` is copied."""
@@ -148,7 +137,7 @@ class Pop3Protocol:
         if event is None and self._eof:
             return self._end()
         if self._outstanding:
-            self.phase = self._outstanding[0].phase
+            self.phase = self._outstanding[0].verb.phase
         return event
 
     def quotable(self, said: bytes) -> str:
@@ -157,12 +146,12 @@ class Pop3Protocol:
             said = said.replace(secret, b"***")
         return readable(said)
 
-    def _allowed(self, command: c.Command) -> bool:
+    def _allowed(self, command: Command) -> bool:
         """Whether the state is for this command, and will be when the answers under way have come."""
         # The last one under way will do: it was sent because those before it leave the state as it is.
         last = self._outstanding[-1] if self._outstanding else None
-        settled = last is None or (self.state, type(last)) in _STAYING
-        return settled and (self.state, type(command)) in _SENDABLE
+        settled = last is None or (self.state, last.verb) in _STAYING
+        return settled and (self.state, command.verb) in _SENDABLE
 
     def _next_of_body(self, body: DotUnstuffer) -> BodyChunk | None:
         data, self._at = body.feed(self._buffer, self._at)
@@ -189,24 +178,24 @@ class Pop3Protocol:
         if found is None:
             self._violate("sent what is no POP3 reply", line)
         answer = _ANSWERS[found[1]]
-        state = TRANSITIONS.get((self.state, type(command) if command else None, answer))
+        state = TRANSITIONS.get((self.state, command.verb if command else None, answer))
         if state is None:
             self._violate("sent a reply that has no place here", line)
         self.state = state
         return self._event(command, answer, found[2] or b"")
 
-    def _event(self, command: c.Command | None, answer: Answer, text: bytes) -> Event:
+    def _event(self, command: Command | None, answer: Answer, text: bytes) -> Event:
         self._last_refusal = self.quotable(text) if answer is Answer.ERR else ""
         if command is None:
             shown = self.quotable(text)
             return Greeted(shown, _tag(text)) if answer is Answer.OK else TurnedAway(shown)
-        if answer is Answer.OK and command.multiline:
+        if answer is Answer.OK and command.verb.multiline:
             self._body = DotUnstuffer()
         else:
             self._outstanding.popleft()
         if answer is Answer.CONTINUE:
             return Challenged(command, text)
-        return (Accepted if answer is Answer.OK else Refused)(command, self.quotable(text))
+        return Answered(command, self.quotable(text), answer is Answer.OK)
 
     def _end(self) -> Closed:
         if self.state in {State.UPDATE, State.CLOSED} and not self._outstanding:

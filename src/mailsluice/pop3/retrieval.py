@@ -13,9 +13,9 @@ from contextlib import suppress
 from mailsluice.errors import CommandRefused, MessageTooLarge, Phase
 from mailsluice.model import Listed
 from mailsluice.pop3.channel import Channel
-from mailsluice.pop3.commands import Dele, Retr
+from mailsluice.pop3.commands import Command, dele, retr
 from mailsluice.pop3.deadlines import Deadlines, Patience
-from mailsluice.pop3.events import BodyChunk, Refused
+from mailsluice.pop3.events import BodyChunk
 from mailsluice.pop3.protocol import LocalProtocolError
 
 WINDOW = 128
@@ -78,7 +78,7 @@ class Arrival:
         self._begun = True
         self._channel.patience = _patience(self._deadlines)
         answer = self._channel.answer()
-        if isinstance(answer, Refused):
+        if not answer.accepted:
             self._done = True
             raise self._channel.refusal(answer)
         self._reply = answer.text
@@ -149,11 +149,11 @@ class Transfer:
         return self._under_way[0] if self._under_way else None
 
     def _ask(self, coming: Iterator[Arrival]) -> None:
-        commands: list[Dele | Retr] = []
+        commands: list[Command] = []
         while self._marks and len(self._under_way) < (DELETIONS if self.ahead else 1):
             number = self._marks.popleft()
             self._under_way.append(number)
-            commands.append(Dele(number))
+            commands.append(dele(number))
         while self._messages < WINDOW and self._octets <= _OCTETS_AHEAD and (self.ahead or not commands):
             arrival = next(coming, None)
             if arrival is None:
@@ -161,7 +161,7 @@ class Transfer:
             self._under_way.append(arrival)
             self._messages += 1
             self._octets += _weight(arrival.listed)
-            commands.append(Retr(arrival.listed.number))
+            commands.append(retr(arrival.listed.number))
         if commands:
             self._channel.send(*commands)
 
@@ -173,10 +173,10 @@ class Transfer:
             self._octets -= _weight(due.listed)
         else:
             self._channel.patience = Patience(self._deadlines.delete)
-            if isinstance(self._channel.answer(), Refused):
-                self.undeleted += 1
-            else:
+            if self._channel.answer().accepted:
                 self.deleted += 1
+            else:
+                self.undeleted += 1
         self._under_way.popleft()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fuzz.feed import Feed, cut, unstuffed
 from mailsluice.errors import ServerError
 from mailsluice.pop3 import commands as c
-from mailsluice.pop3.events import Accepted, BodyChunk, Closed, Event
+from mailsluice.pop3.events import Answered, BodyChunk, Closed, Event
 from mailsluice.pop3.protocol import LocalProtocolError, Pop3Protocol
 
 SECRET = "canary-secret"
@@ -16,13 +16,13 @@ TURN = b"\xff\xff"
 """Parts what the server says at one turn from what it says at the next."""
 
 LOGINS: tuple[tuple[c.Command, ...], ...] = (
-    (c.AuthXoauth2(), c.SaslResponse(PAYLOAD, SECRET.encode()), c.SaslResponse(b"")),
-    (c.User("a@x.example"), c.Pass(SECRET)),
+    (c.AUTH_XOAUTH2, c.sasl_response(PAYLOAD, SECRET.encode()), c.sasl_response(b"")),
+    (c.user("a@x.example"), c.password(SECRET)),
 )
 POLLS: tuple[tuple[tuple[c.Command, ...], ...], ...] = (
-    ((c.Uidl(),), (c.List_(),), (c.Retr(1),), (c.Retr(2),), (c.Dele(1),), (c.Quit(),)),
-    ((c.Uidl(), c.List_()), (c.Retr(1), c.Retr(2), c.Top(3, 0)), (c.Dele(1), c.Dele(2)), (c.Quit(),)),
-    ((c.Stat(),), (c.Retr(1), c.Retr(2)), (c.Quit(),)),
+    ((c.UIDL,), (c.LIST,), (c.retr(1),), (c.retr(2),), (c.dele(1),), (c.QUIT,)),
+    ((c.UIDL, c.LIST), (c.retr(1), c.retr(2), c.top(3, 0)), (c.dele(1), c.dele(2)), (c.QUIT,)),
+    ((c.STAT,), (c.retr(1), c.retr(2)), (c.QUIT,)),
 )
 
 _IN_PASSWORD = b"+OK\r\n\xff\xff+OK\r\n\xff\xff+OK\r\n\xff\xff+OK\r\n\xff\xff"
@@ -47,7 +47,7 @@ WORDS = (b"+OK", b"-ERR", b"+ ", b"\r\n", b"\r\n.\r\n", b"\r\n..", b"\xff\xff", 
 
 def check(data: bytes) -> None:
     feed = Feed(data)
-    commands = ((), (c.Capa(),), *((each,) for each in feed.one_of(LOGINS)), *feed.one_of(POLLS))
+    commands = ((), (c.CAPA,), *((each,) for each in feed.one_of(LOGINS)), *feed.one_of(POLLS))
     places = feed.take(4)
     turns = [
         turn.replace(SECRET.encode(), b"?")
@@ -59,7 +59,7 @@ def check(data: bytes) -> None:
     assert said == _settled(_merged(_dialogue(commands, turns, places)))
     assert said == _settled(_merged(_dialogue(commands, turns, bytes(range(256)))))
     for turn, asked in zip(turns, commands, strict=False):
-        if asked and isinstance(asked[0], c.Uidl | c.Retr):
+        if asked and asked[0].verb in {c.Verb.UIDL, c.Verb.RETR}:
             _check_bodies(asked, turn, places)
 
 
@@ -134,7 +134,7 @@ def _settled(merged: list[object]) -> list[object]:
 def _check_bodies(asked: tuple[c.Command, ...], wire: bytes, places: bytes) -> None:
     """In a session that is logged in, every body is what the slow way makes of it."""
     protocol = Pop3Protocol("peer:995")
-    first: tuple[tuple[c.Command, ...], ...] = ((c.User("a"),), (c.Pass(SECRET),), asked)
+    first: tuple[tuple[c.Command, ...], ...] = ((c.user("a"),), (c.password(SECRET),), asked)
     for commands in first:
         protocol.receive_data(b"+OK\r\n")
         assert protocol.next_event()
@@ -145,7 +145,7 @@ def _check_bodies(asked: tuple[c.Command, ...], wire: bytes, places: bytes) -> N
     except ServerError:
         return
     for number, event in enumerate(happened):
-        if isinstance(event, Accepted):
+        if isinstance(event, Answered) and event.accepted:
             body, ended, rest = unstuffed(wire.partition(b"\n")[2])
             after = happened[number + 1 : number + 3]
             if not ended:
