@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,7 +21,7 @@ def quiet_until(
 ) -> datetime | None:
     listing = tuple(Listed(number, b"u%d" % number) for number, _ in enumerate(reasons))
     known = {listed.uidl: Known(State.STORED, since) for listed in listing}
-    setbacks = {listed.uidl: ASKED if asked else replace(ASKED, header=None) for listed in listing}
+    setbacks = {listed.uidl: ASKED if asked else ASKED._replace(header=None) for listed in listing}
     return quiet(Plan(listing, reasons, frozenset()), Memory(known, setbacks), mailbox(**keys), NOW)
 
 

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import overload
+from typing import NamedTuple, overload
 
 
-@dataclass(frozen=True, slots=True)
-class MailboxKey:
+class MailboxKey(NamedTuple):
     """What makes a mailbox the same mailbox in the ledger, whatever its section is called.
 
     Both parts are lower case: host and address differ from their other spellings only for people.
@@ -28,8 +27,7 @@ class MailboxKey:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One message of a session's listing.
 
     `number` holds for this session only (RFC 1939 §5). `uidl` is opaque octets. `size` is what LIST
@@ -94,8 +92,7 @@ class State(Enum):
     """Not stored: an administrator said that it is to stay where it is, never fetched and never deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The ledger's row for one message, its times by the ledger's clock.
 
     `since` is when it was stored (or first found oversize, or marked as seen). `listed_size` is what LIST
@@ -110,8 +107,7 @@ class Known:
     octets: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Setback:
+class Setback(NamedTuple):
     """A message that could not be fetched when last tried, at `last` (by the time of day).
 
     `failures` counts the polls in a row that speak against the message; 0 if they speak against its server.
@@ -131,8 +127,7 @@ class Setback:
         return self.failures >= TRIES
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
 
     `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since.
@@ -143,8 +138,7 @@ class Memory:
     writes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
+class Quiet(NamedTuple):
     """That a listing leaves nothing to do or to say, until then by the ledger's clock.
 
     `digest` is that of all that decided so, but for what the ledger knows.
@@ -154,8 +148,7 @@ class Quiet:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """A message whole and synced in staging, not yet visible. Made by `sink`, read back by `ledger`.
 
     `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed;
@@ -169,23 +162,20 @@ class Staged:
     identity: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A message published: renamed into place, and the directory synced. Made by `sink` alone."""
 
     uidl: bytes
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeletePermit:
+class DeletePermit(NamedTuple):
     """The proof that a message is durably stored and recorded. Made by `ledger` alone."""
 
     uidl: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SessionReport:
+class SessionReport(NamedTuple):
     """How one session went: its line in the log, and what `status` shows of it.
 
     `outcome` is `ok` or a stable word for what went wrong, `detail` says it to a person. `waiting` is

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
+from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import Disposition
@@ -47,8 +48,7 @@ def _doubled(interval: timedelta, times: int, longest: timedelta) -> timedelta:
     return min(min(interval, _STEP) * (1 << min(times, 20)), longest)
 
 
-@dataclass(frozen=True, slots=True)
-class SlowDown:
+class SlowDown(NamedTuple):
     """A credential's mailboxes are left alone until `until`, then come spread over `spread` seconds.
 
     `level` counts how often it was prolonged, from 1; `began` is when the first of these began. Times in

@@ -7,10 +7,10 @@ renumbered. Pure: no I/O, no clock of its own, no logging; the same arguments al
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from hashlib import sha256
+from typing import NamedTuple
 
 from mailsluice import __version__
 from mailsluice.config.models import Mailbox
@@ -82,8 +82,7 @@ _QUIET = frozenset(
 """Reasons that ask for nothing, not even a word in the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be done with each message of a listing: `reasons` has one for each, in its order.
 
     `strangers` are the UIDLs listed that do not mean what the ledger takes them for, or may not: those listed
@@ -107,8 +106,7 @@ class Plan:
         return tuple(listed for listed, why in zip(self.listing, self.reasons, strict=True) if why is reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Renumbering:
+class Renumbering(NamedTuple):
     """What looks like one: of `known` messages `vanished` are missing, and `new` ones are there instead."""
 
     known: int

@@ -10,8 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from mailsluice.errors import NoThread
 from mailsluice.obs import events
@@ -23,8 +22,7 @@ _T = TypeVar("_T")
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(NamedTuple):
     lane: Lane
     call: Callable[[], Any]
     future: Future[Any]

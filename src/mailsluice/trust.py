@@ -14,15 +14,14 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _MOST_LINKS = 40
 """The symbolic links of one path that Linux follows before it calls them a loop (path_resolution(7))."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(NamedTuple):
     """What is wrong with a place, and the command that mends it."""
 
     what: str

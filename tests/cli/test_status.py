@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from mailsluice.model import MailboxKey, SessionReport
 NOW = SystemClock().now()
 KEY = MailboxKey("pop.example", "a@acme.example")
 GOOD = SessionReport("a", NOW, 5, 2, 2, 2, 100, 0.5, 3, "ok", "")
-BAD = replace(GOOD, outcome="login-refused", detail="no\x1b[2J access")
+BAD = GOOD._replace(outcome="login-refused", detail="no\x1b[2J access")
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def test_a_mailbox_never_polled_says_so_and_no_ledger_is_made(state_dir: Path) -
 
 def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.note_session(KEY, replace(GOOD, started=NOW - timedelta(hours=3, minutes=1)))
+        ledger.note_session(KEY, GOOD._replace(started=NOW - timedelta(hours=3, minutes=1)))
         ledger.note_next_poll(KEY, "a", NOW + timedelta(days=2, hours=12))
         ledger.flush()
 

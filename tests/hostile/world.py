@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -174,7 +174,7 @@ class _Stage:
             {
                 "home": str(self._home),
                 "mailboxes": [hostile, self._section(NEIGHBOUR, self._good)],
-                "deadlines": asdict(deadlines),
+                "deadlines": deadlines._asdict(),
                 "by_token": [HOSTILE] if by_token else [],
             }
         )

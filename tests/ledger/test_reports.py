@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +30,7 @@ GOOD = SessionReport(
     outcome="ok",
     detail="",
 )
-BAD = replace(GOOD, started=LATER, stored=1, outcome="connection-lost", detail="the server closed")
+BAD = GOOD._replace(started=LATER, stored=1, outcome="connection-lost", detail="the server closed")
 
 
 @pytest.fixture(params=["one by one", "all at once"])
@@ -62,7 +61,7 @@ def test_a_ledger_nobody_used_reports_nothing(ledger: Ledger) -> None:
 
 
 def test_the_last_session_is_reported_as_it_was(ledger: Ledger) -> None:
-    ledger.note_session(KEY, replace(GOOD, listed=1))
+    ledger.note_session(KEY, GOOD._replace(listed=1))
     ledger.note_session(KEY, GOOD)
     assert written(ledger)[KEY].last == GOOD
 
@@ -94,7 +93,7 @@ def test_the_last_error_outlives_the_next_success(ledger: Ledger) -> None:
 
 
 def test_an_error_without_detail_is_known_by_its_code(ledger: Ledger) -> None:
-    ledger.note_session(KEY, replace(BAD, detail=""))
+    ledger.note_session(KEY, BAD._replace(detail=""))
     assert written(ledger)[KEY].last_error == "connection-lost"
 
 
@@ -161,7 +160,7 @@ def test_what_cannot_be_written_is_kept_for_the_next_time(state_dir: Path) -> No
         ledger._database._connection.execute("PRAGMA query_only = ON")
         with pytest.raises(LedgerError):
             ledger.flush()
-        ledger.note_session(KEY, replace(BAD, detail="again"))
+        ledger.note_session(KEY, BAD._replace(detail="again"))
         ledger._database._connection.execute("PRAGMA query_only = OFF")
         ledger.flush()
         report = ledger.reports()[KEY]

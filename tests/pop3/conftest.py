@@ -3,7 +3,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def connected(
                 mailbox(server.port, ca_file),
                 clock=SystemClock(),
                 connections=connections,
-                deadlines=replace(Deadlines(), **deadlines),
+                deadlines=Deadlines()._replace(**deadlines),
             )
             return stack.enter_context(client)
 

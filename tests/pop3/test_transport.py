@@ -6,7 +6,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def dial(connections: Connections) -> Iterator[Dial]:
             connection = Connection.open(
                 endpoint,
                 clock=clock or SystemClock(),
-                deadlines=replace(Deadlines(), **deadlines),  # type: ignore[arg-type]
+                deadlines=Deadlines()._replace(**deadlines),  # type: ignore[arg-type]
                 connections=connections,
             )
             stack.callback(connection.close)
@@ -161,7 +160,7 @@ def test_the_systems_authorities_do_not_vouch_for_ours(
 ) -> None:
     context = server_context(authority, HOST)
     with serving(silent, context, ca_file, refused=True) as endpoint, pytest.raises(ServerUntrusted):
-        dial(replace(endpoint, ca_file=None))
+        dial(endpoint._replace(ca_file=None))
 
 
 @pytest.mark.parametrize("text", [None, "no certificate\n"])

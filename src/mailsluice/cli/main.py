@@ -10,10 +10,9 @@ import gc
 import os
 import sys
 import traceback
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -41,8 +40,7 @@ BUG = 70
 INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What every command is given: which configuration was asked for."""
 
     file: Path | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -44,7 +43,7 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as
 def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     with _progress() as progress, Service(config, progress=progress) as service:
         polls = service.round(mailboxes, Signals())
-    reports = [asdict(polled.report) for polled in polls]
+    reports = [polled.report._asdict() for polled in polls]
     if as_json:
         click.echo(json_text(reports))
     elif sys.stdout.isatty():

@@ -5,8 +5,6 @@ Owns how the ways are asked for and what came of them is told.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from mailsluice.cli.choice import chosen
@@ -37,7 +35,7 @@ def command(settings: Settings, mailbox: str, *, adopt: bool, fetch: bool, as_js
     with Service(config) as service:
         settled = service.settle(chosen(config, mailbox), way)
     if as_json:
-        click.echo(json_text({"mailbox": mailbox, **asdict(settled)}))
+        click.echo(json_text({"mailbox": mailbox, **settled._asdict()}))
     else:
         click.echo(f"{mailbox}: {_told(settled, marking=way is Way.MARK)}")
 

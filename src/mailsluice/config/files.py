@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailsluice.config.mistakes import Mistakes, Place, nearest
 from mailsluice.errors import ConfigurationError, system_remedy
@@ -19,8 +19,7 @@ SECTIONS = ("include", "service", "log", "keyring", "credentials", "defaults", "
 NAMED_SECTIONS = ("credentials", "mailboxes")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A named section, `[mailboxes.invoices]`: what TOML gave, and where it stands."""
 
     place: Place

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import TRIES, MailboxKey, SessionReport
@@ -17,8 +18,7 @@ _NEITHER = frozenset({"mailbox-locked", "stopped"})
 """Outcomes of sessions that neither went well nor failed: others came first."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailboxReport:
+class MailboxReport(NamedTuple):
     """What is known of a mailbox apart from its messages.
 
     `name` is the address as long as the section's name is not known. `failures` counts sessions since the

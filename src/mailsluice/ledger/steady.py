@@ -8,8 +8,8 @@ as the time of day: it began as that, and goes its own way when the machine's cl
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from mailsluice.clock import BootClock
 
@@ -21,8 +21,7 @@ its messages stay for longer.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """The ledger's time, and what the machine's clocks said then; `uptime` in seconds since `boot`."""
 
     time: datetime

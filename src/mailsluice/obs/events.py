@@ -5,8 +5,6 @@ Owns the names and the canonical line of a session. Must never decide what is do
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from mailsluice.model import SessionReport
 from mailsluice.obs.logger import FilteringBoundLogger
 
@@ -113,5 +111,4 @@ _EXPECTED = frozenset({"ok", "stopped", "mailbox-locked"})
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:
     """Leave the canonical line of a session, as a warning unless it went as it should."""
     say = log.info if report.outcome in _EXPECTED else log.warning
-    counts = {field.name: getattr(report, field.name) for field in fields(report)}
-    say(SESSION, **(counts | {"started": report.started.isoformat()}))
+    say(SESSION, **(report._asdict() | {"started": report.started.isoformat()}))

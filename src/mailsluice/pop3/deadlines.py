@@ -5,11 +5,10 @@ Owns the numbers and their reasons. Must never read a clock: it is told what was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(NamedTuple):
     """Seconds of waiting a phase may cost; all of them together within `session`.
 
     Time that we ourselves take, in a disk's sync say, counts toward `session` and `tired` alone.

@@ -10,9 +10,8 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from mailsluice.clock import Clock
 from mailsluice.errors import (
@@ -34,8 +33,7 @@ _BUFFER = 5 * _RECORD
 """Octets received at once: many small messages, or a good piece of a large one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where to connect, and whom to trust there: the authorities in `ca_file`, or the system's."""
 
     host: str

@@ -6,9 +6,8 @@ Owns no behaviour; must never be more than a bundle of things that always travel
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
@@ -40,8 +39,7 @@ class NobodyWatches:
         """Say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What a session works with. `stop`, once set, lets it end after the message in flight."""
 
     credentials: Credentials
@@ -55,8 +53,7 @@ class Parts:
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts."""
 
     mailbox: Mailbox

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
@@ -32,8 +32,7 @@ class Way(Enum):
     FETCH = "fetch them all"
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """How a mailbox was settled, in numbers of messages.
 
     `marked`: never to be fetched. `adopted`: known by header under a new UIDL. `new`: to be fetched by the

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from mailsluice.clock import Clock
 from mailsluice.errors import Disposition, MailsluiceError
@@ -21,8 +22,7 @@ REFUSED_MESSAGES = "messages-refused"
 """The outcome of a session that went well but for messages the server would not hand out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Polled:
+class Polled(NamedTuple):
     """How a poll went: the report for log and ledger, and what schedule and exit code make of it.
 
     `disposition` is None when nothing went wrong. `served`: the server let the session do all it came for,

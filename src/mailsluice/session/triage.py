@@ -8,7 +8,7 @@ returns a verdict, and the schedule acts on it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailsluice.errors import (
     ConnectionLost,
@@ -22,8 +22,7 @@ from mailsluice.errors import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What an error means: when to try again, what to do meanwhile, and what a single poll ends with.
 
     `of_credential`: it concerns the credential as a whole as far as can be told, and not this mailbox alone.
@@ -36,8 +35,7 @@ class Verdict:
     of_credential: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):
     reply: re.Pattern[str]
     disposition: Disposition
     remedy: str
