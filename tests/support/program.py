@@ -53,6 +53,18 @@ def run_program(
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
+def printed_by(program: str) -> str:
+    """What this Python prints in a process of its own, where nothing is loaded yet."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+        env=surroundings(),
+    ).stdout
+
+
 class Daemon:
     """`mailsluice run` in the background; a context manager that ends it if the test does not."""
 
