@@ -49,7 +49,7 @@ class DotUnstuffer:
             certain, self._carry = data[start:cut], data[cut:]
             rest = 0
         # No stuffed dot is missed at the cut: the carry begins with a CR, and CRLF. has but one, its first.
-        plain = certain if stuffed == end else certain.replace(_STUFFED, _CRLF)
+        plain = certain if stuffed == end else _CRLF.join(certain.split(_STUFFED))
         if plain and self._unsent:
             plain, self._unsent = plain[self._unsent :], 0
         return plain, before - rest

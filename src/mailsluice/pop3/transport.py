@@ -161,7 +161,8 @@ class Connection:
 
     def check(self, phase: Phase) -> None:
         """Raise Stopped if this was aborted, ConnectionLost if it is closed."""
-        self._held(phase)
+        if self._aborted or self._socket is None:
+            self._held(phase)
 
     @property
     def closed(self) -> bool:

@@ -11,7 +11,6 @@ import resource
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -42,6 +41,7 @@ class Passing:
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.size = 0
         self._head = b""
+        self._header: Header | None = None
         self._chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
@@ -51,10 +51,12 @@ class Passing:
                 self._head += chunk[: LIMIT - len(self._head)]
             yield chunk
 
-    @cached_property
+    @property
     def header(self) -> Header:
         """What it says of itself, once it has passed by."""
-        return Header(self._head)
+        if self._header is None:
+            self._header = Header(self._head)
+        return self._header
 
 
 class WriteMessage(Protocol):

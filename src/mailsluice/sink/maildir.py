@@ -7,10 +7,10 @@ after 36 hours, nor under a name with a leading dot, which Maildir++ readers lis
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from io import IncrementalNewlineDecoder
 from pathlib import Path
 
 from mailsluice.model import Listed, Staged, Stored
@@ -28,6 +28,7 @@ class Maildir:
     def __init__(self, path: Path, *, owner: str, mode: int) -> None:
         self._path = path
         self._mode = mode
+        self._host, self._pid = socket.gethostname(), os.getpid()
         self._staging = Staging(path, _STAGING, owner)
         self._complete = False
 
@@ -57,7 +58,7 @@ class Maildir:
         return self._staging.sweep(lambda file: file)
 
     def _write(self, write: WriteFile, _listed: Listed, message: Passing, received: datetime) -> str:
-        base = maildir_base(received, host=socket.gethostname(), pid=os.getpid(), token=secrets.token_hex(4))
+        base = maildir_base(received, host=self._host, pid=self._pid, token=os.urandom(4).hex())
         lines = LfLines()
         write(base, lines.converted(message))
         return maildir_name(base, size=lines.size, virtual_size=lines.virtual_size)
@@ -87,17 +88,14 @@ class LfLines:
 
     def _with_lf(self, octets: bytes) -> bytes:
         """These octets converted, and counted."""
-        lines = octets.splitlines()  # at CRLF, CR and LF: twice as fast as to replace CRLF alone
-        last = octets[-1:]
-        if last == b"\n":
-            lines.append(b"")
-        converted = b"\n".join(lines)
-        # One octet less for each line end: so each was a CRLF, and no CR or LF of these stands alone.
-        if len(octets) - len(converted) == len(lines) - 1 and b"\r" not in {last, self._written}:
+        decoder = IncrementalNewlineDecoder(None, translate=True)  # twice as fast as to replace CRLF
+        converted = decoder.decode(octets.decode("latin-1"), final=True)
+        # It converts a CR that stands alone, too, and says which line ends it met.
+        if decoder.newlines in {None, "\r\n"} and self._written != b"\r":
             self.size += len(converted)
             self.virtual_size += len(octets)
-            self._written = last
-            return converted
+            self._written = octets[-1:] or self._written
+            return converted.encode("latin-1")
         return self._counted(octets.replace(b"\r\n", b"\n"))
 
     def _counted(self, octets: bytes) -> bytes:

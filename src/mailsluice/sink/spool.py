@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ class Spool:
         return self._staging.sweep(lambda file: Path(file).stem)
 
     def _write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime) -> str:
-        name = spool_name(received, self._mailbox, secrets.token_hex(4))
+        name = spool_name(received, self._mailbox, os.urandom(4).hex())
         sha256 = hashlib.sha256()
         write(f"{name}.eml", _hashed(message, sha256))
         write(f"{name}.json", [self._description(listed, message, sha256.hexdigest(), received)])
