@@ -185,17 +185,17 @@ class Pop3Protocol:
         return self._event(command, answer, found[2] or b"")
 
     def _event(self, command: Command | None, answer: Answer, text: bytes) -> Event:
-        self._last_refusal = self.quotable(text) if answer is Answer.ERR else ""
+        accepted, shown = answer is Answer.OK, self.quotable(text)
+        self._last_refusal = shown if answer is Answer.ERR else ""
         if command is None:
-            shown = self.quotable(text)
-            return Greeted(shown, _tag(text)) if answer is Answer.OK else TurnedAway(shown)
-        if answer is Answer.OK and command.verb.multiline:
+            return Greeted(shown, _tag(text)) if accepted else TurnedAway(shown)
+        if accepted and command.verb.multiline:
             self._body = DotUnstuffer()
         else:
             self._outstanding.popleft()
-        if answer is Answer.CONTINUE:
-            return Challenged(command, text)
-        return Answered(command, self.quotable(text), answer is Answer.OK)
+        if accepted or answer is Answer.ERR:
+            return Answered(command, shown, accepted)
+        return Challenged(command, text)
 
     def _end(self) -> Closed:
         if self.state in {State.UPDATE, State.CLOSED} and not self._outstanding:
