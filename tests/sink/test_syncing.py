@@ -19,12 +19,13 @@ class File:
 
     def __init__(self, meet: threading.Barrier | None = None, error: BaseException | None = None) -> None:
         self.syncs: Counter[str] = Counter()
+        self.begun = 0
         self.closed = False
         self._meet = meet
         self._error = error
 
     def begin_sync(self) -> None:
-        pass
+        self.begun += 1
 
     def close(self) -> None:
         self.closed = True
@@ -47,6 +48,19 @@ def test_every_file_is_synced_once_and_closed(count: int) -> None:
     files = [File() for _ in range(count)]
     synced(files)
     assert all(file.syncs.total() == 1 and file.closed for file in files)
+
+
+@pytest.mark.parametrize("count", [1, 9, 200])
+def test_the_kernel_hears_of_every_file_before_the_first_is_waited_for(count: int) -> None:
+    begun: list[list[int]] = []
+
+    class Witness(File):
+        def sync(self) -> None:
+            begun.append([file.begun for file in files])
+
+    files = [Witness() for _ in range(count)]
+    synced(files)
+    assert begun == [[1] * count] * count
 
 
 def test_eight_of_many_files_are_synced_together() -> None:

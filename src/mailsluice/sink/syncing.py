@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mailsluice.errors import SinkError
 from mailsluice.sink.fs import NewFile
+
+_BEGUN_AT_ONCE = 2
+"""Files that the kernel is told to write at one time: it works for each, and more threads would only take
+Python's lock from each other."""
 
 _AT_ONCE = 8
 """Files that wait for the disk together: it makes several durable with one flush of its cache."""
@@ -22,49 +26,42 @@ _WORTH_A_THREAD = 8
 
 def sync_together(files: Sequence[NewFile]) -> None:
     """Make all durable, in no order, and close them. Raises SinkError when one is not: all may be lost."""
-    work = _Work(files)
+    failures = _shared_out(files, lambda file: file.begin_sync(), _BEGUN_AT_ONCE)
+    if not failures:
+        failures = _shared_out(files, lambda file: file.sync(), _AT_ONCE)
+    for file in files:
+        try:
+            file.close()
+        except SinkError as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+
+
+def _shared_out(files: Sequence[NewFile], do: Callable[[NewFile], None], at_once: int) -> list[BaseException]:
+    """Do it with each file, by so many threads; what failed, after which no more is begun."""
+    left = deque(files)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not failures and (file := _taken(left)) is not None:
+                do(file)
+        except BaseException as failure:  # noqa: BLE001  the thread's outermost door: the caller raises it
+            failures.append(failure)
+
     threads: list[threading.Thread] = []
     try:
-        for _ in range(min(len(files) // _WORTH_A_THREAD, _AT_ONCE) - 1):
-            thread = threading.Thread(target=work.run, name="sync")
+        for _ in range(min(len(files) // _WORTH_A_THREAD, at_once) - 1):
+            thread = threading.Thread(target=work, name="sync")
             thread.start()
             threads.append(thread)
     except (RuntimeError, MemoryError):  # the system starts no more: this one does what is left
         pass
-    work.run()
+    work()
     for thread in threads:
         thread.join()
-    work.close()
-    if work.failures:
-        raise work.failures[0]
-
-
-class _Work:
-    """What is left to be done, shared by threads."""
-
-    def __init__(self, files: Sequence[NewFile]) -> None:
-        self.failures: list[BaseException] = []
-        self._files = files
-        self._unwritten = deque(files)
-        self._waiting = deque(files)
-
-    def run(self) -> None:
-        """Sync until there is no more to sync, or one failed."""
-        try:
-            while (file := _taken(self._unwritten)) is not None:
-                file.begin_sync()
-            while not self.failures and (file := _taken(self._waiting)) is not None:
-                file.sync()
-        except BaseException as failure:  # noqa: BLE001  the thread's outermost door: the caller raises it
-            self.failures.append(failure)
-
-    def close(self) -> None:
-        """Give all descriptors back."""
-        for file in self._files:
-            try:
-                file.close()
-            except SinkError as failure:
-                self.failures.append(failure)
+    return failures
 
 
 def _taken(files: deque[NewFile]) -> NewFile | None:
