@@ -17,6 +17,29 @@ print(hasattr(within, "monthrange"), hasattr(calendar, "monthrange"))
     assert printed_by(program) == "False True\n"
 
 
+def test_what_is_asked_for_later_is_loaded_then() -> None:
+    program = """
+import sys
+from mailsluice.imports import Later, in_place_of
+with in_place_of({"calendar": Later("calendar")}):
+    import calendar as within
+print("calendar" in sys.modules, within.monthrange(2024, 2), "calendar" in sys.modules)
+"""
+    assert printed_by(program) == "False (3, 29) True\n"
+
+
+def test_what_a_library_asks_for_after_all_it_gets() -> None:
+    program = """
+import sys
+from mailsluice.imports import Later, in_place_of
+with in_place_of({"calendar": Later("calendar")}):
+    from calendar import monthrange
+import calendar
+print(calendar.monthrange is monthrange)
+"""
+    assert printed_by(program) == "True\n"
+
+
 def test_what_was_loaded_before_is_there_again_afterwards_whatever_happens() -> None:
     program = """
 import calendar

@@ -1,6 +1,7 @@
 """Imports: a library taken in without what it would load beside itself, which we do not use.
 
-Owns the stand-ins and that they are gone afterwards. Must never be used for what the library does with us.
+Owns the stand-ins, and that they are gone afterwards. Must never be used but while the program starts,
+when one thread imports: whoever else did would meet them, too.
 """
 
 from __future__ import annotations
@@ -8,7 +9,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from types import ModuleType
+
+
+class Later(ModuleType):
+    """Stands in for the module of its name, and loads that as soon as anything of it is asked for."""
+
+    def __getattr__(self, name: str) -> object:
+        """What the real module has under this name. Raises AttributeError, and what loading it raises."""
+        if name.startswith("__"):  # the import system looks for these
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
 
 
 @contextmanager
@@ -22,6 +36,7 @@ def in_place_of(stand_ins: Mapping[str, ModuleType | None]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in stand_ins:
-            del sys.modules[name]
+        for name, stand_in in stand_ins.items():
+            if name in sys.modules and sys.modules[name] is stand_in:
+                del sys.modules[name]
         sys.modules.update(there)

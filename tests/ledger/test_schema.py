@@ -11,7 +11,7 @@ from mailsluice.errors import LedgerError
 from mailsluice.ledger import schema
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import MailboxKey, SessionReport, Staged, Stored
+from mailsluice.model import MailboxKey, SessionReport, Staged, State, Stored
 
 
 @pytest.fixture
@@ -82,17 +82,38 @@ def test_a_step_that_fails_is_not_half_taken(state_dir: Path, monkeypatch: pytes
     connection.close()
 
 
-@pytest.mark.parametrize("state", ["staged", "stored", "gone", "oversize", "unheard of"])
-def test_a_row_that_makes_no_sense_cannot_be_written(connection: sqlite3.Connection, state: str) -> None:
+def write_row(connection: sqlite3.Connection, state: str, gone_since: int | None, name: str | None) -> None:
     schema.migrate(connection)
     connection.execute("INSERT INTO mailbox (id, host, address) VALUES (1, 'h', 'a')")
-    gone_since = None if state == "gone" else 1
+    connection.execute(
+        "INSERT INTO message (mailbox, uidl, state, since, gone_since, size, sink, name)"
+        " VALUES (1, x'00', ?, 1, ?, 1, 's', ?)",
+        (state, gone_since, name),
+    )
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_row_of_each_state_can_be_written(connection: sqlite3.Connection, state: State) -> None:
+    write_row(connection, state.value, 1 if state is State.GONE else None, "n")
+
+
+@pytest.mark.parametrize(
+    ("state", "gone_since", "name"),
+    [
+        ("staged", 1, "n"),
+        ("stored", 1, "n"),
+        ("gone", None, "n"),
+        ("oversize", 1, "n"),
+        ("staged", None, None),
+        ("stored", None, None),
+        ("unheard of", None, "n"),
+    ],
+)
+def test_a_row_that_makes_no_sense_cannot_be_written(
+    connection: sqlite3.Connection, state: str, gone_since: int | None, name: str | None
+) -> None:
     with pytest.raises(sqlite3.IntegrityError):
-        connection.execute(
-            "INSERT INTO message (mailbox, uidl, state, since, gone_since, size, sink, name)"
-            " VALUES (1, x'00', ?, 1, ?, 1, 's', 'n')",
-            (state, gone_since),
-        )
+        write_row(connection, state, gone_since, name)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import pytest
@@ -95,8 +94,7 @@ def test_a_directory_in_staging_is_an_error_that_says_what_to_do(sink: Sink, pat
 def test_a_name_that_somebody_guessed_is_not_written_through(
     sink: Sink, path: Path, victim: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secrets, "token_hex", lambda octets: "0" * 2 * octets)
-    monkeypatch.setattr("mailsluice.sink.maildir.os.getpid", lambda: 1)
+    monkeypatch.setattr("os.urandom", bytes)
     stage(sink)
     for file in staging_of(sink, path).iterdir():
         file.unlink()

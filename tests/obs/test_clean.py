@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailsluice.model import MailboxKey
 from mailsluice.obs.clean import MOST_OCTETS, REDACTED, clean, json_text, presentable, printable, redact
+from mailsluice.pop3.commands import password
 from support.secrecy import CANARY, leaks
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
@@ -16,6 +18,13 @@ JOURNAL_LINE = 48 * 1024
 
 def cleaned(**event: object) -> dict[str, Any]:
     return dict(clean(None, "info", dict(event)))
+
+
+def test_a_value_with_names_is_logged_as_what_it_says_of_itself() -> None:
+    assert cleaned(command=password(CANARY), key=MailboxKey("h", "a")) == {
+        "command": "<PASS>",
+        "key": "MailboxKey(host='h', address='a')",
+    }
 
 
 @pytest.mark.parametrize(

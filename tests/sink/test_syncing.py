@@ -81,6 +81,28 @@ def test_a_sync_that_fails_is_raised_in_the_caller(count: int) -> None:
     assert all(file.closed for file in files)
 
 
+def test_two_threads_at_most_tell_the_kernel() -> None:
+    threads: set[int] = set()
+
+    class Witness(File):
+        def begin_sync(self) -> None:
+            threads.add(threading.get_ident())
+
+    synced([Witness() for _ in range(2000)])
+    assert 1 <= len(threads) <= 2
+
+
+def test_nothing_is_synced_where_the_kernel_could_not_be_told() -> None:
+    class Hopeless(File):
+        def begin_sync(self) -> None:
+            raise MemoryError
+
+    files = [File() for _ in range(31)] + [Hopeless()]
+    with pytest.raises(MemoryError):
+        synced(files)
+    assert all(file.closed and not file.syncs for file in files)
+
+
 def test_nothing_is_synced_after_one_failed() -> None:
     files = [File(error=SinkError("no")), *(File() for _ in range(6))]
     with pytest.raises(SinkError, match="no"):

@@ -6,14 +6,12 @@ may stand in any place.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from pydantic import BaseModel, ConfigDict
 
-from mailsluice.imports import in_place_of
+from mailsluice.imports import Later, in_place_of
 
 
-class _NothingInstalled(ModuleType):
+class _NothingInstalled(Later):
     """Stands in for `importlib.metadata`, by which pydantic looks for plug-ins when it makes its first model.
 
     What else is installed is not to have a say in what a configuration means, and to look for it takes a
@@ -22,6 +20,10 @@ class _NothingInstalled(ModuleType):
 
     @staticmethod
     def entry_points(**_selection: str) -> tuple[()]:
+        return ()
+
+    @staticmethod
+    def distributions() -> tuple[()]:  # by these it looked before 2.14
         return ()
 
 

@@ -103,7 +103,7 @@ class _Budget:
             return value
         if _SECRET_KEY.search(key):
             return REDACTED
-        if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        if isinstance(value, (Mapping, list, set, frozenset)) or type(value) is tuple:
             return self._nested(value, depth + 1) if depth < _DEEPEST else _CUT
         if isinstance(value, (bytes, bytearray)):
             return self._text(key, value[:_LOOKED_AT].decode("ascii", "backslashreplace"))

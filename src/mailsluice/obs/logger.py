@@ -5,15 +5,13 @@ Owns the only import of structlog. Must never configure it: that is `log`.
 
 from __future__ import annotations
 
-from types import ModuleType
-
-from mailsluice.imports import in_place_of
+from mailsluice.imports import Later, in_place_of
 
 __all__ = ["FilteringBoundLogger", "bound_contextvars", "get_logger", "structlog"]
 
 _UNUSED = {
     "rich": None,  # draws tracebacks, with local variables in them
-    "asyncio": ModuleType("asyncio"),  # for methods to await, which nobody here does
+    "asyncio": Later("asyncio"),  # for methods to await, which nobody here does
 }
 """These two would take a seventh of the time that `mailsluice poll` takes to start."""
 

@@ -101,7 +101,10 @@ def user(name: str) -> Command:
 
 
 def password(secret: str) -> Command:
-    """Give the password (RFC 1939 §7), in UTF-8; spaces belong to it. Raises ValueError as above."""
+    """Give the password (RFC 1939 §7), in UTF-8; spaces belong to it.
+
+    Raises ValueError as `refuse_controls` does.
+    """
     refuse_controls(secret)
     return Command(Verb.PASS, f"PASS {secret}\r\n".encode(), tuple(filter(None, (secret.encode(),))))
 

@@ -39,6 +39,7 @@ SEEDS = (
     ),
     b"\x00\x02\x01\x02\x03\xf0+OK\r\n\xff\xff-ERR\r\n\xff\xff+ \r\n\xff\xff+OK\r\n\xff\xff+OK 1 2\r\n\xff\xff",
     b"\x01\x00\x00\x00\x00\x00+OK\r\n\xff\xff-ERR no\r\n\xff\xff-ERR canary-secret\r\n\xff\xff",
+    b"\x00\x00\x00\x00\x00\x00-ERR no\r\n",
     b"\x01\x00\x00\x00\x00\x00+OK\r\n\xff\xff-ERR\r\n\xff\xff+OK\r\n\xff\xff-ERR what is canary-secret\r\n",
 )
 END = BodyChunk(b"", last=True)
@@ -120,7 +121,7 @@ def _settled(merged: list[object]) -> list[object]:
     If it came with the end, nothing of that was handed out.
     """
     *before, last = merged
-    if not (isinstance(last, tuple) and before):
+    if not (type(last) is tuple and before):
         return merged
     if before[-1] is END:
         before.pop()
