@@ -16,18 +16,14 @@ LIMIT = 64 * 1024
 """Octets of a message in which the header is looked for; a field that is not whole within is left out."""
 
 _FIELDS = {
-    b"message-id": "message_id",
-    b"subject": "subject",
-    b"from": "from",
-    b"to": "to",
-    b"date": "date",
+    name: re.compile(rb"\n%s[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)" % name.replace("_", "-").encode())
+    for name in ("message_id", "subject", "from", "to", "date")
 }
-_IDENTIFYING = (b"message-id", b"date", b"from")
+"""Each field in a header in lower case: its value, with the lines it is folded into. By what we call it."""
+_IDENTIFYING = ("message_id", "date", "from")
 _LINE_END = re.compile(rb"\r?\n")
 _END = re.compile(rb"\n(?:\r?\n|\Z)")
 """The empty line, with the LF before it; or the end, where that is a line's."""
-_VALUE = re.compile(rb"[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)")
-"""What follows a field's name: its value, with the lines it is folded into."""
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]{0,1000})\?=")
 """RFC 2047 §2 allows 75 characters; senders write longer ones, and spaces. The bound keeps it linear."""
 _CHARSETS = frozenset(
@@ -60,15 +56,15 @@ class Header:
         if end := _END.search(self._octets):
             self._octets, self._cut = self._octets[: end.start()].removesuffix(b"\r"), False
         self._lower = self._octets.lower()
-        self._values: dict[bytes, bytes | None] = {}
+        self._values: dict[str, bytes | None] = {}
 
     def describe(self) -> dict[str, str]:
         """The fields `message_id, subject, from, to, date`, as far as they are there.
 
         Values are unfolded and decoded; what cannot be decoded is shown as it stands or as U+FFFD.
         """
-        values = ((shown, self._value(name)) for name, shown in _FIELDS.items())
-        return {shown: _text(value) for shown, value in values if value is not None}
+        values = ((name, self._value(name)) for name in _FIELDS)
+        return {name: _text(value) for name, value in values if value is not None}
 
     def identity(self) -> bytes | None:
         """A digest of Message-ID, Date and From, the same for every copy of a message, wherever it is listed.
@@ -80,23 +76,18 @@ class Header:
             return None
         return hashlib.sha256(b"\n".join(values)).digest()[:16]
 
-    def _value(self, name: bytes) -> bytes | None:
-        """The unfolded value of the first field of this lower-case name."""
+    def _value(self, name: str) -> bytes | None:
+        """The unfolded value of the first field of this name."""
         if name not in self._values:
             self._values[name] = self._found(name)
         return self._values[name]
 
-    def _found(self, name: bytes) -> bytes | None:
-        start = -1
-        while (start := self._lower.find(b"\n" + name, start + 1)) >= 0:
-            field = _VALUE.match(self._octets, start + 1 + len(name))
-            if field is None:  # another field, whose name begins so
-                continue
-            if self._cut and field.end() == len(self._octets):
-                return None
-            value = field[1].removesuffix(b"\r")
-            return _LINE_END.sub(b"", value) if b"\n" in value else value
-        return None
+    def _found(self, name: str) -> bytes | None:
+        field = _FIELDS[name].search(self._lower)
+        if field is None or (self._cut and field.end() == len(self._octets)):
+            return None
+        value = self._octets[field.start(1) : field.end(1)].removesuffix(b"\r")
+        return _LINE_END.sub(b"", value) if b"\n" in value else value
 
 
 def _text(value: bytes) -> str:
