@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -290,7 +291,7 @@ def test_messages_of_other_sizes_under_the_old_uidls_are_a_renumbering_too() -> 
 
 
 def test_sizes_that_are_not_told_tell_nothing() -> None:
-    listing = tuple(listed._replace(size=None) for listed in shown(*"abcde"))
+    listing = tuple(replace(listed, size=None) for listed in shown(*"abcde"))
 
     assert vanished(listing, stored(*"abcde")) == 0
 
