@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, cast
 
+from cronsim import CronSim, CronSimError
 from pydantic import PlainValidator, WithJsonSchema
 
 Scheme = Literal["keyring", "file", "env", "credential"]
@@ -163,8 +164,6 @@ def parse_address(value: object) -> str:
 
 def parse_cron(value: object) -> str:
     """Five cron fields: minute, hour, day of month, month, day of week; a line that does come due."""
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415  most mailboxes have an interval
-
     line = _text(value, 'five cron fields such as "*/5 6-20 * * mon-fri"')
     if len(line.split()) != 5:
         raise ValueError(

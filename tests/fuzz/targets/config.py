@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cronsim  # noqa: F401  while the engine takes note of branches
-
 from fuzz.feed import Feed
 from mailsluice.config.example import example_text
 from mailsluice.config.load import load
