@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import os
-import pwd
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,21 +14,15 @@ from mailsluice.config.load import find, load
 from mailsluice.config.models import EntraCredential, SpoolSink
 from mailsluice.errors import ConfigurationError
 from support.secrecy import CANARY
+from support.users import NOBODY, acting_as
 
 Write = Callable[..., Path]
 Told = Callable[[str], list[str]]
 
 
-@contextmanager
-def unprivileged() -> Iterator[None]:
+def unprivileged() -> AbstractContextManager[None]:
     """As nobody where the tests run as root, who may read everything."""
-    me = os.geteuid()
-    if me == 0:
-        os.seteuid(pwd.getpwnam("nobody").pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(me)
+    return acting_as(NOBODY) if os.geteuid() == 0 else nullcontext()
 
 
 def test_a_whole_configuration_loads(write: Write, whole: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pwd
 import tempfile
@@ -15,6 +16,11 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 NOGROUP = pwd.getpwnam("nobody").pw_gid
 ANN = 54321
 """A user of no name."""
+
+# A codec is imported when first used, and one that could not be is missing for as long as the process lasts.
+# Another user may have no way to Python's own library (one below root's home, say): all are there before.
+for _codec in ("ascii", "idna", "utf-8-sig"):
+    codecs.lookup(_codec)
 
 
 def need_root() -> None:
