@@ -15,9 +15,7 @@ from mailsluice.model import MailboxKey, Staged
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import NewFile
 from mailsluice.sink.spool import Spool
-from session.world import World
-
-ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
+from session.world import ONE, THREE, TWO, World
 
 
 @pytest.fixture

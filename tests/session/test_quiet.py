@@ -7,9 +7,7 @@ import pytest
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import events
 from mailsluice.session.run import preview
-from session.world import World
-
-ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
+from session.world import ONE, THREE, TWO, World
 
 
 def test_a_poll_of_what_was_left_before_plans_nothing_and_reports_the_same(

@@ -8,9 +8,7 @@ from mailsluice.errors import LedgerError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
 from mailsluice.sink.spool import Spool
-from session.world import World
-
-ONE, TWO = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2))
+from session.world import ONE, TWO, World
 
 
 def interrupt(world: World, monkeypatch: pytest.MonkeyPatch, owner: type, step: str) -> None:

@@ -18,6 +18,9 @@ from mailsluice.session.tally import Polled
 from mailsluice.sink.sinks import open_sink, sink_at
 from session.fakes import FakeCredentials, FakeServer, HandClock
 
+ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
+BIG = b"Subject: big\r\n\r\n" + 100 * b"0123456789abcdef\r\n"
+
 
 class World:
     """`log` is what all polls logged."""

@@ -7,9 +7,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +15,9 @@ from structlog.testing import capture_logs
 
 from mailsluice import daemon
 from mailsluice.clock import SystemClock
-from mailsluice.config.load import load
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
-from mailsluice.errors import Bug, LedgerError, SinkError
+from mailsluice.errors import Bug, SinkError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import events
 from mailsluice.sandbox import Fault, Sandbox, Silence, mail
@@ -29,51 +26,8 @@ from mailsluice.session.parts import Parts
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 from support.shortage import Shortage, of_sessions
-from support.waiting import wait_until
 
 SOON = 20.0
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def config(sandbox: Sandbox, tmp_path: Path) -> Config:
-    secret = tmp_path / "secret"
-    secret.write_text(sandbox.client_secret)
-    secret.chmod(0o600)
-    file = tmp_path / "mailsluice.toml"
-    file.write_text(f"""
-service.state_dir = "{tmp_path}/state"
-[credentials.entra]
-kind = "entra"
-tenant_id = "{sandbox.tenant_id}"
-client_id = "{sandbox.client_id}"
-client_secret = "file:{secret}"
-authority = "{sandbox.authority}"
-ca_file = "{sandbox.ca_file}"
-[mailboxes.a]
-address = "a@acme.example"
-credential = "entra"
-host = "localhost"
-port = {sandbox.pop3_port}
-ca_file = "{sandbox.ca_file}"
-every = "1s"
-sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
-""")
-    return load(file)
-
-
-@pytest.fixture
-def signals() -> Iterator[Signals]:
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    yield Signals()
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_a_connection_that_does_not_end_is_cut_after_the_grace(
@@ -348,79 +302,6 @@ def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(
         service.round([mailbox] * 4, signals)
 
     assert len(polls) == 4
-
-
-class FullDisk:
-    """A disk that the ledger cannot be written to as long as it is full."""
-
-    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.full = True
-        flush = service._ledger.flush
-
-        def flush_if_there_is_room() -> None:
-            if self.full:
-                raise LedgerError("disk full", remedy="make room")
-            flush()
-
-        monkeypatch.setattr(service._ledger, "flush", flush_if_there_is_room)
-
-
-def test_a_status_that_cannot_be_written_fails_no_poll_is_said_once_and_written_later(
-    config: Config, sandbox: Sandbox, signals: Signals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sandbox.mailbox("a@acme.example").deliver(mail.note(1))
-
-    with capture_logs() as logs, Service(config) as service:
-        service.start()
-        disk = FullDisk(service, monkeypatch)
-        (polled,) = service.round(config.mailboxes.values(), signals)
-        service.tend()
-        service.tend()
-        disk.full = False
-        service.tend()
-        service.tend()
-
-    assert (polled.report.outcome, polled.exit_code) == ("ok", 0)
-    said = [line for line in logs if line["event"] in {events.STATUS_NOT_NOTED, events.STATUS_NOTED}]
-    assert [line["event"] for line in said] == [events.STATUS_NOT_NOTED, events.STATUS_NOTED]
-    assert (said[0]["error"], said[0]["remedy"]) == ("disk full", "make room")
-    assert last_outcome(config) == "ok"
-
-
-def last_outcome(config: Config) -> str | None:
-    with Ledger(config.service.state_dir, read_only=True) as ledger:
-        (report,) = ledger.reports().values()
-    return report.last.outcome if report.last else None
-
-
-def test_a_round_leaves_its_reports_written(config: Config, sandbox: Sandbox, signals: Signals) -> None:
-    sandbox.mailbox("a@acme.example")
-
-    with Service(config) as service:
-        service.round(config.mailboxes.values(), signals)
-        assert last_outcome(config) == "ok"
-
-
-def test_what_the_last_sessions_report_is_written_when_a_service_ends(
-    config: Config, sandbox: Sandbox
-) -> None:
-    box = sandbox.mailbox("a@acme.example")
-    box.deliver(mail.note(1))
-
-    with Service(config) as service:
-        service.start()
-        wait_until(lambda: box.remaining() == (), "the message is deleted")
-
-    assert last_outcome(config) == "ok"
-
-
-def test_a_status_that_cannot_be_written_at_the_end_is_said(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with capture_logs() as logs, Service(config) as service:
-        FullDisk(service, monkeypatch)
-
-    assert [line["event"] for line in logs] == [events.STATUS_NOT_NOTED]
 
 
 @pytest.mark.parametrize(
