@@ -19,6 +19,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from benchmarks.listening import Listener
+
 _CHUNK = 256 * 1024
 _UNDER_WAY = 8 * 1024 * 1024
 """Octets in one direction: more than Linux lets a TCP window grow to (tcp_rmem: 6 MiB)."""
@@ -52,38 +54,28 @@ class DelayingProxy:
         self.round_trips = RoundTrips()
         self._target = target
         self._round_trip = round_trip
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port: int = self._listening.getsockname()[1]
         self._lines: list[_Line] = []
-        self._accepting = threading.Thread(target=self._accept, name="line", daemon=True)
+        self._listener = Listener(self._connect, "line")
+        self.port = self._listener.port
 
     def __enter__(self) -> Self:
-        self._accepting.start()
+        self._listener.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        # A close alone does not wake the thread in accept(2).
-        with suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._accepting.join()
+        self._listener.close()
         for line in self._lines:
             line.cut()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            self._lines = [line for line in self._lines if line.alive]
-            try:
-                server = socket.create_connection(("127.0.0.1", self._target))
-            except ConnectionError:
-                client.close()
-                continue
+    def _connect(self, client: socket.socket) -> None:
+        self._lines = [line for line in self._lines if line.alive]
+        try:
+            server = socket.create_connection(("127.0.0.1", self._target))
+        except ConnectionError:
+            client.close()
+        else:
             self._lines.append(_Line(client, server, self._round_trip, self.round_trips))
 
 

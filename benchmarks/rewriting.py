@@ -18,6 +18,8 @@ from typing import Self
 
 import trustme
 
+from benchmarks.listening import Listener
+
 _CHUNK = 256 * 1024
 _PATIENCE = 10.0
 """Seconds for a relay to end after its client has."""
@@ -39,34 +41,25 @@ class WithoutPipelining:
         authority.issue_cert("localhost", "127.0.0.1", common_name="localhost").configure_cert(self._context)
         self.ca_file = folder / "without-pipelining-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port: int = self._listening.getsockname()[1]
-        self._accepting = threading.Thread(target=self._accept, name="without-pipelining", daemon=True)
         self._relays: list[threading.Thread] = []
+        self._listener = Listener(self._serve, "without-pipelining")
+        self.port = self._listener.port
 
     def __enter__(self) -> Self:
-        self._accepting.start()
+        self._listener.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        with suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._accepting.join()
+        self._listener.close()
         for relay in self._relays:
             relay.join(_PATIENCE)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            relay = threading.Thread(target=self._relay, args=(client,), name="relay", daemon=True)
-            relay.start()
-            self._relays.append(relay)
+    def _serve(self, client: socket.socket) -> None:
+        relay = threading.Thread(target=self._relay, args=(client,), name="relay", daemon=True)
+        relay.start()
+        self._relays.append(relay)
 
     def _relay(self, client: socket.socket) -> None:
         with (
