@@ -10,7 +10,7 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,14 @@ from rich.console import Console
 
 from benchmarks import DISK, ROOT, table
 from benchmarks.fetch import fetch as run_fetch
-from benchmarks.figures import FIGURES, save
+from benchmarks.figures import KEPT, save
+from benchmarks.idle import idle
+from benchmarks.scale import scale
 from benchmarks.scenarios import FULL, QUICK
-from benchmarks.tools import TOOLS
+from benchmarks.start import start
+from benchmarks.tools import TOOLS, versions
 
-_WIDTH = 140
+_WIDTH = 150
 
 
 @click.group()
@@ -45,10 +48,6 @@ def _known(kind: str, names: list[str]) -> Callable[[click.Context, click.Parame
     return check
 
 
-OTHERS = ("idle", "scale", "start")
-"""The other benchmarks: modules that are run by themselves, and print their own tables."""
-
-
 @main.command("all")
 @click.option("--quick", is_flag=True, help="In two minutes.")
 @click.pass_context
@@ -56,17 +55,15 @@ def everything(context: click.Context, *, quick: bool) -> None:
     """Run every benchmark, one after another; the exit code is the first that is not 0."""
     flags = ["--quick"] if quick else []
     codes = []
-    others = [f"benchmarks.{name}" for name in OTHERS]
-    for command in (["benchmarks", "fetch"], *([name] for name in others)):
-        click.echo(f"\n--- {command[-1].removeprefix('benchmarks.')} ---\n")
-        codes.append(
-            subprocess.run([sys.executable, "-m", *command, *flags], cwd=ROOT, check=False).returncode
-        )
+    for name in ("fetch", "idle", "scale", "start"):
+        click.echo(f"\n--- {name} ---\n")
+        command = [sys.executable, "-m", "benchmarks", name, *flags]
+        codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
     context.exit(next(filter(None, codes), 0))
 
 
 @main.command()
-@click.option("--quick", is_flag=True, help="Without the slow ones, and twice only.")
+@click.option("--quick", is_flag=True, help="Less of it, without the slow ones, and once or twice.")
 @click.option(
     "--only",
     metavar="SCENARIO,...",
@@ -83,7 +80,10 @@ def everything(context: click.Context, *, quick: bool) -> None:
 )
 @click.option("--rounds", type=click.IntRange(1), help="So many runs of each tool.")
 @click.option(
-    "--json", "path", type=click.Path(path_type=Path), default=FIGURES, help="Where the figures go."
+    "--json",
+    "path",
+    type=click.Path(path_type=Path),
+    help=f"Where the figures go; of a whole run {KEPT.relative_to(ROOT)}, otherwise nowhere.",
 )
 @click.option(
     "--disk",
@@ -93,22 +93,40 @@ def everything(context: click.Context, *, quick: bool) -> None:
     help="Where mail is delivered: what a sync costs is the file system's.",
 )
 def fetch(
-    *, quick: bool, only: list[str], tools: list[str], rounds: int | None, path: Path, disk: str
+    *, quick: bool, only: list[str], tools: list[str], rounds: int | None, path: Path | None, disk: str
 ) -> None:
     """Fetch and delete, by every fetcher in turn, over TLS from one Dovecot."""
     scenarios = [scenario for scenario in (QUICK if quick else FULL) if scenario.name in only or not only]
+    if not scenarios:
+        raise click.UsageError(f"the quick form has none of {', '.join(only)}")
     if tools:
         scenarios = [replace(scenario, tools=tools) for scenario in scenarios]
     if rounds:
         scenarios = [replace(scenario, rounds=rounds) for scenario in scenarios]
     console = Console(width=_WIDTH)
     rows = run_fetch(scenarios, console, disk)
-    about = {
+    about = _about(disk, [name for scenario in scenarios for name in scenario.tools])
+    console.print(table.of_all(rows, about), "")
+    if any(scenario.aims for scenario in scenarios):
+        console.print(table.of_aims(rows, {scenario.name: scenario.aims for scenario in scenarios}))
+    if path or not (quick or only or tools):
+        save(rows, about, path or KEPT)
+    if any(result.failure and not result.left_out for row in rows for result in row.results.values()):
+        sys.exit(1)
+
+
+def _about(disk: str, tools: Iterable[str]) -> dict[str, str]:
+    """On what it is measured."""
+    kind = ["findmnt", "--noheadings", "--output=FSTYPE", "--target", disk]
+    return {
         "when": f"{datetime.now(UTC):%Y-%m-%d}",
         "python": platform.python_version(),
         "cores": str(os.cpu_count()),
+        "disk": subprocess.run(kind, capture_output=True, text=True, check=False).stdout.strip() or "?",
+        "tools": versions(dict.fromkeys(tools)),
     }
-    console.print(table.of_all(rows, about))
-    save(rows, about, path)
-    if any(result.failure and not result.left_out for row in rows for result in row.results.values()):
-        sys.exit(1)
+
+
+main.add_command(idle)
+main.add_command(scale)
+main.add_command(start)

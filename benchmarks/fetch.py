@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks import DISK, table
 from benchmarks.figures import Result, Row, Run
 from benchmarks.mail import mistakes
-from benchmarks.process import measure
+from benchmarks.process import Cost, measure
 from benchmarks.scenarios import Scenario
 from benchmarks.server import Reach, Server, running_server
 from benchmarks.tools import FLOOR, TOOLS, Errand, Tool
@@ -42,14 +42,15 @@ def fetch(scenarios: Sequence[Scenario], console: Console, disk: str = DISK) -> 
 
 
 def _row(scenario: Scenario, server: Server, folder: Path, console: Console) -> Row:
-    row = Row(scenario.name, scenario.title, scenario.load.count)
+    row = Row(scenario.name, scenario.title, scenario.load.count, scenario.round_trip, scenario.kept)
     for name in scenario.tools:
         missing = TOOLS[name].missing()
         failure = f"left out: {missing} is not installed" if missing else ""
         row.results[name] = Result(failure=failure, left_out=bool(missing))
     with console.status("") as status:
         for number in range(scenario.rounds):
-            for name, result in row.results.items():
+            for name in _turn(scenario.tools, number):
+                result = row.results[name]
                 if result.failure or number >= scenario.rounds_of(name):
                     continue
                 status.update(f"{scenario.title}: {name}, round {number + 1} of {scenario.rounds_of(name)}")
@@ -62,27 +63,47 @@ def _row(scenario: Scenario, server: Server, folder: Path, console: Console) -> 
     return row
 
 
+def _turn(tools: Sequence[str], number: int) -> list[str]:
+    """Who runs after whom in this round: each round begins with another, so that none has always the same before it."""
+    first = number % len(tools)
+    return [*tools[first:], *tools[:first]]
+
+
 def _run(tool: Tool, scenario: Scenario, server: Server, folder: Path) -> Run:
-    """One fetch of a mailbox that nobody opened, into `folder`, which is empty. Raises Failed."""
+    """One fetch of a mailbox that nobody opened, into `folder`, which is empty. Raises Failed.
+
+    Of what is kept: the poll after that.
+    """
     folder.chmod(0o711)
     mailbox = server.mailbox(scenario.load)
     with server.reach(scenario.round_trip, pipelining=scenario.pipelining) as reach:
         errand = _errand(reach, scenario, mailbox.address, server.password, folder)
         arguments = tool.prepare(errand)
+        if scenario.kept:
+            _ended(arguments, errand, 0)
         os.sync()  # what the last one left to be written is not this one's business
-        log = folder / "log"
-        cost = measure(arguments, _environment(errand), log, _PATIENCE)
-    if cost.code:
-        raise Failed(f"ended with {cost.code} after {cost.wall:.1f} s: {_last_words(log)}")
+        cost = _ended(arguments, errand, tool.nothing_new if scenario.kept else 0)
     wrong = mistakes(server.stock(scenario.load).expected, _arrived(errand.mail))
     if wrong and tool is not FLOOR:
-        raise Failed(f"{wrong}: {_last_words(log)}")
+        raise Failed(f"{wrong}: {_last_words(_log(errand))}")
     if bare := sum(not path.with_suffix(".json").is_file() for path in errand.mail.glob("*.eml")):
         raise Failed(f"{bare} without a sidecar")
-    if left := len(mailbox.uidls()):
+    if (left := len(mailbox.uidls())) != (scenario.load.count if scenario.kept else 0):
         raise Failed(f"left {left} on the server")
     _empty(errand.mail)
     return Run(cost, reach.round_trips.count if reach.round_trips else None)
+
+
+def _ended(arguments: Sequence[str | Path], errand: Errand, code: int) -> Cost:
+    """What it cost, to its good end, which this exit code tells. Raises Failed."""
+    cost = measure(arguments, _environment(errand), _log(errand), _PATIENCE)
+    if cost.code != code:
+        raise Failed(f"ended with {cost.code} after {cost.wall:.1f} s: {_last_words(_log(errand))}")
+    return cost
+
+
+def _log(errand: Errand) -> Path:
+    return errand.folder.with_name("log")
 
 
 def _empty(mail: Path) -> None:
@@ -103,6 +124,7 @@ def _errand(reach: Reach, scenario: Scenario, address: str, password: str, folde
         address=address,
         password=password,
         pipelining=scenario.pipelining,
+        keep=scenario.kept,
         mail=folder / "mail",
         folder=own,
     )

@@ -10,15 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Literal, NamedTuple
 
 from benchmarks import ROOT
 from benchmarks.process import Cost
 
-FIGURES = ROOT / "build" / "bench" / "fetch.json"
-"""Where they are kept, if nowhere else is said."""
+KEPT = ROOT / "build" / "bench" / "fetch.json"
+"""Where those of a whole run are kept, if nowhere else is said."""
 
 REFERENCE = "mpop"
 """Whom everybody is compared with."""
+
+
+class Aim(NamedTuple):
+    """What a tool's figure in a scenario may be at the most: of the `Row`, that of this name."""
+
+    tool: str
+    figure: Literal["ratio", "asked", "waited"]
+    most: float
 
 
 @dataclass(frozen=True)
@@ -67,32 +76,49 @@ class Result:
         """Octets, the most of all runs."""
         return max(run.cost.memory for run in self.runs)
 
-    @property
-    def round_trips(self) -> int | None:
-        """The median, where they were counted."""
-        counted = [run.round_trips for run in self.runs if run.round_trips is not None]
-        return round(median(counted)) if counted else None
-
 
 @dataclass
 class Row:
-    """A scenario's results, by tool."""
+    """A scenario's results, by tool.
+
+    `round_trip` is the line's, in seconds. What is `kept` is compared by CPU time, all else by the clock.
+    """
 
     name: str
     title: str
     messages: int
+    round_trip: float = 0.0
+    kept: bool = False
     results: dict[str, Result] = field(default_factory=dict)
+
+    def seconds(self, tool: str) -> float:
+        """What a tool is compared by: the median."""
+        return self.results[tool].middle(self._compared)
 
     def ratio(self, tool: str) -> float | None:
         """A tool's time over the reference's; None where one of them has none.
 
-        The median of the rounds: what runs one after the other has the same neighbours on the machine.
+        The median of the rounds: what runs in the same round has the same neighbours on the machine.
         """
-        return self._ratio(tool, lambda run: run.cost.wall)
+        return self._ratio(tool, self._compared)
 
     def cpu_ratio(self, tool: str) -> float | None:
         """The same of CPU time."""
         return self._ratio(tool, lambda run: run.cost.cpu)
+
+    def asked(self, tool: str) -> float | None:
+        """Round trips a message, as the line counted them, over all of a tool's connections; the median."""
+        counted = [run.round_trips for run in self.results[tool].runs if run.round_trips is not None]
+        return median(counted) / self.messages if counted else None
+
+    def waited(self, tool: str) -> float | None:
+        """The time by the clock, all of it, in round trips a message; the median."""
+        if not self.round_trip or not self.results[tool].counts:
+            return None
+        return self.results[tool].wall / self.round_trip / self.messages
+
+    def _compared(self, run: Run) -> float:
+        return run.cost.cpu if self.kept else run.cost.wall
 
     def _ratio(self, tool: str, figure: Callable[[Run], float]) -> float | None:
         results = [self.results.get(name, Result()) for name in (tool, REFERENCE)]
@@ -104,9 +130,11 @@ class Row:
 
 def circumstances(about: Mapping[str, str], rows: Sequence[Row]) -> str:
     """When and on what it was measured, and how often."""
-    rounds = {max((len(result.runs) for result in row.results.values()), default=0) for row in rows} or {0}
-    often = f"{min(rounds)}-{max(rounds)}" if len(rounds) > 1 else str(max(rounds))
-    return f"{about['when']}, {about['cores']} cores, Python {about['python']}, rounds: {often}"
+    runs = {len(result.runs) for row in rows for result in row.results.values() if result.counts} or {0}
+    often = f"{min(runs)}-{max(runs)}" if len(runs) > 1 else str(max(runs))
+    return (
+        f"{about['when']}, {about['cores']} cores, {about['disk']}, Python {about['python']}, runs: {often}"
+    )
 
 
 def save(rows: Sequence[Row], about: Mapping[str, str], path: Path) -> None:
@@ -124,6 +152,8 @@ def load(path: Path) -> tuple[list[Row], dict[str, str]]:
             row["name"],
             row["title"],
             row["messages"],
+            row["round_trip"],
+            row["kept"],
             {
                 tool: Result(
                     [Run(Cost(**run["cost"]), run["round_trips"]) for run in result["runs"]],

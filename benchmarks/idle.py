@@ -1,6 +1,6 @@
 """What an idle poll costs: CPU, commits and round trips, for few and many kept messages, and a long memory.
 
-Run as `python -m benchmarks.idle`. A service as the daemon has it polls in this process; the servers are
+A service as the daemon has it polls in this process; the servers are
 processes of their own, so that the CPU is the poller's alone: that of all its threads, as the median of several
 polls. Every poll here also writes its report; a daemon writes those of all mailboxes together, once a second.
 
@@ -9,7 +9,6 @@ Owns what is an idle poll, and its targets; must never count the servers' work a
 
 from __future__ import annotations
 
-import argparse
 import sqlite3
 import statistics
 import tempfile
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -85,7 +85,7 @@ class RealServer:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Costs:
     """Seconds of CPU of an idle poll, of one that finds one new message, and of the one after that.
 
     `commits` are those of the idle poll, its report's included.
@@ -183,7 +183,7 @@ def remember(state_dir: Path, address: str, kept: Sequence[bytes], others: int) 
     connection.close()
 
 
-def measure(server: Server, kept: int, others: int, signals: Signals) -> Figures:
+def measure(server: Server, kept: int, others: int, signals: Signals) -> Costs:
     """Poll a mailbox with so many messages, and a ledger with so many other rows."""
     address = f"{kept}-{others}-{_ADDRESS}"
     uidls = server.hold(address, kept)
@@ -200,7 +200,7 @@ def measure(server: Server, kept: int, others: int, signals: Signals) -> Figures
             server.hold(address, count)
             new.append(one.poll(count))
             after.append(one.poll(count))
-    return Figures(server.name, kept, others, idle, commits, statistics.median(new), statistics.median(after))
+    return Costs(server.name, kept, others, idle, commits, statistics.median(new), statistics.median(after))
 
 
 def round_trips(server: Server, signals: Signals) -> int:
@@ -217,7 +217,7 @@ def round_trips(server: Server, signals: Signals) -> int:
         return relay.round_trips.count - before
 
 
-def table_of(found: Sequence[Figures]) -> Table:
+def table_of(found: Sequence[Costs]) -> Table:
     """The figures beside the targets."""
     table = Table(
         "server", "kept", "other rows", "idle", "target", "with the rows", "commits", "one new", "then"
@@ -243,11 +243,10 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:.1f} ms"
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="few kept messages, in half a minute")
-    quick = options.parse_args().quick
+@click.command()
+@click.option("--quick", is_flag=True, help="Few kept messages, in half a minute.")
+def idle(*, quick: bool) -> None:
+    """Polls that find nothing, with many messages kept and a million rows in the ledger."""
     cases = ((0, 0), (0, MILLION), (5_000, 0), (5_000, MILLION), (MANY, 0), (MANY, MILLION))
     console, signals = Console(width=120), Signals()
     log.configure("error", "json")
@@ -269,7 +268,3 @@ def main() -> None:
     console.print(table_of(found))
     for name, count in trips.items():
         console.print(f"{name}: an idle poll of an empty mailbox takes {count} round trips (≤ {ROUND_TRIPS})")
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,7 @@ import sys
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import ROOT
-from benchmarks.figures import FIGURES, Row, circumstances, load
+from benchmarks.figures import KEPT, Row, circumstances, load
 
 PICTURE = ROOT / "docs" / "performance.png"
 
@@ -20,7 +20,6 @@ _HEAD = 64
 _NAMES, _VALUES = 200, 120
 _INK, _PALE, _OURS, _OTHERS, _LIMIT = "#1f2328", "#59636e", "#0969da", "#afb8c1", "#d8dee4"
 _FOOT = 164
-_SHOWN = ("small", "many", "big", "far", "lockstep")
 _ABOUT = """Fetch and delete over TLS, whole processes against one Dovecot; shorter is better.
 mixed: one in five has a PDF of 150-400 KB. floor: all is asked for ahead where that can be, and thrown away.
 no PIPELINING: one thing is asked at a time, as of Exchange Online. mailsluice-4: connections = 4."""
@@ -46,7 +45,12 @@ def _panel(draw: ImageDraw.ImageDraw, left: int, top: int, row: Row) -> None:
         draw.text((left, y), tool, fill=_INK, font=_font(24))
         end = left + _NAMES + max(2, round(room * seconds / max(ran.values())))
         draw.rectangle((left + _NAMES, y, end, y + _BAR - 1), fill=_colour(tool))
-        draw.text((end + 10, y), f"{seconds:.1f} s", fill=_PALE, font=_font(24))
+        draw.text(
+            (end + 10, y),
+            f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s",
+            fill=_PALE,
+            font=_font(24),
+        )
 
 
 def _height(row: Row) -> int:
@@ -55,10 +59,10 @@ def _height(row: Row) -> int:
 
 def main() -> None:
     """Draw it, or say what is missing."""
-    if not FIGURES.exists():
-        sys.exit(f"{FIGURES} is not there: run `make bench`")
-    every, about = load(FIGURES)
-    rows = [row for row in every if row.name in _SHOWN and row.results]
+    if not KEPT.exists():
+        sys.exit(f"{KEPT} is not there: run `make bench`")
+    every, about = load(KEPT)
+    rows = [row for row in every if row.results and not row.kept]
     lines = [rows[at : at + _COLUMNS] for at in range(0, len(rows), _COLUMNS)]
     height = _MARGIN + sum(max(map(_height, line)) for line in lines) + _FOOT
     image = Image.new("RGB", (_COLUMNS * (_WIDTH + _MARGIN) + _MARGIN, height), "white")

@@ -1,6 +1,6 @@
 """What a daemon with thousands of mailboxes takes, and how soon a backlog in many of them is drained.
 
-Run as `python -m benchmarks.scale`. Owns what is measured: `mailsluice run`, as a process of its own, against
+Owns what is measured: `mailsluice run`, as a process of its own, against
 `crowd` in another, with tokens from a simulated Entra and the client secret in the keyring. Prints CPU time,
 counts and the bound by round trips, beside which the seconds are to be read: other work on the machine moves
 those alone. Must never take the daemon's word for what is on the disk.
@@ -28,9 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import DISK
+from benchmarks.configuration import toml
 from mailsluice.schedule import IntervalTrigger, phase
+from support.program import PROGRAM
 
-_PROGRAM = Path(sys.executable).with_name("mailsluice")
 _CROWD = Path(__file__).with_name("crowd.py")
 _PATIENCE = 900.0
 """Seconds after which a run is given up."""
@@ -93,34 +94,27 @@ class Site:
 
     def set_up(self) -> None:
         """Write the configuration, and put the client secret into the keyring."""
-        self.config.write_text(
-            f"""
-[service]
-state_dir = "{self.folder}/state"
-max_sessions = {self.sessions}
-[log]
-format = "json"
-[credentials.acme]
-kind = "entra"
-tenant_id = "{self.server["tenant_id"]}"
-client_id = "{self.server["client_id"]}"
-client_secret = "keyring:acme"
-authority = "{self.server["authority"]}"
-ca_file = "{self.server["ca_file"]}"
-[defaults]
-credential = "acme"
-host = "localhost"
-port = {self.server["port"]}
-ca_file = "{self.server["ca_file"]}"
-every = "{self.every}s"
-"""
-            + "".join(
-                f'[mailboxes.{name}]\naddress = "{name}@acme.example"\n'
-                f'sink = {{ kind = "spool", path = "{self.folder}/{name}" }}\n'
-                for name in self.names
-            )
-        )
-        command: list[str | Path] = [_PROGRAM, "-c", self.config, "secret", "set", "acme"]
+        sections: dict[str, dict[str, object]] = {
+            "service": {"state_dir": self.folder / "state", "max_sessions": self.sessions},
+            "log": {"format": "json"},
+            "credentials.acme": {
+                "kind": "entra",
+                "client_secret": "keyring:acme",
+                **{key: self.server[key] for key in ("tenant_id", "client_id", "authority", "ca_file")},
+            },
+            "defaults": {
+                "credential": "acme",
+                "host": "localhost",
+                "port": self.server["port"],
+                "ca_file": self.server["ca_file"],
+                "every": f"{self.every}s",
+            },
+        }
+        for name in self.names:
+            sections[f"mailboxes.{name}"] = {"address": f"{name}@acme.example"}
+            sections[f"mailboxes.{name}.sink"] = {"kind": "spool", "path": self.folder / name}
+        self.config.write_text(toml(sections))
+        command: list[str | Path] = [PROGRAM, "-c", self.config, "secret", "set", "acme"]
         subprocess.run(
             command, input=self.server["client_secret"], text=True, check=True, stdout=subprocess.DEVNULL
         )
@@ -147,7 +141,7 @@ class Daemon:
         """Descriptors open at the most, as far as was looked."""
         with site.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [_PROGRAM, "-c", site.config, "run"], stdin=subprocess.DEVNULL, stderr=log
+                [PROGRAM, "-c", site.config, "run"], stdin=subprocess.DEVNULL, stderr=log
             )
 
     def look(self) -> None:
@@ -303,8 +297,8 @@ def _failures(daemon: Daemon) -> str:
 @click.option("--window", default=90.0, help="Seconds of the timetable that are measured.")
 @click.option("--sessions", default=16, help="max_sessions.")
 @click.option("--round-trip", type=float, help="Seconds; otherwise 0, and 0.04 for the backlog.")
-def main(*, quick: bool, only: str | None, window: float, sessions: int, round_trip: float | None) -> None:
-    """Measure a daemon with many mailboxes."""
+def scale(*, quick: bool, only: str | None, window: float, sessions: int, round_trip: float | None) -> None:
+    """A daemon of thousands of mailboxes, and a backlog in a hundred."""
     near, far = (0.0, 0.04) if round_trip is None else (round_trip, round_trip)
     measures: dict[str, Callable[[], Table]] = {
         "1000": lambda: timetable(1000, 60, window, sessions, near),
@@ -320,7 +314,3 @@ def main(*, quick: bool, only: str | None, window: float, sessions: int, round_t
     for name, measure in measures.items():
         if only in {None, name}:
             console.print(measure(), "")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,10 @@
 """What it costs to start: whole processes, from nothing to their end, of commands that have little to do.
 
-Run as `python -m benchmarks.start`. The runs of all commands are interleaved, so that what else the machine
+The runs of all commands are interleaved, so that what else the machine
 does falls on all of them; the first round, which compiles and makes the ledgers, is not counted. The
 simulated Entra ID and Exchange Online are a process of their own. A poll by client secret asks for a token
-each time: nothing is kept between two processes.
+each time: nothing is kept between two processes. One of them fetches large messages, for the memory that
+takes beside a login as Exchange Online wants it.
 
 Owns the commands and their targets; must never measure in this process what a whole one costs.
 """
@@ -15,8 +16,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,23 +28,30 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import DISK
+from benchmarks.configuration import toml
 from benchmarks.process import Cost, measure
 from mailsluice.sandbox import Sandbox
 from support.program import PATIENCE, PROGRAM, surroundings
 
 ROUNDS, FEW_ROUNDS = 21, 5
-ADDRESS = "empty@acme.example"
+EMPTY, FULL = "empty@acme.example", "full@acme.example"
+LARGE = 3
+_OCTETS = 20_000_000
 CANARY = "canary-correct-horse"
 _MEMORY = 64.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """A command: what it is called in the table, its arguments, and the seconds it may take."""
+    """A command: what it is called in the table, its arguments, and the seconds it may take.
+
+    `large`: how many large messages are delivered before each run.
+    """
 
     name: str
     arguments: Sequence[str | Path]
     target: float | None = None
+    large: int = 0
     costs: list[Cost] = field(default_factory=list)
 
 
@@ -60,10 +68,15 @@ class Place:
     client_secret: str
 
 
+Deliver = Callable[[int], None]
+"""Puts so many large messages into the mailbox `FULL`."""
+
+
 def _serve(ours: Connection) -> None:
-    """One empty mailbox, until the other end is closed."""
-    with Sandbox() as sandbox:
-        sandbox.mailbox(ADDRESS, CANARY)
+    """Two mailboxes, one of them empty, until the other end is closed."""
+    with Sandbox() as sandbox, suppress(EOFError):
+        sandbox.mailbox(EMPTY, CANARY)
+        full = sandbox.mailbox(FULL)
         ours.send(
             Place(
                 sandbox.host,
@@ -75,78 +88,95 @@ def _serve(ours: Connection) -> None:
                 sandbox.client_secret,
             )
         )
-        ours.poll(None)
+        message = b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * (_OCTETS // 18)
+        while True:
+            for _ in range(ours.recv()):
+                full.deliver(message)
+            ours.send(None)
 
 
 @contextmanager
-def server() -> Iterator[Place]:
+def server() -> Iterator[tuple[Place, Deliver]]:
     """A server in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
+
+    def deliver(messages: int) -> None:
+        ours.send(messages)
+        ours.recv()
+
     try:
-        yield ours.recv()
+        yield ours.recv(), deliver
     finally:
         ours.close()
         process.join()
 
 
-def _credentials(home: Path, place: Place) -> Mapping[str, str]:
-    """By the name of the configuration, the section in which its credential is."""
+def _credentials(home: Path, place: Place) -> Mapping[str, Mapping[str, object]]:
+    """By the name of the configuration, its credential."""
     for name, secret in (("password", CANARY), ("secret", place.client_secret)):
         (home / name).touch(mode=0o600)
         (home / name).write_text(secret)
-    entra = f"""\
-kind          = "entra"
-tenant_id     = "{place.tenant_id}"
-client_id     = "{place.client_id}"
-authority     = "{place.authority}"
-ca_file       = "{place.ca_file}"
-"""
+    entra = {
+        "kind": "entra",
+        "tenant_id": place.tenant_id,
+        "client_id": place.client_id,
+        "authority": place.authority,
+        "ca_file": place.ca_file,
+    }
     return {
-        "password": f'kind = "password"\npassword = "file:{home}/password"\n',
-        "secret": f'{entra}client_secret = "file:{home}/secret"\n',
-        "keyring": f'{entra}client_secret = "keyring:acme"\n',
+        "password": {"kind": "password", "password": f"file:{home}/password"},
+        "secret": {**entra, "client_secret": f"file:{home}/secret"},
+        "keyring": {**entra, "client_secret": "keyring:acme"},
+        "full": {**entra, "client_secret": "keyring:acme"},
     }
 
 
 def _configure(home: Path, place: Place) -> dict[str, Path]:
     files = {}
     for name, credential in _credentials(home, place).items():
+        mailbox = {
+            "address": FULL if name == "full" else EMPTY,
+            "credential": "c",
+            "host": place.host,
+            "port": place.port,
+            "ca_file": place.ca_file,
+        }
         files[name] = home / f"{name}.toml"
-        files[name].write_text(f"""\
-[service]
-state_dir = "{home}/{name}-state"
-[credentials.c]
-{credential}
-[mailboxes.empty]
-address    = "{ADDRESS}"
-credential = "c"
-host       = "{place.host}"
-port       = {place.port}
-ca_file    = "{place.ca_file}"
-sink       = {{ kind = "spool", path = "{home}/{name}-spool" }}
-""")
-    subprocess.run(
-        [PROGRAM, "-c", files["keyring"], "secret", "set", "acme"],
-        input=place.client_secret,
-        text=True,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env=surroundings(),
-        timeout=PATIENCE,
-    )
+        files[name].write_text(
+            toml(
+                {
+                    "service": {"state_dir": home / f"{name}-state"},
+                    "credentials.c": credential,
+                    "mailboxes.one": mailbox,
+                    "mailboxes.one.sink": {"kind": "spool", "path": home / f"{name}-spool"},
+                }
+            )
+        )
+    for name in ("keyring", "full"):
+        subprocess.run(
+            [PROGRAM, "-c", files[name], "secret", "set", "acme"],
+            input=place.client_secret,
+            text=True,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=surroundings(),
+            timeout=PATIENCE,
+        )
     return files
 
 
 def cases(files: Mapping[str, Path]) -> list[Case]:
     """What is measured, the base first: an interpreter that does nothing."""
 
-    def mailsluice(name: str, *arguments: str, config: str = "", target: float | None = None) -> Case:
+    def mailsluice(
+        name: str, *arguments: str, config: str = "", target: float | None = None, large: int = 0
+    ) -> Case:
         chosen: list[str | Path] = ["-c", files[config]] if config else []
-        return Case(name, [PROGRAM, *chosen, *arguments], target)
+        return Case(name, [PROGRAM, *chosen, *arguments], target, large)
 
     return [
         Case("python -c pass", [sys.executable, "-c", "pass"]),
@@ -157,13 +187,15 @@ def cases(files: Mapping[str, Path]) -> list[Case]:
         mailsluice("poll, password", "poll", config="password", target=0.5),
         mailsluice("poll, client secret", "poll", config="secret", target=0.5),
         mailsluice("poll, secret in the keyring", "poll", config="keyring", target=0.5),
+        mailsluice(f"poll, the same, {LARGE} of 20 MB", "poll", config="full", large=LARGE),
     ]
 
 
-def run(measured: Sequence[Case], rounds: int, log: Path) -> None:
+def run(measured: Sequence[Case], rounds: int, deliver: Deliver, log: Path) -> None:
     """Run them all by turns, so often and once before. Raises RuntimeError where one fails."""
     for number in range(rounds + 1):
         for case in measured:
+            deliver(case.large)
             cost = measure(case.arguments, surroundings(), log, PATIENCE)
             if cost.code:
                 raise RuntimeError(f"{case.name} ended with {cost.code}: {log.read_text()}")
@@ -171,7 +203,7 @@ def run(measured: Sequence[Case], rounds: int, log: Path) -> None:
                 case.costs.append(cost)
 
 
-def table(measured: Sequence[Case]) -> Table:
+def table_of(measured: Sequence[Case]) -> Table:
     """Medians, from the fastest to the slowest, and the most memory."""
     title = f"whole processes, {len(measured[0].costs)} runs each; load {os.getloadavg()[0]:.1f}"
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
@@ -195,14 +227,10 @@ def table(measured: Sequence[Case]) -> Table:
 
 @click.command()
 @click.option("--quick", is_flag=True, help=f"{FEW_ROUNDS} runs of each, not {ROUNDS}.")
-def main(*, quick: bool) -> None:
-    """Measure what it costs to start, and print a table."""
-    with tempfile.TemporaryDirectory(prefix="start-", dir=DISK) as folder, server() as place:
+def start(*, quick: bool) -> None:
+    """Whole processes that have little to do: `--help`, `status`, a poll of an empty mailbox."""
+    with tempfile.TemporaryDirectory(prefix="start-", dir=DISK) as folder, server() as (place, deliver):
         home = Path(folder)
         measured = cases(_configure(home, place))
-        run(measured, FEW_ROUNDS if quick else ROUNDS, home / "log")
-    Console(width=120).print(table(measured))
-
-
-if __name__ == "__main__":
-    main()
+        run(measured, FEW_ROUNDS if quick else ROUNDS, deliver, home / "log")
+    Console(width=120).print(table_of(measured))

@@ -9,24 +9,18 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from benchmarks.figures import Result, Row, circumstances
+from benchmarks.figures import Aim, Result, Row, circumstances
 
 
 def of_one(row: Row) -> Table:
     """A scenario: a line for each tool."""
     table = Table(title=row.title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
-    for column in (
-        "runs",
-        "seconds",
-        "fastest-slowest",
-        "x mpop",
-        "CPU s",
-        "CPU x mpop",
-        "MiB",
-        "round trips",
-    ):
+    for column in ("runs", "seconds", "fastest-slowest", "x mpop", "CPU s", "CPU x mpop", "MiB"):
         table.add_column(column, justify="right")
+    if row.round_trip:
+        table.add_column("round trips a message", justify="right")
+        table.add_column("by the clock", justify="right")
     for tool, result in row.results.items():
         if not result.counts:
             table.add_row(tool, _why(result, 40))
@@ -41,7 +35,7 @@ def of_one(row: Row) -> Table:
             _seconds(result.cpu),
             _ratio(row.cpu_ratio(tool)),
             f"{result.memory / 2**20:.0f}",
-            _trips(row, result),
+            *((_ratio(row.asked(tool)), _ratio(row.waited(tool))) if row.round_trip else ()),
         )
     return table
 
@@ -52,14 +46,42 @@ def of_all(rows: Sequence[Row], about: Mapping[str, str]) -> Table:
     `about` is what `figures.save` is given.
     """
     tools = list(dict.fromkeys(tool for row in rows for tool in row.results))
-    title = f"seconds (x mpop); {circumstances(about, rows)}"
+    title = f"seconds (x mpop); {circumstances(about, rows)}\n{about['tools']}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("fetch and delete")
     for tool in tools:
         table.add_column(tool, justify="right")
     for row in rows:
-        table.add_row(row.title, *(_cell(row, tool) for tool in tools))
+        title = f"{row.title}: CPU" if row.kept else row.title
+        table.add_row(title, *(_cell(row, tool) for tool in tools))
     return table
+
+
+def of_aims(rows: Sequence[Row], aims: Mapping[str, Sequence[Aim]]) -> Table:
+    """A line for each aim of the scenarios, by their names, and whether it is met."""
+    table = Table(title="aims", title_justify="left", box=None, pad_edge=False)
+    for column in ("", "", "", "at most", "measured", ""):
+        table.add_column(column)
+    for row in rows:
+        for aim in aims.get(row.name, ()):
+            if aim.tool in row.results:
+                table.add_row(row.title, aim.tool, _WORDS[aim.figure], f"{aim.most:.2f}", *_held(row, aim))
+    return table
+
+
+_WORDS = {
+    "ratio": "times mpop",
+    "asked": "round trips a message",
+    "waited": "round trips a message, by the clock",
+}
+
+
+def _held(row: Row, aim: Aim) -> tuple[str, str]:
+    figures = {"ratio": row.ratio, "asked": row.asked, "waited": row.waited}
+    measured = figures[aim.figure](aim.tool)
+    if measured is None:
+        return "", "not measured"
+    return f"{measured:.2f}", "met" if measured <= aim.most else "missed"
 
 
 def _cell(row: Row, tool: str) -> str:
@@ -69,7 +91,7 @@ def _cell(row: Row, tool: str) -> str:
     if not result.counts:
         return "-" if result.left_out else _why(result, 20)
     ratio = row.ratio(tool)
-    return _seconds(result.wall) + (f" ({ratio:.2f})" if ratio else "")
+    return _seconds(row.seconds(tool)) + (f" ({ratio:.2f})" if ratio else "")
 
 
 def _why(result: Result, room: int) -> str:
@@ -79,13 +101,10 @@ def _why(result: Result, room: int) -> str:
 
 
 def _seconds(seconds: float) -> str:
+    if seconds < 0.1:
+        return f"{seconds:.3f}"
     return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
 
 
 def _ratio(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f}"
-
-
-def _trips(row: Row, result: Result) -> str:
-    trips = result.round_trips
-    return "" if trips is None else f"{trips} ({trips / row.messages:.2f} each)"

@@ -1,34 +1,40 @@
 """Who is compared: each fetcher, and how it is set up for one run.
 
-Owns their configurations, which are plain ones: fetch all, delete it, verify TLS, deliver into a Maildir.
-What they do for durability is as it comes. Must never run one.
+Owns their configurations, which are plain ones: fetch all, delete it, verify TLS, deliver into a Maildir; or
+keep it, and fetch what is new. What they do for durability is as it comes. Must never run one.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import ROOT
+from benchmarks.configuration import toml
+from support.program import PROGRAM
 
 GETMAIL = ROOT / "build" / "bench" / "venv" / "bin" / "getmail"
 
 
 @dataclass(frozen=True)
 class Errand:
-    """One run: which mailbox is fetched, and the empty folders to fetch it into and to keep things in."""
+    """Which mailbox is fetched, and the empty folders to fetch it into and to keep things in.
+
+    `keep`: whether the mail stays on the server, and only what was not fetched before is fetched.
+    """
 
     port: int
     ca_file: Path
     address: str
     password: str
     pipelining: bool
+    keep: bool
     mail: Path
     folder: Path
 
@@ -49,11 +55,15 @@ class Errand:
 
 @dataclass(frozen=True)
 class Tool:
-    """A fetcher: its name, the programs it needs, and its arguments once it is set up."""
+    """A fetcher: its name, the programs it needs, and its arguments once it is set up.
+
+    `nothing_new` is what it exits with where that is so.
+    """
 
     name: str
     programs: Sequence[str | Path]
     prepare: Callable[[Errand], list[str | Path]]
+    nothing_new: int = 0
 
     def missing(self) -> str:
         """The first of its programs that is not here; empty if all are."""
@@ -66,37 +76,28 @@ def _floor(errand: Errand) -> list[str | Path]:
     return [sys.executable, "-IS", ROOT / "benchmarks" / "floor.py", *where, *wait]
 
 
-_MAILSLUICE = Path(sys.executable).with_name("mailsluice")
-
-
 def _mailsluice(sink: str = "maildir", **keys: object) -> Callable[[Errand], list[str | Path]]:
     def prepare(errand: Errand) -> list[str | Path]:
-        settings: dict[str, object] = {
-            "address": errand.address,
-            "credential": "password",
-            "host": "localhost",
-            "port": errand.port,
-            "ca_file": str(errand.ca_file),
-            "max_message": "1GiB",
-            "max_per_poll": 1_000_000,
+        sections: dict[str, dict[str, object]] = {
+            "service": {"state_dir": errand.folder / "state"},
+            "credentials.password": {
+                "kind": "password",
+                "password": f"file:{errand.write('password', errand.password)}",
+            },
+            "mailboxes.bench": {
+                "address": errand.address,
+                "credential": "password",
+                "host": "localhost",
+                "port": errand.port,
+                "ca_file": errand.ca_file,
+                "max_message": "1GiB",
+                "max_per_poll": 1_000_000,
+                "leave_on_server": errand.keep,
+                **keys,
+            },
+            "mailboxes.bench.sink": {"kind": sink, "path": errand.mail},
         }
-        lines = [f"{key} = {json.dumps(value)}" for key, value in (settings | keys).items()]
-        config = errand.write(
-            "mailsluice.toml",
-            "\n".join(
-                [
-                    "[service]",
-                    f'state_dir = "{errand.folder / "state"}"',
-                    "[credentials.password]",
-                    'kind = "password"',
-                    f'password = "file:{errand.write("password", errand.password)}"',
-                    "[mailboxes.bench]",
-                    f'sink = {{ kind = "{sink}", path = "{errand.mail}" }}',
-                    *lines,
-                ]
-            ),
-        )
-        return [_MAILSLUICE, "-c", config, "poll"]
+        return [PROGRAM, "-c", errand.write("mailsluice.toml", toml(sections)), "poll"]
 
     return prepare
 
@@ -113,7 +114,7 @@ tls_trust_file {errand.ca_file}
 auth user
 user {errand.address}
 password {errand.password}
-keep off
+keep {"on" if errand.keep else "off"}
 uidls_file {errand.folder / "uidls"}
 delivery maildir {errand.maildir()}
 """,
@@ -122,6 +123,12 @@ delivery maildir {errand.maildir()}
 
 
 def _fdm(errand: Errand) -> list[str | Path]:
+    new = ""
+    if errand.keep:
+        cache = errand.folder / "cache"
+        cache.mkdir()
+        cache.chmod(0o777)  # as root it writes it as somebody else
+        new = f'new-only cache "{cache / "uidls"}" keep'
     config = errand.write(
         "fdm.conf",
         f"""set default-user "root"
@@ -129,7 +136,7 @@ set maximum-size 1G
 set lock-file "{errand.folder / "lock"}"
 set verify-certificates
 action "keep" maildir "{errand.maildir()}"
-account "bench" pop3s server "localhost" port {errand.port} user "{errand.address}" pass "{errand.password}"
+account "bench" pop3s server "localhost" port {errand.port} user "{errand.address}" pass "{errand.password}" {new}
 match all action "keep"
 """,
     )
@@ -137,15 +144,16 @@ match all action "keep"
 
 
 def _fetchmail(errand: Errand) -> list[str | Path]:
+    uidl, which = ("uidl", "no fetchall keep") if errand.keep else ("", "fetchall no keep")
     filters = errand.write("mailfilter", f'to "{errand.maildir()}"\n')
     config = errand.write(
         "fetchmailrc",
         f"""set idfile "{errand.folder / "ids"}"
 set pidfile "{errand.folder / "pid"}"
-poll localhost protocol pop3 port {errand.port} auth password
+poll localhost protocol pop3 port {errand.port} auth password {uidl}
     user "{errand.address}" password "{errand.password}"
     ssl sslcertck sslcertfile "{errand.ca_file}"
-    fetchall no keep mda "/usr/bin/maildrop {filters}"
+    {which} mda "/usr/bin/maildrop {filters}"
 """,
     )
     return ["fetchmail", "--fetchmailrc", config, "--silent"]
@@ -173,8 +181,8 @@ type = Maildir
 path = {maildir}/
 {user}
 [options]
-delete = true
-read_all = true
+delete = {"false" if errand.keep else "true"}
+read_all = {"false" if errand.keep else "true"}
 verbose = 0
 """,
     )
@@ -184,17 +192,35 @@ verbose = 0
 FLOOR = Tool("floor", [sys.executable], _floor)
 """The one of which nothing arrives."""
 
+PEERS = {
+    tool.name: tool
+    for tool in (
+        Tool("mpop", ["mpop"], _mpop),
+        Tool("fdm", ["fdm"], _fdm),
+        Tool("fetchmail", ["fetchmail", "maildrop"], _fetchmail, nothing_new=1),
+        Tool("getmail6", [GETMAIL], _getmail),
+    )
+}
+"""The other fetchers."""
+
 TOOLS = {
     tool.name: tool
     for tool in (
         FLOOR,
-        Tool("mailsluice", [_MAILSLUICE], _mailsluice()),
-        Tool("mailsluice-spool", [_MAILSLUICE], _mailsluice("spool")),
-        Tool("mailsluice-4", [_MAILSLUICE], _mailsluice(connections=4)),
-        Tool("mpop", ["mpop"], _mpop),
-        Tool("fdm", ["fdm"], _fdm),
-        Tool("fetchmail", ["fetchmail", "maildrop"], _fetchmail),
-        Tool("getmail6", [GETMAIL], _getmail),
+        Tool("mailsluice", [PROGRAM], _mailsluice()),
+        Tool("mailsluice-spool", [PROGRAM], _mailsluice("spool")),
+        Tool("mailsluice-4", [PROGRAM], _mailsluice(connections=4)),
+        *PEERS.values(),
     )
 }
 """By name, in the order of the columns."""
+
+
+def versions(names: Iterable[str]) -> str:
+    """Those of the other fetchers among these, as far as they are here."""
+    there = [name for name in names if name in PEERS and not PEERS[name].missing()]
+    query = ["dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *there]
+    told = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
+    if "getmail6" in there:
+        told.append(subprocess.run([GETMAIL, "--version"], capture_output=True, text=True, check=True).stdout)
+    return ", ".join(line.strip() for line in told)

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import table
-from benchmarks.figures import Result, Row, Run, load, save
+from benchmarks.figures import Aim, Result, Row, Run, load, save
 from benchmarks.process import Cost
 
-ABOUT = {"when": "2025-03-03", "python": "3.11.2", "cores": "2"}
+ABOUT = {"when": "2025-03-03", "python": "3.11.2", "cores": "2", "disk": "ext4", "tools": "mpop 1.4"}
 
 
 def result(*seconds: float, trips: int | None = None) -> Result:
@@ -32,7 +32,7 @@ def row() -> Row:
         "getmail6": result(60),
         "fdm": Result(failure="left out: fdm", left_out=True),
     }
-    return Row("far", "the 500 at 40 ms", 10, results)
+    return Row("far", "the 500 at 40 ms", 10, 0.04, results=results)
 
 
 def test_the_middle_run_stands_for_all(row: Row) -> None:
@@ -79,7 +79,36 @@ def test_what_is_saved_is_loaded(row: Row, tmp_path: Path) -> None:
 def test_the_tables_say_it(row: Row) -> None:
     one = of(table.of_one(row))
     assert "3.00        1.00-8.00    0.50" in one
-    assert "20 (2.00 each)" in one
     assert "left out: fdm" in one
-    assert "2025-03-03, 2 cores, Python 3.11.2, rounds: 3" in " ".join(of(table.of_all([row], ABOUT)).split())
+    assert "2025-03-03, 2 cores, ext4, Python 3.11.2, runs: 1-3 mpop 1.4" in " ".join(
+        of(table.of_all([row], ABOUT)).split()
+    )
     assert "3.00 (0.50)" in of(table.of_all([row], ABOUT))
+
+
+def test_round_trips_are_told_as_counted_and_as_waited_for(row: Row) -> None:
+    assert (row.asked("mailsluice"), row.waited("mailsluice")) == (2.0, 3 / 0.04 / 10)
+    assert (row.asked("mpop"), row.asked("fdm"), row.waited("fdm")) == (None, None, None)
+
+
+def test_what_is_kept_is_compared_by_cpu() -> None:
+    results = {"mailsluice": Result([Run(Cost(wall=9, cpu=1, memory=1, code=0), None)]), "mpop": result(4)}
+    row = Row("idle", "nothing new", 10, kept=True, results=results)
+    assert (row.seconds("mailsluice"), row.ratio("mailsluice")) == (1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("aim", "said"),
+    [
+        (Aim("mailsluice", "ratio", 0.5), "0.50 0.50 met"),
+        (Aim("mailsluice", "ratio", 0.499), "0.50 0.50 missed"),
+        (Aim("mailsluice", "asked", 2.1), "2.10 2.00 met"),
+        (Aim("fdm", "ratio", 1.0), "1.00 not measured"),
+    ],
+)
+def test_an_aim_is_met_or_not(row: Row, aim: Aim, said: str) -> None:
+    assert said in " ".join(of(table.of_aims([row], {"far": [aim]})).split())
+
+
+def test_an_aim_for_who_did_not_take_part_is_not_told(row: Row) -> None:
+    assert "floor" not in of(table.of_aims([row], {"far": [Aim("floor", "ratio", 1.0)]}))
