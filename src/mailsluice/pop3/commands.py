@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import Self
 
 from mailsluice.errors import Phase
 
@@ -47,7 +48,8 @@ class Verb(StrEnum):
         return verb
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class Command:
     """A line from us to the server, with its CRLF.
 
     `secrets` is what of it no error may quote, should the server echo it.

@@ -6,6 +6,7 @@ length bounded. What is not stays out of a repr.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailsluice.pop3.commands import Command
@@ -58,12 +59,12 @@ class BodyChunk(NamedTuple):
         return f"BodyChunk(last={self.last})"
 
 
-class Closed(NamedTuple):
-    """The server closed the connection after QUIT, as it should."""
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The server closed the connection after QUIT, as it should.
 
-    def __bool__(self) -> bool:
-        """True, as of every event, though there is nothing in it."""
-        return True
+    No named tuple as the others are: an empty one is false.
+    """
 
 
 Event = Greeted | TurnedAway | Answered | Challenged | BodyChunk | Closed
