@@ -250,13 +250,14 @@ def stored(*names: str, size: int = 10, **keys: Any) -> dict[bytes, Known]:
 def vanished(listing: tuple[Listed, ...], known: dict[bytes, Known], **keys: Any) -> int:
     """How many messages are taken for renumbered; 0 where the listing looks like any other."""
     found = renumbering(listing, known, {}, mailbox(**{"leave_on_server": True} | keys), NOW)
-    return found.vanished if found else 0
+    return found.vanished if found and found.is_one else 0
 
 
 def test_most_vanished_and_as_many_new_is_a_renumbering() -> None:
     found = renumbering(shown(*"vwxyz"), stored(*"abcde"), {}, mailbox(leave_on_server=True), NOW)
 
     assert found is not None
+    assert found.is_one
     assert (found.known, found.vanished, found.new) == (5, 5, 5)
 
 

@@ -107,11 +107,29 @@ class Plan(NamedTuple):
 
 
 class Renumbering(NamedTuple):
-    """What looks like one: of `known` messages `vanished` are missing, and `new` ones are there instead."""
+    """What may be one: of `known` messages `vanished` are missing, and `new` ones are there instead."""
 
     known: int
     vanished: int
     new: int
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it looks like one: more than half vanished, and at least four fifths as many came."""
+        return (
+            self.known >= FEWEST_RENUMBERED
+            and 2 * self.vanished > self.known
+            and 5 * self.new >= 4 * self.vanished
+        )
+
+    @property
+    def spare(self) -> int:
+        """How many more may have vanished, and still at least four fifths as many came."""
+        return 5 * self.new // 4 - self.vanished
+
+    def with_missed(self, missed: int) -> Renumbering:
+        """The same with so many more that are known, and vanished."""
+        return Renumbering(self.known + missed, self.vanished + missed, self.new)
 
 
 def renumbering(
@@ -121,22 +139,23 @@ def renumbering(
     mailbox: Mailbox,
     now: datetime,
 ) -> Renumbering | None:
-    """Whether most of what should still be on the server vanished, and about as many new ones came.
+    """Whether most of what should still be on the server may have vanished, and about as many new ones came.
 
     A mailbox that is moved may get new UIDLs for all its messages, and each would be fetched again. What the
     mailbox's policy deletes may vanish (docs/adr/0007-renumbered-mailboxes.md).
+
+    `known` may lack messages that are gone and not listed. Those that are missed (`missed_after`) have
+    vanished, too, and with them it must be asked again whether it `is_one`. None if it is none however many
+    they are.
     """
     there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
     new = sum(each.uidl not in there and each.uidl not in setbacks for each in listing)
     if new < _FEWEST_NEW:
         return None
     kept = {uidl for uidl, row in known.items() if _should_be_there(row, mailbox, now)}
-    if len(kept) < FEWEST_RENUMBERED:
-        return None
-    vanished = len(kept - there)
-    if 2 * vanished <= len(kept) or 5 * new < 4 * vanished:
-        return None
-    return Renumbering(len(kept), vanished, new)
+    found = Renumbering(len(kept), len(kept - there), new)
+    # The more are missed, the larger the part that vanished: so with the most that the new ones allow.
+    return found if found.with_missed(max(found.spare, 0)).is_one else None
 
 
 def missed_after(mailbox: Mailbox, now: datetime) -> tuple[datetime, datetime]:

@@ -273,45 +273,60 @@ DAY = timedelta(days=1)
 EVER = NOW - 3650 * DAY
 
 
-def recalled(
-    ledger: Ledger, *listed: bytes, gone_after: datetime = LATER + DAY, stored_after: datetime = EVER
-) -> set[bytes]:
-    return set(ledger.recall(KEY, listed, gone_after=gone_after, stored_after=stored_after).known)
+def missed(
+    ledger: Ledger, *recalled: bytes, gone_after: datetime, stored_after: datetime = EVER, most: int = 9
+) -> int:
+    return ledger.missed(KEY, recalled, gone_after=gone_after, stored_after=stored_after, most=most)
 
 
 def test_what_was_on_the_server_is_recalled_whatever_is_listed(stored: Ledger) -> None:
     stored.record(KEY, [Staged(b"u3", "n3", 1)], SINK, NOW)
     stored.note_oversize(KEY, {Listed(4, b"big", 1000): 1000}, NOW)
     stored.mark_seen(KEY, [Listed(5, b"old", 5)], NOW)
-    memory = stored.recall(KEY, [], gone_after=LATER, stored_after=EVER)
+    memory = stored.recall(KEY, [])
     assert memory.known == stored.known(KEY)
     assert len(memory.known) == 5
 
 
 def test_what_is_gone_is_recalled_if_it_is_listed(stored: Ledger) -> None:
     confirm(stored, KEY, [], [], LATER)
-    assert recalled(stored) == set()
-    memory = stored.recall(KEY, [b"u1", b"unknown"], gone_after=LATER + DAY, stored_after=EVER)
+    assert stored.recall(KEY, []).known == {}
+    memory = stored.recall(KEY, [b"u1", b"unknown"])
     assert memory.known == {b"u1": Known(State.GONE, LATER, 9, LATER)}
 
 
-def test_what_went_lately_is_recalled_unless_it_was_stored_too_long_ago(stored: Ledger) -> None:
+def test_what_went_lately_is_missed_unless_it_was_stored_too_long_ago(stored: Ledger) -> None:
     confirm(stored, KEY, [], [], LATER + DAY)
     before = LATER + DAY - timedelta(microseconds=1)
-    assert recalled(stored, gone_after=before) == {b"u1", b"u2"}
-    assert recalled(stored, gone_after=before, stored_after=LATER) == set()
-    assert recalled(stored, gone_after=LATER + DAY) == set()
+    assert missed(stored, gone_after=before) == 2
+    assert missed(stored, gone_after=before, stored_after=LATER) == 0
+    assert missed(stored, gone_after=LATER + DAY) == 0
 
 
-def test_what_was_marked_as_seen_and_went_lately_is_recalled_however_old(ledger: Ledger) -> None:
+def test_what_was_marked_as_seen_and_went_lately_is_missed_however_old(ledger: Ledger) -> None:
     ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
     confirm(ledger, KEY, [], [], LATER)
-    assert recalled(ledger, gone_after=NOW, stored_after=LATER) == {b"old"}
+    assert missed(ledger, gone_after=NOW, stored_after=LATER) == 1
+
+
+def test_of_what_is_missed_only_so_many_are_counted_and_none_that_was_recalled(stored: Ledger) -> None:
+    confirm(stored, KEY, [], [], LATER)
+    assert missed(stored, gone_after=NOW, most=1) == 1
+    assert missed(stored, b"u1", gone_after=NOW) == 1
+    assert missed(stored, b"u1", b"u2", gone_after=NOW) == 0
+
+
+def test_what_is_there_is_not_missed_nor_what_another_mailbox_is_without(stored: Ledger) -> None:
+    assert missed(stored, gone_after=NOW) == 0
+    stored.record(OTHER, STAGED, SINK, NOW)
+    stored.commit(OTHER, STORED, LATER)
+    confirm(stored, OTHER, [], [], LATER)
+    assert missed(stored, gone_after=NOW) == 0
 
 
 def test_failures_are_recalled(stored: Ledger) -> None:
     stored.note_setbacks(KEY, {Listed(3, b"u3", 5): "no"}, 1, NOW)
-    assert stored.recall(KEY, [], gone_after=NOW, stored_after=NOW).setbacks == stored.setbacks(KEY)
+    assert stored.recall(KEY, []).setbacks == stored.setbacks(KEY)
 
 
 QUIET = Quiet(b"digest", LATER + DAY)
@@ -382,7 +397,7 @@ def test_the_first_listing_of_an_empty_mailbox_can_be_quiet(ledger: Ledger) -> N
 def test_whatever_is_written_of_the_mailbox_ends_it(
     quiet: Ledger, write: Callable[[Ledger], object], when: str
 ) -> None:
-    memory = quiet.recall(KEY, [b"u1", b"u2", b"u3"], gone_after=NOW, stored_after=NOW)
+    memory = quiet.recall(KEY, [b"u1", b"u2", b"u3"])
     write(quiet)
     if when != "after":
         quiet.confirm(KEY, memory, [b"u1", b"u2", b"u3"], [], NOW, quiet=QUIET)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, Staged, Stored
 from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
 KEY = MailboxKey("host.example", "a@b.example")
-COUNT = 2_000
+DAY = timedelta(days=1)
+COUNT, MOST = 2_000, 10
 
 
 def steps(ledger: Ledger) -> int:
@@ -19,17 +22,21 @@ def steps(ledger: Ledger) -> int:
     ledger._database._connection.set_progress_handler(lambda: taken.append(None), 100)
     ledger.half_done(KEY)
     ledger.is_quiet(KEY, b"digest", NOW)
-    ledger.recall(KEY, [], gone_after=NOW, stored_after=NOW)
+    ledger.recall(KEY, [])
+    ledger.missed(KEY, (), gone_after=NOW - DAY, stored_after=NOW - DAY, most=MOST)
     ledger._database._connection.set_progress_handler(None, 0)
     return len(taken)
 
 
-def test_messages_that_went_long_ago_cost_a_poll_nothing(ledger: Ledger) -> None:
+@pytest.mark.parametrize("ago", [timedelta(), 2 * DAY])
+def test_messages_that_went_cost_a_poll_nothing_but_those_that_are_to_be_counted(
+    ledger: Ledger, ago: timedelta
+) -> None:
     before = steps(ledger)
     messages = [Staged(b"%d" % number, f"n{number}", 1) for number in range(COUNT)]
     ledger.record(KEY, messages, "spool:/x", NOW)
     ledger.commit(KEY, [Stored(each.uidl, each.name) for each in messages], NOW)
     assert steps(ledger) > before + COUNT / 100
-    confirm(ledger, KEY, [], [], NOW - timedelta(days=2))
+    confirm(ledger, KEY, [], [], NOW - ago)
 
     assert steps(ledger) < before + COUNT / 400

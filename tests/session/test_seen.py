@@ -80,6 +80,27 @@ def test_an_empty_listing_before_does_not_hide_it(kept: World) -> None:
     assert kept.outcome() == ("mailbox-renumbered", 75)
 
 
+def test_more_that_went_than_came_are_no_renumbering(kept: World) -> None:
+    kept.server.mail = {}
+    kept.poll()
+    kept.deliver(b"one\r\n", b"two\r\n", b"three\r\n", b"four\r\n")
+
+    assert kept.outcome() == ("ok", 0)
+    assert len(kept.stored()) == len(LETTERS) + 4
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_for_a_few_new_messages_beside_the_old_ones_nobody_asks_what_went(
+    kept: World, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.delattr(Ledger, "missed")
+    letters = [b"new letter %d\r\n" % n for n in range(count)]
+    kept.deliver(*letters)
+
+    assert kept.outcome() == ("ok", 0)
+    assert kept.stored() == LETTERS + letters
+
+
 def test_a_listing_that_shrinks_and_comes_back_fetches_nothing_twice(kept: World) -> None:
     before = dict(kept.server.mail)
     kept.server.mail = dict(list(before.items())[:2])

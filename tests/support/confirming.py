@@ -17,5 +17,5 @@ def confirm(
     now: datetime,
     quiet: Quiet | None = None,
 ) -> None:
-    memory = ledger.recall(key, listed, gone_after=now, stored_after=now)
+    memory = ledger.recall(key, listed)
     ledger.confirm(key, memory, listed, strangers, now, quiet=quiet)

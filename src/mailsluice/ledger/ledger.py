@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -161,12 +161,25 @@ class Ledger:
         with self._database.reading() as connection:
             return memory.known(connection, key)
 
-    def recall(
-        self, key: MailboxKey, listed: Iterable[bytes], *, gone_after: datetime, stored_after: datetime
-    ) -> Memory:
+    def recall(self, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
         """What matters beside a listing of these UIDLs; see `memory.recall`."""
         with self._database.reading() as connection:
-            return memory.recall(connection, key, listed, gone_after=gone_after, stored_after=stored_after)
+            return memory.recall(connection, key, listed)
+
+    def missed(
+        self,
+        key: MailboxKey,
+        recalled: Container[bytes],
+        *,
+        gone_after: datetime,
+        stored_after: datetime,
+        most: int,
+    ) -> int:
+        """How many messages that were not recalled went lately, not beyond `most`; see `memory.missed`."""
+        with self._database.reading() as connection:
+            return memory.missed(
+                connection, key, recalled, gone_after=gone_after, stored_after=stored_after, most=most
+            )
 
     def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
         """Whether a listing of this digest was confirmed as quiet, and that still holds."""

@@ -6,9 +6,11 @@ Owns the reading of message rows, all of them or what matters beside one listing
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from mailsluice.ledger import mailboxes, setbacks
@@ -22,8 +24,9 @@ _OF_MAILBOX = "WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND addres
 _ALL = f"{_COLUMNS} {_OF_MAILBOX}"
 _PRESENT = f"{_COLUMNS} INDEXED BY present {_OF_MAILBOX} AND gone_since IS NULL"
 _MISSED = f"""
-    {_COLUMNS} INDEXED BY gone {_OF_MAILBOX} AND gone_since > ? AND (state = 'seen' OR since > ?)
-"""
+    SELECT uidl FROM message INDEXED BY gone {_OF_MAILBOX}
+    AND gone_since > ? AND (state = 'seen' OR since > ?)
+"""  # noqa: S608  constants
 _STORED = f"SELECT uidl FROM message {_OF_MAILBOX} AND state = 'stored'"  # noqa: S608  constants
 _NAMES = f"SELECT uidl, name FROM message {_OF_MAILBOX}"  # noqa: S608  constants
 _MOST_ASKED = 500
@@ -35,25 +38,34 @@ def known(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Known]
     return _values(connection.execute(_ALL, (key.host, key.address)))
 
 
-def recall(
+def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
+    """What matters beside a listing: its own messages, and all that were there when last listed.
+
+    A mailbox may have a million rows of messages that are gone, and nobody wants them.
+    """
+    writes = mailboxes.writes(connection, key)  # first: what is written meanwhile makes it another memory
+    rows = _values(connection.execute(_PRESENT, (key.host, key.address)))
+    rows |= _values(_among(connection, _ALL, key, [uidl for uidl in listed if uidl not in rows]))
+    return Memory(rows, setbacks.read(connection, key), writes)
+
+
+def missed(
     connection: sqlite3.Connection,
     key: MailboxKey,
-    listed: Iterable[bytes],
+    recalled: Container[bytes],
     *,
     gone_after: datetime,
     stored_after: datetime,
-) -> Memory:
-    """What matters beside a listing: its own messages, all that should be there, and what went lately.
+    most: int,
+) -> int:
+    """How many messages went after `gone_after`, of those stored after `stored_after` or marked as seen.
 
-    Of what went lately, that is, after `gone_after`, only what was stored after `stored_after` or marked as
-    seen. A mailbox may have a million rows of messages that are gone, and nobody wants them.
+    Those that were `recalled` are left out, and no more than `most` are counted: SQLite finds one row after
+    the other, and of those beyond none is read.
     """
-    writes = mailboxes.writes(connection, key)  # first: what is written meanwhile makes it another memory
-    mailbox = (key.host, key.address)
-    rows = _values(connection.execute(_PRESENT, mailbox))
-    rows |= _values(connection.execute(_MISSED, (*mailbox, to_micros(gone_after), to_micros(stored_after))))
-    rows |= _values(_among(connection, _ALL, key, [uidl for uidl in listed if uidl not in rows]))
-    return Memory(rows, setbacks.read(connection, key), writes)
+    times = to_micros(gone_after), to_micros(stored_after)
+    with closing(connection.execute(_MISSED, (key.host, key.address, *times))) as found:
+        return sum(1 for _ in islice((uidl for (uidl,) in found if uidl not in recalled), most))
 
 
 def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:

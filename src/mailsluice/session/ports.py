@@ -6,7 +6,7 @@ the same contract tests. Must never import the layers themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -210,12 +210,22 @@ class Ledger(Protocol):
         """Every message remembered of this mailbox, by UIDL."""
         ...
 
-    def recall(
-        self, key: MailboxKey, listed: Iterable[bytes], *, gone_after: datetime, stored_after: datetime
-    ) -> Memory:
-        """What is known of these UIDLs, of all that were there when last listed, and of some that went.
+    def recall(self, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
+        """What is known of these UIDLs, and of all that were there when last listed."""
+        ...
 
-        These are what went after `gone_after`, if it was stored after `stored_after` or marked as seen.
+    def missed(
+        self,
+        key: MailboxKey,
+        recalled: Container[bytes],
+        *,
+        gone_after: datetime,
+        stored_after: datetime,
+        most: int,
+    ) -> int:
+        """How many messages went after `gone_after`, of those stored after `stored_after` or marked as seen.
+
+        Those whose UIDLs were `recalled` are left out, and no more than `most` are counted.
         """
         ...
 

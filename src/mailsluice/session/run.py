@@ -117,11 +117,11 @@ def _is_quiet(listing: Listing, session: Session) -> bool:
 
 def _decide(listing: Listing, mailbox: Mailbox, ledger: Ledger, now: datetime) -> tuple[Plan, Memory]:
     """The plan, and what was known. Raises MailboxRenumbered where it would be to fetch everything again."""
-    gone_after, stored_after = policy.missed_after(mailbox, now)
-    uidls = (listed.uidl for listed in listing)
-    memory = ledger.recall(mailbox.key, uidls, gone_after=gone_after, stored_after=stored_after)
+    memory = ledger.recall(mailbox.key, (listed.uidl for listed in listing))
     found = policy.renumbering(listing, memory.known, memory.setbacks, mailbox, now)
-    if found is None:
+    if found is not None:
+        found = found.with_missed(_missed(found.spare + 1, memory, mailbox, ledger, now))
+    if found is None or not found.is_one:
         return policy.plan(listing, memory.known, memory.setbacks, mailbox, now), memory
     name = mailbox.name
     raise MailboxRenumbered(
@@ -130,6 +130,14 @@ def _decide(listing: Listing, mailbox: Mailbox, ledger: Ledger, now: datetime) -
         "so nothing is fetched",
         remedy=f"if they are the same messages, run `mailsluice seen {name} --adopt`: it knows them by their "
         f"headers; if they are new, or to have them all again, run `mailsluice seen {name} --fetch`",
+    )
+
+
+def _missed(most: int, memory: Memory, mailbox: Mailbox, ledger: Ledger, now: datetime) -> int:
+    """How many messages that this memory is without went lately, and should not have; not beyond `most`."""
+    gone_after, stored_after = policy.missed_after(mailbox, now)
+    return ledger.missed(
+        mailbox.key, memory.known, gone_after=gone_after, stored_after=stored_after, most=most
     )
 
 

@@ -159,8 +159,10 @@ def _read(ledger: Ledger) -> None:
         assert not any("/" in each.name for each in staged)
     assert {type(value) for row in ledger.identities(KEY).items() for value in row} <= {bytes}
     assert {type(setback.error) for setback in ledger.setbacks(KEY).values()} <= {str}
-    memory = ledger.recall(KEY, UIDLS, gone_after=NOW, stored_after=NOW)
+    memory = ledger.recall(KEY, UIDLS)
     assert set(memory.known) <= set(known)
+    missed = ledger.missed(KEY, memory.known, gone_after=NOW, stored_after=NOW, most=len(known))
+    assert missed <= len(set(known) - set(memory.known))
     ledger.is_quiet(KEY, b"digest", NOW)
     permits = ledger.permits(KEY, UIDLS)
     assert all(known[permit.uidl].state is State.STORED for permit in permits)
