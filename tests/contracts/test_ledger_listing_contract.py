@@ -1,0 +1,158 @@
+"""What every ledger promises of listings: what it recalls beside one, what it misses, which is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from contracts.ledgers import KEY, LATER, NOW, OTHER, SINK, STAGED, STORED, states
+from mailsluice.model import Known, Listed, Quiet, Staged, State
+from mailsluice.session.ports import Ledger
+from support.confirming import confirm
+
+DAY = timedelta(days=1)
+EVER = NOW - 3650 * DAY
+
+
+def missed(
+    ledger: Ledger, *recalled: bytes, gone_after: datetime, stored_after: datetime = EVER, most: int = 9
+) -> int:
+    return ledger.missed(KEY, recalled, gone_after=gone_after, stored_after=stored_after, most=most)
+
+
+def test_what_was_on_the_server_is_recalled_whatever_is_listed(stored: Ledger) -> None:
+    stored.record(KEY, [Staged(b"u3", "n3", 1)], SINK, NOW)
+    stored.note_oversize(KEY, {Listed(4, b"big", 1000): 1000}, NOW)
+    stored.mark_seen(KEY, [Listed(5, b"old", 5)], NOW)
+    memory = stored.recall(KEY, [])
+    assert memory.known == stored.known(KEY)
+    assert len(memory.known) == 5
+
+
+def test_what_is_gone_is_recalled_if_it_is_listed(stored: Ledger) -> None:
+    confirm(stored, KEY, [], [], LATER)
+    assert stored.recall(KEY, []).known == {}
+    memory = stored.recall(KEY, [b"u1", b"unknown"])
+    assert memory.known == {b"u1": Known(State.GONE, LATER, 9, LATER)}
+
+
+def test_what_went_lately_is_missed_unless_it_was_stored_too_long_ago(stored: Ledger) -> None:
+    confirm(stored, KEY, [], [], LATER + DAY)
+    before = LATER + DAY - timedelta(microseconds=1)
+    assert missed(stored, gone_after=before) == 2
+    assert missed(stored, gone_after=before, stored_after=LATER) == 0
+    assert missed(stored, gone_after=LATER + DAY) == 0
+
+
+def test_what_was_marked_as_seen_and_went_lately_is_missed_however_old(ledger: Ledger) -> None:
+    ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
+    confirm(ledger, KEY, [], [], LATER)
+    assert missed(ledger, gone_after=NOW, stored_after=LATER) == 1
+
+
+def test_of_what_is_missed_only_so_many_are_counted_and_none_that_was_recalled(stored: Ledger) -> None:
+    confirm(stored, KEY, [], [], LATER)
+    assert missed(stored, gone_after=NOW, most=1) == 1
+    assert missed(stored, b"u1", gone_after=NOW) == 1
+    assert missed(stored, b"u1", b"u2", gone_after=NOW) == 0
+
+
+def test_what_is_there_is_not_missed_nor_what_another_mailbox_is_without(stored: Ledger) -> None:
+    assert missed(stored, gone_after=NOW) == 0
+    stored.record(OTHER, STAGED, SINK, NOW)
+    stored.commit(OTHER, STORED, LATER)
+    confirm(stored, OTHER, [], [], LATER)
+    assert missed(stored, gone_after=NOW) == 0
+
+
+def test_failures_are_recalled(stored: Ledger) -> None:
+    stored.note_setbacks(KEY, {Listed(3, b"u3", 5): "no"}, 1, NOW)
+    assert stored.recall(KEY, []).setbacks == stored.setbacks(KEY)
+
+
+QUIET = Quiet(b"digest", LATER + DAY)
+
+
+@pytest.fixture
+def quiet(stored: Ledger) -> Ledger:
+    stored.note_setbacks(KEY, {Listed(3, b"u3", 5): "no"}, 3, NOW)
+    confirm(stored, KEY, [b"u1", b"u2", b"u3"], [], LATER, QUIET)
+    return stored
+
+
+def test_no_listing_is_quiet_that_was_not_confirmed_so(stored: Ledger) -> None:
+    confirm(stored, KEY, [b"u1", b"u2"], [], LATER)
+    assert not stored.is_quiet(KEY, b"digest", LATER)
+
+
+def test_a_listing_is_quiet_until_its_time_is_over(quiet: Ledger) -> None:
+    assert quiet.is_quiet(KEY, b"digest", LATER + DAY - timedelta(microseconds=1))
+    assert not quiet.is_quiet(KEY, b"digest", LATER + DAY)
+
+
+def test_another_listing_is_not_quiet_nor_is_it_that_of_another_mailbox(quiet: Ledger) -> None:
+    assert not quiet.is_quiet(KEY, b"another", LATER)
+    assert not quiet.is_quiet(OTHER, b"digest", LATER)
+
+
+def test_a_confirmation_that_changes_nothing_leaves_it_quiet(quiet: Ledger) -> None:
+    confirm(quiet, KEY, [b"u1", b"u2", b"u3"], [], LATER)
+    assert quiet.is_quiet(KEY, b"digest", LATER)
+
+
+def test_the_first_listing_of_an_empty_mailbox_can_be_quiet(ledger: Ledger) -> None:
+    confirm(ledger, KEY, [], [], NOW, QUIET)
+    assert ledger.is_quiet(KEY, b"digest", NOW)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda ledger: ledger.record(KEY, [Staged(b"u4", "n4", 1)], SINK, NOW),
+        lambda ledger: ledger.commit(KEY, STORED, NOW),
+        lambda ledger: confirm(ledger, KEY, [b"u1", b"u2"], [], NOW),
+        lambda ledger: confirm(ledger, KEY, [b"u1", b"u3"], [], NOW),
+        lambda ledger: confirm(ledger, KEY, [b"u1", b"u2", b"u3"], [b"u1"], NOW),
+        lambda ledger: ledger.settle(KEY, {b"u1": Listed(1, b"new", 9)}, [], NOW),
+        lambda ledger: ledger.mark_seen(KEY, [Listed(4, b"u4", 9)], NOW),
+        lambda ledger: ledger.note_oversize(KEY, {Listed(4, b"big", 1000): 1000}, NOW),
+        lambda ledger: ledger.note_setbacks(KEY, {Listed(4, b"u4", 5): "no"}, 1, NOW),
+        lambda ledger: ledger.note_header(KEY, b"u3", b"Subject: x"),
+        lambda ledger: ledger.retry(KEY, [b"u3"]),
+    ],
+    ids=[
+        "record",
+        "commit",
+        "a setback is over",
+        "gone",
+        "a stranger",
+        "settle",
+        "seen",
+        "oversize",
+        "setback",
+        "header",
+        "retry",
+    ],
+)
+@pytest.mark.parametrize("when", ["after", "between recall and confirmation"])
+def test_whatever_is_written_of_the_mailbox_ends_it(
+    quiet: Ledger, write: Callable[[Ledger], object], when: str
+) -> None:
+    memory = quiet.recall(KEY, [b"u1", b"u2", b"u3"])
+    write(quiet)
+    if when != "after":
+        quiet.confirm(KEY, memory, [b"u1", b"u2", b"u3"], [], NOW, quiet=QUIET)
+    assert not quiet.is_quiet(KEY, b"digest", LATER)
+
+
+def test_what_is_written_of_another_mailbox_does_not_end_it(quiet: Ledger) -> None:
+    quiet.record(OTHER, STAGED, SINK, NOW)
+    assert quiet.is_quiet(KEY, b"digest", LATER)
+
+
+def test_a_listing_whose_confirmation_changes_rows_can_be_quiet(stored: Ledger) -> None:
+    confirm(stored, KEY, [b"u1"], [], LATER, QUIET)
+    assert stored.is_quiet(KEY, b"digest", LATER)
+    assert states(stored) == {b"u1": State.STORED, b"u2": State.GONE}
