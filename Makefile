@@ -7,7 +7,7 @@ BENCH := build/bench/venv
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/pytest --numprocesses=2
 
-.PHONY: help demo test test-hostile quick fuzz bench bench-quick bench-peers lint format venv generated picture lock clean
+.PHONY: help demo test test-hostile quick fuzz bench bench-quick bench-peers lint format venv generated demo-picture lock clean
 
 help:
 	@echo "make demo   a simulated Exchange Online, and mailsluice at work on it"
@@ -16,7 +16,7 @@ help:
 	@echo "make quick  the tests that take seconds"
 	@echo "make venv   builds .venv; .venv/bin/mailsluice is the program"
 	@echo "make fuzz   the targets of tests/fuzz, ten minutes each"
-	@echo "make bench  what fetching costs, beside other fetchers; some twenty minutes, or 2 minutes: make bench-quick"
+	@echo "make bench  what fetching costs, beside other fetchers; half an hour, or 2 minutes: make bench-quick"
 	@echo "make lint   ruff, mypy and import-linter"
 
 demo: venv
@@ -67,8 +67,8 @@ generated: venv
 	$(BIN)/mailsluice config example > config/example.toml
 	$(BIN)/mailsluice config schema > config/schema.json
 
-# What the README shows.
-picture: venv
+# What the README shows of `make demo`.
+demo-picture: venv
 	$(BIN)/python docs/picture.py
 
 # The pins: versions and hashes, no addresses. uv is used for nothing else.

@@ -284,7 +284,7 @@ class Mailbox(Section):
         ge=1,
         le=16,
         description="The most connections for one poll: with several, a backlog far away is fetched faster.",
-        examples=[4],
+        examples=[1, 4],
     )
     ca_file: AbsolutePath | None = Field(
         default=None,
