@@ -90,9 +90,10 @@ QUICK = (
     Scenario("far", "500 mixed at 40 ms", _MIXED, _OURS, 1, round_trip=0.04),
     replace(
         FULL[-2],
-        title="64 mixed at 40 ms, no PIPELINING",
+        title="64 mixed at 20 ms, no PIPELINING",
         load=Load("few", 64, pdf_every=5),
         rounds=1,
+        round_trip=0.02,
         aims=(),
     ),
 )
