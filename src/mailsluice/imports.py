@@ -14,15 +14,27 @@ from types import ModuleType
 
 
 class Later(ModuleType):
-    """Stands in for the module of its name, and loads that as soon as anything of it is asked for."""
+    """Stands in for the module of its name, and has what that has: loaded when first asked, if nobody did.
+
+    Not its submodules. It is false, as what is not there: logging asks (Python 3.12) whether asyncio is.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._real = sys.modules.get(name)
+
+    def __bool__(self) -> bool:
+        return False
 
     def __getattr__(self, name: str) -> object:
         """What the real module has under this name. Raises AttributeError, and what loading it raises."""
         if name.startswith("__"):  # the import system looks for these
             raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return getattr(import_module(self.__name__), name)
+        if self._real is None:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+            self._real = import_module(self.__name__)
+        return getattr(self._real, name)
 
 
 @contextmanager

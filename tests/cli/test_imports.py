@@ -28,7 +28,7 @@ HEAVY = {
     "urllib3",
 }
 HTTP = {"importlib.metadata", "msal", "requests", "urllib3"}
-VAULT = {"cryptography", "keyring"}
+VAULT = {"cryptography", "keyring"} | ({"importlib.metadata"} if sys.version_info >= (3, 12) else set())
 ALWAYS_IN_A_POLL = {"pydantic", "sqlite3", "structlog"}
 CHILD = """
 import sys

@@ -15,7 +15,7 @@ class Model({name}):
     pass
 print("loaded" if "eager" in sys.modules else "left alone")
 from importlib.metadata import entry_points
-print([entry.value for entry in entry_points(group="pydantic")])
+print("eager:plugin" in [entry.value for entry in entry_points(group="pydantic")])
 """
 
 
@@ -38,8 +38,8 @@ def printed(folder: Path, module: str, name: str, before: str = "") -> str:
 
 @pytest.mark.parametrize("before", ["", "import importlib.metadata"], ids=["first", "after others"])
 def test_no_plug_in_has_a_say_in_what_a_configuration_means(folder: Path, before: str) -> None:
-    assert printed(folder, "mailsluice.config.models", "Section", before) == "left alone\n['eager:plugin']\n"
+    assert printed(folder, "mailsluice.config.models", "Section", before) == "left alone\nTrue\n"
 
 
 def test_pydantic_alone_would_load_it(folder: Path) -> None:
-    assert printed(folder, "pydantic", "BaseModel") == "loaded\n['eager:plugin']\n"
+    assert printed(folder, "pydantic", "BaseModel") == "loaded\nTrue\n"

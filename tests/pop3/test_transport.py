@@ -323,6 +323,18 @@ def test_abort_leaves_the_tls_layer_in_place(dial: Dial, authority: trustme.CA, 
         connection.close()
 
 
+def test_after_an_abort_nothing_goes_on_with_what_was_received(
+    dial: Dial, authority: trustme.CA, ca_file: Path
+) -> None:
+    with serving(silent, server_context(authority, HOST), ca_file) as endpoint:
+        connection = dial(endpoint)
+        connection.check(Phase.RETRIEVE)
+        connection.abort()
+        with pytest.raises(Stopped, match="retrieve"):
+            connection.check(Phase.RETRIEVE)
+        connection.close()
+
+
 def test_after_an_abort_of_all_nothing_new_is_opened(dial: Dial, connections: Connections) -> None:
     connections.abort_all()
     with pytest.raises(Stopped):

@@ -4,7 +4,7 @@ import mailbox
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailsluice.model import Listed
@@ -58,6 +58,7 @@ def test_line_ends_are_converted_wherever_the_chunks_were_cut(chunks: list[bytes
 
 
 @given(SPLIT)
+@example([b"a\r\r", b"\n"])
 def test_sizes_are_those_a_reader_counts(chunks: list[bytes]) -> None:
     lines = LfLines()
     on_disk = b"".join(lines.converted(chunks))

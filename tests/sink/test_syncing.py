@@ -81,15 +81,21 @@ def test_a_sync_that_fails_is_raised_in_the_caller(count: int) -> None:
     assert all(file.closed for file in files)
 
 
-def test_two_threads_at_most_tell_the_kernel() -> None:
-    threads: set[int] = set()
+def test_two_threads_tell_the_kernel_and_eight_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[threading.Thread] = []
+    start, meet = threading.Thread.start, threading.Barrier(2)
 
-    class Witness(File):
+    class Begins(File):
         def begin_sync(self) -> None:
-            threads.add(threading.get_ident())
+            meet.wait(10)
 
-    synced([Witness() for _ in range(2000)])
-    assert 1 <= len(threads) <= 2
+    def counted(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", counted)
+    synced([*(Begins() for _ in range(2)), *(File() for _ in range(62))])
+    assert len(started) == (2 - 1) + (8 - 1)  # beside this one, each time
 
 
 def test_nothing_is_synced_where_the_kernel_could_not_be_told() -> None:

@@ -19,7 +19,7 @@ ANN = 54321
 
 # A codec is imported when first used, and one that could not be is missing for as long as the process lasts.
 # Another user may have no way to Python's own library (one below root's home, say): all are there before.
-for _codec in ("ascii", "idna", "utf-8-sig"):
+for _codec in ("ascii", "idna", "unicode_escape", "utf-16-le", "utf-8-sig"):
     codecs.lookup(_codec)
 
 

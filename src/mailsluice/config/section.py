@@ -22,10 +22,6 @@ class _NothingInstalled(Later):
     def entry_points(**_selection: str) -> tuple[()]:
         return ()
 
-    @staticmethod
-    def distributions() -> tuple[()]:  # by these it looked before 2.14
-        return ()
-
 
 with in_place_of({"importlib.metadata": _NothingInstalled("importlib.metadata")}):
 
