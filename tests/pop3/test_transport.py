@@ -269,7 +269,8 @@ def test_sending_to_a_server_that_broke_off_loses_the_connection(
 ) -> None:
     with serving(Wire.reset, server_context(authority, HOST), ca_file) as endpoint:
         connection = dial(endpoint)
-        assert not connection.receive(Phase.RETRIEVE, Patience(20))  # the TLS library shows a reset as an end
+        with suppress(ConnectionLost):  # the TLS library of Python before 3.13 shows a reset as an end
+            assert not connection.receive(Phase.RETRIEVE, Patience(20))
         with pytest.raises(ConnectionLost, match=f"{endpoint} in phase delete"):
             connection.send(b"DELE 1\r\n", Phase.DELETE, Patience(20))
 
