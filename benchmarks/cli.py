@@ -10,7 +10,7 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +20,12 @@ from rich.console import Console
 
 from benchmarks import DISK, ROOT, table
 from benchmarks.fetch import fetch as run_fetch
-from benchmarks.figures import KEPT, save
+from benchmarks.figures import LAST_RUN, save
 from benchmarks.idle import idle
 from benchmarks.scale import scale
 from benchmarks.scenarios import FULL, QUICK
 from benchmarks.start import start
-from benchmarks.tools import TOOLS, versions
+from benchmarks.tools import TOOLS, told, versions
 
 _WIDTH = 150
 
@@ -58,8 +58,19 @@ def everything(context: click.Context, *, quick: bool) -> None:
     for name in ("fetch", "idle", "scale", "start"):
         click.echo(f"\n--- {name} ---\n")
         command = [sys.executable, "-m", "benchmarks", name, *flags]
-        codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
+        codes.append(_ended(command))
     context.exit(next(filter(None, codes), 0))
+
+
+def _ended(command: Sequence[str]) -> int:
+    """The exit code. Who is told to end before waits until it has cleaned up."""
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
 
 
 @main.command()
@@ -83,7 +94,7 @@ def everything(context: click.Context, *, quick: bool) -> None:
     "--json",
     "path",
     type=click.Path(path_type=Path),
-    help=f"Where the figures go; of a whole run {KEPT.relative_to(ROOT)}, otherwise nowhere.",
+    help=f"Where the figures go; of a whole run {LAST_RUN.relative_to(ROOT)}, otherwise nowhere.",
 )
 @click.option(
     "--disk",
@@ -104,25 +115,24 @@ def fetch(
     if rounds:
         scenarios = [replace(scenario, rounds=rounds) for scenario in scenarios]
     console = Console(width=_WIDTH)
-    rows = run_fetch(scenarios, console, disk)
     about = _about(disk, [name for scenario in scenarios for name in scenario.tools])
+    rows = run_fetch(scenarios, console, disk)
     console.print(table.of_all(rows, about), "")
     if any(scenario.aims for scenario in scenarios):
         console.print(table.of_aims(rows, {scenario.name: scenario.aims for scenario in scenarios}))
-    if path or not (quick or only or tools):
-        save(rows, about, path or KEPT)
+    if path or not (quick or only or tools or rounds or disk != DISK):
+        save(rows, about, path or LAST_RUN)
     if any(result.failure and not result.left_out for row in rows for result in row.results.values()):
         sys.exit(1)
 
 
 def _about(disk: str, tools: Iterable[str]) -> dict[str, str]:
     """On what it is measured."""
-    kind = ["findmnt", "--noheadings", "--output=FSTYPE", "--target", disk]
     return {
         "when": f"{datetime.now(UTC):%Y-%m-%d}",
         "python": platform.python_version(),
         "cores": str(os.cpu_count()),
-        "disk": subprocess.run(kind, capture_output=True, text=True, check=False).stdout.strip() or "?",
+        "disk": told("findmnt", "--noheadings", "--output=FSTYPE", "--target", disk) or "?",
         "tools": versions(dict.fromkeys(tools)),
     }
 

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
@@ -49,9 +50,9 @@ def _row(scenario: Scenario, server: Server, folder: Path, console: Console) -> 
         row.results[name] = Result(failure=failure, left_out=bool(missing))
     with console.status("") as status:
         for number in range(scenario.rounds):
-            for name in _turn(scenario.tools, number):
+            for name in _turn(scenario, number):
                 result = row.results[name]
-                if result.failure or number >= scenario.rounds_of(name):
+                if result.failure:
                     continue
                 status.update(f"{scenario.title}: {name}, round {number + 1} of {scenario.rounds_of(name)}")
                 try:
@@ -63,10 +64,10 @@ def _row(scenario: Scenario, server: Server, folder: Path, console: Console) -> 
     return row
 
 
-def _turn(tools: Sequence[str], number: int) -> list[str]:
-    """Who runs after whom in this round: each round begins with another, so that none has always the same before it."""
-    first = number % len(tools)
-    return [*tools[first:], *tools[:first]]
+def _turn(scenario: Scenario, number: int) -> list[str]:
+    """Who runs in this round, in its order: by lot, so that nobody always follows the same; each time the same lot."""
+    running = [name for name in scenario.tools if number < scenario.rounds_of(name)]
+    return Random(f"{scenario.name}-{number}").sample(running, len(running))
 
 
 def _run(tool: Tool, scenario: Scenario, server: Server, folder: Path) -> Run:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from benchmarks import ROOT
 from benchmarks.process import Cost
 
-KEPT = ROOT / "build" / "bench" / "fetch.json"
+LAST_RUN = ROOT / "build" / "bench" / "fetch.json"
 """Where those of a whole run are kept, if nowhere else is said."""
 
 REFERENCE = "mpop"
@@ -26,7 +26,7 @@ class Aim(NamedTuple):
     """What a tool's figure in a scenario may be at the most: of the `Row`, that of this name."""
 
     tool: str
-    figure: Literal["ratio", "asked", "waited"]
+    figure: Literal["ratio", "asked", "waited", "memory"]
     most: float
 
 
@@ -102,13 +102,18 @@ class Row:
         """
         return self._ratio(tool, self._compared)
 
+    def wall_ratio(self, tool: str) -> float | None:
+        """The same by the clock, whatever it is compared by."""
+        return self._ratio(tool, lambda run: run.cost.wall)
+
     def cpu_ratio(self, tool: str) -> float | None:
         """The same of CPU time."""
         return self._ratio(tool, lambda run: run.cost.cpu)
 
     def asked(self, tool: str) -> float | None:
         """Round trips a message, as the line counted them, over all of a tool's connections; the median."""
-        counted = [run.round_trips for run in self.results[tool].runs if run.round_trips is not None]
+        result = self.results[tool]
+        counted = [run.round_trips for run in result.runs if run.round_trips is not None and result.counts]
         return median(counted) / self.messages if counted else None
 
     def waited(self, tool: str) -> float | None:
@@ -116,6 +121,11 @@ class Row:
         if not self.round_trip or not self.results[tool].counts:
             return None
         return self.results[tool].wall / self.round_trip / self.messages
+
+    def memory(self, tool: str) -> float | None:
+        """MiB, the most of all runs."""
+        result = self.results[tool]
+        return result.memory / 2**20 if result.counts else None
 
     def _compared(self, run: Run) -> float:
         return run.cost.cpu if self.kept else run.cost.wall

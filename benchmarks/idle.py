@@ -1,10 +1,10 @@
 """What an idle poll costs: CPU, commits and round trips, for few and many kept messages, and a long memory.
 
-A service as the daemon has it polls in this process; the servers are
-processes of their own, so that the CPU is the poller's alone: that of all its threads, as the median of several
-polls. Every poll here also writes its report; a daemon writes those of all mailboxes together, once a second.
+A service as the daemon has it polls in this process; the servers are processes of their own, so that the CPU
+is the poller's alone: that of all its threads, as the median of several polls. Every poll here also writes its
+report; a daemon writes those of all mailboxes together, once a second.
 
-Owns what is an idle poll, and its targets; must never count the servers' work among its cost.
+Owns what is an idle poll, and its aims; must never count the servers' work among its cost.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MILLION = 1_000_000
 MANY = 99_990
 """As many as a listing may have, but for a few that come."""
 
-TARGETS = {5_000: 0.015, MANY: 0.150}
+AIMS = {5_000: 0.015, MANY: 0.150}
 """Seconds of CPU of an idle poll."""
 ROUND_TRIPS = 7
 """Of an idle poll of an empty mailbox: TCP, TLS, the greeting with it, AUTH, the token, UIDL, QUIT."""
@@ -218,19 +218,19 @@ def round_trips(server: Server, signals: Signals) -> int:
 
 
 def table_of(found: Sequence[Costs]) -> Table:
-    """The figures beside the targets."""
+    """The figures beside the aims."""
     table = Table(
-        "server", "kept", "other rows", "idle", "target", "with the rows", "commits", "one new", "then"
+        "server", "kept", "other rows", "idle", "at most", "with the rows", "commits", "one new", "then"
     )
     few = {(each.server, each.kept): each.idle for each in found if not each.rows}
     for each in found:
-        target = TARGETS.get(each.kept)
+        aim = AIMS.get(each.kept)
         table.add_row(
             each.server,
             f"{each.kept:,}",
             f"{each.rows:,}",
             _ms(each.idle),
-            f"≤ {_ms(target)}" if target else "",
+            f"≤ {_ms(aim)}" if aim else "",
             f"{each.idle / few[each.server, each.kept]:.2f} x (≤ {SLOWER})" if each.rows else "",
             str(each.commits),
             _ms(each.new),

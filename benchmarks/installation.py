@@ -109,6 +109,7 @@ class Installation:
 
 @contextmanager
 def installation(server: dict[str, Any], mailboxes: int, every: int, sessions: int) -> Iterator[Installation]:
+    """One that is set up, and removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="mailsluice-scale-", dir=DISK) as folder:
         installed = Installation(Path(folder), server, mailboxes, every, sessions)
         installed.set_up()

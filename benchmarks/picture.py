@@ -1,4 +1,4 @@
-"""Draws docs/performance.png from the figures of the last `make bench`: a panel for each scenario.
+"""Draws docs/performance.png from the figures of the last `make bench`: a panel for each fetch.
 
 Run in the benchmarks' own environment, which has Pillow. Owns where things are drawn; must never measure.
 """
@@ -10,7 +10,7 @@ import sys
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import ROOT
-from benchmarks.figures import KEPT, Row, circumstances, load
+from benchmarks.figures import LAST_RUN, Row, circumstances, load
 
 PICTURE = ROOT / "docs" / "performance.png"
 
@@ -54,14 +54,14 @@ def _panel(draw: ImageDraw.ImageDraw, left: int, top: int, row: Row) -> None:
 
 
 def _height(row: Row) -> int:
-    return _HEAD + len(row.results) * (_BAR + _GAP) + _MARGIN
+    return _HEAD + sum(result.counts for result in row.results.values()) * (_BAR + _GAP) + _MARGIN
 
 
 def main() -> None:
     """Draw it, or say what is missing."""
-    if not KEPT.exists():
-        sys.exit(f"{KEPT} is not there: run `make bench`")
-    every, about = load(KEPT)
+    if not LAST_RUN.exists():
+        sys.exit(f"{LAST_RUN} is not there: run `make bench`")
+    every, about = load(LAST_RUN)
     rows = [row for row in every if row.results and not row.kept]
     lines = [rows[at : at + _COLUMNS] for at in range(0, len(rows), _COLUMNS)]
     height = _MARGIN + sum(max(map(_height, line)) for line in lines) + _FOOT

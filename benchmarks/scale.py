@@ -26,7 +26,7 @@ _SETTLED = 5.0
 """Seconds without a late poll after which the rush of a start is over."""
 _RUSH = 180.0
 """Seconds after which it is no rush: so many polls do not fit into so many sessions."""
-_CPU_TARGET, _MEMORY_TARGET = 0.25, 150
+_MOST_CPU, _MOST_MEMORY = 0.25, 150
 """Of one core, and MiB, at the most, of a daemon with its mailboxes polled in time."""
 
 
@@ -68,7 +68,7 @@ def timetable(mailboxes: int, every: int, window: float, sessions: int, round_tr
         late = [late_by(poll, every) for poll in polls]
         table.add_row(
             f"CPU, of one core, in {took:.0f} s",
-            f"{used / took:.1%} (≤ {_CPU_TARGET:.0%}); the server {served / took:.1%}",
+            f"{used / took:.1%} (≤ {_MOST_CPU:.0%}); the server {served / took:.1%}",
         )
         table.add_row("CPU of a poll", f"{used / len(polls) * 1000:.2f} ms")
         table.add_row("polls, due by the timetable", f"{len(polls):,}, {mailboxes / every * took:,.0f}")
@@ -76,7 +76,7 @@ def timetable(mailboxes: int, every: int, window: float, sessions: int, round_tr
             "late polls", f"{sum(each > _LATE for each in late)}; none by more than {max(late):.2f} s"
         )
         table.add_row("failed polls, since the start", _failures(daemon))
-        table.add_row("memory", f"{daemon.memory()} (≤ {_MEMORY_TARGET})")
+        table.add_row("memory", f"{daemon.memory()} (≤ {_MOST_MEMORY})")
         used = daemon.cpu()
         table.add_row(
             "reload, until it polls", f"{daemon.reload():.1f} s, {daemon.cpu() - used:.1f} s of CPU"
@@ -142,6 +142,8 @@ def scale(*, quick: bool, only: str | None, window: float, sessions: int, round_
             "1000": lambda: timetable(250, 15, 15.0, sessions, near),
             "backlog": lambda: backlog(100, 10, sessions, far),
         }
+    if only not in {None, *measures}:
+        raise click.UsageError(f"the quick form has no {only}")
     console = Console(width=110)
     for name, measure in measures.items():
         if only in {None, name}:

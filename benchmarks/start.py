@@ -1,12 +1,12 @@
 """What it costs to start: whole processes, from nothing to their end, of commands that have little to do.
 
-The runs of all commands are interleaved, so that what else the machine
-does falls on all of them; the first round, which compiles and makes the ledgers, is not counted. The
-simulated Entra ID and Exchange Online are a process of their own. A poll by client secret asks for a token
-each time: nothing is kept between two processes. One of them fetches large messages, for the memory that
-takes beside a login as Exchange Online wants it.
+The runs of all commands are interleaved, so that what else the machine does falls on all of them; the first
+round, which compiles and makes the ledgers, is not counted. The simulated Entra ID and Exchange Online are a
+process of their own. A poll by client secret asks for a token each time: nothing is kept between two
+processes. One of them fetches large messages, for the memory that takes beside a login as Exchange Online
+wants it.
 
-Owns the commands and their targets; must never measure in this process what a whole one costs.
+Owns the commands and their aims; must never measure in this process what a whole one costs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Case:
 
     name: str
     arguments: Sequence[str | Path]
-    target: float | None = None
+    aim: float | None = None
     large: int = 0
     costs: list[Cost] = field(default_factory=list)
 
@@ -173,20 +173,20 @@ def cases(files: Mapping[str, Path]) -> list[Case]:
     """What is measured, the base first: an interpreter that does nothing."""
 
     def mailsluice(
-        name: str, *arguments: str, config: str = "", target: float | None = None, large: int = 0
+        name: str, *arguments: str, config: str = "", aim: float | None = None, large: int = 0
     ) -> Case:
         chosen: list[str | Path] = ["-c", files[config]] if config else []
-        return Case(name, [PROGRAM, *chosen, *arguments], target, large)
+        return Case(name, [PROGRAM, *chosen, *arguments], aim, large)
 
     return [
         Case("python -c pass", [sys.executable, "-c", "pass"]),
-        mailsluice("--help", "--help", target=0.25),
+        mailsluice("--help", "--help", aim=0.25),
         mailsluice("--version", "--version"),
         mailsluice("config check", "config", "check", config="password"),
         mailsluice("status", "status", config="password"),
-        mailsluice("poll, password", "poll", config="password", target=0.5),
-        mailsluice("poll, client secret", "poll", config="secret", target=0.5),
-        mailsluice("poll, secret in the keyring", "poll", config="keyring", target=0.5),
+        mailsluice("poll, password", "poll", config="password", aim=0.5),
+        mailsluice("poll, client secret", "poll", config="secret", aim=0.5),
+        mailsluice("poll, secret in the keyring", "poll", config="keyring", aim=0.5),
         mailsluice(f"poll, the same, {LARGE} of 20 MB", "poll", config="full", large=LARGE),
     ]
 
@@ -208,7 +208,7 @@ def table_of(measured: Sequence[Case]) -> Table:
     title = f"whole processes, {len(measured[0].costs)} runs each; load {os.getloadavg()[0]:.1f}"
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
     shown.add_column("")
-    for column in ("seconds", "fastest-slowest", "at most", "CPU s", "least", "MiB", "at most"):
+    for column in ("seconds", "fastest-slowest", "at most", "CPU s", "least", "MiB", "MiB at most"):
         shown.add_column(column, justify="right")
     for case in measured:
         walls, cpus = [cost.wall for cost in case.costs], [cost.cpu for cost in case.costs]
@@ -216,7 +216,7 @@ def table_of(measured: Sequence[Case]) -> Table:
             case.name,
             f"{median(walls):.3f}",
             f"{min(walls):.3f}-{max(walls):.3f}",
-            "" if case.target is None else f"{case.target:.2f}",
+            "" if case.aim is None else f"{case.aim:.2f}",
             f"{median(cpus):.3f}",
             f"{min(cpus):.3f}",
             f"{max(cost.memory for cost in case.costs) / 2**20:.1f}",

@@ -31,7 +31,7 @@ def of_one(row: Row) -> Table:
             str(len(result.runs)),
             _seconds(result.wall),
             f"{_seconds(fastest)}-{_seconds(slowest)}",
-            _ratio(row.ratio(tool)),
+            _ratio(row.wall_ratio(tool)),
             _seconds(result.cpu),
             _ratio(row.cpu_ratio(tool)),
             f"{result.memory / 2**20:.0f}",
@@ -73,11 +73,12 @@ _WORDS = {
     "ratio": "times mpop",
     "asked": "round trips a message",
     "waited": "round trips a message, by the clock",
+    "memory": "MiB",
 }
 
 
 def _held(row: Row, aim: Aim) -> tuple[str, str]:
-    figures = {"ratio": row.ratio, "asked": row.asked, "waited": row.waited}
+    figures = {"ratio": row.ratio, "asked": row.asked, "waited": row.waited, "memory": row.memory}
     measured = figures[aim.figure](aim.tool)
     if measured is None:
         return "", "not measured"

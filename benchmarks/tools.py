@@ -219,8 +219,17 @@ TOOLS = {
 def versions(names: Iterable[str]) -> str:
     """Those of the other fetchers among these, as far as they are here."""
     there = [name for name in names if name in PEERS and not PEERS[name].missing()]
-    query = ["dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *there]
-    told = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
-    if "getmail6" in there:
-        told.append(subprocess.run([GETMAIL, "--version"], capture_output=True, text=True, check=True).stdout)
-    return ", ".join(line.strip() for line in told)
+    return ", ".join(filter(None, (_version(name) for name in there)))
+
+
+def _version(name: str) -> str:
+    if name == "getmail6":
+        return told(GETMAIL, "--version")
+    return told("dpkg-query", "--show", "--showformat=${Package} ${Version}", name)
+
+
+def told(program: str | Path, *arguments: str) -> str:
+    """What a program prints, if it is here; without the space around it."""
+    if not shutil.which(program):
+        return ""
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False).stdout.strip()

@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg: what `make demo` shows. Run by `make picture`."""
+"""Draws docs/demo.svg: what `make demo` shows. Run by `make demo-picture`."""
 
 from __future__ import annotations
 

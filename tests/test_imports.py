@@ -69,6 +69,15 @@ print(sys.modules["asyncio"] is asyncio, sys.modules["importlib.metadata"] is me
     assert printed_by(program) == "False True True\nTrue True\n"
 
 
+def test_what_the_import_system_asks_for_loads_nothing() -> None:
+    program = """
+import sys
+from mailsluice.imports import Later
+print(getattr(Later("calendar"), "__path__", None), "calendar" in sys.modules)
+"""
+    assert printed_by(program) == "None False\n"
+
+
 def test_who_looks_whether_it_is_there_finds_that_it_is_not() -> None:
     program = """
 import sys

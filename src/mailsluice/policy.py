@@ -25,7 +25,7 @@ _FEWEST_NEW = 3
 RECENTLY = timedelta(days=1)
 """A message that went no longer ago still counts as known: some listings are empty before they are new."""
 
-_EVER = datetime.min.replace(tzinfo=UTC)
+_EVER, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 ON_RECORD = frozenset({State.STORED, State.GONE, State.SEEN})
 """States of messages that are done with, and may be looked for under another UIDL."""
@@ -166,7 +166,7 @@ def missed_after(mailbox: Mailbox, now: datetime) -> tuple[datetime, datetime]:
     leave = mailbox.leave_on_server
     if isinstance(leave, timedelta):
         return now - RECENTLY, now - leave
-    return now - RECENTLY, _EVER if leave else now
+    return now - RECENTLY, _EVER if leave else _NEVER
 
 
 def _should_be_there(row: Known, mailbox: Mailbox, now: datetime) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import cli
+from benchmarks import ROOT, cli
 from benchmarks.cli import main
+from support.waiting import wait_until
 
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cli, "run_fetch", lambda *_: [])
-    monkeypatch.setattr(cli, "KEPT", tmp_path / "figures.json")
+    monkeypatch.setattr(cli, "LAST_RUN", tmp_path / "figures.json")
     return tmp_path / "figures.json"
 
 
@@ -23,7 +27,9 @@ def test_a_whole_run_is_what_the_picture_is_drawn_from(kept: Path) -> None:
     assert kept.exists()
 
 
-@pytest.mark.parametrize("part", [["--quick"], ["--only", "small"], ["--tools", "mpop"]])
+@pytest.mark.parametrize(
+    "part", [["--quick"], ["--only", "small"], ["--tools", "mpop"], ["--rounds", "1"], ["--disk", "/"]]
+)
 def test_a_part_of_it_is_not(kept: Path, part: list[str]) -> None:
     assert CliRunner().invoke(main, ["fetch", *part]).exit_code == 0
     assert not kept.exists()
@@ -46,3 +52,26 @@ def test_a_name_nobody_has_is_an_error(kept: Path, option: str) -> None:
     ended = CliRunner().invoke(main, ["fetch", option, "nonsense"])
     assert (ended.exit_code, "'nonsense' is no" in ended.output) == (2, True)
     assert not kept.exists()
+
+
+def test_who_is_told_to_end_ends_what_runs_and_waits_until_it_has_cleaned_up(tmp_path: Path) -> None:
+    child = f"""
+import pathlib, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+try:
+    pathlib.Path({str(tmp_path / "begun")!r}).touch()
+    signal.pause()
+finally:
+    pathlib.Path({str(tmp_path / "cleaned-up")!r}).touch()
+"""
+    parent = f"""
+import sys
+from benchmarks import cli
+cli.main.callback()
+cli._ended([sys.executable, "-c", {child!r}])
+"""
+    with subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT) as process:
+        wait_until((tmp_path / "begun").exists, "the child has begun")
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert (tmp_path / "cleaned-up").exists()

@@ -132,6 +132,7 @@ def test_every_scenario_can_be_compared(scenarios: Sequence[Scenario]) -> None:
     for scenario in scenarios:
         assert {"mailsluice", REFERENCE} <= set(scenario.tools) <= set(TOOLS)
         assert scenario.kept or "floor" in scenario.tools
+        assert {aim.tool for aim in scenario.aims} <= set(scenario.tools)
 
 
 @pytest.mark.parametrize("scenarios", [FULL, QUICK])
@@ -140,9 +141,14 @@ def test_four_connections_have_enough_to_do(scenarios: Sequence[Scenario]) -> No
     assert min(load.count for load in loads) >= 4 * WORTH_A_SESSION
 
 
-def test_each_round_begins_with_another() -> None:
-    rounds = [fetch._turn(["a", "b", "c"], number) for number in range(4)]
-    assert rounds == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]]
+def test_each_round_has_an_order_of_its_own_and_the_same_each_time() -> None:
+    scenario = Scenario("x", TITLE, LOAD, ("floor", "mailsluice", "mpop", "fdm"), 8)
+    rounds = [fetch._turn(scenario, number) for number in range(8)]
+    assert rounds == [fetch._turn(scenario, number) for number in range(8)]
+    assert [set(each) == set(scenario.tools) for each in rounds] == [True] * 4 + [False] * 4
+    assert all("fdm" not in each for each in rounds[4:])
+    followed = {each[each.index("mpop") - 1] for each in rounds if each[0] != "mpop"}
+    assert len(followed) > 1
 
 
 def test_the_slow_ones_run_less_often_but_twice_where_others_do() -> None:

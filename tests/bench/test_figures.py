@@ -72,13 +72,15 @@ def test_of_a_failed_reference_there_is_no_ratio(row: Row) -> None:
 
 
 def test_what_is_saved_is_loaded(row: Row, tmp_path: Path) -> None:
-    save([row], ABOUT, tmp_path / "new" / "figures.json")
-    assert load(tmp_path / "new" / "figures.json") == ([row], ABOUT)
+    kept = Row("idle", "nothing new", 10, kept=True, results={"mpop": result(4)})
+    save([row, kept], ABOUT, tmp_path / "new" / "figures.json")
+    assert load(tmp_path / "new" / "figures.json") == ([row, kept], ABOUT)
 
 
 def test_the_tables_say_it(row: Row) -> None:
     one = of(table.of_one(row))
     assert "3.00        1.00-8.00    0.50" in one
+    assert " ".join(one.splitlines()[2].split()).endswith("1 2.00 7.50")
     assert "left out: fdm" in one
     assert "2025-03-03, 2 cores, ext4, Python 3.11.2, runs: 1-3 mpop 1.4" in " ".join(
         of(table.of_all([row], ABOUT)).split()
@@ -94,7 +96,12 @@ def test_round_trips_are_told_as_counted_and_as_waited_for(row: Row) -> None:
 def test_what_is_kept_is_compared_by_cpu() -> None:
     results = {"mailsluice": Result([Run(Cost(wall=9, cpu=1, memory=1, code=0), None)]), "mpop": result(4)}
     row = Row("idle", "nothing new", 10, kept=True, results=results)
-    assert (row.seconds("mailsluice"), row.ratio("mailsluice")) == (1, 0.5)
+    assert (row.seconds("mailsluice"), row.ratio("mailsluice"), row.wall_ratio("mailsluice")) == (
+        1,
+        0.5,
+        2.25,
+    )
+    assert "nothing new: CPU  1.00 (0.50)" in of(table.of_all([row], ABOUT))
 
 
 @pytest.mark.parametrize(
@@ -103,11 +110,20 @@ def test_what_is_kept_is_compared_by_cpu() -> None:
         (Aim("mailsluice", "ratio", 0.5), "0.50 0.50 met"),
         (Aim("mailsluice", "ratio", 0.499), "0.50 0.50 missed"),
         (Aim("mailsluice", "asked", 2.1), "2.10 2.00 met"),
+        (Aim("mailsluice", "waited", 7.0), "7.00 7.50 missed"),
+        (Aim("mailsluice", "memory", 1.0), "1.00 1.00 met"),
         (Aim("fdm", "ratio", 1.0), "1.00 not measured"),
     ],
 )
 def test_an_aim_is_met_or_not(row: Row, aim: Aim, said: str) -> None:
     assert said in " ".join(of(table.of_aims([row], {"far": [aim]})).split())
+
+
+def test_an_aim_of_who_failed_is_not_measured(row: Row) -> None:
+    row.results["mailsluice"].failure = "failed: left 3 on the server"
+    for figure in ("ratio", "asked", "waited", "memory"):
+        told = of(table.of_aims([row], {"far": [Aim("mailsluice", figure, 9.0)]}))
+        assert "not measured" in told
 
 
 def test_an_aim_for_who_did_not_take_part_is_not_told(row: Row) -> None:

@@ -188,6 +188,11 @@ def test_odd_line_ends_and_blanks_in_a_reply_are_borne(line: bytes, cut: Cut) ->
     assert list(events(protocol, cut(line))) == [Answered(c.STAT, "a", accepted=True)]
 
 
+def test_every_event_is_true() -> None:
+    empty: list[Event] = [Closed(), BodyChunk(b"", last=False), TurnedAway("")]
+    assert all(empty)
+
+
 def test_a_challenge_stays_out_of_what_is_printed() -> None:
     assert repr(Challenged(c.AUTH_XOAUTH2, b"canary")) == "Challenged(<AUTH XOAUTH2>)"
 
