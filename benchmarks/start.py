@@ -33,7 +33,7 @@ from benchmarks.process import Cost, measure
 from mailsluice.sandbox import Sandbox
 from support.program import PATIENCE, PROGRAM, surroundings
 
-ROUNDS, FEW_ROUNDS = 21, 5
+ROUNDS, FEW_ROUNDS = 21, 3
 EMPTY, FULL = "empty@acme.example", "full@acme.example"
 LARGE = 3
 _OCTETS = 20_000_000
