@@ -39,7 +39,7 @@ def main() -> None:
 
 def _known(kind: str, names: list[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     def check(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
-        chosen = [word for word in value.split(",") if word]
+        chosen = list(dict.fromkeys(word for word in value.split(",") if word))
         for word in chosen:
             if word not in names:
                 raise click.BadParameter(f"{word!r} is no {kind}; there are {', '.join(names)}")
@@ -67,10 +67,12 @@ def _ended(command: Sequence[str]) -> int:
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
             return process.wait()
-        except BaseException:
+        except SystemExit:
+            # By SIGTERM, which came to us alone. Ctrl-C it has met itself: another signal would disturb it.
             process.terminate()
-            process.wait()
             raise
+        finally:
+            process.wait()
 
 
 @main.command()

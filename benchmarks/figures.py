@@ -138,6 +138,13 @@ class Row:
         return median(ratios) if ratios else None
 
 
+def shown(seconds: float) -> str:
+    """In as many digits as are worth it."""
+    if seconds < 0.1:
+        return f"{seconds:.3f}"
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
+
+
 def circumstances(about: Mapping[str, str], rows: Sequence[Row]) -> str:
     """When and on what it was measured, and how often."""
     runs = {len(result.runs) for row in rows for result in row.results.values() if result.counts} or {0}

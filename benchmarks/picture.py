@@ -10,7 +10,7 @@ import sys
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import ROOT
-from benchmarks.figures import LAST_RUN, Row, circumstances, load
+from benchmarks.figures import LAST_RUN, Row, circumstances, load, shown
 
 PICTURE = ROOT / "docs" / "performance.png"
 
@@ -45,12 +45,7 @@ def _panel(draw: ImageDraw.ImageDraw, left: int, top: int, row: Row) -> None:
         draw.text((left, y), tool, fill=_INK, font=_font(24))
         end = left + _NAMES + max(2, round(room * seconds / max(ran.values())))
         draw.rectangle((left + _NAMES, y, end, y + _BAR - 1), fill=_colour(tool))
-        draw.text(
-            (end + 10, y),
-            f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s",
-            fill=_PALE,
-            font=_font(24),
-        )
+        draw.text((end + 10, y), f"{shown(seconds)} s", fill=_PALE, font=_font(24))
 
 
 def _height(row: Row) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from benchmarks.figures import Aim, Result, Row, circumstances
+from benchmarks.figures import Aim, Result, Row, circumstances, shown
 
 
 def of_one(row: Row) -> Table:
@@ -29,10 +29,10 @@ def of_one(row: Row) -> Table:
         table.add_row(
             tool,
             str(len(result.runs)),
-            _seconds(result.wall),
-            f"{_seconds(fastest)}-{_seconds(slowest)}",
+            shown(result.wall),
+            f"{shown(fastest)}-{shown(slowest)}",
             _ratio(row.wall_ratio(tool)),
-            _seconds(result.cpu),
+            shown(result.cpu),
             _ratio(row.cpu_ratio(tool)),
             f"{result.memory / 2**20:.0f}",
             *((_ratio(row.asked(tool)), _ratio(row.waited(tool))) if row.round_trip else ()),
@@ -92,19 +92,13 @@ def _cell(row: Row, tool: str) -> str:
     if not result.counts:
         return "-" if result.left_out else _why(result, 20)
     ratio = row.ratio(tool)
-    return _seconds(row.seconds(tool)) + (f" ({ratio:.2f})" if ratio else "")
+    return shown(row.seconds(tool)) + (f" ({ratio:.2f})" if ratio else "")
 
 
 def _why(result: Result, room: int) -> str:
     """Why it does not count, in so many characters."""
     said = result.failure.splitlines()[0]
     return said if len(said) <= room else f"{said[: room - 1]}…"
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 0.1:
-        return f"{seconds:.3f}"
-    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
 
 
 def _ratio(ratio: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -54,14 +55,23 @@ def test_a_name_nobody_has_is_an_error(kept: Path, option: str) -> None:
     assert not kept.exists()
 
 
-def test_who_is_told_to_end_ends_what_runs_and_waits_until_it_has_cleaned_up(tmp_path: Path) -> None:
+def test_the_quick_form_of_scale_says_what_it_has_not() -> None:
+    ended = CliRunner().invoke(main, ["scale", "--quick", "--only", "5000"])
+    assert (ended.exit_code, "the quick form has no 5000" in ended.output) == (2, True)
+
+
+@pytest.mark.parametrize("by_ctrl_c", [False, True], ids=["SIGTERM", "Ctrl-C"])
+def test_who_is_told_to_end_ends_what_runs_and_waits_until_it_has_cleaned_up(
+    tmp_path: Path, *, by_ctrl_c: bool
+) -> None:
     child = f"""
-import pathlib, signal, sys
+import pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
 try:
     pathlib.Path({str(tmp_path / "begun")!r}).touch()
     signal.pause()
 finally:
+    time.sleep(0.5)  # longer than Python waits after Ctrl-C by itself
     pathlib.Path({str(tmp_path / "cleaned-up")!r}).touch()
 """
     parent = f"""
@@ -70,8 +80,13 @@ from benchmarks import cli
 cli.main.callback()
 cli._ended([sys.executable, "-c", {child!r}])
 """
-    with subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as process:
         wait_until((tmp_path / "begun").exists, "the child has begun")
-        process.terminate()
-        assert process.wait(20) == 128 + signal.SIGTERM
+        if by_ctrl_c:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
+        assert process.wait(20) in {128 + signal.SIGTERM, -signal.SIGINT}
     assert (tmp_path / "cleaned-up").exists()
