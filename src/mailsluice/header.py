@@ -1,4 +1,4 @@
-"""What a message says of itself in its header: for people to read, and to know it again by.
+"""What a message says of itself in its header.
 
 Owns the reading of the few fields people look for (RFC 5322 §2.2, RFC 2047). Pure and total: every byte
 is a stranger's, so any input gives an answer, in linear time, of text that every JSON reader accepts.
@@ -8,7 +8,6 @@ Must never decide what is fetched or deleted: anybody can write any header.
 from __future__ import annotations
 
 import binascii
-import hashlib
 import quopri
 import re
 
@@ -20,7 +19,6 @@ _FIELDS = {
     for name in ("message_id", "subject", "from", "to", "date")
 }
 """Each field in a header in lower case: its value, with the lines it is folded into. By what we call it."""
-_IDENTIFYING = ("message_id", "date", "from")
 _LINE_END = re.compile(rb"\r?\n")
 _END = re.compile(rb"\n(?:\r?\n|\Z)")
 """The empty line, with the LF before it; or the end, where that is a line's."""
@@ -66,15 +64,16 @@ class Header:
         values = ((name, self._value(name)) for name in _FIELDS)
         return {name: _text(value) for name, value in values if value is not None}
 
-    def identity(self) -> bytes | None:
-        """A digest of Message-ID, Date and From, the same for every copy of a message, wherever it is listed.
+    @property
+    def truncated(self) -> bool:
+        """Whether the header goes on behind what was looked at."""
+        return self._cut
 
-        None where there is no Message-ID, or neither of the others: too little to know a message by.
-        """
-        values = [b" ".join((self._value(name) or b"").split()) for name in _IDENTIFYING]
-        if not values[0] or not any(values[1:]):
-            return None
-        return hashlib.sha256(b"\n".join(values)).digest()[:16]
+    def values(self, name: str) -> tuple[bytes, ...]:
+        """The unfolded values of every field of this name (`message-id`), in their order."""
+        field = re.compile(rb"\n%s[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)" % re.escape(name.lower().encode()))
+        found = field.finditer(self._lower)
+        return tuple(self._unfolded(each.start(1), each.end(1)) for each in found)
 
     def _value(self, name: str) -> bytes | None:
         """The unfolded value of the first field of this name."""
@@ -86,7 +85,10 @@ class Header:
         field = _FIELDS[name].search(self._lower)
         if field is None or (self._cut and field.end() == len(self._octets)):
             return None
-        value = self._octets[field.start(1) : field.end(1)].removesuffix(b"\r")
+        return self._unfolded(field.start(1), field.end(1))
+
+    def _unfolded(self, start: int, end: int) -> bytes:
+        value = self._octets[start:end].removesuffix(b"\r")
         return _LINE_END.sub(b"", value) if b"\n" in value else value
 
 

@@ -154,7 +154,7 @@ class Staged(NamedTuple):
     """A message whole and synced in staging, not yet visible. Made by `sink`, read back by `ledger`.
 
     `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed;
-    `identity` what its header is known again by (`header.identity`).
+    `identity` what its header is known again by (`identity`).
     """
 
     uidl: bytes

@@ -115,7 +115,7 @@ def test_adopting_knows_the_messages_by_their_headers_and_the_next_poll_fetches_
     kept: World,
 ) -> None:
     renumber(kept)
-    kept.deliver(b"Message-ID: <new@x>\r\nFrom: bob@x\r\n\r\nnew\r\n")
+    kept.deliver(b"Message-ID: <new@x>\r\nDate: Tue, 2 Jun 2026 10:00:00 +0000\r\nFrom: bob@x\r\n\r\nnew\r\n")
     kept.poll()
 
     assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=6, new=1)

@@ -268,7 +268,7 @@ class Ledger(Protocol):
         ...
 
     def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
-        """What the headers of stored messages are known again by (`header.identity`), by UIDL."""
+        """What the headers of stored messages are known again by (`identity`), by UIDL."""
         ...
 
     def settle(

@@ -15,6 +15,7 @@ from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.header import Header
+from mailsluice.identity import identity
 from mailsluice.model import Known, Listed
 from mailsluice.session.parts import Parts
 from mailsluice.session.ports import Client
@@ -127,7 +128,7 @@ def _ask(
         if listed.uidl not in numbers:
             continue
         try:
-            who = Header(client.header(numbers[listed.uidl])).identity()
+            who = identity(Header(client.header(numbers[listed.uidl])))
         except CommandRefused:
             continue
         if who is not None:

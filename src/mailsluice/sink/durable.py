@@ -16,6 +16,7 @@ from typing import Protocol, Self
 
 from mailsluice.errors import SinkError
 from mailsluice.header import LIMIT, Header
+from mailsluice.identity import identity
 from mailsluice.model import Listed, Staged
 from mailsluice.sink.fs import Directory, NewFile
 from mailsluice.sink.syncing import sync_together
@@ -110,7 +111,7 @@ class DurableBatch:
         except BaseException:
             self._remove_since(before)
             raise
-        staged = Staged(listed.uidl, name, message.size, listed.size, message.header.identity())
+        staged = Staged(listed.uidl, name, message.size, listed.size, identity(message.header))
         self._messages.append(staged)
         return staged.size
 

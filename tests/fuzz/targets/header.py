@@ -7,6 +7,7 @@ import re
 
 from fuzz.feed import is_measured, swollen, within_seconds
 from mailsluice.header import LIMIT, Header
+from mailsluice.identity import identity as identity_of
 
 SEEDS = (
     (
@@ -31,7 +32,7 @@ def describe(head: bytes) -> dict[str, str]:
 
 
 def identity(head: bytes) -> bytes | None:
-    return Header(head).identity()
+    return identity_of(Header(head))
 
 
 def check(data: bytes) -> None:
