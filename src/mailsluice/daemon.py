@@ -39,7 +39,7 @@ from mailsluice.session.run import poll, preview
 from mailsluice.session.seen import Settled, Way, settle
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
-from mailsluice.sink.sinks import open_sink, sink_at
+from mailsluice.sink.sinks import Sinks
 
 if TYPE_CHECKING:
     from mailsluice.schedule import Schedule
@@ -85,14 +85,15 @@ class Service:
         self._ends.callback(self._ledger.close)
         self._ends.callback(self._flush)
         self._ends.callback(self._cutter.cancel)
+        sinks = Sinks(self._ledger.id, self._ledger.staging_owner, config.service.state_dir)
         self._parts = Parts(
             credentials=Credentials(
                 config.credentials, Secrets(config.service.state_dir).reader, self._clock
             ),
             connect=partial(connect, clock=self._clock, connections=self._connections),
             ledger=self._ledger,
-            open_sink=lambda mailbox: open_sink(mailbox, self._ledger.staging_owner(mailbox.key)),
-            sink_at=lambda spec, key: sink_at(spec, self._ledger.staging_owner(key)),
+            open_sink=sinks.open,
+            sink_at=sinks.at,
             clock=self._clock,
             stop=self._stop,
             places=Places(config.service.max_sessions, self._clock),

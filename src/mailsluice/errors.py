@@ -13,9 +13,12 @@
     │   ├── DeadlineExceeded    it was silent or too slow             back off   75
     │   ├── ProtocolViolation   it broke the protocol                 back off   75
     │   ├── CommandRefused      -ERR; the session lives on            retry      75
+    │   │   └── Substituted     a notice came instead of a message    retry      75
     │   ├── LoginRefused        -ERR to the credential                operator   77
     │   └── MessageTooLarge     more octets than max_message          retry      0
     ├── SinkError               the spool or Maildir is unwritable    back off   73
+    │   └── SinkRefused         it is not the one it was              operator   73
+    ├── StagingLost             another process took its staging      retry      75
     ├── LedgerError             the state directory cannot be used    back off   73
     ├── MailboxLocked           another process polls this mailbox    retry      75
     ├── MailboxRenumbered       its messages have new UIDLs           operator   75
@@ -157,6 +160,14 @@ class CommandRefused(ServerError):
     disposition = Disposition.RETRY
 
 
+class Substituted(CommandRefused):
+    """The server handed out a notice, `text`, in the place of a message that it cannot render."""
+
+    def __init__(self, message: str, *, text: bytes) -> None:
+        super().__init__(message, phase=Phase.RETRIEVE)
+        self.text = text
+
+
 class LoginRefused(ServerError):
     """The server did not accept the credential."""
 
@@ -179,6 +190,18 @@ class SinkError(MailsluiceError):
     """The spool directory or Maildir cannot be written, or not made durable."""
 
     exit_code = 73
+
+
+class SinkRefused(SinkError):
+    """The sink is not the one that it was, or another ledger feeds it: nothing is stored there unasked."""
+
+    disposition = Disposition.OPERATOR
+
+
+class StagingLost(MailsluiceError):
+    """Another process took the staging directory of this mailbox while it was polled."""
+
+    disposition = Disposition.RETRY
 
 
 class LedgerError(MailsluiceError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple, overload
 
@@ -107,14 +107,33 @@ class Known:
     listed_size: int | None = None
     gone_since: datetime | None = None
     octets: int | None = None
+    doubt: bool = False
+
+
+class Why(Enum):
+    """Why a message could not be had when last tried."""
+
+    REFUSED = "refused"
+    """The server refused it, or broke off the session at it."""
+    REMOVED = "removed"
+    """Another program removed it from staging before it could be published."""
+    SUBSTITUTE = "substitute"
+    """The server handed out a notice in its place, which says that it cannot render it."""
+    SILENT = "silent"
+    """The server broke off the session when its header was asked for."""
+
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Setback(NamedTuple):
-    """A message that could not be fetched when last tried, at `last` (by the time of day).
+    """A message that could not be had when last tried, at `last` (by the time of day).
 
     `failures` counts the polls in a row that speak against the message; 0 if they speak against its server.
-    `error` is why. `listed_size` is what LIST said of it. `header` is what TOP told of it once it was
-    quarantined: None before it was asked, empty where it would not say.
+    `error` is the reason in words, `kind` its kind. `listed_size` is what LIST said of it. `header` is what
+    TOP told of it once it was held, or the text of the notice that came in its place: None before it was
+    asked, empty where it would not say. `tried` is `last` by the ledger's clock. `take`: an administrator
+    wants it stored as it comes.
     """
 
     failures: int
@@ -122,11 +141,14 @@ class Setback(NamedTuple):
     error: str
     listed_size: int | None = None
     header: bytes | None = None
+    kind: Why = Why.REFUSED
+    tried: datetime = _LONG_AGO
+    take: bool = False
 
     @property
     def quarantined(self) -> bool:
-        """Whether it is set aside: no poll tries it any more."""
-        return self.failures >= TRIES
+        """Whether it is set aside: it waits for a person, or for the next day."""
+        return self.failures >= TRIES or self.kind is Why.SUBSTITUTE
 
 
 class Memory(NamedTuple):
@@ -138,6 +160,11 @@ class Memory(NamedTuple):
     known: Mapping[bytes, Known]
     setbacks: Mapping[bytes, Setback]
     writes: int = 0
+
+    @property
+    def taken(self) -> frozenset[bytes]:
+        """The UIDLs of what an administrator wants stored as it comes."""
+        return frozenset(uidl for uidl, setback in self.setbacks.items() if setback.take)
 
 
 class Quiet(NamedTuple):
@@ -162,6 +189,47 @@ class Staged(NamedTuple):
     size: int
     listed_size: int | None = None
     identity: bytes | None = None
+
+
+class Feeder(NamedTuple):
+    """Who feeds a staging directory: a ledger, by its id, where it is kept, and the mailbox it feeds it with.
+
+    `section` is what the mailbox is called in the configuration.
+    """
+
+    ledger: str
+    host: str
+    state_dir: str
+    mailbox: MailboxKey
+    section: str
+
+
+class Where(NamedTuple):
+    """Where a mailbox's messages are staged, as the ledger notes it before any message is.
+
+    `sink` is the sink's spec, `sink_id` the id that the sink itself carries, `mounts` the mount points on the
+    way to it. `place` is the id of the staging directory: another directory in its stead has another.
+    """
+
+    sink: str
+    sink_id: str
+    mounts: tuple[str, ...]
+    place: str
+
+
+class Noticed(Enum):
+    """What an administrator should hear about a sink that goes on all the same."""
+
+    MADE_ANEW = "the directory was made anew since mail was last stored there"
+    MOVED = "the ledger that feeds it is kept elsewhere now"
+    SHARED = "another ledger feeds it, too"
+
+
+class Notice(NamedTuple):
+    """Something noticed about a sink, and what there is to say of it."""
+
+    kind: Noticed
+    detail: str
 
 
 class Stored(NamedTuple):

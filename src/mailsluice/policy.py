@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from mailsluice import __version__
 from mailsluice.config.models import Mailbox
-from mailsluice.model import Known, Listed, Listing, Memory, Setback, State
+from mailsluice.model import Known, Listed, Listing, Memory, Setback, State, Why
+from mailsluice.recognition import Verdict
 
 FEWEST_RENUMBERED = 5
 """A mailbox of fewer known messages is not taken for renumbered: people clean up that much by hand."""
@@ -31,6 +32,9 @@ ON_RECORD = frozenset({State.STORED, State.GONE, State.SEEN})
 """States of messages that are done with, and may be looked for under another UIDL."""
 
 
+DAILY = timedelta(days=1)
+"""What is held, and may come right by itself, is tried so much later again."""
+
 QUIET_FOR = timedelta(days=1)
 """So long at most a listing that left nothing to do is not looked at again while it stays the same."""
 
@@ -40,6 +44,9 @@ class Action(Enum):
 
     FETCH = "fetch"
     DELETE = "delete"
+    """Once its header has said that it is the stored message."""
+    ASK = "ask"
+    """Its header says whether it is the stored message."""
     LEAVE = "leave"
 
 
@@ -56,16 +63,19 @@ class Reason(Enum):
     TOO_LARGE = Action.LEAVE, "larger than max_message"
     STILL_TOO_LARGE = Action.LEAVE, "larger than max_message, reported before"
     NEXT_POLL = Action.LEAVE, "max_per_poll is reached"
+    DOUBTFUL = Action.ASK, "stored, but its UIDL was absent meanwhile, or it has another size now"
+    UNSIZED = Action.ASK, "stored, but listed without the size that its UIDL is known with"
+    NOT_ASKED = (
+        Action.LEAVE,
+        "its header ended the session when it was asked for; a day later it is asked again",
+    )
     CHANGED = (
         Action.LEAVE,
-        "stored, but listed with another size now: it may be another message under the same UIDL",
-    )
-    UNSIZED = (
-        Action.LEAVE,
-        "listed without the size that its UIDL is known with: it may be another message",
+        "marked as seen, but listed with another size now: it may be another message under the same UIDL",
     )
     SEEN = Action.LEAVE, "marked as seen by an administrator"
     QUARANTINED = Action.LEAVE, "in quarantine, since it could not be fetched several times"
+    SUBSTITUTED = Action.LEAVE, "the server hands out a notice in its place; a day later it is asked again"
     AMBIGUOUS = (
         Action.LEAVE,
         "its UIDL is listed twice, so that storing one copy proves nothing about the other",
@@ -77,7 +87,14 @@ class Reason(Enum):
 
 
 _QUIET = frozenset(
-    {Reason.KEPT, Reason.NOT_YET_AGED, Reason.STILL_TOO_LARGE, Reason.SEEN, Reason.QUARANTINED}
+    {
+        Reason.KEPT,
+        Reason.NOT_YET_AGED,
+        Reason.STILL_TOO_LARGE,
+        Reason.SEEN,
+        Reason.QUARANTINED,
+        Reason.SUBSTITUTED,
+    }
 )
 """Reasons that ask for nothing, not even a word in the log."""
 
@@ -85,8 +102,8 @@ _QUIET = frozenset(
 class Plan(NamedTuple):
     """What is to be done with each message of a listing: `reasons` has one for each, in its order.
 
-    `strangers` are the UIDLs listed that do not mean what the ledger takes them for, or may not: those listed
-    twice, and those that were gone and that another message has now, whatever was decided for it.
+    `strangers` are the UIDLs listed that do not mean what the ledger takes them for: those listed twice, and
+    those of messages marked as seen that another message has now.
     """
 
     listing: Sequence[Listed]
@@ -197,19 +214,31 @@ def plan(
         before = known.get(listed.uidl)
         if listed.uidl in twice:
             reason = Reason.AMBIGUOUS
-        elif before is not None and _is_another(listed, before):
+        elif before is not None and before.state is State.SEEN and _is_another(listed, before):
             strangers.add(listed.uidl)
             reason = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
-        elif before is not None and before.gone_since is not None and _is_unsized(listed, before):
-            strangers.add(listed.uidl)
-            reason = Reason.UNSIZED
         else:
             reason = _decide(listed, before, mailbox, now)
-        if reason.action is Action.FETCH and listed.uidl in setbacks:
-            reason = _try_again(listed, reason, setbacks[listed.uidl])
+        if listed.uidl in setbacks:
+            reason = _try_again(listed, reason, setbacks[listed.uidl], now)
         reasons.append(reason)
     _limit(reasons, mailbox.max_per_poll)
     return Plan(listing, reasons, frozenset(strangers))
+
+
+def after(reason: Reason, verdict: Verdict, row: Known, mailbox: Mailbox, now: datetime) -> Action:
+    """What follows once the header of a message has been asked that was to be deleted, or was in doubt.
+
+    Where nothing tells, a UIDL decides that was listed without a gap and with the same size, as POP3 promises
+    (RFC 1939 §7). Without that the message is fetched: it comes twice rather than never.
+    """
+    if verdict is Verdict.OTHER:
+        return Action.FETCH
+    if verdict is Verdict.UNDECIDED and reason is Reason.DOUBTFUL:
+        return Action.FETCH
+    if verdict is Verdict.UNDECIDED and reason is Reason.UNSIZED:
+        return Action.LEAVE
+    return _delete_or_keep(row, mailbox, now).action
 
 
 def _limit(reasons: list[Reason], most: int) -> None:
@@ -234,14 +263,16 @@ def quiet(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> dateti
     reasons = set(plan.reasons)
     if not reasons <= _QUIET:
         return None
-    if Reason.QUARANTINED in reasons and any(
-        memory.setbacks[listed.uidl].header is None for listed in plan.because(Reason.QUARANTINED)
-    ):
+    held = [memory.setbacks[listed.uidl] for listed in plan.because(Reason.QUARANTINED)]
+    if any(setback.header is None for setback in held):
         return None  # it is to be asked for
     until = now + QUIET_FOR
     if Reason.NOT_YET_AGED in reasons and isinstance(mailbox.leave_on_server, timedelta):
         oldest = min(memory.known[listed.uidl].since for listed in plan.because(Reason.NOT_YET_AGED))
         until = min(until, oldest + mailbox.leave_on_server)
+    if Reason.SUBSTITUTED in reasons:
+        tried = (memory.setbacks[listed.uidl].tried for listed in plan.because(Reason.SUBSTITUTED))
+        until = min(until, min(tried) + DAILY)
     return until
 
 
@@ -263,18 +294,27 @@ def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime
         if (known.octets or 0) > mailbox.max_message and known.listed_size == listed.size:
             return Reason.STILL_TOO_LARGE
         return _fetch_if_small_enough(listed, Reason.NEW, mailbox)
-    if _size_differs(listed, known):
-        return Reason.CHANGED
+    differs = _size_differs(listed, known)
     if known.state is State.SEEN:
-        return Reason.SEEN
-    return _delete_or_keep(listed, known, mailbox, now)
+        return Reason.CHANGED if differs else Reason.SEEN
+    if differs or known.doubt or known.gone_since is not None:
+        return Reason.DOUBTFUL
+    reason = _delete_or_keep(known, mailbox, now)
+    return Reason.UNSIZED if reason.action is Action.DELETE and _is_unsized(listed, known) else reason
 
 
-def _try_again(listed: Listed, reason: Reason, setback: Setback) -> Reason:
+def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) -> Reason:
     """After the others if it failed before, unless that was once; not if it is set aside.
 
     One of another size under its UIDL may be another message, or a size that is told anew each time.
     """
+    is_due = setback.take or now - setback.tried >= DAILY
+    if reason.action in {Action.ASK, Action.DELETE}:
+        return Reason.NOT_ASKED if setback.kind is Why.SILENT and not is_due else reason
+    if reason.action is not Action.FETCH:
+        return reason
+    if setback.kind is Why.SUBSTITUTE:
+        return Reason.AGAIN if is_due else Reason.SUBSTITUTED
     another = None not in (listed.size, setback.listed_size) and listed.size != setback.listed_size
     if setback.quarantined and not another:
         return Reason.QUARANTINED
@@ -304,12 +344,12 @@ def _size_differs(listed: Listed, known: Known) -> bool:
     return None not in (listed.size, known.listed_size) and listed.size != known.listed_size
 
 
-def _delete_or_keep(listed: Listed, known: Known, mailbox: Mailbox, now: datetime) -> Reason:
+def _delete_or_keep(known: Known, mailbox: Mailbox, now: datetime) -> Reason:
     leave = mailbox.leave_on_server
+    if known.state is State.SEEN:
+        return Reason.SEEN
+    if leave is False:
+        return Reason.STORED
     if leave is True:
         return Reason.KEPT
-    if leave is not False and now - known.since < leave:
-        return Reason.NOT_YET_AGED
-    if _is_unsized(listed, known):
-        return Reason.UNSIZED
-    return Reason.STORED if leave is False else Reason.AGED
+    return Reason.NOT_YET_AGED if now - known.since < leave else Reason.AGED

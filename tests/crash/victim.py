@@ -23,6 +23,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
+from mailsluice.sink.staging import Staging
+
 import mailsluice.auth.entra
 import mailsluice.auth.ring
 import mailsluice.cli.poll
@@ -34,7 +36,6 @@ from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.client import Client
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.fs import Directory, NewFile
-from mailsluice.sink.staging import Staging
 from support.moved_clock import move_clock
 
 transport._BUFFER = transport._RECORD  # messages come in pieces, so that there is a middle of them

@@ -29,7 +29,7 @@ from mailsluice.pop3.transport import Connections
 from mailsluice.session.parts import NobodyWatches, Parts
 from mailsluice.session.places import Places
 from mailsluice.session.run import poll
-from mailsluice.sink.sinks import open_sink, sink_at
+from support.sinks import sinks_of
 
 LONGEST = 55
 """Seconds a child may live: only a broken one takes so long."""
@@ -65,8 +65,8 @@ def polled(home: Path, mailboxes: list[Mailbox], deadlines: Deadlines, by_token:
             credentials=Logins(by_token),
             connect=partial(connect, clock=clock, connections=connections, deadlines=deadlines),
             ledger=ledger,
-            open_sink=lambda mailbox: open_sink(mailbox, ledger.staging_owner(mailbox.key)),
-            sink_at=lambda spec, key: sink_at(spec, ledger.staging_owner(key)),
+            open_sink=sinks_of(ledger).open,
+            sink_at=sinks_of(ledger).at,
             clock=clock,
             stop=threading.Event(),
             places=Places(16, clock),

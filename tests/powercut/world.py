@@ -16,9 +16,9 @@ from mailsluice.session.parts import NobodyWatches, Parts
 from mailsluice.session.places import Places
 from mailsluice.session.run import poll
 from mailsluice.session.tally import Polled
-from mailsluice.sink.sinks import open_sink, sink_at
 from powercut.model import Call, Tree
 from sink.world import Client, Logins, Server
+from support.sinks import sinks_of
 
 FIRST, SECOND, THIRD = (b"u1", b"u2"), (b"u3",), (b"u4",)
 LONG = 20_000
@@ -102,8 +102,8 @@ class World:
                 credentials=Logins(),
                 connect=lambda _: MarkingClient(self.server, self.recorder),
                 ledger=ledger,
-                open_sink=lambda mailbox: open_sink(mailbox, ledger.staging_owner(mailbox.key)),
-                sink_at=lambda spec, key: sink_at(spec, ledger.staging_owner(key)),
+                open_sink=sinks_of(ledger).open,
+                sink_at=sinks_of(ledger).at,
                 clock=SystemClock(),
                 stop=threading.Event(),
                 places=Places(16, SystemClock()),

@@ -99,6 +99,8 @@ class FakeServer:
         self.refused_login = ""
         self.headers_refused = False
         """Whether TOP is answered by -ERR."""
+        self.has_top = True
+        """Whether TOP is among what the server says that it can do."""
         self.headers_cut: set[bytes] = set()
         """The connection breaks when TOP asks for these."""
         self.refused: set[bytes] = set()
@@ -213,6 +215,9 @@ class FakeClient:
         self._retrieved += 1
         head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
+
+    def has_top(self) -> bool:
+        return self._server.has_top
 
     def delete(self, permits: Sequence[DeletePermit]) -> None:
         uidls = [permit.uidl for permit in permits if permit.uidl in self._shown]

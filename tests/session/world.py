@@ -15,8 +15,8 @@ from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.places import Places
 from mailsluice.session.run import poll
 from mailsluice.session.tally import Polled
-from mailsluice.sink.sinks import open_sink, sink_at
 from session.fakes import FakeCredentials, FakeServer, HandClock
+from support.sinks import sinks_of
 
 ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
 BIG = b"Subject: big\r\n\r\n" + 100 * b"0123456789abcdef\r\n"
@@ -55,8 +55,8 @@ class World:
             credentials=self.credentials,
             connect=self.server.connect,
             ledger=self.ledger,
-            open_sink=lambda mailbox: open_sink(mailbox, self.ledger.staging_owner(mailbox.key)),
-            sink_at=lambda spec, key: sink_at(spec, self.ledger.staging_owner(key)),
+            open_sink=sinks_of(self.ledger).open,
+            sink_at=sinks_of(self.ledger).at,
             clock=self.clock,
             stop=self.stop,
             places=self.places,

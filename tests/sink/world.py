@@ -18,7 +18,7 @@ from mailsluice.session.places import Places
 from mailsluice.session.ports import Arrival
 from mailsluice.session.run import run
 from mailsluice.session.tally import Tally
-from mailsluice.sink.sinks import open_sink, sink_at
+from support.sinks import sinks_of
 
 MAIL = {b"u1": b"Subject: 1\r\n\r\none\r\n", b"u2": b"Subject: 2\r\n\r\ntwo\r\n"}
 
@@ -75,6 +75,9 @@ class Client:
         head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
 
+    def has_top(self) -> bool:
+        return True
+
     def delete(self, permits: Sequence[DeletePermit]) -> None:
         self._marked |= {permit.uidl for permit in permits}
 
@@ -113,8 +116,8 @@ class World:
                 credentials=Logins(),
                 connect=lambda _: Client(self.server),
                 ledger=ledger,
-                open_sink=lambda mailbox: open_sink(mailbox, ledger.staging_owner(mailbox.key)),
-                sink_at=lambda spec, key: sink_at(spec, ledger.staging_owner(key)),
+                open_sink=sinks_of(ledger).open,
+                sink_at=sinks_of(ledger).at,
                 clock=SystemClock(),
                 stop=threading.Event(),
                 places=Places(16, SystemClock()),

@@ -11,17 +11,18 @@ import sqlite3
 import threading
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mailsluice.clock import BootClock, SystemClock
 from mailsluice.errors import Bug
-from mailsluice.ledger import mailboxes, memory, reports, setbacks
+from mailsluice.ledger import mailboxes, memory, messages, reports, setbacks
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.lock import hold
 from mailsluice.ledger.reports import MailboxReport, News
+from mailsluice.ledger.stagings import Stagings
 from mailsluice.ledger.steady import Moment, SteadyClock
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import (
@@ -34,13 +35,9 @@ from mailsluice.model import (
     SessionReport,
     Setback,
     Staged,
-    State,
     Stored,
     uidl_text,
 )
-
-GRACE = timedelta(days=30)
-"""How long a row outlives its message: a listing may lack a message for a while and show it again."""
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
 _HALF_DONE = """
@@ -52,53 +49,9 @@ _IDENTITIES = """
     SELECT uidl, identity FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND typeof(identity) = 'blob'
 """
-_RECORD = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size, size, sink, name, identity)
-    VALUES (?, ?, 'staged', ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET
-        state = 'staged', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size,
-        size = excluded.size, sink = excluded.sink, name = excluded.name, identity = excluded.identity
-    WHERE state = 'oversize' OR gone_since IS NOT NULL
-"""
-_COMMIT = """
-    UPDATE message SET state = 'stored', since = ?
-    WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'
-"""
-_GONE = """
-    UPDATE message SET state = iif(state = 'seen', 'seen', 'gone'), gone_since = ?
-    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
-"""
-_BACK = """
-    UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL
-    WHERE mailbox = ? AND uidl = ?
-"""
-_RENAME = """
-    UPDATE message
-    SET uidl = ?, listed_size = ?, state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL
-    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
-"""
-_PARK = "UPDATE message SET uidl = ? WHERE mailbox = ? AND uidl = ?"
-_PARKED = bytes(2048)
-"""Before a UIDL, makes one that no server has: the listing's parser takes none so long."""
-_SEEN = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'seen', ?, ?)
-    ON CONFLICT DO UPDATE SET
-        state = 'seen', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size
-    WHERE state = 'oversize' OR gone_since IS NOT NULL
-"""
-_PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
-_PRUNE_LONG_GONE = "DELETE FROM message WHERE mailbox = ? AND gone_since < ?"
 _HAS_LONG_GONE = """
     SELECT 1 FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND gone_since < ?
-"""
-_PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
-_OVERSIZE = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
-    ON CONFLICT DO UPDATE SET
-        since = iif(state = 'oversize', since, excluded.since),
-        state = 'oversize', gone_since = NULL, listed_size = excluded.listed_size, size = excluded.size
-    WHERE state != 'staged'
 """
 
 
@@ -115,10 +68,12 @@ class Ledger:
         self._database = Database(state_dir, read_only=read_only)
         try:
             with self._database.reading() as connection:
-                self._instance, *noted = connection.execute(_LEDGER).fetchone()
+                instance, *noted = connection.execute(_LEDGER).fetchone()
+                self._instance = str(instance)
         except BaseException:
             self._database.close()
             raise
+        self.stagings = Stagings(self._database)
         self._clock = SteadyClock(clock or SystemClock(), _moment(*noted))
         self._pending = threading.Lock()
         self._news: dict[MailboxKey, News] = {}
@@ -143,9 +98,17 @@ class Ledger:
         """Hold this mailbox against every other process and thread. Raises MailboxLocked at once."""
         return hold(self._locks / f"{_digest(key.host, key.address)}.lock", key.address)
 
+    @property
+    def id(self) -> str:
+        """What tells this ledger from every other, wherever it is kept."""
+        return self._instance
+
     def staging_owner(self, key: MailboxKey) -> str:
-        """A file name for this mailbox's staging directory that no other mailbox or ledger has."""
-        return _digest(self._instance, key.host, key.address)
+        """A file name for this mailbox's staging directory that no other mailbox or ledger has.
+
+        Its first half is the mailbox's with any ledger, its second half the ledger's with any mailbox.
+        """
+        return f"{_digest(key.host, key.address)[:16]}-{_digest(self._instance)[:16]}"
 
     def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:
         """The rows still `staged`, by sink spec, in the order of their names (crash table, rows 3 and 4)."""
@@ -195,12 +158,8 @@ class Ledger:
         if not staged:
             return
         with self._database.writing() as connection:
-            mailbox, since = mailboxes.touched(connection, key), to_micros(now)
-            rows = [
-                (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity)
-                for new in staged
-            ]
-            if connection.executemany(_RECORD, rows).rowcount != len(rows):
+            mailbox = mailboxes.touched(connection, key)
+            if messages.record(connection, mailbox, staged, sink, now) != len(staged):
                 names = {new.uidl: new.name for new in staged}
                 there = ", ".join(map(uidl_text, memory.not_named(connection, key, names)))
                 raise Bug(f"{there} of {key.address} was fetched, but it is in the ledger")
@@ -210,9 +169,8 @@ class Ledger:
         if not stored:
             return ()
         with self._database.writing() as connection:
-            mailbox, since = mailboxes.touched(connection, key), to_micros(now)
-            rows = [(since, mailbox, new.uidl, new.name) for new in stored]
-            committed = connection.executemany(_COMMIT, rows).rowcount
+            mailbox = mailboxes.touched(connection, key)
+            committed = messages.commit(connection, mailbox, stored, now)
             reports.add_stored(connection, mailbox, committed)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
         uidls = [new.uidl for new in stored]
@@ -242,32 +200,63 @@ class Ledger:
         setbacks absent from the listing, at once. In the same commit the listing is remembered as `quiet`, if
         it is. Where nothing changed, nothing is written.
         """
-        known, failed = recalled.known, recalled.setbacks
-        # A listing may be of 100,000 messages: only what is known of it is kept.
-        there = {uidl for uidl in listed if uidl in known or uidl in failed}
-        limit = to_micros(now - GRACE)
-        gone, back, pruned = [], [], []
-        for uidl, row in known.items():
-            if uidl in there and uidl not in strangers:
-                if row.gone_since is not None:
-                    back.append(uidl)
-            elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
-                gone.append(uidl)
-            elif row.state is State.OVERSIZE:
-                pruned.append(uidl)
-        settled = failed.keys() - there
-        changed = bool(gone or back or pruned or settled) or self._has_long_gone(key, limit)
+        matters = recalled.known.keys() | recalled.setbacks.keys()
+        changes = messages.changes(recalled, {uidl for uidl in listed if uidl in matters}, strangers)
+        changed = bool(changes) or self._has_long_gone(key, to_micros(now - messages.GRACE))
         if not changed and quiet is None:
             return
         with self._database.writing() as connection:
             mailbox = (mailboxes.touched if changed else mailboxes.found)(connection, key)
-            connection.executemany(_GONE, [(to_micros(now), mailbox, uidl) for uidl in gone])
-            connection.executemany(_BACK, [(mailbox, uidl) for uidl in back])
-            connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in pruned])
-            connection.execute(_PRUNE_LONG_GONE, (mailbox, limit))
-            setbacks.forget(connection, mailbox, settled)
+            messages.apply(connection, mailbox, changes, now)
+            setbacks.forget(connection, mailbox, changes.settled)
             if quiet is not None:
                 mailboxes.note_quiet(connection, mailbox, quiet, recalled.writes + changed)
+
+    def take_back(self, key: MailboxKey, staged: Sequence[Staged]) -> None:
+        """Forget these rows, as far as they are still `staged`: their messages were never published."""
+        if staged:
+            with self._database.writing() as connection:
+                messages.take_back(connection, mailboxes.touched(connection, key), staged)
+
+    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, bytes]:
+        """The identities of these messages that prove something; see `memory.evidence`."""
+        with self._database.reading() as connection:
+            return memory.evidence(connection, key, tuple(uidls))
+
+    def recognised(self, key: MailboxKey, listed: Collection[Listed]) -> None:
+        """Note that these are the messages that the rows of their UIDLs are of: none is in doubt any more."""
+        if listed:
+            with self._database.writing() as connection:
+                messages.recognised(connection, mailboxes.touched(connection, key), listed)
+
+    def replaced(self, key: MailboxKey, uidls: Collection[bytes], now: datetime) -> None:
+        """Note that these UIDLs have other messages now: those that were stored under them are gone."""
+        if uidls:
+            with self._database.writing() as connection:
+                messages.gone(connection, mailboxes.touched(connection, key), uidls, now)
+
+    def doubt(self, key: MailboxKey) -> None:
+        """Put every row of the mailbox in doubt whose message is listed."""
+        with self._database.writing() as connection:
+            messages.doubt(connection, mailboxes.touched(connection, key))
+
+    def stays(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
+        """Note that these stored messages stay on the server for ever."""
+        if uidls:
+            with self._database.writing() as connection:
+                messages.stays(connection, mailboxes.touched(connection, key), uidls)
+
+    def commits(self, key: MailboxKey) -> int:
+        """How often this mailbox's messages were written: an older copy of the ledger says less."""
+        with self._database.reading() as connection:
+            return mailboxes.writes(connection, key)
+
+    def catch_up(self, key: MailboxKey, commits: int) -> None:
+        """Go on counting from `commits`, and put every row in doubt: the ledger forgot what came since."""
+        with self._database.writing() as connection:
+            mailbox = mailboxes.touched(connection, key)
+            messages.doubt(connection, mailbox)
+            mailboxes.count_from(connection, mailbox, commits)
 
     def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
         """What the headers of stored messages are known again by, by UIDL, as far as they say enough."""
@@ -285,27 +274,19 @@ class Ledger:
 
         A new UIDL may be the old one of another message: of one that is gone, it is forgotten then.
         """
-        taken = {new.uidl for new in renamed.values()}
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
-            left = [uidl for uidl in gone if uidl not in taken]
-            connection.executemany(_GONE, [(to_micros(gone_since), mailbox, uidl) for uidl in left])
-            connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in taken.intersection(gone)])
-            connection.executemany(_PRUNE_OVERSIZE, [(mailbox, uidl) for uidl in taken])
-            connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
-            rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
-            connection.executemany(_RENAME, rows)
+            messages.rename(connection, mailbox, renamed, gone, gone_since)
 
-    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> int:
+    def mark_seen(self, key: MailboxKey, listed: Collection[Listed], now: datetime) -> int:
         """Remember that these are never to be fetched nor deleted; how many that were.
 
         What is stored or half done stays so.
         """
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
-            rows = [(mailbox, each.uidl, to_micros(now), each.size) for each in messages]
-            marked = connection.executemany(_SEEN, rows).rowcount
-            setbacks.forget(connection, mailbox, [each.uidl for each in messages])
+            marked = messages.mark_seen(connection, mailbox, listed, now)
+            setbacks.forget(connection, mailbox, [each.uidl for each in listed])
         return marked
 
     def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
@@ -315,20 +296,17 @@ class Ledger:
         """
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
-            rows = [(mailbox, each.uidl, to_micros(now), each.size, size) for each, size in octets.items()]
-            connection.executemany(_OVERSIZE, rows)
+            messages.note_oversize(connection, mailbox, octets, now)
 
     def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:
         """Every message that could not be fetched when last tried, by UIDL."""
         with self._database.reading() as connection:
             return setbacks.read(connection, key)
 
-    def note_setbacks(
-        self, key: MailboxKey, errors: Mapping[Listed, str], failures: int, now: datetime
-    ) -> Sequence[Listed]:
-        """Note that each was tried in vain, and count so many failures; those in quarantine by that."""
+    def note_setbacks(self, key: MailboxKey, failed: Mapping[Listed, Setback]) -> Sequence[Listed]:
+        """Note that each was tried in vain, and add its failures; those that are held by that."""
         with self._database.writing() as connection:
-            return setbacks.note(connection, mailboxes.touched(connection, key), errors, failures, now)
+            return setbacks.note(connection, mailboxes.touched(connection, key), failed)
 
     def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
         """Keep what the server told of a message in quarantine."""
@@ -339,6 +317,11 @@ class Ledger:
         """Forget that these could not be fetched, so that the next poll tries; how many that were."""
         with self._database.writing() as connection:
             return setbacks.forget(connection, mailboxes.touched(connection, key), uidls)
+
+    def take(self, key: MailboxKey, uidls: Collection[bytes]) -> int:
+        """Note that these are to be stored as they come, so that the next poll does; how many were held."""
+        with self._database.writing() as connection:
+            return setbacks.take(connection, mailboxes.touched(connection, key), uidls)
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
         """Remember how a session went, for `status`; `flush` writes it."""

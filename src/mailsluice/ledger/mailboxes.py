@@ -18,6 +18,7 @@ _TOUCH = """
     ON CONFLICT DO UPDATE SET writes = writes + 1
 """
 _FIND = "SELECT id, writes FROM mailbox WHERE host = ? AND address = ?"
+_COUNT_FROM = "UPDATE mailbox SET writes = max(writes, ?) WHERE id = ?"
 _NOTE_QUIET = """
     UPDATE mailbox SET quiet = ?, quiet_until = ?, quiet_writes = writes WHERE id = ? AND writes = ?
 """
@@ -43,6 +44,11 @@ def writes(connection: sqlite3.Connection, key: MailboxKey) -> int:
     """How often its messages and setbacks were written so far."""
     row = connection.execute(_FIND, (key.host, key.address)).fetchone()
     return 0 if row is None else int(row[1])
+
+
+def count_from(connection: sqlite3.Connection, mailbox: int, writes: int) -> None:
+    """Have it that the mailbox was written so often, if it was less often."""
+    connection.execute(_COUNT_FROM, (writes, mailbox))
 
 
 def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, writes: int) -> None:

@@ -17,9 +17,10 @@ from mailsluice.ledger import mailboxes, setbacks
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import Known, MailboxKey, Memory, State
 
-_COLUMNS = (
-    "SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL) FROM message"
-)
+_COLUMNS = """
+    SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL), doubt
+    FROM message
+"""
 _OF_MAILBOX = "WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)"
 _ALL = f"{_COLUMNS} {_OF_MAILBOX}"
 _PRESENT = f"{_COLUMNS} INDEXED BY present {_OF_MAILBOX} AND gone_since IS NULL"
@@ -27,8 +28,14 @@ _MISSED = f"""
     SELECT uidl FROM message INDEXED BY gone {_OF_MAILBOX}
     AND gone_since > ? AND (state = 'seen' OR since > ?)
 """  # noqa: S608  constants
-_STORED = f"SELECT uidl FROM message {_OF_MAILBOX} AND state = 'stored'"  # noqa: S608  constants
+_STORED = f"SELECT uidl FROM message {_OF_MAILBOX} AND state = 'stored' AND doubt = 0"  # noqa: S608  constants
 _NAMES = f"SELECT uidl, name FROM message {_OF_MAILBOX}"  # noqa: S608  constants
+_EVIDENCE = f"""
+    SELECT uidl, identity FROM message AS one {_OF_MAILBOX} AND identity IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM message AS two INDEXED BY known_again
+        WHERE two.identity = one.identity AND two.mailbox = one.mailbox AND two.uidl != one.uidl
+    )
+"""  # noqa: S608  constants
 _MOST_ASKED = 500
 """UIDLs that one query asks for: SQLite may be built to take no more than 999 values."""
 
@@ -69,8 +76,16 @@ def missed(
 
 
 def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:
-    """Those of these UIDLs that are committed as stored."""
+    """Those of these UIDLs that are committed as stored, and not in doubt."""
     return {uidl for (uidl,) in _among(connection, _STORED, key, uidls)}
+
+
+def evidence(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The identities of these messages, as far as each is one message's alone in this mailbox.
+
+    One that a mailbox had twice proves nothing: a device may say the same of all its messages.
+    """
+    return {uidl: _octets(found) for uidl, found in _among(connection, _EVIDENCE, key, uidls)}
 
 
 def not_named(connection: sqlite3.Connection, key: MailboxKey, names: Mapping[bytes, str]) -> list[bytes]:
@@ -88,7 +103,10 @@ def _among(
         yield from connection.execute(f"{query} AND uidl IN ({marks})", (key.host, key.address, *asked))
 
 
-def _values(rows: Iterable[tuple[bytes, str, int, int | None, int | None, int | None]]) -> dict[bytes, Known]:
+_Row = tuple[bytes, str, int, int | None, int | None, int | None, int]
+
+
+def _values(rows: Iterable[_Row]) -> dict[bytes, Known]:
     return {
         _octets(uidl): Known(
             _STATES[state],
@@ -96,8 +114,9 @@ def _values(rows: Iterable[tuple[bytes, str, int, int | None, int | None, int | 
             listed_size,
             None if gone_since is None else _time(gone_since),
             None if octets is None else int(octets),
+            bool(doubt),
         )
-        for uidl, state, since, gone_since, listed_size, octets in rows
+        for uidl, state, since, gone_since, listed_size, octets, doubt in rows
     }
 
 

@@ -97,6 +97,37 @@ _FIRST = (
     """,
 )
 
+_SECOND = (
+    # Whether the UIDL still means this message is open until its header was asked.
+    "ALTER TABLE message ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0",
+    # They were read before identities had a version.
+    "UPDATE message SET identity = NULL",
+    "CREATE INDEX known_again ON message (identity, mailbox) WHERE identity IS NOT NULL",
+    # Why it is held, when it was last tried by the ledger's clock, and whether it is to be stored as it is.
+    "ALTER TABLE setback ADD COLUMN kind TEXT NOT NULL DEFAULT 'refused'",
+    "ALTER TABLE setback ADD COLUMN tried INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE setback ADD COLUMN take INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE ledger ADD COLUMN tidied INTEGER",
+    """
+    CREATE TABLE staging (                -- where messages of a mailbox are staged, or once were
+        mailbox  INTEGER NOT NULL REFERENCES mailbox (id),
+        sink     TEXT NOT NULL,           -- the sink's spec,
+        sink_id  TEXT NOT NULL,           -- and the id that it carries
+        mounts   TEXT NOT NULL,           -- a JSON array: the mount points on the way to it
+        place    TEXT NOT NULL,           -- the id of the staging directory
+        PRIMARY KEY (mailbox, sink)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE orphan (                 -- a description in a spool whose message a consumer took
+        sink  TEXT NOT NULL,
+        name  TEXT NOT NULL,
+        since INTEGER NOT NULL,           -- first seen so
+        PRIMARY KEY (sink, name)
+    ) WITHOUT ROWID
+    """,
+)
+
 
 def _time(column: str) -> str:
     """From 1970 to the year 9000: nothing that is reckoned from it leaves what a datetime can be."""
@@ -111,7 +142,7 @@ _SOUND = {
     "ledger": f"""
         typeof(instance) = 'text' AND (time IS NULL OR (
             {_time("time")} AND {_time("wall")} AND typeof(boot) = 'text' AND {_time("uptime")}
-        ))
+        )) AND (tidied IS NULL OR {_time("tidied")})
     """,
     "mailbox": f"""
         typeof(host) = 'text' AND typeof(address) = 'text' AND {_number("writes")} AND (quiet IS NULL OR (
@@ -127,7 +158,14 @@ _SOUND = {
     "setback": f"""
         typeof(uidl) = 'blob' AND {_number("failures")} AND {_time("last")} AND typeof(error) = 'text'
         AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(header) IN ('null', 'blob')
+        AND typeof(kind) = 'text' AND kind IN ('refused', 'removed', 'substitute', 'silent')
+        AND {_time("tried")} AND {_number("take")}
     """,
+    "staging": """
+        typeof(sink) = 'text' AND typeof(sink_id) = 'text' AND typeof(place) = 'text'
+        AND json_valid(mounts) AND json_type(mounts) = 'array'
+    """,
+    "orphan": f"typeof(sink) = 'text' AND typeof(name) = 'text' AND {_time('since')}",
     "report": f"""
         {_number("failures", "total_stored")} AND typeof(last_error) = 'text'
         AND typeof(name) IN ('text', 'null')
@@ -141,7 +179,7 @@ _SOUND = {
 }
 """What is true of every row that a mailsluice has written; of `message`, of those `staged`."""
 
-_STEPS = (_FIRST,)
+_STEPS = (_FIRST, _SECOND)
 """Each step's statements. Never change one that was released: add another."""
 
 VERSION = len(_STEPS)

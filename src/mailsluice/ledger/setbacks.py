@@ -7,35 +7,45 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping
-from datetime import datetime
 
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import TRIES, Listed, MailboxKey, Setback
+from mailsluice.model import TRIES, Listed, MailboxKey, Setback, Why
 
-_COLUMNS = "uidl, failures, last, error, listed_size, header"
+_COLUMNS = "uidl, failures, last, error, listed_size, header, kind, tried, take"
 _NOTE = """
-    INSERT INTO setback (mailbox, uidl, failures, last, error, listed_size) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO setback (mailbox, uidl, failures, last, error, listed_size, kind, tried, header)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
-        failures = failures + excluded.failures,
-        last = excluded.last, error = excluded.error, listed_size = ifnull(excluded.listed_size, listed_size)
+        failures = iif(kind = excluded.kind, failures, 0) + excluded.failures,
+        last = excluded.last, error = excluded.error, listed_size = ifnull(excluded.listed_size, listed_size),
+        kind = excluded.kind, tried = excluded.tried, header = ifnull(excluded.header, header)
 """
 
 
-def note(
-    connection: sqlite3.Connection, mailbox: int, errors: Mapping[Listed, str], failures: int, now: datetime
-) -> list[Listed]:
-    """Note that each of these was tried in vain, and count so many failures; those in quarantine by that."""
+def note(connection: sqlite3.Connection, mailbox: int, failed: Mapping[Listed, Setback]) -> list[Listed]:
+    """Note that each of these was tried in vain, and add its failures; those that are held by that."""
     rows = [
-        (mailbox, each.uidl, failures, to_micros(now), error, each.size) for each, error in errors.items()
+        (
+            mailbox,
+            each.uidl,
+            setback.failures,
+            to_micros(setback.last),
+            setback.error,
+            each.size,
+            setback.kind.value,
+            to_micros(setback.tried),
+            setback.header,
+        )
+        for each, setback in failed.items()
     ]
     connection.executemany(_NOTE, rows)
-    quarantined = {
+    held = {
         uidl
         for (uidl,) in connection.execute(
             "SELECT uidl FROM setback WHERE mailbox = ? AND failures >= ?", (mailbox, TRIES)
         )
     }
-    return [each for each in errors if each.uidl in quarantined]
+    return [each for each in failed if each.uidl in held]
 
 
 def note_header(connection: sqlite3.Connection, mailbox: int, uidl: bytes, header: bytes) -> None:
@@ -43,6 +53,12 @@ def note_header(connection: sqlite3.Connection, mailbox: int, uidl: bytes, heade
     connection.execute(
         "UPDATE setback SET header = ? WHERE mailbox = ? AND uidl = ?", (header, mailbox, uidl)
     )
+
+
+def take(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> int:
+    """Note that these are to be stored as they come; how many were held."""
+    rows = [(mailbox, uidl) for uidl in uidls]
+    return connection.executemany("UPDATE setback SET take = 1 WHERE mailbox = ? AND uidl = ?", rows).rowcount
 
 
 def forget(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> int:
@@ -61,6 +77,8 @@ def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Setback
         (key.host, key.address),
     )
     return {
-        uidl: Setback(failures, from_micros(last), error, listed_size, header)
-        for uidl, failures, last, error, listed_size, header in rows
+        uidl: Setback(
+            failures, from_micros(last), error, listed_size, header, Why(kind), from_micros(tried), bool(take)
+        )
+        for uidl, failures, last, error, listed_size, header, kind, tried, take in rows
     }

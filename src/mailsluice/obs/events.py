@@ -5,7 +5,9 @@ Owns the names and the canonical line of a session. Must never decide what is do
 
 from __future__ import annotations
 
-from mailsluice.model import SessionReport
+from collections.abc import Sequence
+
+from mailsluice.model import Listed, SessionReport, uidl_text
 from mailsluice.obs.logger import FilteringBoundLogger
 
 STARTED = "service started"
@@ -66,20 +68,55 @@ DELETION_REFUSED = "deletion refused"
 STILL_LISTED = "still listed"
 """So many messages are stored, not to be left on the server, and there all the same: deleted once more."""
 
-UIDL_UNSIZED = "uidl unsized"
-"""A message is listed without the size that its UIDL is known with: it is left until a listing has sizes."""
+MESSAGE_REMOVED = "message removed"
+"""Another program removed a message's files from staging before it was published: it comes again."""
 
-UIDL_AMBIGUOUS = "uidl ambiguous"
-"""Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7).
+MESSAGE_SUBSTITUTED = "message substituted"
+"""The server handed out a notice in the place of a message that it cannot render: that is not stored.
 
-Of these, and of each of the three kinds below, a poll names the first 20, and counts the rest in `more`.
+The message stays on the server, and is asked for again a day later.
 """
 
+HEADER_REFUSED = "header refused"
+"""A message that was to be deleted, or is in doubt, could not be asked for its header.
+
+It stays until it can be.
+"""
+
+MESSAGE_UNDECIDED = "message undecided"
+"""Nothing tells whether a message is the stored one: it is stored once more, and so may come twice.
+
+Its UIDL was absent meanwhile or its size is another, and its header has nothing to tell by. Of these, and of
+the kinds below, a poll names the first 20, and counts the rest in `more`.
+"""
+
+SINK_MADE_ANEW = "sink made anew"
+"""The sink's directory is another one than before, in the same place: mail goes there from now on."""
+
+SINK_SHARED = "sink shared"
+"""Another ledger (`detail`) feeds the same sink."""
+
+LEDGER_MOVED = "ledger moved"
+"""The ledger that feeds a sink was kept elsewhere before (`detail`): a moved volume, or a copied machine."""
+
+LEDGER_OLDER = "ledger older"
+"""The ledger lacks `missing` writes that the sink knows of: a backup was put back.
+
+It doubts all that it knows as stored, so that headers are asked before anything is deleted. What was stored
+since the backup and is still on the server is stored once more.
+"""
+
+TAKEN_BACK = "taken back"
+"""What an interrupted poll had recorded was never published: it is fetched again."""
+
+UIDL_AMBIGUOUS = "uidl ambiguous"
+"""Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7)."""
+
 UIDL_REUSED = "uidl reused"
-"""A UIDL that was stored before names another message now."""
+"""A UIDL that was stored before names another message now, as its header says: that is fetched."""
 
 UIDL_CHANGED = "uidl changed"
-"""A stored message is listed with another size: it may be another one under the same UIDL, so it is left.
+"""A message marked as seen is listed with another size: it may be another one under the same UIDL.
 
 To have it fetched, move it out of the Inbox and back: that gives it a new UIDL.
 """
@@ -105,7 +142,21 @@ STATUS_NOTED = "status noted again"
 BUG = "bug"
 """mailsluice is wrong; please report it with this line."""
 
+_MOST_NAMED = 20
+"""Messages that one event of one poll names.
+
+A listing may be wrong in tens of thousands, and to log as many lines takes a minute.
+"""
+
 _EXPECTED = frozenset({"ok", "stopped", "mailbox-locked"})
+
+
+def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[Listed]) -> None:
+    """Name the first of these messages, each in a warning; of the others, say how many they are."""
+    for listed in messages[:_MOST_NAMED]:
+        log.warning(event, uidl=uidl_text(listed.uidl), number=listed.number, octets=listed.size)
+    if len(messages) > _MOST_NAMED:
+        log.warning(event, more=len(messages) - _MOST_NAMED)
 
 
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:

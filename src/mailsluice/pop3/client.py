@@ -197,6 +197,10 @@ class Client:
             raise self._channel.refusal(answer)
         return self._channel.body(_LONGEST_HEADER)
 
+    def has_top(self) -> bool:
+        """Whether the server says that it tells headers (RFC 1939 §7, RFC 2449 §6.2)."""
+        return "TOP" in self.capabilities()
+
     def delete(self, permits: Sequence[DeletePermit]) -> None:
         """Mark these for deletion at QUIT: at once, or within an open retrieval as it goes on.
 

@@ -9,12 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, SinkError
-from mailsluice.model import Listed, Staged, uidl_text
+from mailsluice.errors import (
+    CommandRefused,
+    MailsluiceError,
+    MessageTooLarge,
+    ServerError,
+    SinkError,
+    Substituted,
+)
+from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.session.hold import note_where
 from mailsluice.session.parts import Parts, Session
-from mailsluice.session.ports import Arrival, Batch
+from mailsluice.session.ports import Arrival, Batch, Passed
+from mailsluice.substitute import is_one as is_substitute
 
 MESSAGES = 512
 """So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
@@ -38,17 +47,59 @@ def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:
     It has `most` messages at most. When the connection or the disk fails on the way, what is whole by then is
     still delivered, and the error is raised after that. Raises what the ports raise.
     """
-    key, sink, ledger = session.mailbox.key, session.sink, session.parts.ledger
-    with sink.batch() as batch:
+    with session.staging.batch() as batch:
         failure = _receive(arrivals, most, batch, session)
         staged = _stage(batch, failure)
-    ledger.record(key, staged, sink.spec, ledger.now())
-    permits = ledger.commit(key, sink.publish(staged), ledger.now())
+        permits = _store(staged, batch, session)
+        if failure is not None:
+            raise failure
+        if session.mailbox.leave_on_server is False:
+            batch.refuse_if_lost()
+            session.client.delete(permits)
+
+
+def _store(staged: Sequence[Staged], batch: Batch, session: Session) -> Sequence[DeletePermit]:
+    """Record, publish and commit what is staged; permits for what may be deleted of it.
+
+    What another program removed from staging is taken back: it is still on the server, and comes again.
+    """
+    key, ledger = session.mailbox.key, session.parts.ledger
+    note_where(batch.where, session.mailbox, session.parts)
+    ledger.replaced(key, session.questions.about(staged), ledger.now())
+    ledger.record(key, staged, batch.where.sink, ledger.now())
+    stored = batch.publish()
+    ledger.take_back(key, batch.vanished)
+    batch.refuse_if_lost()
+    _tell_vanished(batch, session)
+    permits = ledger.commit(key, stored, ledger.now())
     session.tally.stored += len(permits)
-    if failure is not None:
-        raise failure
-    if session.mailbox.leave_on_server is False:
-        session.client.delete(permits)
+    session.staging.note(ledger.commits(key))
+    return _without_kept(permits, session)
+
+
+def _without_kept(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
+    """The permits for what is not to stay: a notice that was stored as it came deletes no message."""
+    kept = [permit.uidl for permit in permits if permit.uidl in session.as_it_comes]
+    session.parts.ledger.stays(session.mailbox.key, kept)
+    return [permit for permit in permits if permit.uidl not in kept]
+
+
+def _tell_vanished(batch: Batch, session: Session) -> None:
+    """Name what another program removed from staging.
+
+    It speaks against a message, unless the whole directory went.
+    """
+    for each in batch.vanished:
+        session.tally.vanished += 1
+        if not batch.swept_away:
+            session.tally.removed.append(Listed(0, each.uidl, each.listed_size))
+        _log.warning(
+            events.MESSAGE_REMOVED,
+            uidl=uidl_text(each.uidl),
+            name=each.name,
+            sink=batch.where.sink,
+            remedy="see which program takes or removes files in the sink's staging directory; keep it out",
+        )
 
 
 def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
@@ -103,7 +154,7 @@ def end(session: Session) -> None:
 def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
     listed, tally = arrival.listed, session.tally
     try:
-        octets = batch.add(listed, arrival.chunks, session.parts.clock.now())
+        passed = batch.add(listed, arrival.chunks, session.parts.clock.now())
     except SinkError:
         session.client.abandon()
         raise
@@ -115,9 +166,26 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
         note_oversize({listed: error.octets}, session.mailbox, session.parts)
         raise
     tally.fetched += 1
-    tally.octets += octets
-    session.parts.progress.arrived(session.mailbox.name, octets)
-    return octets
+    tally.octets += passed.size
+    session.parts.progress.arrived(session.mailbox.name, passed.size)
+    _judge(listed, passed, batch, session)
+    return passed.size
+
+
+def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> None:
+    """Take a message out of the batch again that is not to be stored.
+
+    Raises Substituted for a notice that came in the place of a message, and may not pass for it.
+    """
+    if listed.uidl in session.as_it_comes:
+        return
+    if is_substitute(passed.header, passed.head):
+        batch.drop()
+        raise Substituted(
+            "the server cannot render the message, and hands out a notice in its place", text=passed.head
+        )
+    if session.questions.is_stored(listed, passed.header):
+        batch.drop()
 
 
 def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, parts: Parts) -> None:

@@ -129,7 +129,7 @@ class _Further:
                 if places.leave_alone(mailbox.key):
                     _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
                 return
-            session = Session(mailbox, client, self._first.sink, parts, self._tally)
+            session = self._first._replace(client=client, tally=self._tally)
             mine = (here[listed.uidl] for listed in self._work)
             _fetch(mine, session, gives_way=lambda: places.crowded)
             batch.end(session)

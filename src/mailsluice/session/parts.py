@@ -13,7 +13,8 @@ from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
 from mailsluice.model import MailboxKey
 from mailsluice.session.places import Places
-from mailsluice.session.ports import Client, Connect, Credentials, Ledger, Sink
+from mailsluice.session.ports import Client, Connect, Credentials, Ledger, Sink, Staging
+from mailsluice.session.questions import Questions
 from mailsluice.session.tally import Tally
 
 
@@ -54,13 +55,19 @@ class Parts(NamedTuple):
 
 
 class Session(NamedTuple):
-    """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts."""
+    """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts.
+
+    `questions` is what is open about the messages that it fetches. `as_it_comes` are the UIDLs of what is
+    stored whatever comes, and stays on the server.
+    """
 
     mailbox: Mailbox
     client: Client
-    sink: Sink
+    staging: Staging
     parts: Parts
     tally: Tally
+    questions: Questions
+    as_it_comes: frozenset[bytes] = frozenset()
 
     @property
     def ending(self) -> bool:

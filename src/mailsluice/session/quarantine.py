@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError
+from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, Substituted
 from mailsluice.header import LIMIT
-from mailsluice.model import Listed, uidl_text
+from mailsluice.model import Listed, Setback, Why, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Session
@@ -19,6 +19,9 @@ from mailsluice.session.triage import is_explained
 
 MANY = 10
 """If a server fails with more messages than this in a session and hands out none, the fault is its own."""
+
+_SHOW = "`mailsluice quarantine list`"
+_EVENTS = {Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED}
 
 _log = get_logger(__name__)
 
@@ -43,20 +46,39 @@ def counting(session: Session) -> Iterator[None]:
 
 
 def _count(session: Session) -> None:
+    """Note what failed, and say what is held by that."""
     tally, ledger = session.tally, session.parts.ledger
-    errors = {listed: str(error) for listed, error in tally.errors.items() if speaks_against_message(error)}
-    if not errors:
-        return
+    errors = {listed: error for listed, error in tally.errors.items() if speaks_against_message(error)}
+    # A server that fails with many and hands out none is at fault itself.
     failures = 0 if len(errors) > MANY and not tally.fetched else 1
-    now = session.parts.clock.now()
-    for listed in ledger.note_setbacks(session.mailbox.key, errors, failures, now):
-        _log.warning(
-            events.MESSAGE_QUARANTINED,
-            uidl=uidl_text(listed.uidl),
-            octets=listed.size,
-            error=errors[listed],
-            remedy="it stays on the server and is not tried any more; see `mailsluice quarantine list`",
-        )
+    failed = {listed: _setback(error, failures, session) for listed, error in errors.items()}
+    failed |= {listed: _removed(listed, session) for listed in tally.removed}
+    if not failed:
+        return
+    held = set(ledger.note_setbacks(session.mailbox.key, failed))
+    for listed, setback in failed.items():
+        if setback.kind is Why.SUBSTITUTE or listed in held:
+            _log.warning(
+                _EVENTS.get(setback.kind, events.MESSAGE_QUARANTINED),
+                uidl=uidl_text(listed.uidl),
+                octets=listed.size,
+                error=setback.error,
+                remedy=f"it stays on the server; see {_SHOW}",
+            )
+
+
+def _setback(error: MailsluiceError, failures: int, session: Session) -> Setback:
+    now, tried = session.parts.clock.now(), session.parts.ledger.now()
+    if isinstance(error, Substituted):
+        return Setback(0, now, str(error), None, error.text[:LIMIT], Why.SUBSTITUTE, tried)
+    return Setback(failures, now, str(error), tried=tried)
+
+
+def _removed(listed: Listed, session: Session) -> Setback:
+    now, tried = session.parts.clock.now(), session.parts.ledger.now()
+    return Setback(
+        1, now, "removed from staging by another program", listed.size, kind=Why.REMOVED, tried=tried
+    )
 
 
 def describe(listing: Sequence[Listed], session: Session) -> None:

@@ -1,30 +1,120 @@
-"""Recovery: every half-done batch is rolled forward or back before anything new is fetched.
+"""Recovery: every half-done batch is rolled forward or taken back before anything new is fetched.
 
-Owns the last column of the crash table. Must never fetch or delete on the server.
+Owns the last column of the crash table, and what is made of a ledger that is older than its sink. Must never
+fetch or delete on the server.
 """
 
 from __future__ import annotations
 
-from mailsluice.model import MailboxKey
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from mailsluice.config.models import Mailbox
+from mailsluice.errors import SinkRefused
+from mailsluice.model import Staged
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Parts
-from mailsluice.session.ports import Sink
+from mailsluice.session.ports import Sink, Staging
 
 _log = get_logger(__name__)
 
 
-def recover(key: MailboxKey, sink: Sink, parts: Parts) -> None:
-    """Finish what a crash left: publish and commit what is recorded, sweep from staging what is not.
+def recover(mailbox: Mailbox, parts: Parts) -> None:
+    """Finish what a crash left, each message in the sink where it was staged, whatever is configured now.
 
-    What was recorded under another sink than today's is finished, and swept, there. Raises SinkError and
-    LedgerError.
+    What was recorded is published and committed. What was never published is taken back: it comes again.
+    Raises SinkRefused where a staging directory is gone, for then nobody can tell the one from the other.
     """
-    for spec, staged in parts.ledger.half_done(key).items():
-        place = sink if spec == sink.spec else parts.sink_at(spec, key)
-        parts.ledger.commit(key, place.publish(staged), parts.ledger.now())
-        place.sweep()
-        _log.warning(events.ROLLED_FORWARD, sink=spec, names=[message.name for message in staged])
-    swept = sink.sweep()
-    if swept:
-        _log.warning(events.SWEPT, sink=sink.spec, messages=swept)
+    half_done = parts.ledger.half_done(mailbox.key)
+    with ExitStack() as held:
+        found = {
+            spec: held.enter_context(_found(spec, staged, mailbox, parts))
+            for spec, staged in half_done.items()
+        }
+        # An older copy of the ledger is known by any of its sinks, and then none of its rows proves anything.
+        is_older = max(
+            (notice_older_ledger(staging, mailbox, parts) for staging in found.values()), default=False
+        )
+        for spec, staging in found.items():
+            _finish(staging, half_done[spec], mailbox, parts, absence_is_proof=not is_older)
+
+
+def forget(mailbox: Mailbox, parts: Parts) -> int:
+    """Give up what was half done where the staging directory is gone; how many messages that were.
+
+    They are still on the server, and come again. Raises SinkRefused where one is not gone.
+    """
+    gone: list[Staged] = []
+    for spec, staged in parts.ledger.half_done(mailbox.key).items():
+        known = parts.ledger.stagings.known(mailbox.key, spec)
+        if known is not None:
+            with _sink(spec, mailbox, parts).find(known) as staging:
+                if staging is not None:
+                    raise SinkRefused(
+                        f"the staging directory of {spec} is there: nothing has to be given up",
+                        remedy=f"`mailsluice poll {mailbox.name}` finishes what is half done",
+                    )
+        parts.ledger.take_back(mailbox.key, staged)
+        parts.ledger.stagings.forget(mailbox.key, spec)
+        gone += staged
+    return len(gone)
+
+
+def notice_older_ledger(staging: Staging, mailbox: Mailbox, parts: Parts) -> bool:
+    """Whether the sink knows of more than the ledger does, which was put back from a copy then.
+
+    The ledger has forgotten what came since. From now on it doubts every message that it knows as stored.
+    """
+    missing = staging.commits - parts.ledger.commits(mailbox.key)
+    if missing <= 0:
+        return False
+    parts.ledger.catch_up(mailbox.key, staging.commits)
+    _log.warning(
+        events.LEDGER_OLDER,
+        sink=staging.where.sink,
+        missing=missing,
+        remedy="if a backup was restored, this is how it goes on: what was stored since then and is on the "
+        "server still is stored once more",
+    )
+    return True
+
+
+@contextmanager
+def _found(spec: str, staged: Sequence[Staged], mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
+    known = parts.ledger.stagings.known(mailbox.key, spec)
+    with ExitStack() as held:
+        staging = None
+        if known is not None:
+            staging = held.enter_context(_sink(spec, mailbox, parts).find(known))
+        if staging is None:
+            raise SinkRefused(
+                f"{len(staged)} messages are half done in the staging directory of {spec}, and it is gone: "
+                "they may be published, or not",
+                remedy="mount the file system it lies on, or move the directory back to its place; an empty "
+                "one made in its stead is no help. If it is gone for good: "
+                f"`mailsluice sink forget {mailbox.name}`; the messages are on the server still, so they "
+                "come again",
+            )
+        yield staging
+
+
+def _sink(spec: str, mailbox: Mailbox, parts: Parts) -> Sink:
+    today = parts.open_sink(mailbox)
+    return today if spec == today.spec else parts.sink_at(spec, mailbox.key)
+
+
+def _finish(
+    staging: Staging, staged: Sequence[Staged], mailbox: Mailbox, parts: Parts, *, absence_is_proof: bool
+) -> None:
+    ledger, spec = parts.ledger, staging.where.sink
+    stored = staging.finish(staged, absence_is_proof=absence_is_proof)
+    ledger.commit(mailbox.key, stored, ledger.now())
+    names = {each.name for each in stored}
+    back = [each for each in staged if each.name not in names]
+    ledger.take_back(mailbox.key, back)
+    staging.sweep()
+    if stored:
+        _log.warning(events.ROLLED_FORWARD, sink=spec, names=sorted(names))
+    if back:
+        _log.warning(events.TAKEN_BACK, sink=spec, names=[each.name for each in back])

@@ -5,7 +5,6 @@ Owns the order of the steps. Must never do I/O of its own: every effect is behin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from mailsluice import policy
@@ -17,33 +16,26 @@ from mailsluice.errors import (
     MailsluiceError,
     Stopped,
 )
-from mailsluice.model import Listed, Listing, Login, Memory, Quiet, uidl_text
+from mailsluice.model import Listing, Login, Memory, Quiet
 from mailsluice.obs import events
 from mailsluice.obs.logger import bound_contextvars, get_logger
 from mailsluice.policy import Action, Plan, Reason
-from mailsluice.session import batch, quarantine
+from mailsluice.session import batch, late, quarantine
 from mailsluice.session.fetch import fetch
+from mailsluice.session.hold import held
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Ledger
-from mailsluice.session.recovery import recover
+from mailsluice.session.questions import Questions
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 
-_DOUBTS = {
+_WARNINGS = {
     Reason.REUSED: events.UIDL_REUSED,
     Reason.CHANGED: events.UIDL_CHANGED,
     Reason.AMBIGUOUS: events.UIDL_AMBIGUOUS,
-    Reason.UNSIZED: events.UIDL_UNSIZED,
 }
 _MOST_NAMED = 20
-"""Messages that one event of one poll names.
-
-A listing may be wrong in tens of thousands, and to log as many lines takes a minute.
-What is too large beyond these is named by the polls to come.
-"""
-
-_DELETIONS = 64
-"""Messages deleted between two looks at whether the session is to end: each may take a round trip."""
+"""Messages too large that are reported in one poll: those beyond are reported by the polls to come."""
 
 _log = get_logger(__name__)
 
@@ -67,27 +59,33 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
     """The poll, top to bottom. Raises MailsluiceError; what was stored by then stays stored."""
     if parts.stop.is_set():
         raise Stopped("asked to end before this poll began")
-    sink = parts.open_sink(mailbox)
-    recover(mailbox.key, sink, parts)
-    login = parts.credentials.login(mailbox)
-    with parts.connect(mailbox) as client:
-        session = Session(mailbox, client, sink, parts, tally)
-        _authenticate(session, login)
-        listing = client.listing()
-        failure = None
-        if _is_quiet(listing, session):
-            tally.listed = len(listing)
-        else:
-            plan = _plan(listing, session)
-            with quarantine.counting(session):
-                failure = fetch(plan.to(Action.FETCH), session)
-            quarantine.describe(listing, session)
-            _delete_stored(plan, session)
-        batch.end(session)
+    with held(mailbox, parts) as staging:
+        login = parts.credentials.login(mailbox)
+        with parts.connect(mailbox) as client:
+            session = Session(
+                mailbox, client, staging, parts, tally, Questions({}, mailbox, parts.ledger.now())
+            )
+            _authenticate(session, login)
+            failure = _exchange(client.listing(), session)
+            batch.end(session)
     if failure is not None:
         raise failure
     if parts.stop.is_set() and tally.waiting:
         raise Stopped(f"asked to end with {tally.waiting} messages still to fetch")
+
+
+def _exchange(listing: Listing, session: Session) -> MailsluiceError | None:
+    """What is done with a listing, up to QUIT; the error that cut a further session short, if one did."""
+    if _is_quiet(listing, session):
+        session.tally.listed = len(listing)
+        return None
+    plan, memory = _plan(listing, session)
+    session = session._replace(as_it_comes=memory.taken)
+    with quarantine.counting(session):
+        failure = fetch(plan.to(Action.FETCH), session)
+        failure = late.settle(plan, memory, session) or failure
+    quarantine.describe(listing, session)
+    return failure
 
 
 def preview(mailbox: Mailbox, parts: Parts) -> Plan:
@@ -141,7 +139,7 @@ def _missed(most: int, memory: Memory, mailbox: Mailbox, ledger: Ledger, now: da
     )
 
 
-def _plan(listing: Listing, session: Session) -> Plan:
+def _plan(listing: Listing, session: Session) -> tuple[Plan, Memory]:
     mailbox, parts, tally = session.mailbox, session.parts, session.tally
     uidls = [listed.uidl for listed in listing]
     tally.listed = len(listing)
@@ -156,30 +154,9 @@ def _plan(listing: Listing, session: Session) -> Plan:
     batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
     if again := len(plan.because(Reason.STORED)):
         _log.warning(events.STILL_LISTED, messages=again)
-    for reason, event in _DOUBTS.items():
-        _warn(event, plan.because(reason))
-    return plan
-
-
-def _warn(event: str, messages: Sequence[Listed]) -> None:
-    """Name the first of these messages in the log; of the others, say how many they are."""
-    for listed in messages[:_MOST_NAMED]:
-        _log.warning(event, uidl=uidl_text(listed.uidl), number=listed.number, octets=listed.size)
-    if len(messages) > _MOST_NAMED:
-        _log.warning(event, more=len(messages) - _MOST_NAMED)
-
-
-def _delete_stored(plan: Plan, session: Session) -> None:
-    """Delete what earlier sessions stored, by permits for what the ledger has as stored.
-
-    In pieces, so that a backlog longer than a session still comes to QUIT and shrinks.
-    """
-    stored = plan.to(Action.DELETE)
-    for start in range(0, len(stored), _DELETIONS):
-        if session.ending:
-            break
-        uidls = [listed.uidl for listed in stored[start : start + _DELETIONS]]
-        session.client.delete(session.parts.ledger.permits(session.mailbox.key, uidls))
+    for reason, event in _WARNINGS.items():
+        events.name_messages(_log, event, plan.because(reason))
+    return plan, memory
 
 
 def _failed(error: MailsluiceError, tally: Tally) -> Polled:

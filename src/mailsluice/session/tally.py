@@ -18,6 +18,9 @@ from mailsluice.session.triage import Verdict
 OK = "ok"
 """The outcome of a session in which nothing went wrong."""
 
+REMOVED_MESSAGES = "messages-removed"
+"""The outcome of a session that went well but for messages that another program removed from staging."""
+
 REFUSED_MESSAGES = "messages-refused"
 """The outcome of a session that went well but for messages the server would not hand out."""
 
@@ -39,7 +42,11 @@ class Polled(NamedTuple):
 
 @dataclass
 class Tally:
-    """Counts while a session runs."""
+    """Counts while a session runs.
+
+    `vanished` is how many messages another program removed from staging, `removed` those of them that went
+    alone. `errors` are those that could not be fetched, and why.
+    """
 
     mailbox: str
     clock: Clock
@@ -50,6 +57,8 @@ class Tally:
     deleted: int = 0
     octets: int = 0
     refused: int = 0
+    vanished: int = 0
+    removed: list[Listed] = field(default_factory=list)
     errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
     _started: datetime = field(init=False)
     _began: float = field(init=False)
@@ -70,6 +79,8 @@ class Tally:
         self.deleted += other.deleted
         self.octets += other.octets
         self.refused += other.refused
+        self.vanished += other.vanished
+        self.removed += other.removed
         self.errors |= other.errors
 
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
@@ -78,6 +89,9 @@ class Tally:
             detail = printable(redact("; ".join(filter(None, (str(error), verdict.remedy)))))
             report = self._report(error.code, detail)
             return Polled(report, verdict.exit_code, verdict.disposition, of_credential=verdict.of_credential)
+        if self.vanished:
+            detail = f"another program removed {self.vanished} messages from staging: they come again"
+            return Polled(self._report(REMOVED_MESSAGES, detail), 75, Disposition.RETRY, served=True)
         if self.refused:
             detail = f"the server refused to hand out {self.refused} of the messages it lists"
             return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY, served=True)

@@ -17,8 +17,11 @@ from typing import Protocol, Self
 from mailsluice.errors import SinkError
 from mailsluice.header import LIMIT, Header
 from mailsluice.identity import identity
-from mailsluice.model import Listed, Staged
-from mailsluice.sink.fs import Directory, NewFile
+from mailsluice.model import Listed, Staged, Stored, Where
+from mailsluice.sink.files import NewFile
+from mailsluice.sink.form import Form
+from mailsluice.sink.fs import Directory
+from mailsluice.sink.place import Place
 from mailsluice.sink.syncing import sync_together
 
 MOST_AT_ONCE = 512
@@ -53,6 +56,11 @@ class Passing:
             yield chunk
 
     @property
+    def head(self) -> bytes:
+        """Its first octets, once it has passed by: the header, and a part of the body."""
+        return self._head
+
+    @property
     def header(self) -> Header:
         """What it says of itself, once it has passed by."""
         if self._header is None:
@@ -69,18 +77,26 @@ class WriteMessage(Protocol):
 
 
 class DurableBatch:
-    """Keeps the promises of `session.ports.Batch`, on the open staging directory it is given to own."""
+    """Keeps the promises of `session.ports.Batch`, on the place that it is given to own.
 
-    def __init__(self, staging: Directory, *, mode: int, write_message: WriteMessage) -> None:
-        self._staging = staging
-        self._mode = mode
+    `where` is where that is. `vanished` are messages that another program removed from staging, `swept_away`
+    whether the whole directory went.
+    """
+
+    def __init__(self, place: Place, where: Where, form: Form, write_message: WriteMessage) -> None:
+        self.where = where
+        self.vanished: list[Staged] = []
+        self.swept_away = False
+        self._place = place
+        self._form = form
         self._write_message = write_message
         self._names: list[str] = []
         self._unsynced: dict[str, NewFile] = {}
         self._at_once = _at_once()
         self._messages: list[Staged] = []
+        self._last = 0  # how many names there were before the last message
         self._sync_failed = False
-        self._staged = False
+        self._staged: tuple[Staged, ...] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -88,16 +104,16 @@ class DurableBatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        if not self._staged:
+        if self._staged is None:
             self._remove_since(0)
         with suppress(SinkError):
-            self._staging.close()
+            self._place.close()
 
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> int:
-        """Write one message into staging; its octets. All of it or, on any exception, none of it.
+    def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> Passing:
+        """Write one message into staging; what was seen of it. All of it or, on any exception, none of it.
 
         Raises SinkError, and whatever `chunks` raises.
         """
@@ -111,20 +127,54 @@ class DurableBatch:
         except BaseException:
             self._remove_since(before)
             raise
-        staged = Staged(listed.uidl, name, message.size, listed.size, identity(message.header))
-        self._messages.append(staged)
-        return staged.size
+        self._last = before
+        self._messages.append(Staged(listed.uidl, name, message.size, listed.size, identity(message.header)))
+        return message
+
+    def drop(self) -> None:
+        """Take the message that was added last out of staging again, which may be done once for each."""
+        self._refuse_if_over()
+        self._messages.pop()
+        self._remove_since(self._last)
 
     def stage(self) -> tuple[Staged, ...]:
-        """Make every message added durable, in staging. Once only. Raises SinkError: all of them are lost."""
+        """Make every message added durable, in staging; those that are there then. The rest has `vanished`.
+
+        Once only. Raises SinkError: all of them are lost.
+        """
         self._refuse_if_over()
         if self._messages:
-            self._sync(self._staging)
-        self._staged = True
-        return tuple(self._messages)
+            self._sync(self._place.staging)
+            self._without_vanished(self._place.all_there(self._messages))
+        self._staged = tuple(self._messages)
+        return self._staged
+
+    def publish(self) -> tuple[Stored, ...]:
+        """Make what is staged and recorded visible, durably, in its order. The rest has `vanished`.
+
+        Raises SinkError.
+        """
+        if self._staged is None:
+            raise RuntimeError("nothing is published that is not staged")
+        if not self._staged:
+            return ()
+        stored = self._place.publish(self._staged)
+        self._without_vanished(stored)
+        return stored
+
+    def refuse_if_lost(self) -> None:
+        """Raise StagingLost if another process took the staging directory. Raises SinkError."""
+        self._place.refuse_if_lost()
+
+    def _without_vanished(self, there: Iterable[Staged | Stored]) -> None:
+        names = {each.name for each in there}
+        if len(names) < len(self._messages) and not self._place.is_there():
+            self.swept_away = True
+        self.vanished += [each for each in self._messages if each.name not in names]
+        self._messages = [each for each in self._messages if each.name in names]
 
     def _refuse_if_over(self) -> None:
-        if self._staged:
+        if self._staged is not None:
             raise RuntimeError("this batch is staged: it can neither grow nor be staged again")
         if self._sync_failed:
             raise SinkError(
@@ -132,7 +182,7 @@ class DurableBatch:
             )
 
     def _write(self, name: str, chunks: Iterable[bytes]) -> None:
-        file = self._unsynced[name] = self._staging.create(name, self._mode)
+        file = self._unsynced[name] = self._place.staging.create(name, self._form.mode)
         self._names.append(name)
         unwritten = 0
         for chunk in chunks:
@@ -160,7 +210,7 @@ class DurableBatch:
         removed, self._names = self._names[count:], self._names[:count]
         for name in removed:
             with suppress(SinkError):
-                self._staging.unlink(name)
+                self._place.staging.unlink(name)
             if file := self._unsynced.pop(name, None):
                 with suppress(SinkError):
                     file.close()

@@ -1,62 +1,42 @@
-"""The file system under a sink: the only module there that syncs, renames, unlinks and makes directories.
+"""The directories under a sink: the only module there that renames, unlinks and makes directories.
 
-Owns the calls whose order makes a message durable, and what their failures mean to an administrator.
-Everything goes through an open directory, never through a path, so that nobody can swap a directory
-for a symbolic link between two calls. Must never retry a sync that failed: the kernel may have dropped
-the pages and would call the second one good (fsync(2), errors).
+Owns the calls whose order makes a message durable, together with `files`. Everything goes through an open
+directory, never through a path, so that nobody can swap a directory for a symbolic link between two calls.
+Must never retry a sync that failed, for the reason that `files` gives.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mailsluice.errors import SinkError, system_remedy
+from mailsluice.errors import SinkError
+from mailsluice.sink.files import LockFile, NewFile
+from mailsluice.sink.trouble import failed, trying
 from mailsluice.trust import flaw_of_place, flaw_of_way
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OURS_ALONE = 0o600
 _WRITABLE_BY_OTHERS = 0o022
 
-_DENIED = (
-    "give the user that runs mailsluice write permission there (ls -ld shows it, chown or chmod changes it)"
-)
-_NOT_A_DIRECTORY = "name a real directory, not a file or a symbolic link"
-_REMEDIES = {
-    errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
-    errno.ENOENT: "make the directory, or mount the file system it lies on",
-    errno.ENOTDIR: _NOT_A_DIRECTORY,
-    errno.ELOOP: _NOT_A_DIRECTORY,
-    errno.EISDIR: "remove the directory: nothing of mailsluice's has that name",
-    errno.EXDEV: "mount nothing inside the sink: its directories must lie on one file system",
-    errno.ENAMETOOLONG: "choose a shorter path, or a shorter name for the mailbox",
-}
-"""What helps where it is the sink that is wrong; `system_remedy` knows what helps where the machine is."""
 
+class Moved(Enum):
+    """What became of a file that was to be renamed."""
 
-def _failed(tried: str, path: Path, error: OSError) -> SinkError:
-    """What to raise for an error of the system's: it says what was tried, where, why not, and what helps."""
-    code = error.errno or 0
-    return SinkError(
-        f"cannot {tried} {path}: {os.strerror(code)} ({errno.errorcode.get(code, code)})",
-        remedy=system_remedy(error, _REMEDIES.get(code, "")),
-    )
-
-
-@contextmanager
-def _trying(what: str, path: Path) -> Iterator[None]:
-    """Turn an OSError within into a SinkError. What is done for every message does it quicker, by itself."""
-    try:
-        yield
-    except OSError as error:
-        raise _failed(what, path, error) from error
+    YES = "it has its new name"
+    ABSENT = "there was no file of the old name"
+    TAKEN = "another file has the new name, and keeps it"
+    BARRED = "the two directories lie on different file systems"
 
 
 def _complete_mode(fd: int, mode: int) -> None:
@@ -70,52 +50,6 @@ def _complete_mode(fd: int, mode: int) -> None:
         os.fchmod(fd, whole)
 
 
-class NewFile:
-    """A file that this process made and is still writing."""
-
-    def __init__(self, directory: Path, name: str, fd: int) -> None:
-        self._directory = directory
-        self._name = name
-        self._fd = fd
-
-    def write(self, octets: bytes) -> None:
-        """Append all of `octets`. Raises SinkError."""
-        try:
-            written = os.write(self._fd, octets)
-            while written < len(octets):
-                written += os.write(self._fd, memoryview(octets)[written:])
-        except OSError as error:
-            raise _failed("write", self._path, error) from error
-
-    def begin_sync(self) -> None:
-        """Have the kernel begin to write what it holds of this file, so that `sync` has less to wait for.
-
-        A hint, which promises nothing: Linux begins to write the pages that it is told are not needed.
-        """
-        try:
-            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        except OSError:  # `sync` will meet whatever matters
-            return
-
-    def sync(self) -> None:
-        """Make content and size durable. Once only: after a failure the file is lost. Raises SinkError."""
-        try:
-            os.fsync(self._fd)
-        except OSError as error:
-            raise _failed("sync", self._path, error) from error
-
-    def close(self) -> None:
-        """Give the descriptor back; what was not synced before may be lost. Raises SinkError."""
-        try:
-            os.close(self._fd)
-        except OSError as error:
-            raise _failed("close", self._path, error) from error
-
-    @property
-    def _path(self) -> Path:
-        return self._directory / self._name
-
-
 class Directory:
     """An open directory: what is done in it is done in this one, whatever its path names later.
 
@@ -127,10 +61,15 @@ class Directory:
         self._fd = fd
         self._modes: dict[int, bool] = {}  # whether files here are made with this mode as it is asked for
 
+    @property
+    def path(self) -> Path:
+        """Where it was found."""
+        return self._path
+
     @classmethod
     def find(cls, path: Path) -> Self | None:
         """The directory at `path`, not through a symbolic link at its end; None if it is missing."""
-        with _trying("open the directory", path):
+        with trying("open the directory", path):
             try:
                 return cls(path, os.open(path, _DIRECTORY))
             except FileNotFoundError:
@@ -139,7 +78,7 @@ class Directory:
     @staticmethod
     def refuse_way(path: Path) -> None:
         """Raise SinkError if another user could put something else where `path` leads."""
-        with _trying("look at the way to", path):
+        with trying("look at the way to", path):
             flaw = flaw_of_way(path)
         if flaw is not None:
             raise SinkError(flaw.what, remedy=flaw.remedy)
@@ -147,7 +86,7 @@ class Directory:
     @classmethod
     def open_parent(cls, path: Path) -> Self:
         """The directory that `path` lies in; it may well be reached through a symbolic link."""
-        with _trying("open the directory", path.parent):
+        with trying("open the directory", path.parent):
             return cls(path.parent, os.open(f"{path.parent}/.", _DIRECTORY))
 
     @staticmethod
@@ -165,7 +104,7 @@ class Directory:
 
     def child(self, name: str) -> Directory | None:
         """The directory `name` in this one, not through a symbolic link; None if it is missing."""
-        with _trying("open the directory", self._path / name):
+        with trying("open the directory", self._path / name):
             try:
                 return Directory(self._path / name, os.open(name, _DIRECTORY, dir_fd=self._fd))
             except FileNotFoundError:
@@ -178,7 +117,7 @@ class Directory:
         This directory is synced in either case: whoever made `name` may have been killed before.
         """
         path = self._path / name
-        with _trying("make the directory", path), ExitStack() as undo:
+        with trying("make the directory", path), ExitStack() as undo:
             try:
                 os.mkdir(name, mode=mode, dir_fd=self._fd)
                 made = True
@@ -197,14 +136,14 @@ class Directory:
 
         A group may write: consumers take mail by it.
         """
-        with _trying("look at", self._path):
+        with trying("look at", self._path):
             flaw = flaw_of_place(self._path, os.fstat(self._fd))
         if flaw is not None:
             raise SinkError(flaw.what, remedy=flaw.remedy)
 
     def refuse_if_shared(self) -> None:
         """Raise SinkError unless this directory is ours and nobody else can write in it, no group either."""
-        with _trying("look at", self._path):
+        with trying("look at", self._path):
             found = os.fstat(self._fd)
         if found.st_uid != os.geteuid():
             raise SinkError(
@@ -229,7 +168,7 @@ class Directory:
                 os.unlink(name, dir_fd=self._fd)
                 raise
         except OSError as error:
-            raise _failed("create", self._path / name, error) from error
+            raise failed("create", self._path / name, error) from error
         return NewFile(self._path, name, fd)
 
     def _gives(self, mode: int, fd: int) -> bool:
@@ -241,28 +180,68 @@ class Directory:
             self._modes[mode] = stat.S_IMODE(os.fstat(fd).st_mode) == mode
         return self._modes[mode]
 
-    def rename(self, name: str, to: Directory, new: str) -> bool:
-        """Move `name` to `new` in `to`, atomically; False where `name` is not here any more.
+    def rename(self, name: str, to: Directory, new: str) -> Moved:
+        """Move `name` to `new` in `to`, atomically. A file that has the new name already is never replaced.
 
-        That either directory itself was removed is an error, never "not here any more".
+        That either directory itself was removed is an error, never "absent". No other program makes files of
+        our names, so a look before the rename is enough (rename(2) without RENAME_NOREPLACE, which network
+        file systems do not have).
         """
         try:
+            if to._holds_another(self, name, new):
+                return Moved.TAKEN
             try:
                 os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=to._fd)
             except FileNotFoundError:
-                if self._removed() or self.exists(name):
+                if self.removed() or to.removed() or self.exists(name):
                     raise
-                return False
+                return Moved.ABSENT
         except OSError as error:
-            raise _failed(f"move {name} to", to._path / new, error) from error
-        return True
+            if error.errno == errno.EXDEV:
+                return Moved.BARRED
+            raise failed(f"move {name} to", to._path / new, error) from error
+        return Moved.YES
 
-    def _removed(self) -> bool:
-        return os.fstat(self._fd).st_nlink == 0
+    def _holds_another(self, source: Directory, name: str, new: str) -> bool:
+        """Whether another file than the source's `name` is called `new` here.
+
+        After a power cut a file may have both names; to rename it again changes nothing.
+        """
+        try:
+            there = os.stat(new, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        try:
+            return not os.path.samestat(there, os.stat(name, dir_fd=source._fd, follow_symlinks=False))
+        except FileNotFoundError:
+            return False
+
+    def removed(self) -> bool:
+        """Whether the directory has no name any more."""
+        with trying("look at", self._path):
+            return os.fstat(self._fd).st_nlink == 0
+
+    def is_at(self, path: Path) -> bool:
+        """Whether `path` leads to this directory, and not to another one, or nowhere."""
+        with trying("look at", path):
+            try:
+                return os.path.samestat(os.lstat(path), os.fstat(self._fd))
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+
+    def is_beside(self, other: Directory) -> bool:
+        """Whether both lie on one file system, so that files can be renamed from one to the other."""
+        with trying("look at", self._path):
+            return os.fstat(self._fd).st_dev == os.fstat(other._fd).st_dev
+
+    def duplicate(self) -> Directory:
+        """The same open directory once more, to be closed by itself."""
+        with trying("open the directory", self._path):
+            return Directory(self._path, os.dup(self._fd))
 
     def unlink(self, name: str) -> None:
         """Remove the file `name`; it is well if it is gone already."""
-        with _trying("remove", self._path / name):
+        with trying("remove", self._path / name):
             try:
                 os.unlink(name, dir_fd=self._fd)
             except FileNotFoundError:
@@ -270,24 +249,80 @@ class Directory:
 
     def exists(self, name: str) -> bool:
         """Whether there is anything called `name` here."""
-        with _trying("look at", self._path / name):
+        with trying("look at", self._path / name):
             try:
                 os.stat(name, dir_fd=self._fd, follow_symlinks=False)
             except FileNotFoundError:
                 return False
         return True
 
+    def remove(self, name: str) -> None:
+        """Remove the empty directory `name`."""
+        with trying("remove the directory", self._path / name):
+            os.rmdir(name, dir_fd=self._fd)
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """The first octets of the file `name`; None if it is missing."""
+        with trying("read", self._path / name):
+            try:
+                fd = os.open(name, _READ_FILE, dir_fd=self._fd)
+            except FileNotFoundError:
+                return None
+            try:
+                return os.read(fd, most)
+            finally:
+                os.close(fd)
+
+    def lock(self, name: str) -> LockFile:
+        """The file `name`, made if missing, locked for us as soon as nobody else has it."""
+        locked = self._locked(name, fcntl.LOCK_EX)
+        if locked is None:
+            raise RuntimeError("a lock that was waited for is held by another")
+        return locked
+
+    def try_lock(self, name: str) -> LockFile | None:
+        """The file `name`, made if missing, locked for us; None where another process or thread has it."""
+        return self._locked(name, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _locked(self, name: str, how: int) -> LockFile | None:
+        """The file, locked.
+
+        After it is locked the name must still lead to it: who removes a lock file and makes a new one would
+        otherwise share it with nobody.
+        """
+        path = self._path / name
+        with trying("lock", path):
+            while True:
+                fd = os.open(name, _LOCK_FILE, _OURS_ALONE, dir_fd=self._fd)
+                try:
+                    fcntl.flock(fd, how)
+                    if self._leads_to(name, fd):
+                        return LockFile(path, fd)
+                except BlockingIOError:
+                    os.close(fd)
+                    return None
+                except BaseException:
+                    os.close(fd)
+                    raise
+                os.close(fd)
+
+    def _leads_to(self, name: str, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(name, dir_fd=self._fd, follow_symlinks=False), os.fstat(fd))
+        except FileNotFoundError:
+            return False
+
     def names(self) -> list[str]:
         """Everything here, in no order."""
-        with _trying("list", self._path):
+        with trying("list", self._path):
             return os.listdir(self._fd)  # noqa: PTH208  pathlib cannot list a descriptor
 
     def sync(self) -> None:
         """Make every name here durable. Once only, as for a file."""
-        with _trying("sync the directory", self._path):
+        with trying("sync the directory", self._path):
             os.fsync(self._fd)
 
     def close(self) -> None:
         """Give the descriptor back."""
-        with _trying("close", self._path):
+        with trying("close", self._path):
             os.close(self._fd)

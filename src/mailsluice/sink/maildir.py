@@ -8,60 +8,55 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from io import IncrementalNewlineDecoder
 from pathlib import Path
 
-from mailsluice.model import Listed, Staged, Stored
-from mailsluice.sink.durable import DurableBatch, Passing, WriteFile
+from mailsluice.model import Feeder, Listed, Where
+from mailsluice.sink.durable import Passing, WriteFile
+from mailsluice.sink.form import STAGED, Form
+from mailsluice.sink.hold import Hold
 from mailsluice.sink.names import maildir_base, maildir_base_of, maildir_name
-from mailsluice.sink.staging import Staging, directory_mode
 
-_STAGING = "mailsluice-staging"
 _NEW = "new"
+_FILE = f".message{STAGED}"
+"""What a message's file ends in while it is in staging."""
 
 
 class Maildir:
     """Keeps the promises of `session.ports.Sink`. `mode` is the files'."""
 
-    def __init__(self, path: Path, *, owner: str, mode: int) -> None:
-        self._path = path
-        self._mode = mode
+    def __init__(self, path: Path, *, owner: str, feeder: Feeder, mode: int, keeps: bool) -> None:
         self._host, self._pid = socket.gethostname(), os.getpid()
-        self._staging = Staging(path, _STAGING, owner)
-        self._complete = False
+        parts = ("tmp", "cur", _NEW)
+        self._form = Form("maildir", path, "mailsluice-staging", _NEW, parts, mode, _files)
+        self._hold = partial(Hold, self._form, owner, feeder, self._write, keeps=keeps)
 
     @property
     def spec(self) -> str:
         """`maildir:PATH`."""
-        return f"maildir:{self._path}"
+        return self._form.spec
 
-    def batch(self) -> DurableBatch:
-        """A new, empty batch. Raises SinkError where the sink cannot be used."""
-        mode = directory_mode(self._mode)
-        with self._staging.open_root(mode) as root:
-            if not self._complete:
-                for name in ("tmp", "cur", _NEW):
-                    with root.make(name, mode) as part:
-                        part.refuse_if_open()
-                self._complete = True
-            staging = self._staging.make(root)
-        return DurableBatch(staging, mode=self._mode, write_message=self._write)
+    def hold(self, known: Where | None) -> AbstractContextManager[Hold]:
+        """Take the staging directory, made if it is missing; see `session.ports.Sink.hold`."""
+        return self._hold().taken(known)
 
-    def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
-        """Make staged, recorded messages visible, durably, in their order. Raises SinkError."""
-        return self._staging.publish(staged, lambda name: [(maildir_base_of(name), name)], into=_NEW)
-
-    def sweep(self) -> int:
-        """Remove all that is in staging; how many messages that were. Raises SinkError."""
-        return self._staging.sweep(lambda file: file)
+    def find(self, known: Where) -> AbstractContextManager[Hold | None]:
+        """Take the staging directory that is known; see `session.ports.Sink.find`."""
+        return self._hold().found(known)
 
     def _write(self, write: WriteFile, _listed: Listed, message: Passing, received: datetime) -> str:
         base = maildir_base(received, host=self._host, pid=self._pid, token=os.urandom(4).hex())
         lines = LfLines()
-        write(base, lines.converted(message))
+        write(base + _FILE, lines.converted(message))
         return maildir_name(base, size=lines.size, virtual_size=lines.virtual_size)
+
+
+def _files(name: str) -> list[tuple[str, str]]:
+    return [(maildir_base_of(name) + _FILE, name)]
 
 
 class LfLines:

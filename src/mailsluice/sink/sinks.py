@@ -5,36 +5,48 @@ Owns the kinds there are. Must never open or make anything: a sink does so when 
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import SinkError
+from mailsluice.model import Feeder, MailboxKey
 from mailsluice.sink.maildir import Maildir
 from mailsluice.sink.spool import Spool
 
 _PRIVATE = 0o600
 
 
-def open_sink(mailbox: Mailbox, owner: str) -> Spool | Maildir:
-    """The sink that `mailbox` is configured to deliver to. `owner` names its staging directory."""
-    config = mailbox.sink
-    if config.kind == "maildir":
-        return Maildir(config.path, owner=owner, mode=config.mode)
-    return Spool(config.path, mailbox=mailbox.name, address=mailbox.address, owner=owner, mode=config.mode)
+class Sinks:
+    """The sinks that one ledger feeds. `owner_of` names a mailbox's staging directory in any of them."""
 
+    def __init__(self, ledger: str, owner_of: Callable[[MailboxKey], str], state_dir: Path) -> None:
+        self._owner_of = owner_of
+        self._feeder = Feeder(ledger, socket.gethostname(), str(state_dir), MailboxKey("", ""), "")
 
-def sink_at(spec: str, owner: str) -> Spool | Maildir:
-    """The sink that `spec` names, to publish and sweep what was staged there under another configuration.
+    def open(self, mailbox: Mailbox) -> Spool | Maildir:
+        """The sink that this mailbox is configured to deliver to."""
+        config, keeps = mailbox.sink, mailbox.leave_on_server is not False
+        owner = self._owner_of(mailbox.key)
+        feeder = self._feeder._replace(mailbox=mailbox.key, section=mailbox.name)
+        if config.kind == "maildir":
+            return Maildir(config.path, owner=owner, feeder=feeder, mode=config.mode, keeps=keeps)
+        address = mailbox.address
+        return Spool(config.path, address=address, owner=owner, feeder=feeder, mode=config.mode, keeps=keeps)
 
-    The ledger knows of it by its rows alone: leftovers of a former sink without any row are not known of.
-    Raises SinkError for a spec of no known kind.
-    """
-    kind, _, path = spec.partition(":")
-    if kind == "maildir":
-        return Maildir(Path(path), owner=owner, mode=_PRIVATE)
-    if kind == "spool":
-        return Spool(Path(path), mailbox="recovered", address="", owner=owner, mode=_PRIVATE)
-    raise SinkError(
-        f"the ledger names a sink of unknown kind: {spec}",
-        remedy="it was written by a newer mailsluice: run that version again",
-    )
+    def at(self, spec: str, key: MailboxKey) -> Spool | Maildir:
+        """The sink that `spec` names, to finish what was staged there under another configuration.
+
+        Raises SinkError for a spec of no known kind.
+        """
+        owner, feeder = self._owner_of(key), self._feeder._replace(mailbox=key)
+        kind, _, path = spec.partition(":")
+        if kind == "maildir":
+            return Maildir(Path(path), owner=owner, feeder=feeder, mode=_PRIVATE, keeps=False)
+        if kind == "spool":
+            return Spool(Path(path), address="", owner=owner, feeder=feeder, mode=_PRIVATE, keeps=False)
+        raise SinkError(
+            f"the ledger names a sink of unknown kind: {spec}",
+            remedy="it was written by a newer mailsluice: run that version again",
+        )

@@ -9,57 +9,54 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from mailsluice.model import Listed, Staged, Stored, uidl_text
-from mailsluice.sink.durable import DurableBatch, Passing, WriteFile
+from mailsluice.model import Feeder, Listed, Where, uidl_text
+from mailsluice.sink.durable import Passing, WriteFile
+from mailsluice.sink.form import STAGED, Form
+from mailsluice.sink.hold import Hold
 from mailsluice.sink.names import spool_name
-from mailsluice.sink.staging import Staging, directory_mode
 
 _JSON = json.JSONEncoder(separators=(",\n ", ": "))
 """A line for each value, as with `indent`, for which Python would do without its encoder in C."""
 
-_STAGING = ".staging"
-_FILES = (".json", ".eml")
-"""A message's files in the order they are published: the `.eml` last, since it is what consumers look for."""
+_FILES = ((f".description{STAGED}", ".json"), (f".message{STAGED}", ".eml"))
+"""What a message's files end in, in staging and when published. The `.eml` is last: consumers look for it."""
 
 
 class Spool:
     """Keeps the promises of `session.ports.Sink`. `mode` is the files'."""
 
-    def __init__(self, path: Path, *, mailbox: str, address: str, owner: str, mode: int) -> None:
-        self._path = path
-        self._mailbox = mailbox
+    def __init__(
+        self, path: Path, *, address: str, owner: str, feeder: Feeder, mode: int, keeps: bool
+    ) -> None:
+        self._mailbox = feeder.section
         self._address = address
-        self._mode = mode
-        self._staging = Staging(path, _STAGING, owner)
+        self._form = Form("spool", path, ".staging", ".", (), mode, _files)
+        self._hold = partial(Hold, self._form, owner, feeder, self._write, keeps=keeps)
 
     @property
     def spec(self) -> str:
         """`spool:PATH`."""
-        return f"spool:{self._path}"
+        return self._form.spec
 
-    def batch(self) -> DurableBatch:
-        """A new, empty batch. Raises SinkError where the sink cannot be used."""
-        with self._staging.open_root(directory_mode(self._mode)) as root:
-            staging = self._staging.make(root)
-        return DurableBatch(staging, mode=self._mode, write_message=self._write)
+    def hold(self, known: Where | None) -> AbstractContextManager[Hold]:
+        """Take the staging directory, made if it is missing; see `session.ports.Sink.hold`."""
+        return self._hold().taken(known)
 
-    def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
-        """Make staged, recorded messages visible, durably, in their order. Raises SinkError."""
-        return self._staging.publish(staged, lambda name: [(name + kind, name + kind) for kind in _FILES])
-
-    def sweep(self) -> int:
-        """Remove all that is in staging; how many messages that were. Raises SinkError."""
-        return self._staging.sweep(lambda file: Path(file).stem)
+    def find(self, known: Where) -> AbstractContextManager[Hold | None]:
+        """Take the staging directory that is known; see `session.ports.Sink.find`."""
+        return self._hold().found(known)
 
     def _write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime) -> str:
         name = spool_name(received, self._mailbox, os.urandom(4).hex())
         sha256 = hashlib.sha256()
-        write(f"{name}.eml", _hashed(message, sha256))
-        write(f"{name}.json", [self._description(listed, message, sha256.hexdigest(), received)])
+        write(f"{name}{_FILES[1][0]}", _hashed(message, sha256))
+        write(f"{name}{_FILES[0][0]}", [self._description(listed, message, sha256.hexdigest(), received)])
         return name
 
     def _description(self, listed: Listed, message: Passing, sha256: str, received: datetime) -> bytes:
@@ -73,6 +70,10 @@ class Spool:
             **message.header.describe(),
         }
         return _JSON.encode(description).encode("ascii") + b"\n"
+
+
+def _files(name: str) -> list[tuple[str, str]]:
+    return [(name + staged, name + published) for staged, published in _FILES]
 
 
 def _hashed(message: Iterable[bytes], sha256: hashlib._Hash) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from mailsluice.errors import SinkError
-from mailsluice.sink.fs import NewFile
+from mailsluice.sink.files import NewFile
 
 _BEGUN_AT_ONCE = 2
 """Files that the kernel is told to write at one time: it works for each, and more threads would only take

@@ -1,0 +1,189 @@
+"""The rows of messages: staged → stored → gone → pruned, and what else may become of one.
+
+Owns every statement that changes a message's row. Works inside the caller's transaction, for a mailbox that
+is `touched` in it. Must never touch the messages themselves.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from mailsluice.ledger.times import to_micros
+from mailsluice.model import Listed, Memory, Staged, State, Stored
+
+GRACE = timedelta(days=30)
+"""How long a row outlives its message: a listing may lack a message for a while and show it again."""
+
+_RECORD = """
+    INSERT INTO message (mailbox, uidl, state, since, listed_size, size, sink, name, identity)
+    VALUES (?, ?, 'staged', ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        state = 'staged', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size,
+        size = excluded.size, sink = excluded.sink, name = excluded.name, identity = excluded.identity,
+        doubt = 0
+    WHERE state = 'oversize' OR gone_since IS NOT NULL
+"""
+_COMMIT = """
+    UPDATE message SET state = 'stored', since = ?
+    WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'
+"""
+_GONE = """
+    UPDATE message SET state = iif(state = 'seen', 'seen', 'gone'), gone_since = ?
+    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
+"""
+_BACK = """
+    UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 1
+    WHERE mailbox = ? AND uidl = ?
+"""
+_TAKE_BACK = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'"
+_RECOGNISED = """
+    UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 0,
+        listed_size = ifnull(?, listed_size)
+    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
+"""
+_DOUBT = "UPDATE message INDEXED BY present SET doubt = 1 WHERE mailbox = ? AND gone_since IS NULL"
+_STAYS = "UPDATE message SET state = 'seen' WHERE mailbox = ? AND uidl = ? AND state = 'stored'"
+_RENAME = """
+    UPDATE message
+    SET uidl = ?, listed_size = ?, state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 0
+    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
+"""
+_PARK = "UPDATE message SET uidl = ? WHERE mailbox = ? AND uidl = ?"
+_PARKED = bytes(2048)
+"""Before a UIDL, makes one that no server has: the listing's parser takes none so long."""
+_SEEN = """
+    INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'seen', ?, ?)
+    ON CONFLICT DO UPDATE SET
+        state = 'seen', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size
+    WHERE state = 'oversize' OR gone_since IS NOT NULL
+"""
+_PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
+_PRUNE_LONG_GONE = "DELETE FROM message WHERE mailbox = ? AND gone_since < ?"
+_PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
+_OVERSIZE = """
+    INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        since = iif(state = 'oversize', since, excluded.since),
+        state = 'oversize', gone_since = NULL, listed_size = excluded.listed_size, size = excluded.size
+    WHERE state != 'staged'
+"""
+
+
+class Changes(NamedTuple):
+    """What a listing changes: rows that are gone now, that are back, and that are not kept any longer."""
+
+    gone: Sequence[bytes]
+    back: Sequence[bytes]
+    pruned: Sequence[bytes]
+    settled: Collection[bytes]
+    """Messages that could not be fetched, and are not listed any more."""
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+
+def record(
+    connection: sqlite3.Connection, mailbox: int, staged: Sequence[Staged], sink: str, now: datetime
+) -> int:
+    """Write the rows as `staged`; how many were. A row whose message is gone, or was too large, gives way."""
+    since = to_micros(now)
+    rows = [
+        (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity) for new in staged
+    ]
+    return connection.executemany(_RECORD, rows).rowcount
+
+
+def commit(connection: sqlite3.Connection, mailbox: int, stored: Sequence[Stored], now: datetime) -> int:
+    """Turn the rows into `stored`; how many were."""
+    since = to_micros(now)
+    rows = [(since, mailbox, new.uidl, new.name) for new in stored]
+    return connection.executemany(_COMMIT, rows).rowcount
+
+
+def take_back(connection: sqlite3.Connection, mailbox: int, staged: Sequence[Staged]) -> None:
+    """Forget these, as far as they are still `staged` under this name: they were never published."""
+    connection.executemany(_TAKE_BACK, [(mailbox, each.uidl, each.name) for each in staged])
+
+
+def recognised(connection: sqlite3.Connection, mailbox: int, messages: Collection[Listed]) -> None:
+    """Note that these are the messages that the rows of their UIDLs are of: nothing is in doubt with them."""
+    connection.executemany(_RECOGNISED, [(each.size, mailbox, each.uidl) for each in messages])
+
+
+def doubt(connection: sqlite3.Connection, mailbox: int) -> None:
+    """Put every row in doubt whose message is listed: its header is asked before anything is done with it."""
+    connection.execute(_DOUBT, (mailbox,))
+
+
+def gone(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes], since: datetime) -> None:
+    """Note that these messages are gone, since when, though another may have the UIDL."""
+    connection.executemany(_GONE, [(to_micros(since), mailbox, uidl) for uidl in uidls])
+
+
+def stays(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> None:
+    """Note that these stored messages stay on the server for ever."""
+    connection.executemany(_STAYS, [(mailbox, uidl) for uidl in uidls])
+
+
+def changes(memory: Memory, listed: Collection[bytes], strangers: Collection[bytes]) -> Changes:
+    """What a listing of these UIDLs changes; `strangers` are listed, but mean other messages.
+
+    `listed` is asked for what is known alone, for it may be of 100,000 messages.
+    """
+    gone, back, pruned = [], [], []
+    for uidl, row in memory.known.items():
+        if uidl in listed and uidl not in strangers:
+            if row.gone_since is not None:
+                back.append(uidl)
+        elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
+            gone.append(uidl)
+        elif row.state is State.OVERSIZE:
+            pruned.append(uidl)
+    return Changes(gone, back, pruned, [uidl for uidl in memory.setbacks if uidl not in listed])
+
+
+def apply(connection: sqlite3.Connection, mailbox: int, changed: Changes, now: datetime) -> None:
+    """Make these changes, and prune what is gone for longer than GRACE."""
+    gone(connection, mailbox, changed.gone, now)
+    connection.executemany(_BACK, [(mailbox, uidl) for uidl in changed.back])
+    connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in changed.pruned])
+    connection.execute(_PRUNE_LONG_GONE, (mailbox, to_micros(now - GRACE)))
+
+
+def rename(
+    connection: sqlite3.Connection,
+    mailbox: int,
+    renamed: Mapping[bytes, Listed],
+    lost: Collection[bytes],
+    gone_since: datetime,
+) -> None:
+    """Put new UIDLs in the place of old ones, and note those that are lost, since when.
+
+    A new UIDL may be the old one of another message: of one that is gone, it is forgotten then.
+    """
+    taken = {new.uidl for new in renamed.values()}
+    gone(connection, mailbox, [uidl for uidl in lost if uidl not in taken], gone_since)
+    connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in taken.intersection(lost)])
+    connection.executemany(_PRUNE_OVERSIZE, [(mailbox, uidl) for uidl in taken])
+    connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
+    rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
+    connection.executemany(_RENAME, rows)
+
+
+def mark_seen(
+    connection: sqlite3.Connection, mailbox: int, messages: Collection[Listed], now: datetime
+) -> int:
+    """Remember that these are never to be fetched nor deleted, but for what is stored; how many they are."""
+    rows = [(mailbox, each.uidl, to_micros(now), each.size) for each in messages]
+    return connection.executemany(_SEEN, rows).rowcount
+
+
+def note_oversize(
+    connection: sqlite3.Connection, mailbox: int, octets: Mapping[Listed, int], now: datetime
+) -> None:
+    """Remember that these were too large, in the place of what was known under their UIDLs but half done."""
+    rows = [(mailbox, each.uidl, to_micros(now), each.size, size) for each, size in octets.items()]
+    connection.executemany(_OVERSIZE, rows)

@@ -1,0 +1,73 @@
+"""Where messages are staged, or once were: what the ledger knows of the sinks that it feeds.
+
+Owns the tables of staging directories and of descriptions left behind. Must never look at a sink itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from mailsluice.ledger import mailboxes
+from mailsluice.ledger.database import Database
+from mailsluice.ledger.times import from_micros, to_micros
+from mailsluice.model import MailboxKey, Where
+
+_COLUMNS = "SELECT host, address, sink, sink_id, mounts, place FROM staging JOIN mailbox ON id = mailbox"
+_OF_SINK = f"{_COLUMNS} WHERE host = ? AND address = ? AND sink = ?"
+_NOTE = """
+    INSERT INTO staging (mailbox, sink, sink_id, mounts, place) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET sink_id = excluded.sink_id, mounts = excluded.mounts, place = excluded.place
+"""
+_FORGET = "DELETE FROM staging WHERE mailbox = ? AND sink = ?"
+_ORPHANS = "SELECT name, since FROM orphan WHERE sink = ?"
+_NOTE_ORPHAN = "INSERT INTO orphan (sink, name, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_FORGET_ORPHAN = "DELETE FROM orphan WHERE sink = ? AND name = ?"
+
+
+class Stagings:
+    """Keeps the promises of `session.ports.Stagings`. Every method raises LedgerError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, key: MailboxKey, sink: str) -> Where | None:
+        """Where this mailbox's messages were last staged in the sink of this spec; None if never."""
+        with self._database.reading() as connection:
+            found = connection.execute(_OF_SINK, (key.host, key.address, sink)).fetchone()
+        return None if found is None else _where(*found[2:])
+
+    def every(self) -> Sequence[tuple[MailboxKey, Where]]:
+        """Every staging directory that is known of, with its mailbox."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_COLUMNS).fetchall()
+        return [(MailboxKey(host, address), _where(*rest)) for host, address, *rest in rows]
+
+    def note(self, key: MailboxKey, where: Where) -> None:
+        """Remember where messages are staged from now on; before any is recorded there."""
+        mounts = json.dumps(where.mounts)
+        with self._database.writing() as connection:
+            mailbox = mailboxes.found(connection, key)
+            connection.execute(_NOTE, (mailbox, where.sink, where.sink_id, mounts, where.place))
+
+    def forget(self, key: MailboxKey, sink: str) -> None:
+        """Forget the staging directory of a mailbox in this sink: it is not there any more."""
+        with self._database.writing() as connection:
+            connection.execute(_FORGET, (mailboxes.found(connection, key), sink))
+
+    def orphans(self, sink: str) -> Mapping[str, datetime]:
+        """The descriptions in this sink that were seen without their messages, and since when."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_ORPHANS, (sink,)).fetchall()
+        return {name: from_micros(since) for name, since in rows}
+
+    def note_orphans(self, sink: str, new: Collection[str], over: Iterable[str], now: datetime) -> None:
+        """Remember new ones, and forget those that are none any more."""
+        with self._database.writing() as connection:
+            connection.executemany(_NOTE_ORPHAN, [(sink, name, to_micros(now)) for name in new])
+            connection.executemany(_FORGET_ORPHAN, [(sink, name) for name in over])
+
+
+def _where(sink: str, sink_id: str, mounts: str, place: str) -> Where:
+    return Where(sink, sink_id, tuple(json.loads(mounts)), place)

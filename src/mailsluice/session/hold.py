@@ -1,0 +1,52 @@
+"""The hold: a mailbox's staging directory in the hands of one poll, with nothing left in it of earlier ones.
+
+Owns what is settled before anything new is fetched, and what an administrator hears about the sink. Must
+never fetch or delete on the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mailsluice.config.models import Mailbox
+from mailsluice.model import Noticed, Where
+from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
+from mailsluice.session.parts import Parts
+from mailsluice.session.ports import Staging
+from mailsluice.session.recovery import notice_older_ledger, recover
+
+_EVENTS = {
+    Noticed.MADE_ANEW: events.SINK_MADE_ANEW,
+    Noticed.MOVED: events.LEDGER_MOVED,
+    Noticed.SHARED: events.SINK_SHARED,
+}
+
+_log = get_logger(__name__)
+
+
+@contextmanager
+def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
+    """Take it for a poll. Raises SinkError, LedgerError, MailboxLocked.
+
+    First what an interrupted poll recorded is finished, wherever that was staged. Then nothing that is staged
+    here can be of use, and all of it is swept.
+    """
+    recover(mailbox, parts)
+    sink = parts.open_sink(mailbox)
+    with sink.hold(parts.ledger.stagings.known(mailbox.key, sink.spec)) as staging:
+        notice_older_ledger(staging, mailbox, parts)
+        note_where(staging.where, mailbox, parts)
+        for notice in staging.notices:
+            _log.warning(_EVENTS[notice.kind], sink=sink.spec, detail=notice.detail)
+        if swept := staging.sweep():
+            _log.warning(events.SWEPT, sink=sink.spec, messages=swept)
+        yield staging
+
+
+def note_where(where: Where, mailbox: Mailbox, parts: Parts) -> None:
+    """Have the ledger know where messages are staged, before any is."""
+    known = parts.ledger.stagings.known(mailbox.key, where.sink)
+    if known != where:
+        parts.ledger.stagings.note(mailbox.key, where)

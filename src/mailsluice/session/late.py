@@ -1,0 +1,126 @@
+"""Late: what an earlier session stored is asked for its header before it is deleted, or where it is in doubt.
+
+Owns how headers are asked: by TOP, and by RETR where the server has no TOP. Must never decide what a header
+proves (`recognition`) nor what follows (`policy`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailsluice.errors import CommandRefused, MailsluiceError, ServerError
+from mailsluice.header import Header
+from mailsluice.model import Listed, Memory, Setback, Why, uidl_text
+from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
+from mailsluice.policy import Action, Plan
+from mailsluice.session import batch
+from mailsluice.session.fetch import fetch
+from mailsluice.session.parts import Session
+from mailsluice.session.questions import Question, Questions
+from mailsluice.substitute import may_be
+
+SECONDS = 300.0
+"""So long at most headers are asked for in one poll; the next one goes on."""
+
+_AT_ONCE = 64
+"""Messages asked for between two deletions, and two looks at whether the session is to end."""
+
+_log = get_logger(__name__)
+
+
+def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | None:
+    """Ask, delete what is stored and due, and fetch what turns out to be another message.
+
+    The error that cut a further session short, if one did. Raises what the ports raise.
+    """
+    asked = (*plan.to(Action.DELETE), *plan.to(Action.ASK))
+    if not asked:
+        return None
+    session = session._replace(questions=_questions(plan, asked, memory, session))
+    by_retr = _ask(asked, session)
+    failure = fetch(_to_fetch(session), session)
+    if by_retr:
+        failure = fetch(by_retr, session) or failure
+        _conclude(session)
+    return failure
+
+
+def _questions(plan: Plan, asked: Sequence[Listed], memory: Memory, session: Session) -> Questions:
+    ledger, key = session.parts.ledger, session.mailbox.key
+    reasons = {listed.uidl: reason for listed, reason in zip(plan.listing, plan.reasons, strict=True)}
+    evidence = ledger.evidence(key, [listed.uidl for listed in asked])
+    about = {
+        uidl: Question(memory.known[uidl], evidence.get(uidl), reasons[uidl])
+        for uidl in (listed.uidl for listed in asked)
+    }
+    return Questions(about, session.mailbox, ledger.now())
+
+
+def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
+    """Ask for these headers and act on what they say; those messages that only RETR can tell of."""
+    clock = session.parts.clock
+    end = clock.monotonic() + SECONDS
+    for start in range(0, len(asked), _AT_ONCE):
+        if session.ending or clock.monotonic() >= end:
+            break
+        for place in range(start, min(start + _AT_ONCE, len(asked))):
+            try:
+                _ask_one(asked[place], session)
+            except CommandRefused as refusal:
+                if not session.client.has_top():
+                    return asked[place:]
+                _log.warning(events.HEADER_REFUSED, uidl=uidl_text(asked[place].uidl), reply=refusal.reply)
+        _conclude(session)
+    return ()
+
+
+def _ask_one(listed: Listed, session: Session) -> None:
+    """Ask for one header. What the server hands out in its place decides nothing: it is asked again."""
+    try:
+        header = Header(session.client.header(listed))
+    except CommandRefused:
+        raise
+    except ServerError as error:
+        _note_silent(listed, error, session)
+        raise
+    if may_be(header):
+        _log.warning(events.HEADER_REFUSED, uidl=uidl_text(listed.uidl), reply="a notice in its place")
+    else:
+        session.questions.answer(listed, header)
+
+
+def _note_silent(listed: Listed, error: ServerError, session: Session) -> None:
+    """Note that this message ended the session, so that it does not end each: it is asked again in a day."""
+    ledger = session.parts.ledger
+    now = session.parts.clock.now()
+    setback = Setback(0, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
+    ledger.note_setbacks(session.mailbox.key, {listed: setback})
+
+
+def _conclude(session: Session) -> None:
+    """Act on what headers said so far, but for fetching."""
+    ledger, key, answers = session.parts.ledger, session.mailbox.key, session.questions.answers
+    ledger.recognised(key, answers.same)
+    if answers.delete:
+        session.staging.refuse_if_lost()
+        session.client.delete(ledger.permits(key, [listed.uidl for listed in answers.delete]))
+    answers.same, answers.delete = [], []
+
+
+def _to_fetch(session: Session) -> Sequence[Listed]:
+    """The messages that are to be fetched after all, as many as one poll may; the others come with the next.
+
+    Too large ones are only noted.
+    """
+    mailbox, answers = session.mailbox, session.questions.answers
+    events.name_messages(_log, events.UIDL_REUSED, answers.other)
+    events.name_messages(_log, events.MESSAGE_UNDECIDED, answers.undecided)
+    if answers.reused:
+        session.parts.ledger.doubt(mailbox.key)
+    found = [*answers.other, *answers.undecided]
+    too_large = {each: each.size or 0 for each in found if (each.size or 0) > mailbox.max_message}
+    batch.note_oversize(too_large, mailbox, session.parts)
+    wanted = [each for each in found if each not in too_large]
+    session.tally.wanted += len(wanted)
+    return wanted[: mailbox.max_per_poll]

@@ -1,0 +1,205 @@
+"""STATE: the ledger.
+
+Owns these promises. Must never import what keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from mailsluice.model import (
+    DeletePermit,
+    Known,
+    Listed,
+    MailboxKey,
+    Memory,
+    Quiet,
+    SessionReport,
+    Setback,
+    Staged,
+    Stored,
+    Where,
+)
+
+
+class Stagings(Protocol):
+    """STATE: where messages are staged, or once were. Every method raises LedgerError."""
+
+    def known(self, key: MailboxKey, sink: str) -> Where | None:
+        """Where this mailbox's messages were last staged in the sink of this spec; None if never."""
+        ...
+
+    def every(self) -> Sequence[tuple[MailboxKey, Where]]:
+        """Every staging directory that is known of, with its mailbox."""
+        ...
+
+    def note(self, key: MailboxKey, where: Where) -> None:
+        """Remember where messages are staged from now on; before any is recorded there."""
+        ...
+
+    def forget(self, key: MailboxKey, sink: str) -> None:
+        """Forget the staging directory of a mailbox in this sink: it is not there any more."""
+        ...
+
+
+class Ledger(Protocol):
+    """STATE: what is known of every message. Every method raises LedgerError.
+
+    Times are by a clock of its own, `now`, but for what only people read: setbacks, and reports.
+    """
+
+    @property
+    def stagings(self) -> Stagings:
+        """Where messages are staged."""
+        ...
+
+    def now(self) -> datetime:
+        """What ages are measured by: no setting of the machine's clock moves it."""
+        ...
+
+    def lock(self, key: MailboxKey) -> AbstractContextManager[None]:
+        """Hold this mailbox against every other process and thread. Raises MailboxLocked at once."""
+        ...
+
+    def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:
+        """The rows still `staged`, by sink spec: recorded, perhaps published, not committed (steps 3, 4)."""
+        ...
+
+    def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
+        """Every message remembered of this mailbox, by UIDL."""
+        ...
+
+    def recall(self, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
+        """What is known of these UIDLs, and of all that were there when last listed."""
+        ...
+
+    def missed(
+        self,
+        key: MailboxKey,
+        recalled: Container[bytes],
+        *,
+        gone_after: datetime,
+        stored_after: datetime,
+        most: int,
+    ) -> int:
+        """How many messages went after `gone_after`, of those stored after `stored_after` or marked as seen.
+
+        Those whose UIDLs were `recalled` are left out, and no more than `most` are counted.
+        """
+        ...
+
+    def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
+        """Whether a listing of this digest was confirmed as quiet.
+
+        It holds until its time is over, or anything is written of the mailbox's messages or setbacks.
+        """
+        ...
+
+    def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
+        """Write the rows as `staged`, in one commit (step 3). `sink` is the sink's spec, for recovery."""
+        ...
+
+    def commit(self, key: MailboxKey, stored: Sequence[Stored], now: datetime) -> tuple[DeletePermit, ...]:
+        """Turn the rows into `stored`, in one commit (step 5)."""
+        ...
+
+    def take_back(self, key: MailboxKey, staged: Sequence[Staged]) -> None:
+        """Forget these rows, as far as they are still `staged`: their messages were never published."""
+        ...
+
+    def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:
+        """Permits for those of `uidls` that are committed as stored, and not in doubt."""
+        ...
+
+    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, bytes]:
+        """The identities of these messages, as far as each is one message's alone in this mailbox."""
+        ...
+
+    def recognised(self, key: MailboxKey, listed: Collection[Listed]) -> None:
+        """Note that these are the messages that the rows of their UIDLs are of: none is in doubt any more."""
+        ...
+
+    def replaced(self, key: MailboxKey, uidls: Collection[bytes], now: datetime) -> None:
+        """Note that these UIDLs have other messages now: those that were stored under them are gone."""
+        ...
+
+    def doubt(self, key: MailboxKey) -> None:
+        """Put every row of the mailbox in doubt whose message is listed."""
+        ...
+
+    def stays(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
+        """Note that these stored messages stay on the server for ever."""
+        ...
+
+    def commits(self, key: MailboxKey) -> int:
+        """How often this mailbox's messages were written: an older copy of the ledger says less."""
+        ...
+
+    def catch_up(self, key: MailboxKey, commits: int) -> None:
+        """Go on counting from `commits`, and put every row in doubt: the ledger forgot what came since."""
+        ...
+
+    def confirm(
+        self,
+        key: MailboxKey,
+        memory: Memory,
+        listed: Iterable[bytes],
+        strangers: Collection[bytes],
+        now: datetime,
+        *,
+        quiet: Quiet | None = None,
+    ) -> None:
+        """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
+
+        A row that is back is in doubt: another message may have its UIDL.
+
+        `memory` was recalled for this listing, under the mailbox's lock. `strangers` are UIDLs listed that
+        other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
+        period are pruned, setbacks absent from the listing at once. A `quiet` listing is remembered, unless
+        something that it stands for was written since it was recalled.
+        """
+        ...
+
+    def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
+        """What the headers of stored messages are known again by (`identity`), by UIDL."""
+        ...
+
+    def settle(
+        self,
+        key: MailboxKey,
+        renamed: Mapping[bytes, Listed],
+        gone: Collection[bytes],
+        gone_since: datetime,
+    ) -> None:
+        """Put new UIDLs in the place of old ones, and note those that are gone, since when; in one commit."""
+        ...
+
+    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> int:
+        """Remember that these are never to be fetched nor deleted, but for those stored; how many."""
+        ...
+
+    def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
+        """Remember that these, of so many octets, were larger than `max_message`, so as to report it once."""
+        ...
+
+    def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:
+        """Every message that could not be fetched when last tried, by UIDL."""
+        ...
+
+    def note_setbacks(self, key: MailboxKey, failed: Mapping[Listed, Setback]) -> Sequence[Listed]:
+        """Note that each was tried in vain, and add its failures; those that are held by that.
+
+        A commit forgets them.
+        """
+        ...
+
+    def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
+        """Keep what the server told of a message in quarantine."""
+        ...
+
+    def note_session(self, key: MailboxKey, report: SessionReport) -> None:
+        """Remember how a session went, for `status`: soon, and not at the cost of this session."""
+        ...

@@ -1,0 +1,78 @@
+"""The questions: which messages may be stored already, and what follows once their headers were seen.
+
+Owns the answers of one poll. Must never ask by itself: `late` does, by TOP or RETR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from mailsluice import policy
+from mailsluice.config.models import Mailbox
+from mailsluice.header import Header
+from mailsluice.model import Known, Listed, Staged
+from mailsluice.policy import Action, Reason
+from mailsluice.recognition import Verdict, recognise
+
+
+class Question(NamedTuple):
+    """What is known of a message that is asked about: its row, its identity if that proves anything.
+
+    And for what reason it is asked about.
+    """
+
+    row: Known
+    identity: bytes | None
+    reason: Reason
+
+
+@dataclass
+class Answers:
+    """What the headers said, in messages; emptied by whoever acts on it.
+
+    `same` are those stored already and in doubt until now, `delete` those stored that are due. `other` and
+    `undecided` are to be fetched.
+    """
+
+    same: list[Listed] = field(default_factory=list)
+    delete: list[Listed] = field(default_factory=list)
+    other: list[Listed] = field(default_factory=list)
+    undecided: list[Listed] = field(default_factory=list)
+    reused: bool = False
+    """Whether a UIDL that was never absent means another message: no UIDL of the mailbox is sure then."""
+
+
+class Questions:
+    """Messages of one mailbox that may be stored already, by UIDL, as things stand at `now`."""
+
+    def __init__(self, open_: Mapping[bytes, Question], mailbox: Mailbox, now: datetime) -> None:
+        self.answers = Answers()
+        self._open = open_
+        self._mailbox = mailbox
+        self._now = now
+
+    def answer(self, listed: Listed, header: Header) -> Action:
+        """What follows for a message, now that its header is known."""
+        row, identity, reason = self._open[listed.uidl]
+        verdict = recognise(header, identity)
+        action = policy.after(reason, verdict, row, self._mailbox, self._now)
+        answers = self.answers
+        if action is Action.FETCH:
+            (answers.other if verdict is Verdict.OTHER else answers.undecided).append(listed)
+            answers.reused |= verdict is Verdict.OTHER and reason is not Reason.DOUBTFUL
+        elif verdict is Verdict.SAME and reason is not Reason.STORED and reason is not Reason.AGED:
+            answers.same.append(listed)
+        if action is Action.DELETE:
+            answers.delete.append(listed)
+        return action
+
+    def is_stored(self, listed: Listed, header: Header) -> bool:
+        """Whether a message that was fetched turns out to be stored already, or not to be stored."""
+        return listed.uidl in self._open and self.answer(listed, header) is not Action.FETCH
+
+    def about(self, staged: Sequence[Staged]) -> list[bytes]:
+        """The UIDLs of these messages that were open: other messages were stored under them."""
+        return [each.uidl for each in staged if each.uidl in self._open]

@@ -1,0 +1,193 @@
+"""The claim: the file by which a staging directory is known, held, and fed by one ledger.
+
+Owns its form. Three things stand in it. The *place* is written once and names this directory: a directory
+that somebody made in its stead has another. The *token* is written by whoever takes the lock: who reads
+another one there has lost the directory, whatever became of the lock. The *feeder* says for people and for
+other ledgers whose directory it is. Must never be trusted beyond that: a file that cannot be read says
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from typing import Any, NamedTuple, Self
+
+from mailsluice.errors import MailboxLocked, StagingLost
+from mailsluice.model import Feeder, MailboxKey
+from mailsluice.sink.files import LockFile
+from mailsluice.sink.fs import Directory
+
+FILE = "claim"
+"""Its name in a staging directory."""
+
+_ID = re.compile(rb"[0-9a-f]{32}\n")
+_LENGTH = 33
+"""Octets of an id with the line end behind it."""
+
+_MOST = 16 * 1024
+
+
+class Written(NamedTuple):
+    """What a claim says. `place` and `token` are empty where they cannot be read; `feeder` is None then.
+
+    `commits` is how far its ledger had come with the mailbox. `heir` is the ledger that the mailbox was given
+    to, empty as long as it is this one's.
+    """
+
+    place: str
+    token: str
+    feeder: Feeder | None = None
+    process: int = 0
+    commits: int = 0
+    heir: str = ""
+
+    @classmethod
+    def read(cls, octets: bytes) -> Self:
+        """What these octets of a claim say."""
+        place, token = _id(octets[:_LENGTH]), _id(octets[_LENGTH : 2 * _LENGTH])
+        try:
+            rest = json.loads(octets[2 * _LENGTH :])
+            return cls(place, token, *_rest(rest))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return cls(place, token)
+
+
+def _id(octets: bytes) -> str:
+    return octets.decode().strip() if _ID.fullmatch(octets) else ""
+
+
+def _rest(found: Any) -> tuple[Feeder, int, int, str]:
+    key = MailboxKey(str(found["mailbox"]["host"]), str(found["mailbox"]["address"]))
+    ledger, host, state_dir, section = (
+        str(found[name]) for name in ("ledger", "host", "state_dir", "section")
+    )
+    feeder = Feeder(ledger, host, state_dir, key, section)
+    return feeder, int(found["process"]), int(found["commits"]), str(found["heir"])
+
+
+def read(staging: Directory) -> Written | None:
+    """What the claim in this directory says; None where there is none. Raises SinkError."""
+    octets = staging.read(FILE, _MOST)
+    return None if octets is None else Written.read(octets)
+
+
+class Claim:
+    """The claim on an open staging directory, taken by this process, until it is closed.
+
+    `before` is what it said when it was taken: its place is empty where the directory is new.
+    """
+
+    def __init__(self, lock: LockFile, feeder: Feeder) -> None:
+        self._lock = lock
+        self._token = secrets.token_hex(16)
+        self.before = Written.read(lock.read(_MOST))
+        self.place = self.before.place
+        self._feeder = feeder
+        self._commits = 0
+
+    @classmethod
+    def take(cls, staging: Directory, feeder: Feeder) -> Self:
+        """Lock the claim in this directory. Raises MailboxLocked where another has it, and SinkError.
+
+        Nothing is written yet: see `enter`.
+        """
+        lock = staging.try_lock(FILE)
+        if lock is None:
+            raise _held(staging, feeder)
+        try:
+            return cls(lock, feeder)
+        except BaseException:
+            lock.close()
+            raise
+
+    def enter(self) -> None:
+        """Write down that we hold it. Raises SinkError.
+
+        A directory without a place is given one, and the file is synced. Its name is the caller's to sync.
+        """
+        self._commits = self.commits_before
+        if self.place:
+            self._lock.write(_LENGTH, self._line())
+            return
+        self.place = secrets.token_hex(16)
+        self._lock.write(0, f"{self.place}\n".encode() + self._line())
+        self._lock.sync()
+
+    @property
+    def commits_before(self) -> int:
+        """How far our ledger had come when it last held this directory; 0 if it did not."""
+        feeder = self.before.feeder
+        return self.before.commits if feeder is not None and feeder.ledger == self._feeder.ledger else 0
+
+    def note(self, commits: int) -> None:
+        """Write down how far the ledger has come: so that an older copy of it is known for one."""
+        if commits > self._commits:
+            self._commits = commits
+            self._lock.write(_LENGTH, self._line())
+
+    def give_to(self, heir: str) -> None:
+        """Write down that the mailbox belongs to the ledger `heir` from now on."""
+        old = self.before
+        feeder = old.feeder or self._feeder
+        self._lock.write(_LENGTH, _line(old.token, feeder, old.commits, heir))
+
+    def is_there(self, staging: Directory) -> bool:
+        """Whether the claim in this directory is still this one. Raises SinkError."""
+        there = read(staging)
+        return there is not None and there.token == self._token
+
+    def refuse_if_lost(self, staging: Directory) -> None:
+        """Raise StagingLost if another process wrote its token in this directory. Raises SinkError.
+
+        A claim that is gone was taken by nobody: what is gone with it is found out file by file.
+        """
+        there = read(staging)
+        if there is not None and there.token != self._token:
+            raise StagingLost(
+                f"another mailsluice took the staging directory {staging.path} while this poll ran"
+                f"{_by(there)}: nothing more is stored or deleted by this one",
+                remedy="let one mailsluice poll this mailbox, and leave the files in staging alone",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let it go. Raises SinkError."""
+        self._lock.close()
+
+    def _line(self) -> bytes:
+        return _line(self._token, self._feeder, self._commits, heir="")
+
+
+def _line(token: str, feeder: Feeder, commits: int, heir: str) -> bytes:
+    rest = {
+        "ledger": feeder.ledger,
+        "host": feeder.host,
+        "state_dir": feeder.state_dir,
+        "mailbox": feeder.mailbox._asdict(),
+        "section": feeder.section,
+        "process": os.getpid(),
+        "commits": commits,
+        "heir": heir,
+    }
+    return f"{token}\n{json.dumps(rest)}\n".encode()
+
+
+def _by(there: Written) -> str:
+    return f" (process {there.process} on {there.feeder.host})" if there.feeder else ""
+
+
+def _held(staging: Directory, feeder: Feeder) -> MailboxLocked:
+    there = read(staging) or Written("", "")
+    return MailboxLocked(
+        f"{feeder.mailbox.address} is being polled by another mailsluice{_by(there)}, "
+        f"which holds {staging.path}",
+        remedy="wait for it to finish, or stop it",
+    )

@@ -1,0 +1,109 @@
+"""The hold: a mailbox's staging directory in the hands of one poll, from its beginning to its end.
+
+Owns how long it lasts, and that it is taken anew where the directory goes away meanwhile. Must never decide
+whether a sink may be used: that is `taking`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Self
+
+from mailsluice.model import Feeder, Notice, Staged, Stored, Where
+from mailsluice.sink.durable import DurableBatch, WriteMessage
+from mailsluice.sink.form import Form
+from mailsluice.sink.place import Place
+from mailsluice.sink.taking import Taking
+
+
+class Hold:
+    """Satisfies `session.ports.Staging`. Several sessions of one poll may use it at once.
+
+    `where` is where messages are staged now. `notices` is what an administrator should hear about it.
+    """
+
+    def __init__(
+        self, form: Form, owner: str, feeder: Feeder, write_message: WriteMessage, *, keeps: bool
+    ) -> None:
+        self.where = Where(form.spec, "", (), "")
+        self.notices: list[Notice] = []
+        self._form = form
+        self._owner = owner
+        self._feeder = feeder
+        self._write_message = write_message
+        self._keeps = keeps
+        self._lock = threading.Lock()
+        self._place: Place | None = None
+
+    @contextmanager
+    def taken(self, known: Where | None) -> Iterator[Self]:
+        """The hold itself, once it has the staging directory; see `session.ports.Sink.hold`."""
+        try:
+            self._take(known, make=True)
+            yield self
+        finally:
+            self._let_go()
+
+    @contextmanager
+    def found(self, known: Where) -> Iterator[Self | None]:
+        """The hold itself, if the very directory is there that is known; see `session.ports.Sink.find`."""
+        try:
+            self._take(known, make=False)
+            yield None if self._place is None else self
+        finally:
+            self._let_go()
+
+    @property
+    def commits(self) -> int:
+        """How far our ledger had come with this mailbox when it last held the directory; 0 if not known."""
+        return self._held.claim.commits_before
+
+    def note(self, commits: int) -> None:
+        """Have the sink remember how far the ledger has come with this mailbox. Raises SinkError."""
+        self._held.claim.note(commits)
+
+    def batch(self) -> DurableBatch:
+        """A new, empty batch. Where the directory is gone by now, it is taken anew, under the same rules.
+
+        Raises SinkError, SinkRefused, MailboxLocked.
+        """
+        with self._lock:
+            if not self._held.is_there():
+                known = self.where
+                self._let_go()
+                self._take(known, make=True)
+            place = self._held.duplicate()
+        return DurableBatch(place, self.where, self._form, self._write_message)
+
+    def finish(self, staged: Sequence[Staged], *, absence_is_proof: bool) -> tuple[Stored, ...]:
+        """Publish what an interrupted poll had recorded; see `Place.finish`. Raises SinkError."""
+        return self._held.finish(staged, absence_is_proof=absence_is_proof)
+
+    def sweep(self) -> int:
+        """Remove all that is in staging; how many messages that were. Raises SinkError."""
+        return self._held.sweep()
+
+    def refuse_if_lost(self) -> None:
+        """Raise StagingLost if another process took the staging directory. Raises SinkError."""
+        self._held.refuse_if_lost()
+
+    @property
+    def _held(self) -> Place:
+        if self._place is None:
+            raise RuntimeError("the staging directory is not held")
+        return self._place
+
+    def _take(self, known: Where | None, *, make: bool) -> None:
+        taking = Taking(self._form, self._owner, self._feeder, known, make=make, keeps=self._keeps)
+        self._place = taking.place()
+        self.where = taking.where
+        self.notices += taking.notices
+
+    def _let_go(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            with ExitStack() as closing:
+                closing.callback(place.claim.close)
+                closing.callback(place.close)

@@ -1,0 +1,126 @@
+"""The place: the open directories of a sink that one poll works with, and the moving of files between them.
+
+Owns the way out of staging (crash table, row 4), its sweeping (rows 1 and 2), and the one place where a
+`Stored` is made. Must never take absence for proof but in `finish`: only recovery may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Self
+
+from mailsluice.errors import SinkError
+from mailsluice.model import Staged, Stored
+from mailsluice.sink.claim import FILE, Claim
+from mailsluice.sink.form import STAGED, Form
+from mailsluice.sink.fs import Directory, Moved
+
+
+def barred(form: Form) -> SinkError:
+    """The error for a sink whose directories lie on different file systems."""
+    return SinkError(
+        f"{form.root / form.folder} and {form.root / form.into} lie on different file systems: "
+        "no message can be moved from one to the other",
+        remedy="mount nothing inside the sink: its directories must lie on one file system",
+    )
+
+
+class Place:
+    """A sink's staging directory, claimed, and the directory that messages are published in.
+
+    Every method raises SinkError. `duplicate` is for another thread, or for longer than this one is open.
+    """
+
+    def __init__(self, form: Form, staging: Directory, target: Directory, claim: Claim) -> None:
+        self.staging = staging
+        self.claim = claim
+        self._form = form
+        self._target = target
+
+    def duplicate(self) -> Self:
+        """The same directories, opened once more; the claim is shared."""
+        with ExitStack() as undo:
+            staging = undo.enter_context(self.staging.duplicate())
+            target = self._target.duplicate()
+            undo.pop_all()
+            return type(self)(self._form, staging, target, self.claim)
+
+    def close(self) -> None:
+        """Give the descriptors back; the claim is not let go."""
+        with self.staging, self._target:
+            pass
+
+    def is_there(self) -> bool:
+        """Whether the sink's path still leads here, and the claim is still ours."""
+        return self.staging.is_at(self.staging.path) and self.claim.is_there(self.staging)
+
+    def refuse_if_lost(self) -> None:
+        """Raise StagingLost if another process took the staging directory."""
+        self.claim.refuse_if_lost(self.staging)
+
+    def all_there(self, staged: Sequence[Staged]) -> list[Staged]:
+        """Those of these messages whose files are all in staging."""
+        names = set(self.staging.names())
+        return [each for each in staged if all(name in names for name, _ in self._form.files(each.name))]
+
+    def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
+        """Move these messages to where consumers find them, durably; those that were moved, in their order.
+
+        For the poll that staged them: a file that is not in staging was removed by another program, and its
+        message is none of those returned. Nothing is moved where the sink's path leads elsewhere by now, for
+        nobody would look for it here.
+        """
+        if not self.is_there():
+            return ()
+        return self._made_durable([each for each in staged if self._moved(each)])
+
+    def finish(self, staged: Sequence[Staged], *, absence_is_proof: bool) -> tuple[Stored, ...]:
+        """Publish what an interrupted poll had recorded; those that are published now, or were before.
+
+        That a message's files are gone from staging proves that it was published, for only the poll that is
+        over could have moved them; not so where the ledger is an older copy of itself, whose rows may have
+        been settled since. The rest was not published, and must be fetched again.
+        """
+        names = set(self.staging.names())
+        done = [each for each in staged if self._finished(each, names, absence_is_proof=absence_is_proof)]
+        return self._made_durable(done)
+
+    def sweep(self) -> int:
+        """Remove every message's files from staging; how many messages that were."""
+        names = [name for name in self.staging.names() if name != FILE]
+        for name in names:
+            self.staging.unlink(name)
+        return len({name.removesuffix(STAGED).rpartition(".")[0] or name for name in names})
+
+    def _made_durable(self, moved: Sequence[Staged]) -> tuple[Stored, ...]:
+        if moved:
+            self._target.sync()
+        return tuple(Stored(each.uidl, each.name) for each in moved)
+
+    def _moved(self, message: Staged) -> bool:
+        """Whether all its files could be moved. What was moved before one that is not there is moved back."""
+        done: list[tuple[str, str]] = []
+        for name, new in self._form.files(message.name):
+            moved = self.staging.rename(name, self._target, new)
+            if moved is Moved.BARRED:
+                raise barred(self._form)
+            if moved is not Moved.YES:
+                for back, there in done:
+                    self._target.rename(there, self.staging, back)
+                return False
+            done.append((name, new))
+        return True
+
+    def _finished(self, message: Staged, names: set[str], *, absence_is_proof: bool) -> bool:
+        *first, (last, last_new) = self._form.files(message.name)
+        if last not in names:
+            # The last one goes last: while another is still there, it was not moved but removed.
+            return absence_is_proof and not any(name in names for name, _ in first)
+        for name, new in first:
+            if name in names:
+                if self.staging.rename(name, self._target, new) is not Moved.YES:
+                    return False
+            elif not self._target.exists(new):
+                return False
+        return self.staging.rename(last, self._target, last_new) is Moved.YES

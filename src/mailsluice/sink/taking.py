@@ -1,0 +1,199 @@
+"""The taking: how a sink's directories are opened or made, judged, and claimed for one poll.
+
+Owns when a sink may be used: it must be the one it was, on its file system, and no other ledger may feed it
+with the same mailbox. Must never make a directory for recovery: that a file is missing from staging is a
+proof there, and a directory just made would prove anything.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextlib import ExitStack
+
+from mailsluice.errors import SinkRefused
+from mailsluice.model import Feeder, Notice, Noticed, Where
+from mailsluice.sink import mounts, neighbours
+from mailsluice.sink.claim import Claim
+from mailsluice.sink.form import Form
+from mailsluice.sink.fs import Directory
+from mailsluice.sink.place import Place, barred
+
+_PRIVATE = 0o700
+_SINK_ID = "sink-id"
+_ID_LENGTH = 32
+_ID = re.compile(rb"[0-9a-f]{32}")
+
+
+class Taking:
+    """One try to take the staging directory `owner` of a sink.
+
+    `known` is what the ledger noted of it. With `make` whatever is missing is made; without, only the very
+    directory that is known is taken. After `place` has returned one, `where` is where that is, and `notices`
+    is what an administrator should hear. `keeps` says whether the mailbox's policy keeps mail on the server.
+    """
+
+    def __init__(
+        self, form: Form, owner: str, feeder: Feeder, known: Where | None, *, make: bool, keeps: bool
+    ) -> None:
+        self.notices: list[Notice] = []
+        self.where = Where(form.spec, "", (), "")
+        self._form = form
+        self._owner = owner
+        self._feeder = feeder
+        self._known = known
+        self._make = make
+        self._keeps = keeps
+
+    def place(self) -> Place | None:
+        """The place, claimed; None where it is missing and not to be made.
+
+        Raises SinkError, SinkRefused, MailboxLocked.
+        """
+        with ExitStack() as opened, ExitStack() as undo:
+            root = self._root()
+            if root is None:
+                return None
+            opened.enter_context(root)
+            sink_id = self._refuse_if_another(root)
+            folder = self._child(root, self._form.folder)
+            if folder is None:
+                return None
+            opened.enter_context(folder)
+            folder.refuse_if_shared()
+            staging = self._staging(folder)
+            if staging is None:
+                return None
+            undo.enter_context(staging)
+            staging.refuse_if_shared()
+            claim = undo.enter_context(Claim.take(staging, self._feeder))
+            if not self._is_wanted(claim):
+                return None
+            target = undo.enter_context(self._target(root))
+            if not staging.is_beside(target):
+                raise barred(self._form)
+            self._enter(claim, root, folder, staging, sink_id)
+            undo.pop_all()
+        return Place(self._form, staging, target, claim)
+
+    def _root(self) -> Directory | None:
+        """The sink's directory, by a way and of a kind that nobody else has a hand in; None if it is missing.
+
+        A sink that was there before is not made anew: its file system may not be mounted.
+        """
+        path = self._form.root
+        Directory.refuse_way(path)
+        root = Directory.find(path)
+        if root is None and self._known is not None and self._make:
+            raise SinkRefused(
+                f"{path} is missing, though mail was stored there before: it is not made anew",
+                remedy=f"mount the file system it lies on; or, if it was taken away for good: mkdir {path}",
+            )
+        if root is None and self._make:
+            with Directory.open_parent(path) as parent:
+                root = parent.make(path.name, self._form.directory_mode)
+        if root is not None:
+            with ExitStack() as undo:
+                undo.enter_context(root)
+                root.refuse_if_open()
+                undo.pop_all()
+        return root
+
+    def _refuse_if_another(self, root: Directory) -> str:
+        """The id that the sink carries, empty where it has none.
+
+        Raises SinkRefused where it is not the one that is known, for its file system is not mounted. A
+        directory that a consumer put in its place goes on.
+        """
+        sink_id = _sink_id(root, self._form.folder)
+        if self._known is not None and sink_id != self._known.sink_id:
+            if mount := mounts.missing(self._known.mounts):
+                raise SinkRefused(
+                    f"nothing is mounted on {mount}, where the file system of {self._form.root} was: "
+                    "mail is not stored below the mount point",
+                    remedy=f"mount {mount}",
+                )
+            self.notices.append(Notice(Noticed.MADE_ANEW, str(self._form.root)))
+        return sink_id
+
+    def _child(self, directory: Directory, name: str) -> Directory | None:
+        child = directory.child(name)
+        return directory.make(name, _PRIVATE) if child is None and self._make else child
+
+    def _staging(self, folder: Directory) -> Directory | None:
+        """The staging directory; before it is made, who else feeds the sink is looked at."""
+        staging = folder.child(self._owner)
+        if staging is None and self._make:
+            self.notices += neighbours.met(folder, self._owner, self._feeder, keeps=self._keeps)
+            staging = folder.make(self._owner, _PRIVATE)
+        return staging
+
+    def _is_wanted(self, claim: Claim) -> bool:
+        """Whether this is a directory to work in. Raises SinkRefused if it was given to another ledger."""
+        neighbours.refuse_if_given(claim.before, self._feeder)
+        if not self._make:
+            return self._known is not None and claim.place == self._known.place
+        before = claim.before.feeder
+        ours = self._feeder
+        if before is not None and (before.host, before.state_dir) != (ours.host, ours.state_dir):
+            self.notices.append(Notice(Noticed.MOVED, f"{before.state_dir} on {before.host}"))
+        return True
+
+    def _target(self, root: Directory) -> Directory:
+        """The directory that messages are published in; with it those that belong to every such sink."""
+        if not self._form.parts:
+            return root.duplicate()
+        target = None if self._known is None else root.child(self._form.into)
+        if target is None:
+            for part in self._form.parts:
+                with root.make(part, self._form.directory_mode) as made:
+                    made.refuse_if_open()
+            target = root.make(self._form.into, self._form.directory_mode)
+        with ExitStack() as undo:
+            undo.enter_context(target)
+            target.refuse_if_open()
+            undo.pop_all()
+        return target
+
+    def _enter(
+        self, claim: Claim, root: Directory, folder: Directory, staging: Directory, sink_id: str
+    ) -> None:
+        """Write down that it is ours. What the ledger does not know as durable is made durable before.
+
+        Whoever made it may have been killed before that.
+        """
+        known = self._known
+        claim.enter()
+        if known is not None and (sink_id, claim.place) == (known.sink_id, known.place):
+            self.where = known
+            return
+        sink_id = sink_id or _new_sink_id(folder)
+        if Directory.is_ours_to_make(self._form.root):
+            with Directory.open_parent(self._form.root) as parent:
+                parent.sync()
+        for directory in (root, folder, staging):
+            directory.sync()
+        self.where = Where(self._form.spec, sink_id, mounts.mount_points(self._form.root), claim.place)
+
+
+def _sink_id(root: Directory, folder: str) -> str:
+    found = root.child(folder)
+    if found is None:
+        return ""
+    with found:
+        return _valid(found.read(_SINK_ID, _ID_LENGTH) or b"")
+
+
+def _new_sink_id(folder: Directory) -> str:
+    """The sink's id, written if it has none: several polls may come here at once. Its name is not synced."""
+    with folder.lock(_SINK_ID) as file:
+        sink_id = _valid(file.read(_ID_LENGTH))
+        if not sink_id:
+            sink_id = secrets.token_hex(_ID_LENGTH // 2)
+            file.write(0, sink_id.encode())
+        file.sync()
+    return sink_id
+
+
+def _valid(octets: bytes) -> str:
+    return octets.decode() if _ID.fullmatch(octets) else ""
