@@ -1,19 +1,24 @@
 """Trust: whether a user other than root and ourselves could put something else where a path leads.
 
-Owns the rule for a sink's directories, for the way to these and to the state directory, and for the files
-in the latter. Looks and decides; must never open, make or change anything. A group that may write in a sink,
-or on the way, is trusted: consumers take mail out of a spool by it, and whoever gives a directory to a group
-has named its members. The state directory, and staging, are nobody's but ours: `ledger.database` and
-`sink.fs` see to that.
+Owns the rule for where we write: a sink's directories, the way to these and to the state directory, and the
+files in the latter. Owns the rule for what we obey, too: the configuration, the certificates it names, and
+token commands. Looks and decides; must never open, make or change anything.
+
+A group that may write is trusted: consumers take mail out of a spool by it, and whoever gives a directory to
+a group has named its members. Of what we obey it is a doubt, to be told. The state directory, and staging,
+are nobody's but ours: `ledger.database` and `sink.fs` see to that.
 """
 
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import pwd
+import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +27,7 @@ _MOST_LINKS = 40
 
 
 class Flaw(NamedTuple):
-    """What is wrong with a place, and the command that mends it."""
+    """What is wrong, or in doubt, with a place, and the command that mends it."""
 
     what: str
     remedy: str
@@ -34,11 +39,11 @@ def flaw_of_place(path: Path, status: os.stat_result) -> Flaw | None:
     Neither may anybody at all write in it, sticky or not, nor may it belong to a user who is neither root
     nor ourselves.
     """
-    if status.st_uid not in _trusted():
+    if status.st_uid not in trusted_owners():
         owner = user_name(status.st_uid)
-        return _of_another(path, status, f"run mailsluice as {owner}, or: chown {os.geteuid()} {path}")
+        return _of_another(path, status, f"run mailsluice as {owner}, or: {_chown(path)}")
     if status.st_mode & stat.S_IWOTH:
-        return Flaw(f"{path} can be written by everybody: not trusted with mail", f"chmod o-w {path}")
+        return _open_to_all(path)
     return None
 
 
@@ -54,10 +59,10 @@ def flaw_of_way(path: Path) -> Flaw | None:
             status = step.lstat()
         except FileNotFoundError:
             return None
-        if status.st_uid not in _trusted():
+        if status.st_uid not in trusted_owners():
             return _of_another(step, status, _detour(path, step, status))
-        if stat.S_ISDIR(status.st_mode) and status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            return Flaw(f"{step}, on the way to {path}, can be written by everybody", f"chmod o-w {step}")
+        if _lets_swap(status, stat.S_IWOTH):
+            return _open_to_all(step, path)
     return None
 
 
@@ -75,10 +80,61 @@ def flaw_of_file(path: Path) -> Flaw | None:
     if not stat.S_ISREG(status.st_mode):
         return Flaw(f"{path} is a symbolic link, or no file: somebody else may have put it there", planted)
     if status.st_uid != os.geteuid():
-        return _of_another(path, status, f"{planted}; if it is right: chown {os.geteuid()} {path}")
+        return _of_another(path, status, f"{planted}; if it is right: {_chown(path)}")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return Flaw(f"{path} can be written by others", f"chmod 600 {path}")
+        return Flaw(f"{path} can be written by others", _command("chmod 600", path))
     return None
+
+
+def flaw_of_obeyed(path: Path) -> Flaw | None:
+    """Why nobody may obey what is at `path`, a file or a directory of files; or None.
+
+    Neither may anybody at all write or swap it, nor a user who is neither root nor ourselves. So root obeys
+    root alone: a configuration names programs to run, and whoever writes what root obeys is as good as root.
+    `sudo` changes nothing about that, for it may allow a user this program and nothing else. What is missing
+    has no flaw, nor has a descriptor that we were started with. Raises OSError.
+    """
+    if _is_handed_over(path):
+        return None
+    flaw = flaw_of_way(path)
+    if flaw is None:
+        try:
+            flaw = flaw_of_place(path, path.stat())
+        except FileNotFoundError:
+            return None
+    return flaw and flaw._replace(remedy=f"see that {path.absolute()} is as you want it, then: {flaw.remedy}")
+
+
+def doubts_of_obeyed(path: Path) -> Iterator[Flaw]:
+    """What of `path`, and of the way to it, a group may write: told, and not refused. Raises OSError."""
+    if _is_handed_over(path):
+        return
+    with suppress(FileNotFoundError):
+        for step in _steps(path):
+            status = step.lstat()
+            if _lets_swap(status, stat.S_IWGRP):
+                yield _open_to_group(step, status)
+        status = path.stat()
+        if status.st_mode & stat.S_IWGRP:
+            yield _open_to_group(path, status)
+
+
+def files_of_command(command: Sequence[str]) -> Iterator[Path]:
+    """The files that decide what a command does: its program, and each that an argument names.
+
+    Arguments are taken as from `/`, for that is where the command has to be started.
+    """
+    program, *arguments = command
+    yield Path(program)
+    for argument in arguments:
+        path = Path("/", argument)
+        if os.path.isfile(path):  # noqa: PTH113  Path.is_file raises OSError: an argument may be any text
+            yield path
+
+
+def trusted_owners() -> set[int]:
+    """Who may own what is believed: this process's user, and root."""
+    return {os.geteuid(), 0}
 
 
 def user_name(uid: int) -> str:
@@ -89,12 +145,48 @@ def user_name(uid: int) -> str:
         return f"#{uid}"
 
 
-def _trusted() -> set[int]:
-    return {os.geteuid(), 0}
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return f"#{gid}"
+
+
+def _lets_swap(status: os.stat_result, who: int) -> bool:
+    """Whether those whose permission to write is `who` can exchange what lies in this directory."""
+    return stat.S_ISDIR(status.st_mode) and status.st_mode & (who | stat.S_ISVTX) == who
+
+
+def _is_handed_over(path: Path) -> bool:
+    """Whether it is a descriptor that we were started with, as `/dev/stdin` and `<(command)` are.
+
+    Whoever started us could as well have given us any other configuration.
+    """
+    descriptors = Path("/proc", str(os.getpid()), "fd")
+    return any(step.parent == descriptors for step in _steps(path))
+
+
+def _open_to_all(step: Path, path: Path | None = None) -> Flaw:
+    where = f"{step.absolute()}, on the way to {path}," if path else f"{step.absolute()}"
+    return Flaw(f"{where} can be written by everybody", _command("chmod o-w", step))
+
+
+def _open_to_group(path: Path, status: os.stat_result) -> Flaw:
+    group = _group_name(status.st_gid)
+    return Flaw(f"{path.absolute()} can be written by the group {group}", _command("chmod g-w", path))
 
 
 def _of_another(path: Path, status: os.stat_result, remedy: str) -> Flaw:
-    return Flaw(f"{path} belongs to another user, {user_name(status.st_uid)}: not trusted with mail", remedy)
+    return Flaw(f"{path.absolute()} belongs to another user, {user_name(status.st_uid)}", remedy)
+
+
+def _chown(path: Path, option: str = "") -> str:
+    return _command(f"chown {option}{os.geteuid()}", path)
+
+
+def _command(words: str, path: Path) -> str:
+    """A line for a shell, wherever that may be."""
+    return f"{words} {shlex.quote(str(path.absolute()))}"
 
 
 def _detour(path: Path, step: Path, status: os.stat_result) -> str:
@@ -105,20 +197,21 @@ def _detour(path: Path, step: Path, status: os.stat_result) -> str:
     """
     ways = [f"run mailsluice as {user_name(status.st_uid)}", f"take {path} elsewhere"]
     if stat.S_ISLNK(status.st_mode):
-        ways.append(f"if the link leads where it should: chown --no-dereference {os.geteuid()} {step}")
+        ways.append(f"if the link leads where it should: {_chown(step, '--no-dereference ')}")
     return ", or ".join(ways)
 
 
 def _steps(path: Path) -> Iterator[Path]:
     """Every directory above `path`, and every symbolic link met, in the order the kernel meets them.
 
-    `path` itself only if it is a link. Raises OSError.
+    A relative path begins where we stand: what lies above cannot be swapped under us. `path` itself only if
+    it is a link. Raises OSError.
     """
-    here, left, links = Path("/"), [*reversed(path.absolute().parts[1:])], 0
+    here, left, links = Path(path.root), [*reversed(_names(path))], 0
     while left:
         yield here
         name = left.pop()
-        step = here.parent if name == ".." else here / name
+        step = _above(here) if name == ".." else here / name
         if not step.is_symlink():
             here = step
             continue
@@ -127,5 +220,14 @@ def _steps(path: Path) -> Iterator[Path]:
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
         target = step.readlink()
-        left += reversed(target.parts[target.is_absolute() :])
-        here = Path("/") if target.is_absolute() else here
+        left += reversed(_names(target))
+        here = Path(target.root) if target.is_absolute() else here
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    return path.parts[path.is_absolute() :]
+
+
+def _above(directory: Path) -> Path:
+    climbs = not directory.is_absolute() and directory.name in {"", ".."}
+    return directory / ".." if climbs else directory.parent

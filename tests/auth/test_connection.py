@@ -18,6 +18,7 @@ from mailsluice.auth.http import ProviderHttp, explain
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import EntraCredential
 from mailsluice.errors import TokenUnavailable
+from support.certificates import with_common_name_alone
 
 
 def dribble(write: Callable[[bytes], object], octets: bytes, over: threading.Event) -> None:
@@ -121,3 +122,17 @@ def test_a_ca_file_is_trusted_alone(endpoint: TokenEndpoint, clock: HandClock) -
     http = ProviderHttp(endpoint.ca_file, clock)
     http.get(endpoint.authority)
     assert len(http._adapter.tls.get_ca_certs()) == 1
+
+
+def test_a_certificate_that_has_the_name_as_its_common_name_alone_is_not_accepted(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    endpoint = TokenEndpoint(tmp_path, lambda authority: with_common_name_alone(authority, "localhost"))
+    http = ProviderHttp(endpoint.ca_file, clock)
+    try:
+        with pytest.raises(requests.RequestException) as caught:
+            http.get(endpoint.authority.replace("127.0.0.1", "localhost"))
+    finally:
+        endpoint.close()
+        http.close()
+    assert "its certificate was not accepted: Hostname mismatch" in explain(caught.value)

@@ -84,6 +84,16 @@ def test_a_command_gives_a_bearer_token_for_the_address(clock: HandClock, mailbo
     credentials.refused(mailbox("helper"), login)
 
 
+def test_a_command_is_given_the_variables_that_its_credential_names_and_no_other(
+    clock: HandClock, mailbox: MakeMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAMED", "canary-named")
+    monkeypatch.setenv("OTHER", "canary-other")
+    command = ("/bin/sh", "-c", "echo ${NAMED-unset}+${OTHER-unset}")
+    credentials = build({"helper": CommandCredential(command=command, environment=("NAMED",))}, clock)
+    assert credentials.login(mailbox("helper")) == BearerToken("canary-named+unset")
+
+
 def test_a_password_credential_gives_a_password(clock: HandClock, mailbox: MakeMailbox) -> None:
     credentials = build({"old": PasswordCredential(password=SecretRef("keyring", "old"))}, clock)
     login = credentials.login(mailbox("old"))

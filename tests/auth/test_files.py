@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.files import locked, read_private, replace_private, trusted_owners
+from mailsluice.auth.files import locked, read_private, replace_private
+from mailsluice.trust import trusted_owners
 
 
 @pytest.fixture

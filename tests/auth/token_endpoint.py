@@ -28,10 +28,19 @@ def at_once(wire: BufferedIOBase, octets: bytes) -> None:
     wire.write(octets)
 
 
-class TokenEndpoint:
-    """Answers as `answer` says; by default with `canary-token-1`, `canary-token-2`, and so on."""
+def certified(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
 
-    def __init__(self, directory: Path) -> None:
+
+class TokenEndpoint:
+    """Answers as `answer` says; by default with `canary-token-1`, `canary-token-2`, and so on.
+
+    `certify` makes its TLS settings, with a certificate by the authority in `ca_file`.
+    """
+
+    def __init__(self, directory: Path, certify: Callable[[trustme.CA], ssl.SSLContext] = certified) -> None:
         authority = trustme.CA()
         self.ca_file = directory / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
@@ -43,9 +52,7 @@ class TokenEndpoint:
         self.answer: Callable[[dict[str, str]], Answer] = self.token
         self.configuration: Callable[[], Answer] = self.discovery
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
-        self._server.socket = context.wrap_socket(
+        self._server.socket = certify(authority).wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients hang up

@@ -15,6 +15,7 @@ from support.secrecy import CANARY
 def right(tmp_path: Path) -> Path:
     path = tmp_path / "right.toml"
     path.write_text(example_text())
+    path.chmod(0o644)
     return path
 
 
@@ -47,7 +48,31 @@ def test_check_says_every_mistake_on_a_line_and_ends_with_78(
 
 def test_check_json_of_a_right_one(right: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-c", str(right), "config", "check", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "mailboxes": 1, "mistakes": []}
+    assert json.loads(capsys.readouterr().out) == {
+        "ok": True,
+        "mailboxes": 1,
+        "mistakes": [],
+        "warnings": [],
+    }
+
+
+def test_check_says_its_warnings_and_ends_with_0_all_the_same(
+    right: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right.chmod(0o664)
+    assert main(["-c", str(right), "config", "check"]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{right}: ok, 1 mailbox\n"
+    assert err.startswith(f"warning: {right} can be written by the group ")
+    assert err.endswith(f"; chmod g-w {right}\n")
+
+
+def test_check_json_has_the_warnings(right: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    right.chmod(0o664)
+    assert main(["-c", str(right), "config", "check", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"]
+    assert [warning.split("; ")[1] for warning in answer["warnings"]] == [f"chmod g-w {right}"]
 
 
 def test_check_json_of_a_wrong_one(wrong: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,6 +102,38 @@ def test_a_wrong_configuration_at_sighup_is_reported_and_the_old_one_stays(
     assert "defaults.evry" in site.log.read_text()
 
 
+def test_a_configuration_that_a_group_may_write_is_warned_of_at_the_start_and_at_sighup_and_at_no_poll(
+    site: Site, sandbox: Sandbox
+) -> None:
+    sandbox.mailbox("a@acme.example")
+    site.configure("a")
+    site.config.chmod(0o664)
+
+    with Daemon(site.config, log=site.log) as daemon:
+        wait_until(lambda: site.log.read_text().count('"session"') > 1, "two polls")
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration reloaded" in site.log.read_text(), "the reload")
+        assert daemon.stop() == 0
+
+    assert site.log.read_text().count(f"{site.config} can be written by the group") == 2
+
+
+def test_a_configuration_that_everybody_may_write_is_not_taken_at_sighup(
+    site: Site, sandbox: Sandbox
+) -> None:
+    sandbox.mailbox("a@acme.example")
+    site.configure("a")
+
+    with Daemon(site.config, log=site.log) as daemon:
+        wait_until(lambda: '"session"' in site.log.read_text(), "the first poll")
+        site.config.chmod(0o646)
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration refused" in site.log.read_text(), "the refusal")
+        assert daemon.stop() == 0
+
+    assert f"chmod o-w {site.config}" in site.log.read_text()
+
+
 def test_a_state_directory_that_cannot_be_used_at_sighup_is_reported_and_the_old_one_stays(
     site: Site, sandbox: Sandbox
 ) -> None:

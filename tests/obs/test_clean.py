@@ -40,6 +40,8 @@ def test_a_value_with_names_is_logged_as_what_it_says_of_itself() -> None:
         "grant_type=client_credentials&client_secret=canary&scope=x",
         '{"access_token": "canary", "expires_in": 3599}',
         "{'refresh_token': 'canary'}",
+        'login?token=canary and {"secret":"canary"}',
+        "https://user:canary@vault.example/v1",
         "the app has abc8Q~canary.canary-canary_canaryxxxxxx",
     ],
 )
@@ -55,6 +57,7 @@ def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
         'credentials.acme.client_secret: a secret must not stand in this file; write "keyring:NAME"',
         'client_secret is missing; write it like client_secret = "keyring:acme"',
         "20261122T034500Z-invoices-0001",
+        "https://login.microsoftonline.com/contoso for invoices@acme.example",
     ],
 )
 def test_what_an_administrator_needs_is_left(text: str) -> None:

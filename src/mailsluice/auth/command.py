@@ -1,7 +1,7 @@
 """Access tokens from an administrator's own program.
 
-Owns how such a program is run, and when it is given up. Must never use a shell, and never repeat what
-the program printed on standard output: that is the token.
+Owns how such a program is run, with what environment, and when it is given up. Must never use a shell, run
+what others may write, or repeat what the program printed on standard output: that is the token.
 """
 
 from __future__ import annotations
@@ -11,30 +11,39 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from mailsluice.auth.token import flaw
 from mailsluice.errors import TokenRefused, TokenUnavailable
+from mailsluice.obs.clean import foreign_words, without
+from mailsluice.trust import files_of_command, flaw_of_obeyed
 
 _DEADLINE = 30.0
 """Seconds for a command to end; a daemon asked to stop may have to sit them out."""
 _LAST_WAIT = 1.0
 """Seconds for a killed command to be gone: what runs as another user, as under sudo, cannot be killed."""
 _LONGEST_WORDS = 300
-_SHORTEST_SECRET = 8
 _KEPT = 128 * 1024
+_HEARD_OUT = 16 * 1024
+"""Octets at the end of standard error that its last words are taken from."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What systemd gives a service: the program finds the same ones whoever started mailsluice, and how."""
 
 
-def command_token(command: Sequence[str], address: str, *, deadline: float = _DEADLINE) -> str:
+def command_token(
+    command: Sequence[str], address: str, *, variables: Sequence[str] = (), deadline: float = _DEADLINE
+) -> str:
     """Run `command`, in whose arguments `{address}` stands for the mailbox's, and take its output as a token.
 
-    Raises TokenRefused where it cannot be run, fails, or prints no token; TokenUnavailable where it has
-    not ended `deadline` seconds later, when it and all it started are killed, as far as we may.
+    Of our environment it is given these `variables` and nothing else.
+
+    Raises TokenRefused where it may not or cannot be run, fails, or prints no token; TokenUnavailable
+    where it has not ended `deadline` seconds later, when it and all it started are killed, as far as we may.
     """
     program = command[0]
     argv = [program, *(argument.replace("{address}", address) for argument in command[1:])]
-    status, output, complaint = _run(argv, deadline)
+    status, output, complaint = _run(argv, _environment(variables), deadline)
     if status:
         how = f"ended with exit code {status}" if status > 0 else f"was ended by signal {-status}"
         words = _last_line(complaint, output)
@@ -51,23 +60,13 @@ def command_token(command: Sequence[str], address: str, *, deadline: float = _DE
     return token
 
 
-def _run(argv: Sequence[str], deadline: float) -> tuple[int, bytes, bytes]:
+def _environment(variables: Sequence[str]) -> dict[str, str]:
+    return {"PATH": _PATH} | {name: os.environ[name] for name in variables if name in os.environ}
+
+
+def _run(argv: Sequence[str], environment: Mapping[str, str], deadline: float) -> tuple[int, bytes, bytes]:
     """Exit status, standard output and standard error."""
-    try:
-        # A session of its own, so that whatever it starts can be killed with it.
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else "its arguments are not possible ones"
-        raise TokenRefused(
-            f"the token command {argv[0]} cannot be started: {why}",
-            remedy="see that it is there, and that the service's user may execute it",
-        ) from exc
+    process = _start(argv, environment)
     try:
         output, complaint = _hear(process, deadline)
     except subprocess.TimeoutExpired:
@@ -82,6 +81,37 @@ def _run(argv: Sequence[str], deadline: float) -> tuple[int, bytes, bytes]:
             if stream:
                 stream.close()
     return process.returncode, output, complaint
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        _judge(argv)
+        # A session of its own, so that whatever it starts can be killed with it. In `/`, which is where
+        # `_judge` takes its arguments from: where mailsluice was started is nothing that it should depend on.
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=environment,
+            cwd="/",
+        )
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "its arguments are not possible ones"
+        raise TokenRefused(
+            f"the token command {argv[0]} cannot be started: {why}",
+            remedy="see that it is there, and that the service's user may execute it",
+        ) from exc
+
+
+def _judge(argv: Sequence[str]) -> None:
+    """Refuse what others could have changed: each time anew, for it may have been opened to them since."""
+    for file in files_of_command(argv):
+        if found := flaw_of_obeyed(file):
+            raise TokenRefused(
+                f"the token command {argv[0]} is not run, because {found.what}", remedy=found.remedy
+            )
 
 
 def _kill(process: subprocess.Popen[bytes]) -> bool:
@@ -121,10 +151,10 @@ def _hear(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, byt
 
 
 def _last_line(complaint: bytes, output: bytes) -> str:
-    """What the program said last on standard error, printable and of bounded length, less what it printed."""
-    text = complaint.decode("utf-8", errors="replace")
-    for word in output.decode("utf-8", errors="replace").split():
-        if len(word) >= _SHORTEST_SECRET:
-            text = text.replace(word, "[token]")
+    """What the program said last on standard error, printable and of bounded length, less all secrets."""
+    text = complaint[-_HEARD_OUT:].decode("utf-8", errors="replace")
+    if len(complaint) > _HEARD_OUT:
+        text = " ".join(text.split(maxsplit=1)[1:])  # the first word may be what is left of a secret
+    text = foreign_words(without(text, output.decode("utf-8", errors="replace")))
     lines = text.strip().splitlines()
     return "".join(c if c.isprintable() else "?" for c in lines[-1])[:_LONGEST_WORDS] if lines else ""

@@ -46,6 +46,7 @@ class TimedTls(ssl.SSLContext):
         """Not by `ssl.create_default_context` or urllib3's, which heed SSLKEYLOGFILE."""
         context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.hostname_checks_common_name = False  # RFC 9525 §2: a name stands in subjectAltName alone
         context.sslsocket_class = _TlsSocket
         context.deadline = deadline
         if ca_file is None:

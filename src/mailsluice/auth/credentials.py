@@ -60,7 +60,9 @@ class Credentials:
         if isinstance(credential, EntraCredential):
             return BearerToken(self._entra[credential].token())
         if isinstance(credential, CommandCredential):
-            return BearerToken(command_token(credential.command, mailbox.address))
+            return BearerToken(
+                command_token(credential.command, mailbox.address, variables=credential.variables)
+            )
         return Password(_one_line(credential.password, self._passwords[credential]()))
 
     def refused(self, mailbox: Mailbox, login: Login) -> None:

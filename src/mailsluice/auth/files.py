@@ -18,11 +18,6 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _TOO_LARGE = 4 * 1024 * 1024
 
 
-def trusted_owners() -> set[int]:
-    """Who may own a file that is believed: this process's user, and root."""
-    return {os.geteuid(), 0}
-
-
 def read_private(path: Path, *, owners: Collection[int]) -> bytes:
     """The content of a regular file that its owner alone may use, and whose owner is one of `owners`.
 

@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, PasswordDeleteError
 
-from mailsluice.auth.files import locked, read_private, replace_private, trusted_owners
+from mailsluice.auth.files import locked, read_private, replace_private
+from mailsluice.trust import trusted_owners
 
 KEY_CREDENTIAL = "mailsluice-vault-key"
 """The systemd credential that holds the key, where the unit has one: 32 random octets."""

@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailsluice.auth.files import read_private, trusted_owners
+from mailsluice.auth.files import read_private
 from mailsluice.config.models import SecretRef
 from mailsluice.config.types import Scheme
 from mailsluice.errors import SecretError, system_remedy
+from mailsluice.trust import trusted_owners
 
 if TYPE_CHECKING:
     from mailsluice.auth.ring import Ring

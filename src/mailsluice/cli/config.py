@@ -6,12 +6,14 @@ Owns how the answer is shown; must never read a file itself.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import click
 
 from mailsluice.cli.main import Settings
 from mailsluice.config import example as examples
 from mailsluice.errors import ConfigurationError
+from mailsluice.obs.clean import printable
 
 
 @click.group()
@@ -23,21 +25,30 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> None:
-    """Read the configuration and name every mistake: file, key, and what would be right."""
-    mistakes: tuple[str, ...] = ()
-    mailboxes = 0
+    """Read the configuration and name every mistake: file, key, and what would be right.
+
+    A warning, such as of a file that a group may write, is no mistake.
+    """
     try:
-        mailboxes = len(settings.config().mailboxes)
+        config = settings.config()
     except ConfigurationError as error:
         if not as_json:
             raise
-        mistakes = error.mistakes
+        _show_json(mailboxes=0, mistakes=error.mistakes, warnings=[])
+        raise click.exceptions.Exit(error.exit_code) from None
+    warnings = [f"{warning.what}; {warning.remedy}" for warning in config.warnings]
     if as_json:
-        click.echo(json.dumps({"ok": not mistakes, "mailboxes": mailboxes, "mistakes": mistakes}, indent=2))
-    else:
-        click.echo(f"{settings.path}: ok, {mailboxes} mailbox{'' if mailboxes == 1 else 'es'}")
-    if mistakes:
-        raise click.exceptions.Exit(ConfigurationError.exit_code)
+        _show_json(mailboxes=len(config.mailboxes), mistakes=[], warnings=warnings)
+        return
+    count = len(config.mailboxes)
+    click.echo(f"{settings.path}: ok, {count} mailbox{'' if count == 1 else 'es'}")
+    for warning in warnings:
+        click.echo(printable(f"warning: {warning}"), err=True)
+
+
+def _show_json(*, mailboxes: int, mistakes: Sequence[str], warnings: Sequence[str]) -> None:
+    answer = {"ok": not mistakes, "mailboxes": mailboxes, "mistakes": mistakes, "warnings": warnings}
+    click.echo(json.dumps(answer, indent=2))
 
 
 @command.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from mailsluice.cli.begin import begun
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
@@ -17,7 +18,6 @@ from mailsluice.errors import MailsluiceError, worst
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import uidl_text
-from mailsluice.obs import log
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
 from mailsluice.session.parts import Progress
@@ -31,8 +31,7 @@ from mailsluice.session.triage import triage
 @click.pass_obj
 def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None:
     """Poll all mailboxes, or those named, once. The exit code is that of the worst."""
-    config = settings.config()
-    log.configure(config.log.level, config.log.format)
+    config = begun(settings)
     named = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
     if dry_run:
         _preview(config, named, as_json=as_json)

@@ -1,11 +1,13 @@
 """The files of a configuration: the one named and those it includes, as tables that know where they stand.
 
-Owns reading, TOML, and `include`. Must never judge what the tables hold, nor repeat a value in an error.
+Owns reading, TOML, and `include`, and reads nothing that others may write. Must never judge what the tables
+hold, nor repeat a value in an error.
 """
 
 from __future__ import annotations
 
 import glob
+import os
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 from mailsluice.config.mistakes import Mistakes, Place, nearest
 from mailsluice.errors import ConfigurationError, system_remedy
+from mailsluice.trust import flaw_of_obeyed
 
 SECTIONS = ("include", "service", "log", "keyring", "credentials", "defaults", "mailboxes")
 NAMED_SECTIONS = ("credentials", "mailboxes")
@@ -28,19 +31,24 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Source:
-    """All that was read: the first file's own sections, and the named sections of all files."""
+    """All that was read: the first file's own sections, and the named sections of all files.
+
+    `places` are all the files, and the directories that were searched for them.
+    """
 
     path: Path
     top: dict[str, Any]
     credentials: dict[str, Entry] = field(default_factory=dict)
     mailboxes: dict[str, Entry] = field(default_factory=dict)
+    places: list[Path] = field(default_factory=list)
 
 
 def read(path: Path, mistakes: Mistakes) -> Source:
     """All of a file and those it includes. Raises ConfigurationError when the file itself cannot be read."""
-    source = Source(path, _parse(path))
+    source = Source(path, _parse(path), places=[path])
     _gather(source, path, source.top, SECTIONS, mistakes)
     for included in _included(source, mistakes):
+        source.places.append(included)
         try:
             table = _parse(included)
         except ConfigurationError as exc:
@@ -53,7 +61,9 @@ def read(path: Path, mistakes: Mistakes) -> Source:
 def _parse(path: Path) -> dict[str, Any]:
     remedy = ""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        problem = not_obeyed(path)
+        if not problem:
+            return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         problem = "there is no such file"
     except OSError as exc:
@@ -64,6 +74,15 @@ def _parse(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as exc:
         problem = f"is not TOML: {exc}"
     raise ConfigurationError([f"{Place(path)}: {problem}"], remedy=remedy)
+
+
+def not_obeyed(path: Path) -> str:
+    """Why the file or directory is not obeyed, and what to do, as a mistake says it; or nothing.
+
+    Raises OSError.
+    """
+    flaw = flaw_of_obeyed(path)
+    return f"is not obeyed, because {flaw.what}; {flaw.remedy}" if flaw else ""
 
 
 def _gather(
@@ -91,7 +110,10 @@ def _gather(
 
 
 def _included(source: Source, mistakes: Mistakes) -> Iterator[Path]:
-    """The files that `include` means, each once, in the order of the patterns and then by name."""
+    """The files that `include` means, each once, in the order of the patterns and then by name.
+
+    None of a pattern that searches a directory which others may write.
+    """
     patterns = source.top.get("include", [])
     place = Place(source.path, ("include",))
     if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
@@ -105,8 +127,32 @@ def _included(source: Source, mistakes: Mistakes) -> Iterator[Path]:
     for pattern in patterns:
         names = [pattern]
         if glob.has_magic(pattern):
-            names = sorted(glob.glob(pattern, root_dir=folder))  # noqa: PTH207  Path.glob refuses absolute ones
+            names = _found(pattern, folder)
+            if not all(_may_search(folder / name, source, mistakes) for name in _searched(pattern, folder)):
+                continue
         for path in (folder / name for name in names):
             if path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
+
+
+def _found(pattern: str, folder: Path) -> list[str]:
+    return sorted(glob.glob(pattern, root_dir=folder))  # noqa: PTH207  Path.glob refuses absolute ones
+
+
+def _searched(pattern: str, folder: Path) -> list[str]:
+    """The directories in which the pattern looks for files."""
+    above = os.path.dirname(pattern)  # noqa: PTH120  as `glob` takes it apart
+    return _found(above, folder) if glob.has_magic(above) else [above]
+
+
+def _may_search(directory: Path, source: Source, mistakes: Mistakes) -> bool:
+    """Whether nobody may add a file there that we would obey; else a mistake. What is missing has none."""
+    try:
+        problem = not_obeyed(directory)
+    except OSError as exc:
+        problem = f"cannot be searched: {exc.strerror}"
+    source.places.append(directory)
+    if problem:
+        mistakes.add(Place(directory), problem)
+    return not problem

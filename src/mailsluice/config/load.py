@@ -1,18 +1,19 @@
 """From files to a `Config`, or to every mistake in them at once.
 
-Owns which file is loaded, and the order in which its sections are checked. Must never repeat a value
-from a file in an error.
+Owns which file is loaded, the order in which its sections are checked, and what is warned of. Must never
+repeat a value from a file in an error.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from mailsluice.config.files import Entry, Source, read
+from mailsluice.config.files import Entry, Source, not_obeyed, read
 from mailsluice.config.mailboxes import AnyCredential, Mailboxes
 from mailsluice.config.mistakes import Mistakes, Place
 from mailsluice.config.models import (
@@ -22,10 +23,12 @@ from mailsluice.config.models import (
     Keyring,
     Log,
     PasswordCredential,
+    SecretRef,
     Service,
 )
 from mailsluice.config.section import Section
 from mailsluice.errors import ConfigurationError
+from mailsluice.trust import Flaw, doubts_of_obeyed, files_of_command, flaw_of_obeyed
 
 S = TypeVar("S", bound=Section)
 
@@ -69,6 +72,7 @@ def load(path: Path) -> Config:
     keyring = _section(Keyring, "keyring", source, mistakes)
     credentials = {name: _credential(entry, mistakes) for name, entry in source.credentials.items()}
     mailboxes = Mailboxes(source, credentials, mistakes).build()
+    _check_environments(source, credentials, mistakes)
     _check_ca_files(source, mistakes)
     mistakes.raise_if_any()
     return Config.model_validate(
@@ -78,6 +82,7 @@ def load(path: Path) -> Config:
             "keyring": keyring,
             "credentials": credentials,
             "mailboxes": mailboxes,
+            "warnings": tuple(dict.fromkeys(_warnings(source, credentials))),
         }
     )
 
@@ -92,14 +97,57 @@ def _credential(entry: Entry, mistakes: Mistakes) -> AnyCredential | None:
     return mistakes.check_kind(_CREDENTIALS, entry.value, entry.place)
 
 
+def _check_environments(
+    source: Source, credentials: Mapping[str, AnyCredential | None], mistakes: Mistakes
+) -> None:
+    """No token command is given a variable in which a secret of this configuration is."""
+    secrets = {ref.name for ref in _secrets(credentials.values()) if ref.scheme == "env"}
+    for name, credential in credentials.items():
+        if isinstance(credential, CommandCredential):
+            for variable in sorted(secrets.intersection(credential.variables)):
+                mistakes.add(
+                    source.credentials[name].place.at("environment"),
+                    f"a token command must not be given the secret env:{variable}; "
+                    "take the variable out, or keep the secret elsewhere",
+                )
+
+
+def _secrets(credentials: Iterable[AnyCredential | None]) -> Iterator[SecretRef]:
+    for credential in credentials:
+        for value in dict(credential or ()).values():
+            if isinstance(value, SecretRef):
+                yield value
+
+
+def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -> Iterator[Flaw]:
+    """What a group may write of all that is obeyed, and which token commands would not be run.
+
+    That a command is refused fails its own mailboxes when they are polled, and no others.
+    """
+    files = [*source.places, *(Path(value) for _, value in _ca_files(source))]
+    for name, credential in credentials.items():
+        if isinstance(credential, CommandCredential):
+            for file in files_of_command(credential.command):
+                files.append(file)
+                with suppress(OSError):
+                    if flaw := flaw_of_obeyed(file):
+                        what = f"{source.credentials[name].place}: the token command is not run, because "
+                        yield Flaw(what + flaw.what, flaw.remedy)
+    for file in files:
+        with suppress(OSError):
+            yield from doubts_of_obeyed(file)
+
+
 def _check_ca_files(source: Source, mistakes: Mistakes) -> None:
-    """Every `ca_file` can be read and holds certificates; each file is tried once."""
+    """Every `ca_file` can be read, by others not written, and holds certificates; each file is tried once."""
     tried = set()
     for place, value in _ca_files(source):
         # What is no absolute path, or has control characters, is a mistake already.
         if value.startswith("/") and "\0" not in value and value not in tried:
             tried.add(value)
             try:
+                if problem := not_obeyed(Path(value)):
+                    mistakes.add(place, problem)
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
             except ssl.SSLError:
                 mistakes.add(place, "holds no certificate; it must be PEM text")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from mailsluice.config.section import Section
 from mailsluice.config.types import (
@@ -32,9 +33,11 @@ from mailsluice.config.types import (
     SecretRef,
     Size,
     Tenant,
+    Variables,
 )
 from mailsluice.errors import ConfigurationError
 from mailsluice.model import MailboxKey
+from mailsluice.trust import Flaw
 
 __all__ = [
     "CommandCredential",
@@ -182,6 +185,17 @@ class CommandCredential(Section):
         description="The program and its arguments; {address} becomes the mailbox's address.",
         examples=[["/usr/local/bin/token", "{address}"]],
     )
+    environment: Variables = Field(
+        default=(),
+        description="Names of variables that it is given beside PATH, HOME and LANG; their values are "
+        "mailsluice's own.",
+        examples=[["HTTPS_PROXY"]],
+    )
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All that the program is given of our environment; its PATH is not ours."""
+        return ("HOME", "LANG", *self.environment)
 
     @property
     def default_host(self) -> str | None:
@@ -305,7 +319,10 @@ class Mailbox(Section):
 
 
 class Config(Section):
-    """The whole configuration; mailboxes and credentials by name."""
+    """The whole configuration; mailboxes and credentials by name.
+
+    `warnings` is what an administrator should know of the files it was read from; no file can set it.
+    """
 
     service: Service = Field(default_factory=Service, description="The daemon as a whole.")
     log: Log = Field(default_factory=Log, description="What is logged, to standard error.")
@@ -314,3 +331,4 @@ class Config(Section):
         default_factory=dict, description="Ways to sign in, by name: kind entra, command or password."
     )
     mailboxes: Mapping[Name, Mailbox] = Field(default_factory=dict, description="What is polled, by name.")
+    warnings: SkipJsonSchema[tuple[Flaw, ...]] = ()

@@ -25,10 +25,11 @@ _LONGEST = timedelta(days=36500)
 _SIZE = re.compile(r"([0-9]{1,15}) ?(B|kB|KiB|MB|MiB|GB|GiB)")
 _OCTETS = {"B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 _SECRET_NAMES = {
     "keyring": re.compile(NAME),
     "file": re.compile(r"/[^\x00-\x1f\x7f-\x9f]+"),  # no control characters: a reference may be printed
-    "env": re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
+    "env": re.compile(VARIABLE),
     "credential": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}"),
 }
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -224,6 +225,19 @@ def parse_command(value: object) -> tuple[str, ...]:
     return words
 
 
+def parse_variables(value: object) -> tuple[str, ...]:
+    """Names of environment variables; a value beside one may be a secret, so there is no room for any."""
+    right = '["HTTPS_PROXY"]'
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"must be a list of names, such as {right}")
+    if not all(re.fullmatch(VARIABLE, name) for name in value):
+        raise ValueError(
+            f"must hold names of variables and no values, such as {right}; set the values where mailsluice "
+            "is started (under systemd: Environment=)"
+        )
+    return tuple(value)
+
+
 def _string(pattern: str = "") -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern} if pattern else {"type": "string"})
 
@@ -263,4 +277,9 @@ Command = Annotated[
     tuple[str, ...],
     PlainValidator(parse_command),
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+]
+Variables = Annotated[
+    tuple[str, ...],
+    PlainValidator(parse_variables),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": f"^{VARIABLE}$"}}),
 ]

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, MutableMapping
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 MOST_OCTETS = 40 * 1024
@@ -38,12 +39,27 @@ _SECRETS = (
     (re.compile(r"[\w.~-]{3}\dQ~[\w.~-]{20,}"), REDACTED),  # the form of Entra's client secrets
     (  # a value of a form or of JSON
         re.compile(
-            r"(?i:(access_token|refresh_token|id_token|client_secret|client_assertion|password|device_code))"
+            r"(?i:(token|secret|client_assertion|passw(?:or)?d|pwd|device_code))"
             r"(=[\"']?|[\"']\s*:\s*[\"']?)[^\s&\"',;}\\]+"
         ),
         rf"\1\2{REDACTED}",
     ),
+    (re.compile(r"://[^\s\"/]{1,500}@"), f"://{REDACTED}@"),  # a user's name and password: RFC 3986 §3.2.1
 )
+_NAME = (
+    r"(?i:token|secret|passw(?:or)?d|passphrase|pwd|assertion|cookie|authorization|"
+    r"(?:api|access|private)[ _-]?key)\w{0,20}"
+)
+_NAMED_SECRETS = (
+    re.compile(  # password is x, "secret": "x", token='x', authorization: basic x
+        rf"({_NAME}[\"')\]]{{0,2}}\s{{0,3}}(?:[:=]+>?|\b(?:is|was)\b:?)\s{{0,3}})"
+        r"(?:(?i:basic|bearer|digest|negotiate)\s+)?(?:\"[^\"\n]*\"?|'[^'\n]*'?|\S+)"
+    ),
+    re.compile(rf"(-{_NAME}[\"',\s]{{1,5}})[^\s\"',\]]+"),  # --password x, ['--password', 'x']
+    re.compile(r"(://)[^\s\"]{1,500}(?=@)"),  # a password in a URL that should have been encoded
+)
+_LONG_WORD = re.compile(r"[\w+=~/.%-]{20,}")
+_SHORTEST_SECRET = 8
 
 
 def redact(text: str) -> str:
@@ -51,6 +67,45 @@ def redact(text: str) -> str:
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
+
+
+def foreign_words(text: str) -> str:
+    """What another program said, without what looks like a secret, or may be one.
+
+    Beside what `redact` takes out: whatever follows the name of a secret, as in `password is x`, and long
+    words that look random. Our own words and those of servers, with their ids and digests, are not for this.
+    """
+    text = redact(text)
+    for pattern in _NAMED_SECRETS:
+        text = pattern.sub(rf"\1{REDACTED}", text)
+    return _LONG_WORD.sub(_unless_random, text)
+
+
+def _unless_random(word: re.Match[str]) -> str:
+    """The word if it is one: a path, a name. Base64 and the like have digits among their letters."""
+    for piece in re.split("[/.]", word[0]):
+        mixed = re.search("[0-9]", piece) and re.search("[A-Za-z]", piece)
+        if len(piece) >= (20 if mixed else 32):
+            return REDACTED
+    return word[0]
+
+
+def without(text: str, secret: str) -> str:
+    """The text without whatever it has in common with the secret: any eight characters in a row, or more.
+
+    Spaces and line ends do not count, so that a secret is found that was broken into lines.
+    """
+    letters = "".join(secret.split())
+    known = {letters[at : at + _SHORTEST_SECRET] for at in range(len(letters) - _SHORTEST_SECRET + 1)}
+    places = [at for at, character in enumerate(text) if not character.isspace()]
+    solid = "".join(text[at] for at in places)
+    hidden = bytearray(len(text))
+    for first in range(len(places) - _SHORTEST_SECRET + 1):
+        if solid[first : first + _SHORTEST_SECRET] in known:
+            begin, end = places[first], places[first + _SHORTEST_SECRET - 1] + 1
+            hidden[begin:end] = b"\1" * (end - begin)
+    runs = groupby(range(len(text)), hidden.__getitem__)
+    return "".join(REDACTED if gone else "".join(text[at] for at in run) for gone, run in runs)
 
 
 def printable(text: str) -> str:

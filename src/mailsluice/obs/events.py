@@ -22,6 +22,9 @@ STOPPED = "service stopped"
 RELOADED = "configuration reloaded"
 """A SIGHUP was obeyed."""
 
+CONFIGURATION_WARNING = "configuration warning"
+"""What an administrator should know of the files that are obeyed (`warning`): at a start or reload."""
+
 RELOAD_REFUSED = "configuration refused"
 """At a SIGHUP the configuration was wrong, as `mistakes` tells; the one in force stays."""
 

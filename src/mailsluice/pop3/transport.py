@@ -298,6 +298,7 @@ def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate and checks its name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9525 §2: a name stands in subjectAltName alone
     if ca_file is None:
         context.load_default_certs()
         return context
@@ -318,6 +319,9 @@ _AUTHORITY_REMEDY = (
     "if the server is yours, name its certificate authority in `ca_file`; if not, ask who is in between"
 )
 
+_OTHER_NAME_REMEDY = (
+    "set `host` to a name in the certificate's subjectAltName; if it has none, the server needs a new one"
+)
 _WEAK_REMEDY = (
     "the server needs a new certificate, with a stronger key or signature (RSA of 2,048 bits, SHA-256)"
 )
@@ -325,8 +329,8 @@ _WEAK_REMEDY = (
 _CERTIFICATE_REMEDIES = {
     9: "check this machine's clock",  # X509_V_ERR_CERT_NOT_YET_VALID
     10: "check this machine's clock; if it is right, the server needs a new certificate",  # ..._HAS_EXPIRED
-    62: "set `host` to the name the certificate was issued for",  # X509_V_ERR_HOSTNAME_MISMATCH
-    64: "set `host` to the name the certificate was issued for",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    62: _OTHER_NAME_REMEDY,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: _OTHER_NAME_REMEDY,  # X509_V_ERR_IP_ADDRESS_MISMATCH
     66: _WEAK_REMEDY,  # X509_V_ERR_EE_KEY_TOO_SMALL
     67: _WEAK_REMEDY,  # X509_V_ERR_CA_KEY_TOO_SMALL
     68: _WEAK_REMEDY,  # X509_V_ERR_CA_MD_TOO_WEAK

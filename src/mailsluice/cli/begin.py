@@ -1,0 +1,22 @@
+"""The beginning of a command that works: its configuration, with the log set up as that says.
+
+Owns what is logged of the configuration itself. Must never be for commands that only show something.
+"""
+
+from __future__ import annotations
+
+from mailsluice.cli.main import Settings
+from mailsluice.config.models import Config
+from mailsluice.obs import events, log
+from mailsluice.obs.logger import get_logger
+
+_log = get_logger(__name__)
+
+
+def begun(settings: Settings) -> Config:
+    """The configuration as the file has it now; its warnings are logged. Raises ConfigurationError."""
+    config = settings.config()
+    log.configure(config.log.level, config.log.format)
+    for warning in config.warnings:
+        _log.warning(events.CONFIGURATION_WARNING, warning=warning.what, remedy=warning.remedy)
+    return config
