@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
-from mailsluice.model import Known, Listed, Setback, State
-from mailsluice.policy import FEWEST_RENUMBERED, Action, Reason, plan, renumbering
+from mailsluice.model import Known, Listed, Setback, State, Why
+from mailsluice.policy import FEWEST_RENUMBERED, Action, Reason, after, plan, renumbering
+from mailsluice.recognition import Verdict
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=31)
@@ -88,43 +89,65 @@ def test_an_oversize_message_is_fetched_once_the_limit_is_raised() -> None:
     assert decide(known, size=900, max_message=2000) == (Action.FETCH, Reason.NEW)
 
 
-def test_a_message_that_comes_back_after_an_absence_is_not_fetched_again() -> None:
-    known = Known(State.GONE, LONG_AGO, 1000, JUST_NOW)
-
-    assert decide(known, leave_on_server=True) == (Action.LEAVE, Reason.KEPT)
-    assert decide(known) == (Action.DELETE, Reason.STORED)
+@pytest.mark.parametrize(
+    "known",
+    [
+        Known(State.GONE, LONG_AGO, 1000, JUST_NOW),
+        Known(State.GONE, LONG_AGO, 999, JUST_NOW),
+        Known(State.GONE, LONG_AGO, None, JUST_NOW),
+        Known(State.STORED, LONG_AGO, 999),
+        Known(State.STORED, LONG_AGO, 1000, doubt=True),
+    ],
+    ids=["back", "back with another size", "back, and no size known", "another size", "in doubt"],
+)
+@pytest.mark.parametrize("leave", [False, True, "30d"])
+def test_the_header_is_asked_of_what_may_be_another_message_under_a_known_uidl(
+    known: Known, leave: bool | str
+) -> None:
+    assert decide(known, leave_on_server=leave) == (Action.ASK, Reason.DOUBTFUL)
 
 
 @pytest.mark.parametrize("now", [1000, None])
-def test_where_a_size_was_never_listed_the_uidl_alone_decides(now: int | None) -> None:
-    assert decide(Known(State.GONE, LONG_AGO, None, JUST_NOW), size=now) == (Action.DELETE, Reason.STORED)
+def test_where_a_size_was_never_listed_the_uidl_alone_tells_that_nothing_is_in_doubt(now: int | None) -> None:
+    assert decide(Known(State.STORED, LONG_AGO, None), size=now) == (Action.DELETE, Reason.STORED)
 
 
 @pytest.mark.parametrize("leave", [False, "30d"])
-@pytest.mark.parametrize("gone_since", [None, JUST_NOW])
-def test_a_listing_without_the_size_a_message_is_known_with_deletes_nothing(
-    leave: object, gone_since: datetime | None
+def test_the_header_is_asked_of_what_is_due_and_listed_without_the_size_it_is_known_with(
+    leave: object,
 ) -> None:
-    known = Known(State.GONE if gone_since else State.STORED, LONG_AGO, 1000, gone_since)
+    known = Known(State.STORED, LONG_AGO, 1000)
 
-    assert decide(known, size=None, leave_on_server=leave) == (Action.LEAVE, Reason.UNSIZED)
-
-
-def test_a_message_that_is_back_without_its_size_is_not_taken_for_the_one_that_was_gone() -> None:
-    known = {b"u": Known(State.GONE, LONG_AGO, 1000, JUST_NOW)}
-
-    assert plan((Listed(1, b"u"),), known, {}, mailbox(leave_on_server=True), NOW).strangers == {b"u"}
+    assert decide(known, size=None, leave_on_server=leave) == (Action.ASK, Reason.UNSIZED)
 
 
-def test_another_message_under_a_gone_messages_uidl_is_fetched_and_never_deleted_unread() -> None:
-    assert decide(Known(State.GONE, LONG_AGO, 999, JUST_NOW)) == (Action.FETCH, Reason.REUSED)
+STORED_ONE = Known(State.STORED, LONG_AGO, 1000)
 
 
-@pytest.mark.parametrize("leave", [False, True, "30d"])
-def test_a_stored_message_listed_with_another_size_is_neither_deleted_nor_fetched(leave: bool | str) -> None:
-    known = Known(State.STORED, LONG_AGO, 999)
-
-    assert decide(known, leave_on_server=leave) == (Action.LEAVE, Reason.CHANGED)
+@pytest.mark.parametrize(
+    ("reason", "verdict", "leave", "action"),
+    [
+        (Reason.STORED, Verdict.SAME, False, Action.DELETE),
+        (Reason.STORED, Verdict.OTHER, False, Action.FETCH),
+        (Reason.STORED, Verdict.UNDECIDED, False, Action.DELETE),
+        (Reason.AGED, Verdict.UNDECIDED, "30d", Action.DELETE),
+        (Reason.AGED, Verdict.OTHER, "30d", Action.FETCH),
+        (Reason.DOUBTFUL, Verdict.SAME, False, Action.DELETE),
+        (Reason.DOUBTFUL, Verdict.SAME, True, Action.LEAVE),
+        (Reason.DOUBTFUL, Verdict.SAME, "30d", Action.DELETE),
+        (Reason.DOUBTFUL, Verdict.SAME, "900d", Action.LEAVE),
+        (Reason.DOUBTFUL, Verdict.OTHER, True, Action.FETCH),
+        (Reason.DOUBTFUL, Verdict.UNDECIDED, False, Action.FETCH),
+        (Reason.DOUBTFUL, Verdict.UNDECIDED, True, Action.FETCH),
+        (Reason.UNSIZED, Verdict.SAME, False, Action.DELETE),
+        (Reason.UNSIZED, Verdict.OTHER, False, Action.FETCH),
+        (Reason.UNSIZED, Verdict.UNDECIDED, False, Action.LEAVE),
+    ],
+)
+def test_what_follows_from_what_the_header_says(
+    reason: Reason, verdict: Verdict, leave: object, action: Action
+) -> None:
+    assert after(reason, verdict, STORED_ONE, mailbox(leave_on_server=leave), NOW) is action
 
 
 def test_a_uidl_listed_twice_is_neither_fetched_nor_deleted() -> None:
@@ -154,34 +177,58 @@ def test_an_oversize_message_takes_no_place_in_max_per_poll() -> None:
     assert [m.uidl for m in result.to(Action.FETCH)] == [b"small"]
 
 
-@pytest.mark.parametrize(
-    "listing",
-    [
-        (Listed(1, b"u", 11), Listed(2, b"u", 12)),
-        (Listed(1, b"other", 1), Listed(2, b"u", 11)),
-        (Listed(1, b"u", 10**9),),
-    ],
-    ids=["ambiguous", "left for the next poll", "too large"],
-)
-def test_a_message_that_is_not_fetched_now_is_not_taken_for_its_gone_namesake_either(
-    listing: tuple[Listed, ...],
-) -> None:
-    known = {b"u": Known(State.GONE, LONG_AGO, 10, JUST_NOW)}
-
-    result = plan(listing, known, {}, mailbox(max_per_poll=1), NOW)
-
-    assert b"u" in result.strangers
-    assert not [m for m in result.to(Action.DELETE) if m.uidl == b"u"]
-
-
-def test_a_reused_uidl_is_not_recognised() -> None:
+def test_a_message_under_the_uidl_of_one_that_was_seen_and_went_is_a_stranger() -> None:
     listing = (Listed(1, b"reused", 10), Listed(2, b"back", 10), Listed(3, b"new", 10))
     known = {
-        b"reused": Known(State.GONE, LONG_AGO, 11, JUST_NOW),
-        b"back": Known(State.GONE, LONG_AGO, 10, JUST_NOW),
+        b"reused": Known(State.SEEN, LONG_AGO, 11, JUST_NOW),
+        b"back": Known(State.SEEN, LONG_AGO, 10, JUST_NOW),
     }
 
-    assert plan(listing, known, {}, mailbox(), NOW).strangers == {b"reused"}
+    result = plan(listing, known, {}, mailbox(), NOW)
+
+    assert result.strangers == {b"reused"}
+    assert result.reasons == [Reason.REUSED, Reason.SEEN, Reason.NEW]
+
+
+HELD = Setback(0, NOW, "a notice", kind=Why.SUBSTITUTE, tried=NOW)
+
+
+@pytest.mark.parametrize(
+    ("setback", "hours", "expected"),
+    [
+        (HELD, 23, Reason.SUBSTITUTED),
+        (HELD, 24, Reason.AGAIN),
+        (HELD._replace(take=True), 0, Reason.AGAIN),
+        (Setback(3, NOW, "removed", kind=Why.REMOVED, tried=NOW), 23, Reason.QUARANTINED),
+        (Setback(2, NOW, "removed", kind=Why.REMOVED, tried=NOW), 0, Reason.AGAIN),
+    ],
+)
+def test_a_new_message_that_is_held_is_tried_when_its_time_has_come(
+    setback: Setback, hours: int, expected: Reason
+) -> None:
+    later = NOW + timedelta(hours=hours)
+
+    assert plan((Listed(1, b"u", 10),), {}, {b"u": setback}, mailbox(), later).reasons == [expected]
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(23, Reason.NOT_ASKED), (24, Reason.STORED)])
+def test_a_message_whose_header_ended_the_session_is_asked_again_a_day_later(
+    hours: int, expected: Reason
+) -> None:
+    setbacks = {b"u": Setback(0, NOW, "lost", kind=Why.SILENT, tried=NOW)}
+    later = NOW + timedelta(hours=hours)
+
+    assert plan((Listed(1, b"u", 1000),), {b"u": STORED_ONE}, setbacks, mailbox(), later).reasons == [
+        expected
+    ]
+
+
+def test_what_is_held_under_the_uidl_of_a_stored_message_is_not_asked_at_every_poll() -> None:
+    doubtful = {b"u": Known(State.STORED, LONG_AGO, 10, doubt=True)}
+
+    assert plan((Listed(1, b"u", 10),), doubtful, {b"u": HELD}, mailbox(), NOW).reasons == [
+        Reason.SUBSTITUTED
+    ]
 
 
 @pytest.mark.parametrize(

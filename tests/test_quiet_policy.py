@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsluice.model import Known, Listed, Listing, Memory, Setback, State
+from mailsluice.model import Known, Listed, Listing, Memory, Setback, State, Why
 from mailsluice.policy import Plan, Reason, digest, missed_after, plan, quiet, renumbering
 from test_policy import NOW, mailbox
 
-QUIET_REASONS = {Reason.KEPT, Reason.NOT_YET_AGED, Reason.STILL_TOO_LARGE, Reason.SEEN, Reason.QUARANTINED}
-ASKED = Setback(3, NOW, "no", None, b"")
+QUIET_REASONS = {
+    Reason.KEPT,
+    Reason.NOT_YET_AGED,
+    Reason.STILL_TOO_LARGE,
+    Reason.SEEN,
+    Reason.QUARANTINED,
+    Reason.SUBSTITUTED,
+}
+ASKED = Setback(3, NOW, "no", None, b"", tried=NOW)
 
 
 def quiet_until(
@@ -45,6 +52,10 @@ def test_a_message_in_quarantine_is_quiet_once_its_header_was_asked_for() -> Non
     assert quiet_until(Reason.QUARANTINED, asked=False) is None
 
 
+def test_a_notice_in_the_place_of_a_message_is_quiet_until_it_is_asked_for_again() -> None:
+    assert quiet_until(Reason.SUBSTITUTED) == NOW + timedelta(days=1)
+
+
 def listing_of(digest: bytes) -> Listing:
     return Listing(digest, 0, tuple)
 
@@ -74,11 +85,27 @@ TIMES = st.integers(-80, 2).map(lambda hours: NOW + timedelta(hours=hours))
 SIZES = st.sampled_from([None, 500, 2000])
 UIDLS = st.integers(0, 3).map(lambda number: b"u%d" % number)
 ROWS = st.builds(
-    Known, st.sampled_from([*State]), TIMES, SIZES, st.none() | TIMES, st.sampled_from([None, 500, 2000])
+    Known,
+    st.sampled_from([*State]),
+    TIMES,
+    SIZES,
+    st.none() | TIMES,
+    st.sampled_from([None, 500, 2000]),
+    st.booleans(),
 ).filter(  # as the ledger has them
     lambda row: row.state is State.SEEN or (row.state is State.GONE) == (row.gone_since is not None)
 )
-SETBACKS = st.builds(Setback, st.integers(0, 4), TIMES, st.just("no"), SIZES, st.sampled_from([None, b""]))
+SETBACKS = st.builds(
+    Setback,
+    st.integers(0, 4),
+    TIMES,
+    st.just("no"),
+    SIZES,
+    st.sampled_from([None, b""]),
+    st.sampled_from([*Why]),
+    TIMES,
+    st.booleans(),
+)
 
 
 @given(

@@ -308,17 +308,18 @@ def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) 
 
     One of another size under its UIDL may be another message, or a size that is told anew each time.
     """
-    is_due = setback.take or now - setback.tried >= DAILY
-    if reason.action in {Action.ASK, Action.DELETE}:
-        return Reason.NOT_ASKED if setback.kind is Why.SILENT and not is_due else reason
-    if reason.action is not Action.FETCH:
+    if reason.action is Action.LEAVE:
         return reason
+    is_due = setback.take or now - setback.tried >= DAILY
+    is_fetched = reason.action is Action.FETCH
+    if setback.kind is Why.SILENT:
+        return reason if is_due or is_fetched else Reason.NOT_ASKED
     if setback.kind is Why.SUBSTITUTE:
-        return Reason.AGAIN if is_due else Reason.SUBSTITUTED
-    another = None not in (listed.size, setback.listed_size) and listed.size != setback.listed_size
-    if setback.quarantined and not another:
+        if not is_due:
+            return Reason.SUBSTITUTED
+    elif setback.quarantined and not _size_differs_from(listed, setback.listed_size):
         return Reason.QUARANTINED
-    return reason if setback.failures == 1 else Reason.AGAIN
+    return Reason.AGAIN if is_fetched and setback.failures != 1 else reason
 
 
 def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> Reason:
@@ -341,7 +342,11 @@ def _is_unsized(listed: Listed, known: Known) -> bool:
 
 def _size_differs(listed: Listed, known: Known) -> bool:
     """Whether LIST tells them apart: its sizes are estimates, but always the same for one message."""
-    return None not in (listed.size, known.listed_size) and listed.size != known.listed_size
+    return _size_differs_from(listed, known.listed_size)
+
+
+def _size_differs_from(listed: Listed, size: int | None) -> bool:
+    return None not in (listed.size, size) and listed.size != size
 
 
 def _delete_or_keep(known: Known, mailbox: Mailbox, now: datetime) -> Reason:

@@ -13,6 +13,7 @@ from mailsluice.cli.main import Settings
 from mailsluice.cli.quarantine import command
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import TRIES, Listed, MailboxKey
+from support.failing import fail
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = MailboxKey("pop.example", "a@acme.example")
@@ -38,9 +39,9 @@ sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
 def filled(config: Path) -> Path:
     with Ledger(config.parent / "state") as ledger:
         for _ in range(TRIES):
-            ledger.note_setbacks(KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, 1, NOW)
-            ledger.note_setbacks(KEY, {Listed(2, b"\xff\x07", 20): "lost"}, 1, NOW)
-        ledger.note_setbacks(KEY, {Listed(3, b"u3", 30): "only once"}, 1, NOW)
+            fail(ledger, KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, 1, NOW)
+            fail(ledger, KEY, {Listed(2, b"\xff\x07", 20): "lost"}, 1, NOW)
+        fail(ledger, KEY, {Listed(3, b"u3", 30): "only once"}, 1, NOW)
         ledger.note_header(KEY, b"u1", HEADER)
     return config
 

@@ -8,9 +8,12 @@ import pytest
 
 from contracts.ledgers import KEY, LATER, NOW, OTHER, SINK, STAGED, STORED, states
 from mailsluice.errors import Bug, MailboxLocked
-from mailsluice.model import DeletePermit, Known, Listed, Staged, State, Stored
+from mailsluice.model import DeletePermit, Known, Listed, Staged, State, Stored, Where
 from mailsluice.session.ports import Ledger
 from support.confirming import confirm
+from support.failing import fail
+
+IDENTIFIED = [(b"u1", b"one"), (b"u2", b"two"), (b"u3", b"two"), (b"u4", None)]
 
 
 def test_a_new_ledger_knows_nothing(ledger: Ledger) -> None:
@@ -94,11 +97,87 @@ def test_a_stored_message_absent_from_a_listing_is_gone(stored: Ledger) -> None:
     assert stored.permits(KEY, [b"u2"]) == ()
 
 
-def test_a_gone_message_that_is_listed_again_is_stored_since_it_was_stored(stored: Ledger) -> None:
+def test_a_gone_message_that_is_listed_again_is_in_doubt_until_it_is_recognised(stored: Ledger) -> None:
     confirm(stored, KEY, [], [], LATER + timedelta(days=1))
     confirm(stored, KEY, [b"u1", b"u2"], [], LATER + timedelta(days=2))
-    assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9)
-    assert len(stored.permits(KEY, [b"u1", b"u2"])) == 2
+    assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9, doubt=True)
+    assert stored.permits(KEY, [b"u1", b"u2"]) == ()
+    stored.recognised(KEY, [Listed(1, b"u1", 12)])
+    assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 12)
+    assert stored.permits(KEY, [b"u1", b"u2"]) == (DeletePermit(b"u1"),)
+
+
+def test_what_a_mailbox_doubts_may_not_be_deleted(stored: Ledger) -> None:
+    stored.doubt(KEY)
+    assert stored.permits(KEY, [b"u1", b"u2"]) == ()
+    assert all(row.doubt for row in stored.known(KEY).values())
+
+
+def test_a_recognised_message_listed_without_a_size_keeps_the_one_it_is_known_with(stored: Ledger) -> None:
+    stored.recognised(KEY, [Listed(1, b"u1")])
+    assert stored.known(KEY)[b"u1"].listed_size == 9
+
+
+def test_a_message_that_another_one_replaced_is_gone_and_gives_way(stored: Ledger) -> None:
+    stored.replaced(KEY, [b"u1"], LATER)
+    assert states(stored) == {b"u1": State.GONE, b"u2": State.STORED}
+    stored.record(KEY, [Staged(b"u1", "new", 7, 6)], SINK, LATER)
+    assert stored.commit(KEY, [Stored(b"u1", "new")], LATER) == (DeletePermit(b"u1"),)
+
+
+def test_what_is_taken_back_was_never_known(ledger: Ledger) -> None:
+    ledger.record(KEY, STAGED, SINK, NOW)
+    ledger.take_back(KEY, STAGED[:1])
+    assert states(ledger) == {b"u2": State.STAGED}
+
+
+def test_what_is_stored_or_staged_under_another_name_is_not_taken_back(stored: Ledger) -> None:
+    stored.record(KEY, [Staged(b"u3", "n3", 1)], SINK, NOW)
+    stored.take_back(KEY, [*STAGED, Staged(b"u3", "another", 1)])
+    assert states(stored) == {b"u1": State.STORED, b"u2": State.STORED, b"u3": State.STAGED}
+
+
+def test_an_identity_is_evidence_where_it_is_one_messages_alone(ledger: Ledger) -> None:
+    staged = [Staged(uidl, uidl.decode(), 1, 1, who) for uidl, who in IDENTIFIED]
+    ledger.record(KEY, staged, SINK, NOW)
+    ledger.record(OTHER, staged, SINK, NOW)
+    assert ledger.evidence(KEY, [uidl for uidl, _ in IDENTIFIED]) == {b"u1": b"one"}
+
+
+def test_a_stored_message_that_stays_is_never_deleted(stored: Ledger) -> None:
+    stored.stays(KEY, [b"u1"])
+    assert states(stored) == {b"u1": State.SEEN, b"u2": State.STORED}
+    assert stored.permits(KEY, [b"u1", b"u2"]) == (DeletePermit(b"u2"),)
+
+
+def test_every_write_of_a_mailbox_counts_and_a_count_goes_on_from_where_the_sink_saw_it(
+    stored: Ledger,
+) -> None:
+    before = stored.commits(KEY)
+    stored.recognised(KEY, [Listed(1, b"u1", 9)])
+    assert stored.commits(KEY) == before + 1
+    stored.catch_up(KEY, 99)
+    assert stored.commits(KEY) == 99
+    assert all(row.doubt for row in stored.known(KEY).values())
+    assert stored.commits(OTHER) == 0
+
+
+WHERE = Where(SINK, "sink", ("/mnt",), "place")
+
+
+def test_where_messages_are_staged_is_remembered_by_mailbox_and_sink(ledger: Ledger) -> None:
+    ledger.stagings.note(KEY, WHERE)
+    assert ledger.stagings.known(KEY, SINK) == WHERE
+    assert ledger.stagings.known(OTHER, SINK) is None
+    assert ledger.stagings.known(KEY, "spool:/y") is None
+    ledger.stagings.note(KEY, WHERE._replace(place="another"))
+    assert ledger.stagings.every() == [(KEY, WHERE._replace(place="another"))]
+
+
+def test_a_staging_directory_that_is_gone_is_forgotten(ledger: Ledger) -> None:
+    ledger.stagings.note(KEY, WHERE)
+    ledger.stagings.forget(KEY, SINK)
+    assert ledger.stagings.every() == []
 
 
 def test_gone_rows_are_pruned_30_days_after_they_went(stored: Ledger) -> None:
@@ -161,7 +240,7 @@ def test_what_another_message_has_the_uidl_of_is_gone_though_the_uidl_is_listed(
 
 
 def test_failures_of_a_stranger_under_a_known_uidl_are_kept(stored: Ledger) -> None:
-    stored.note_setbacks(KEY, {Listed(1, b"u1", 5): "no"}, 1, NOW)
+    fail(stored, KEY, {Listed(1, b"u1", 5): "no"}, 1, NOW)
     confirm(stored, KEY, [b"u1", b"u2"], [b"u1"], LATER)
     assert stored.setbacks(KEY)[b"u1"].failures == 1
 
@@ -217,7 +296,7 @@ def test_what_was_seen_and_is_missing_comes_back_as_seen(ledger: Ledger) -> None
     confirm(ledger, KEY, [], [], LATER)
     assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5, LATER)}
     confirm(ledger, KEY, [b"old"], [], LATER)
-    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5)}
+    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5, doubt=True)}
     assert ledger.permits(KEY, [b"old"]) == ()
 
 

@@ -11,6 +11,7 @@ from contracts.ledgers import KEY, LATER, NOW, OTHER, SINK, STAGED, STORED, stat
 from mailsluice.model import Known, Listed, Quiet, Staged, State
 from mailsluice.session.ports import Ledger
 from support.confirming import confirm
+from support.failing import fail
 
 DAY = timedelta(days=1)
 EVER = NOW - 3650 * DAY
@@ -68,7 +69,7 @@ def test_what_is_there_is_not_missed_nor_what_another_mailbox_is_without(stored:
 
 
 def test_failures_are_recalled(stored: Ledger) -> None:
-    stored.note_setbacks(KEY, {Listed(3, b"u3", 5): "no"}, 1, NOW)
+    fail(stored, KEY, {Listed(3, b"u3", 5): "no"}, 1, NOW)
     assert stored.recall(KEY, []).setbacks == stored.setbacks(KEY)
 
 
@@ -77,7 +78,7 @@ QUIET = Quiet(b"digest", LATER + DAY)
 
 @pytest.fixture
 def quiet(stored: Ledger) -> Ledger:
-    stored.note_setbacks(KEY, {Listed(3, b"u3", 5): "no"}, 3, NOW)
+    fail(stored, KEY, {Listed(3, b"u3", 5): "no"}, 3, NOW)
     confirm(stored, KEY, [b"u1", b"u2", b"u3"], [], LATER, QUIET)
     return stored
 
@@ -118,7 +119,7 @@ def test_the_first_listing_of_an_empty_mailbox_can_be_quiet(ledger: Ledger) -> N
         lambda ledger: ledger.settle(KEY, {b"u1": Listed(1, b"new", 9)}, [], NOW),
         lambda ledger: ledger.mark_seen(KEY, [Listed(4, b"u4", 9)], NOW),
         lambda ledger: ledger.note_oversize(KEY, {Listed(4, b"big", 1000): 1000}, NOW),
-        lambda ledger: ledger.note_setbacks(KEY, {Listed(4, b"u4", 5): "no"}, 1, NOW),
+        lambda ledger: fail(ledger, KEY, {Listed(4, b"u4", 5): "no"}, 1, NOW),
         lambda ledger: ledger.note_header(KEY, b"u3", b"Subject: x"),
         lambda ledger: ledger.retry(KEY, [b"u3"]),
     ],

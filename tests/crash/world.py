@@ -20,6 +20,7 @@ from crash.victim import Fate, Point, ordered
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, State
 from mailsluice.sandbox import Sandbox, mail
+from support.staging import staged_in
 
 KILLED = -9
 PASSWORD = "canary-password"
@@ -150,7 +151,7 @@ leave_on_server = {leave}
         return sorted(self.place.glob("*.eml" if self.sink == "spool" else "new/*"))
 
     def staged(self) -> list[Path]:
-        return [path for path in self.place.glob("*staging/*/*") if path.is_file()]
+        return staged_in(self.place)
 
     def settle(self, *, days: int = 0) -> None:
         """Poll until nothing changes any more, each time as a new process."""

@@ -15,6 +15,7 @@ from mailsluice.sandbox import Answer, Fault, Garbage, Refuse, Sandbox, mail
 from mailsluice.sandbox.faults import SERVER_UNAVAILABLE
 from support.program import Ended, run_program
 from support.skipping import skip_or_fail
+from support.staging import staged_in
 
 
 def poll(site: Site, *arguments: str) -> Ended:
@@ -151,7 +152,7 @@ def test_a_full_disk_is_73_loses_nothing_and_shows_nothing_half(
     assert ended.code == 73
     assert "ENOSPC" in outcome(ended)[1]
     assert [path.read_bytes() for path in (small_disk / "a").glob("*.eml")] == [mail.note(1)]
-    assert not [path for path in (small_disk / "a" / ".staging").rglob("*") if path.is_file()]
+    assert not staged_in(small_disk / "a")
     assert len(box.remaining()) == 2
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mailsluice.ledger.database import FILE
-from mailsluice.ledger.ledger import GRACE, Ledger
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import GRACE
 from mailsluice.model import Listed, MailboxKey, Staged, State, Stored
 from support.confirming import confirm
 
@@ -74,7 +75,7 @@ def test_staging_owners_differ_by_ledger_and_outlast_the_process(state_dir: Path
 
 
 def test_a_staging_owner_is_a_plain_file_name(ledger: Ledger) -> None:
-    assert ledger.staging_owner(MailboxKey("../..", "/etc/x\0")).isalnum()
+    assert ledger.staging_owner(MailboxKey("../..", "/etc/x\0")).replace("-", "").isalnum()
 
 
 def test_hosts_and_addresses_cannot_be_shifted_into_each_other(ledger: Ledger) -> None:

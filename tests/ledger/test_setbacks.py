@@ -9,6 +9,7 @@ import pytest
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import TRIES, Listed, MailboxKey, Setback, Staged, Stored
 from support.confirming import confirm
+from support.failing import fail
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = MailboxKey("pop.example", "a@acme.example")
@@ -17,14 +18,14 @@ BAD = Listed(1, b"bad", 100)
 
 
 def test_failures_are_counted_and_the_last_error_kept(ledger: Ledger) -> None:
-    ledger.note_setbacks(KEY, {BAD: "first"}, 1, NOW)
-    ledger.note_setbacks(KEY, {BAD: "second"}, 1, NOW + timedelta(minutes=1))
+    fail(ledger, KEY, {BAD: "first"}, 1, NOW)
+    fail(ledger, KEY, {BAD: "second"}, 1, NOW + timedelta(minutes=1))
 
     assert ledger.setbacks(KEY) == {b"bad": Setback(2, NOW + timedelta(minutes=1), "second", 100)}
 
 
 def test_the_last_failure_allowed_puts_a_message_into_quarantine(ledger: Ledger) -> None:
-    told = [ledger.note_setbacks(KEY, {BAD: "no"}, 1, NOW) for _ in range(TRIES)]
+    told = [fail(ledger, KEY, {BAD: "no"}, 1, NOW) for _ in range(TRIES)]
 
     assert told == [[]] * (TRIES - 1) + [[BAD]]
     assert ledger.setbacks(KEY)[b"bad"].quarantined
@@ -32,48 +33,48 @@ def test_the_last_failure_allowed_puts_a_message_into_quarantine(ledger: Ledger)
 
 def test_a_failure_of_one_message_reports_no_other_again(ledger: Ledger) -> None:
     for _ in range(TRIES):
-        ledger.note_setbacks(KEY, {BAD: "no"}, 1, NOW)
+        fail(ledger, KEY, {BAD: "no"}, 1, NOW)
 
-    assert ledger.note_setbacks(KEY, {Listed(2, b"fresh", 5): "no"}, 1, NOW) == []
+    assert fail(ledger, KEY, {Listed(2, b"fresh", 5): "no"}, 1, NOW) == []
 
 
 @pytest.mark.parametrize("size", [101, None])
 def test_a_size_that_is_told_anew_each_time_hides_no_failure(ledger: Ledger, size: int | None) -> None:
-    ledger.note_setbacks(KEY, {BAD: "no"}, 1, NOW)
-    ledger.note_setbacks(KEY, {Listed(1, b"bad", size): "no"}, 1, NOW)
+    fail(ledger, KEY, {BAD: "no"}, 1, NOW)
+    fail(ledger, KEY, {Listed(1, b"bad", size): "no"}, 1, NOW)
 
     assert ledger.setbacks(KEY)[b"bad"] == Setback(2, NOW, "no", size or 100)
 
 
 def test_a_try_that_speaks_against_the_server_is_noted_and_not_counted(ledger: Ledger) -> None:
-    assert ledger.note_setbacks(KEY, {BAD: "no"}, 0, NOW) == []
+    assert fail(ledger, KEY, {BAD: "no"}, 0, NOW) == []
 
     assert ledger.setbacks(KEY)[b"bad"].failures == 0
 
 
 def test_a_server_that_gives_no_sizes_has_its_failures_counted(ledger: Ledger) -> None:
     for _ in range(2):
-        ledger.note_setbacks(KEY, {Listed(1, b"bad"): "no"}, 1, NOW)
+        fail(ledger, KEY, {Listed(1, b"bad"): "no"}, 1, NOW)
 
     assert ledger.setbacks(KEY)[b"bad"].failures == 2
 
 
 def test_a_header_is_kept(ledger: Ledger) -> None:
-    ledger.note_setbacks(KEY, {BAD: "no"}, 1, NOW)
+    fail(ledger, KEY, {BAD: "no"}, 1, NOW)
     ledger.note_header(KEY, b"bad", b"Subject: \xff\r\n\r\n")
 
     assert ledger.setbacks(KEY)[b"bad"].header == b"Subject: \xff\r\n\r\n"
 
 
 def test_mailboxes_do_not_see_each_others(ledger: Ledger) -> None:
-    ledger.note_setbacks(KEY, {BAD: "no"}, 1, NOW)
+    fail(ledger, KEY, {BAD: "no"}, 1, NOW)
 
     assert ledger.setbacks(OTHER) == {}
     assert ledger.retry(OTHER, [b"bad"]) == 0
 
 
 def test_a_message_that_is_committed_has_none_any_more(ledger: Ledger) -> None:
-    ledger.note_setbacks(KEY, {BAD: "no"}, 1, NOW)
+    fail(ledger, KEY, {BAD: "no"}, 1, NOW)
     ledger.record(KEY, [Staged(b"bad", "n", 90, 100)], "spool:/x", NOW)
     ledger.commit(KEY, [Stored(b"bad", "n")], NOW)
 
@@ -81,7 +82,7 @@ def test_a_message_that_is_committed_has_none_any_more(ledger: Ledger) -> None:
 
 
 def test_a_message_that_is_not_listed_any_more_is_forgotten(ledger: Ledger) -> None:
-    ledger.note_setbacks(KEY, {BAD: "no", Listed(2, b"there", 1): "no"}, 1, NOW)
+    fail(ledger, KEY, {BAD: "no", Listed(2, b"there", 1): "no"}, 1, NOW)
     confirm(ledger, KEY, [b"there"], [], NOW)
 
     assert set(ledger.setbacks(KEY)) == {b"there"}

@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from mailsluice.model import Listed, Staged
-from mailsluice.sink.maildir import Maildir
+from mailsluice.model import Staged, Stored, Where
+from mailsluice.sink.hold import Hold
 from mailsluice.sink.spool import Spool
+from support import sinks
+from support.sinks import KINDS, MAIL, OWNER, Sink, held, sink_of
 
-KINDS = ("spool", "maildir")
-MAIL = b"Subject: one\r\n\r\none\r\n"
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+__all__ = [
+    "KINDS",
+    "MAIL",
+    "Sink",
+    "delivered",
+    "publish",
+    "sink_of",
+    "stage",
+    "staging_of",
+    "target_of",
+    "uses",
+]
 
-Sink = Spool | Maildir
-
-
-def sink_of(kind: str, path: Path) -> Sink:
-    if kind == "maildir":
-        return Maildir(path, owner="owner", mode=0o600)
-    return Spool(path, mailbox="m", address="a@b.example", owner="owner", mode=0o600)
+NOWHERE = Where("spool:/nowhere", "", (), "")
 
 
 def staging_of(sink: Sink, path: Path) -> Path:
-    return path / (".staging" if isinstance(sink, Spool) else "mailsluice-staging") / "owner"
+    return path / (".staging" if isinstance(sink, Spool) else "mailsluice-staging") / OWNER
 
 
 def target_of(sink: Sink, path: Path) -> Path:
     return path if isinstance(sink, Spool) else path / "new"
 
 
-def stage(sink: Sink) -> tuple[Staged, ...]:
-    with sink.batch() as batch:
-        batch.add(Listed(1, b"u"), iter([MAIL]), NOW)
-        return batch.stage()
+def stage(sink: Sink) -> tuple[Where, tuple[Staged, ...]]:
+    """A message staged by a poll that went no further, and where."""
+    with held(sink) as staging:
+        return staging.where, sinks.stage(staging, b"u")
+
+
+def publish(sink: Sink, where: Where, staged: tuple[Staged, ...]) -> tuple[Stored, ...]:
+    """What recovery makes of that."""
+    with sink.find(where) as found:
+        assert found is not None
+        return sinks.finish(found, staged)
 
 
 def delivered(sink: Sink, path: Path) -> int:
@@ -43,6 +55,11 @@ def delivered(sink: Sink, path: Path) -> int:
     return len(list(found))
 
 
-def uses(sink: Sink, staged: tuple[Staged, ...] = (Staged(b"u", "n", 1),)) -> list[Callable[[], object]]:
-    """All that can be done with a sink."""
-    return [sink.batch, sink.sweep, lambda: sink.publish(staged)]
+def uses(sink: Sink, where: Where = NOWHERE) -> list[Callable[[], None]]:
+    """All the ways to a sink: of a first poll, of a later one, and of recovery."""
+
+    def take(hold: AbstractContextManager[Hold | None]) -> None:
+        with hold:
+            pass
+
+    return [lambda: take(sink.hold(None)), lambda: take(sink.hold(where)), lambda: take(sink.find(where))]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from peers.dovecot import Dovecot, PeerMailbox
 from support.program import Ended, run_program
+from support.staging import staging_of
 
 
 def with_lf(octets: bytes) -> bytes:
@@ -112,8 +113,7 @@ class Account:
 
     def staging(self) -> Path:
         """The directory messages are staged in, in either kind of sink; it is made with the first."""
-        (directory,) = [*self.sink.glob(".staging/*"), *self.sink.glob("mailsluice-staging/*")]
-        return directory
+        return staging_of(self.sink)
 
     def logins(self) -> int:
         """How often Dovecot says that somebody logged in to this mailbox."""

@@ -25,6 +25,7 @@ from typing import Literal, Self
 
 from peers import victim
 from peers.account import Account
+from support.staging import staged_in
 
 UNDISTURBED = 86_400.0
 _PAUSE = 0.04
@@ -153,7 +154,7 @@ class Remains:
             half_done=frozenset(name for _, state, name in rows if state == "staged"),
             known=frozenset(uidl for uidl, _, _ in rows),
             stored=frozenset(uidl for uidl, state, _ in rows if state != "staged"),
-            staging=frozenset(path.name for path in account.staging().iterdir()),
+            staging=frozenset(path.name for path in staged_in(account.sink)),
             on_server=frozenset(account.peer.uidls()),
             logins=account.logins(),
         )
@@ -173,4 +174,4 @@ class Remains:
 
     def _is_staged(self, name: str) -> bool:
         """Whether the file that publishes the message is still in staging; a Maildir's lacks its sizes there."""
-        return not self.staging.isdisjoint({f"{name}.eml", name.partition(",")[0]})
+        return f"{name.partition(',')[0]}.message-staged" in self.staging

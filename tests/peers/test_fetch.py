@@ -16,6 +16,7 @@ import pytest
 from peers.account import Account, with_lf
 from peers.dovecot import Dovecot, PeerMailbox
 from support.program import PATIENCE, Daemon
+from support.staging import staged_in
 from support.waiting import wait_until
 
 BODIES = {
@@ -98,7 +99,7 @@ def test_what_is_stored_is_deleted(spool: Delivery, maildir: Delivery) -> None:
         assert delivery.polled.code == 0
         assert delivery.polled.report["deleted"] == len(BODIES)
         assert delivery.account.peer.remaining() == []
-        assert list(delivery.account.staging().iterdir()) == []
+        assert staged_in(delivery.account.sink) == []
 
 
 def test_a_description_says_what_the_header_says(account: Account) -> None:

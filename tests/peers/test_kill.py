@@ -17,6 +17,7 @@ from peers.campaign import KEPT, Campaign
 from peers.dovecot import Dovecot, PeerMailbox
 from peers.killing import Consumer, Victim, digest
 from support.extent import FULL
+from support.staging import staged_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -80,5 +81,5 @@ def test_kills_at_any_moment_lose_none_repeat_none_tear_none_and_delete_as_confi
     print(campaign, outcome, f"{consumer.taken.total()} taken by the consumer", sep="\n")
     assert outcome == {"lost": 0, "twice": 0, "torn": 0}
     assert consumer.without_description == []
-    assert list(account.staging().iterdir()) == []
+    assert staged_in(account.sink) == []
     assert account.peer.remaining() == (campaign.sent if leave is True else [])

@@ -19,6 +19,7 @@ from mailsluice.session.tally import Polled
 from powercut.model import Call, Tree
 from sink.world import Client, Logins, Server
 from support.sinks import sinks_of
+from support.staging import staged_in
 
 FIRST, SECOND, THIRD = (b"u1", b"u2"), (b"u3",), (b"u4",)
 LONG = 20_000
@@ -129,7 +130,7 @@ class World:
             for path in visible
             if path.suffix == ".eml" and not path.with_suffix(".json").exists()
         ]
-        found += [f"left in staging: {path}" for path in self.place.glob("*staging/*/*")]
+        found += [f"left in staging: {path}" for path in staged_in(self.place)]
         if not self.leave and self.server.mail:
             found.append(f"left on the server: {list(self.server.mail)}")
         return found

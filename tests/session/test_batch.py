@@ -13,8 +13,7 @@ from mailsluice.errors import SinkError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, Staged
 from mailsluice.sink.durable import DurableBatch
-from mailsluice.sink.fs import NewFile
-from mailsluice.sink.spool import Spool
+from mailsluice.sink.files import NewFile
 from session.world import ONE, THREE, TWO, World
 
 
@@ -35,7 +34,7 @@ def noted(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for owner, name in (
         (DurableBatch, "stage"),
         (Ledger, "record"),
-        (Spool, "publish"),
+        (DurableBatch, "publish"),
         (Ledger, "commit"),
     ):
         note(owner, name)
@@ -69,7 +68,7 @@ def test_a_batch_that_cannot_be_finished_ends_the_session_and_is_finished_by_the
 
     world.deliver(ONE, TWO, THREE)
     with monkeypatch.context() as patch:
-        patch.setattr(Spool, "publish", fail)
+        patch.setattr(DurableBatch, "publish", fail)
         assert world.outcome() == ("sink-error", 73)
     assert len(world.server.mail) == 3
     assert world.server.count("DELE u1") == world.server.count("QUIT") == 0
@@ -150,7 +149,7 @@ def test_whatever_step_fails_nothing_is_deleted(
     def fail(*_: object) -> None:
         raise RuntimeError(step)
 
-    owner = {"stage": DurableBatch, "publish": Spool}.get(step, Ledger)
+    owner = {"stage": DurableBatch, "publish": DurableBatch}.get(step, Ledger)
     world.deliver(ONE)
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, fail)

@@ -7,7 +7,7 @@ import pytest
 from mailsluice.errors import LedgerError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
-from mailsluice.sink.spool import Spool
+from mailsluice.sink.durable import DurableBatch
 from session.world import ONE, TWO, World
 
 
@@ -27,7 +27,7 @@ def test_what_was_recorded_is_published_before_the_server_is_asked(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.deliver(ONE, TWO)
-    interrupt(world, monkeypatch, Spool, "publish")
+    interrupt(world, monkeypatch, DurableBatch, "publish")
     assert world.stored() == []
     world.credentials.available = False
 
@@ -75,7 +75,7 @@ def test_what_was_recorded_is_finished_where_it_was_staged_though_the_sink_is_an
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.deliver(ONE)
-    interrupt(world, monkeypatch, Spool, "publish")
+    interrupt(world, monkeypatch, DurableBatch, "publish")
     world.configure(sink={"kind": "spool", "path": str(world.home / "other")})
     world.deliver(TWO)
 
@@ -90,12 +90,12 @@ def test_what_was_recorded_is_finished_where_it_was_staged_though_the_sink_is_an
 
 def test_two_sinks_are_both_finished(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.deliver(ONE)
-    interrupt(world, monkeypatch, Spool, "publish")
+    interrupt(world, monkeypatch, DurableBatch, "publish")
     world.configure(sink={"kind": "maildir", "path": str(world.home / "maildir")})
     world.poll()
     world.configure()
     world.deliver(TWO)
-    interrupt(world, monkeypatch, Spool, "publish")
+    interrupt(world, monkeypatch, DurableBatch, "publish")
 
     world.poll()
 
@@ -107,11 +107,11 @@ def test_a_sink_that_is_gone_stops_the_poll_before_the_server_is_asked(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.deliver(ONE)
-    interrupt(world, monkeypatch, Spool, "publish")
+    interrupt(world, monkeypatch, DurableBatch, "publish")
     (world.home / "sink").rename(world.home / "unmounted")
     world.server.said.clear()
 
-    assert world.outcome() == ("sink-error", 73)
+    assert world.outcome() == ("sink-refused", 73)
     assert world.server.said == []
 
     (world.home / "unmounted").rename(world.home / "sink")
@@ -126,7 +126,7 @@ def test_a_commit_that_fails_in_recovery_is_made_at_the_next(
         raise LedgerError("disk full")
 
     world.deliver(ONE)
-    interrupt(world, monkeypatch, Spool, "publish")
+    interrupt(world, monkeypatch, DurableBatch, "publish")
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "commit", full)
         assert world.outcome() == ("ledger-error", 73)

@@ -91,7 +91,7 @@ def test_what_earlier_sessions_stored_is_deleted_after_what_is_new_is_stored(wor
 
     world.poll()
 
-    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "RETR u2", "DELE u2", "DELE u1", "QUIT"]
+    assert world.server.said == ["CONNECT", "AUTH", "UIDL", "RETR u2", "DELE u2", "TOP u1", "DELE u1", "QUIT"]
 
 
 def test_max_per_poll_leaves_the_rest_for_the_next(world: World) -> None:
@@ -295,15 +295,15 @@ def test_a_preview_tells_the_plan_and_touches_nothing(world: World) -> None:
     assert world.ledger.known(world.mailbox.key) == {}
 
 
-def test_a_listing_without_sizes_deletes_nothing_unread_under_a_known_uidl(world: World) -> None:
+def test_another_message_under_a_known_uidl_is_stored_though_the_listing_has_no_sizes(world: World) -> None:
     world.deliver(ONE)
     world.poll()
     world.poll()
     world.server.mail = {b"u1": TWO}
     world.server.gives_sizes = False
     assert world.outcome() == ("ok", 0)
-    assert world.server.mail == {b"u1": TWO}
-    assert world.logged(events.UIDL_UNSIZED)
+    assert world.stored() == [ONE, TWO]
+    assert world.logged(events.UIDL_REUSED)
 
 
 @pytest.mark.parametrize("size", [None, 1000])

@@ -17,9 +17,16 @@ from mailsluice.session.run import poll
 from mailsluice.session.tally import Polled
 from session.fakes import FakeCredentials, FakeServer, HandClock
 from support.sinks import sinks_of
+from support.staging import staged_in
 
-ONE, TWO, THREE = (b"Subject: %d\r\n\r\nbody of message number %d\r\n" % (n, n) for n in (1, 2, 3))
-BIG = b"Subject: big\r\n\r\n" + 100 * b"0123456789abcdef\r\n"
+ONE, TWO, THREE = (
+    b"Subject: %d\r\nReceived: by a; Mon, 1 Jun 2026 08:00:0%d +0000\r\n\r\nbody of message %d\r\n"
+    % (n, n, n)
+    for n in (1, 2, 3)
+)
+BIG = (
+    b"Subject: big\r\nReceived: by a; Mon, 1 Jun 2026 09:00:00 +0000\r\n\r\n" + 100 * b"0123456789abcdef\r\n"
+)
 
 
 class World:
@@ -91,7 +98,7 @@ class World:
         return [path.read_bytes() for path in sorted((self.home / folder).glob("*.eml"))]
 
     def staged(self) -> list[Path]:
-        return [path for path in self.home.glob("*/.staging/*/*") if path.is_file()]
+        return [path for place in self.home.iterdir() for path in staged_in(place)]
 
     def logged(self, event: str) -> list[structlog.typing.EventDict]:
         return [entry for entry in self.log if entry["event"] == event]

@@ -1,4 +1,4 @@
-"""The disk under `mailsluice.sink.fs`, as a test wants it: watched, failing, crashing, losing its power.
+"""The disk under `mailsluice.sink.fs` and `files`, as a test wants it: watched, failing, crashing, losing its power.
 
 It stands for the module `os` there: every call is the real one, on real files, unless the test said
 otherwise. What a power cut leaves is the least that POSIX promises: octets that were synced, under names
@@ -13,7 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-WATCHED = ("open", "write", "fsync", "fchmod", "mkdir", "rename", "unlink", "listdir", "stat", "fstat")
+WATCHED = (
+    "open",
+    "write",
+    "pwrite",
+    "fsync",
+    "fchmod",
+    "mkdir",
+    "rename",
+    "unlink",
+    "listdir",
+    "stat",
+    "fstat",
+)
 
 Entries = dict[str, int]
 """The names in a directory, and the inode behind each."""
@@ -97,7 +109,9 @@ class Disk:
     def _remember(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         if name == "open":
             self.open_fds.add(result)
-            self._pins.append(os.dup(result))
+            self._pins.append(
+                os.open(f"/proc/self/fd/{result}", os.O_PATH)
+            )  # not a duplicate: it would share locks
         elif name == "fsync":
             inode = os.fstat(args[0]).st_ino
             path = Path(f"/proc/self/fd/{args[0]}").resolve()
@@ -120,21 +134,23 @@ class Disk:
         self.let_go()
         for path in sorted(self._root.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
-        for name, octets in left.items():
+        made: dict[int, Path] = {}
+        for name, found in left.items():
             path = self._root / name
-            if octets is None:
+            if found in self._directories:
                 path.mkdir(mode=0o700)
+            elif found in made:  # a rename of which only the new name was synced: the file has both
+                path.hardlink_to(made[found])
             else:
-                path.write_bytes(octets)
+                path.write_bytes(self._octets.get(found, b""))
                 path.chmod(0o600)
+                made[found] = path
 
-    def _tree(self, directory: int, path: Path) -> Iterator[tuple[Path, bytes | None]]:
+    def _tree(self, directory: int, path: Path) -> Iterator[tuple[Path, int]]:
         for name, inode in self._entries.get(directory, {}).items():
+            yield path / name, inode
             if inode in self._directories:
-                yield path / name, None
                 yield from self._tree(inode, path / name)
-            else:
-                yield path / name, self._octets.get(inode, b"")
 
     def let_go(self) -> None:
         while self._pins:
@@ -147,6 +163,7 @@ def disk_under(monkeypatch: Any, root: Path) -> Iterator[Disk]:
     disk = Disk(root)
     with monkeypatch.context() as patch:
         patch.setattr("mailsluice.sink.fs.os", disk)
+        patch.setattr("mailsluice.sink.files.os", disk)
         try:
             yield disk
         finally:

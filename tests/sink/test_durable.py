@@ -12,9 +12,9 @@ import pytest
 from mailsluice.errors import SinkError
 from mailsluice.model import Listed
 from mailsluice.sink.durable import MOST_AT_ONCE, DurableBatch
-from mailsluice.sink.maildir import Maildir
-from mailsluice.sink.spool import Spool
+from mailsluice.sink.hold import Hold
 from sink.disk import Disk
+from support.sinks import finish
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -23,40 +23,45 @@ def add(batch: DurableBatch, uidl: bytes = b"u") -> None:
     batch.add(Listed(1, uidl), iter([b"one\r\n", b"two\r\n"]), NOW)
 
 
+def is_spool(staging: Hold) -> bool:
+    return staging.where.sink.startswith("spool")
+
+
 def left(tmp_path: Path) -> list[Path]:
-    return [path for path in tmp_path.rglob("*") if path.is_file()]
+    """The files of messages, in staging or published."""
+    return [path for path in tmp_path.rglob("*") if path.is_file() and path.name not in {"claim", "sink-id"}]
 
 
-def test_stage_syncs_every_file_and_then_their_directory(sink: Spool | Maildir, disk: Disk) -> None:
-    with sink.batch() as batch:
+def test_stage_syncs_every_file_and_then_their_directory(staging: Hold, disk: Disk) -> None:
+    with staging.batch() as batch:
         add(batch)
         add(batch)
         disk.calls.clear()
         batch.stage()
     *files, directory = disk.called("fsync")
-    assert len(files) == (4 if isinstance(sink, Spool) else 2)
+    assert len(files) == (4 if is_spool(staging) else 2)
     assert all(file.startswith(f"{directory}/") for file in files)
 
 
-def test_publish_syncs_the_directory_once_after_the_last_rename(sink: Spool | Maildir, disk: Disk) -> None:
-    with sink.batch() as batch:
+def test_publish_syncs_the_directory_once_after_the_last_rename(staging: Hold, disk: Disk) -> None:
+    with staging.batch() as batch:
         add(batch)
         add(batch)
-        staged = batch.stage()
-    disk.calls.clear()
-    sink.publish(staged)
+        batch.stage()
+        disk.calls.clear()
+        batch.publish()
     calls = [call for call, _ in disk.calls if call in {"rename", "fsync"}]
     assert calls == ["rename"] * (len(calls) - 1) + ["fsync"]
-    assert disk.called("fsync") == ["spool" if isinstance(sink, Spool) else "maildir/new"]
+    assert disk.called("fsync") == ["spool" if is_spool(staging) else "maildir/new"]
 
 
 @pytest.mark.parametrize("call", ["open", "fchmod", "write"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
 def test_a_message_that_cannot_be_written_leaves_nothing_and_spares_the_others(
-    sink: Spool | Maildir, disk: Disk, tmp_path: Path, call: str, error: int
+    staging: Hold, disk: Disk, tmp_path: Path, call: str, error: int
 ) -> None:
     disk.takes_modes = True
-    with sink.batch() as batch:
+    with staging.batch() as batch:
         add(batch, b"u1")
         files = left(tmp_path)
         disk.fail(call, error)
@@ -68,9 +73,9 @@ def test_a_message_that_cannot_be_written_leaves_nothing_and_spares_the_others(
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_a_failed_sync_loses_the_whole_batch_and_is_never_asked_again(
-    maildir: Maildir, disk: Disk, tmp_path: Path, nth: int
+    sorting: Hold, disk: Disk, tmp_path: Path, nth: int
 ) -> None:
-    with maildir.batch() as batch:
+    with sorting.batch() as batch:
         add(batch)
         add(batch)
         disk.fail("fsync", errno.EIO, nth=nth)
@@ -93,25 +98,23 @@ def few_descriptors(monkeypatch: pytest.MonkeyPatch) -> int:
     return 8
 
 
-def test_a_batch_of_any_size_keeps_few_files_open(
-    sink: Spool | Maildir, disk: Disk, few_descriptors: int
-) -> None:
-    with sink.batch() as batch:
+def test_a_batch_of_any_size_keeps_few_files_open(staging: Hold, disk: Disk, few_descriptors: int) -> None:
+    with staging.batch() as batch:
         for number in range(100):
             add(batch, b"%d" % number)
             assert len(disk.open_fds) <= few_descriptors + 1
         staged = batch.stage()
     assert len(staged) == 100
-    assert len(disk.called("fsync")) >= 100 * (2 if isinstance(sink, Spool) else 1)
+    assert len(disk.called("fsync")) >= 100 * (2 if is_spool(staging) else 1)
     assert disk.open_fds == set()
 
 
 @pytest.mark.parametrize(("limit", "at_once"), [(10, 1), (1024, 32), (524_288, MOST_AT_ONCE)])
 def test_the_more_descriptors_there_may_be_the_more_files_share_their_syncs(
-    maildir: Maildir, disk: Disk, monkeypatch: pytest.MonkeyPatch, limit: int, at_once: int
+    sorting: Hold, disk: Disk, monkeypatch: pytest.MonkeyPatch, limit: int, at_once: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    with maildir.batch() as batch:
+    with sorting.batch() as batch:
         disk.calls.clear()
         for _ in range(at_once - 1):
             add(batch)
@@ -122,9 +125,9 @@ def test_the_more_descriptors_there_may_be_the_more_files_share_their_syncs(
 
 
 def test_a_sync_that_fails_on_the_way_loses_the_batch_too(
-    maildir: Maildir, disk: Disk, tmp_path: Path, few_descriptors: int
+    sorting: Hold, disk: Disk, tmp_path: Path, few_descriptors: int
 ) -> None:
-    with maildir.batch() as batch:
+    with sorting.batch() as batch:
         disk.fail("fsync", errno.EIO)
         for _ in range(few_descriptors - 1):
             add(batch)
@@ -136,8 +139,8 @@ def test_a_sync_that_fails_on_the_way_loses_the_batch_too(
     assert disk.open_fds == set()
 
 
-def test_failing_to_tidy_up_hides_no_error_and_leaks_no_descriptor(sink: Spool | Maildir, disk: Disk) -> None:
-    batch = sink.batch()
+def test_failing_to_tidy_up_hides_no_error_and_leaks_no_descriptor(staging: Hold, disk: Disk) -> None:
+    batch = staging.batch()
     add(batch)
     disk.fail("unlink", errno.EROFS)
     assert batch.__exit__(ZeroDivisionError, ZeroDivisionError(), None) is None  # type: ignore[func-returns-value]
@@ -145,25 +148,25 @@ def test_failing_to_tidy_up_hides_no_error_and_leaks_no_descriptor(sink: Spool |
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
-def test_a_rename_that_fails_leaves_the_rest_to_the_next_call(
-    sink: Spool | Maildir, disk: Disk, tmp_path: Path, error: int
+def test_a_rename_that_fails_leaves_the_rest_to_recovery(
+    staging: Hold, disk: Disk, tmp_path: Path, error: int
 ) -> None:
-    with sink.batch() as batch:
+    with staging.batch() as batch:
         add(batch, b"u1")
         add(batch, b"u2")
         staged = batch.stage()
-    disk.fail("rename", error, nth=2)
-    with pytest.raises(SinkError):
-        sink.publish(staged)
-    assert len(sink.publish(staged)) == 2
+        disk.fail("rename", error, nth=2)
+        with pytest.raises(SinkError):
+            batch.publish()
+    assert len(finish(staging, staged)) == 2
     visible = [path for path in left(tmp_path) if "staging" not in str(path)]
-    assert len(visible) == (4 if isinstance(sink, Spool) else 2)
+    assert len(visible) == (4 if is_spool(staging) else 2)
 
 
-def test_a_failed_sync_of_the_published_names_is_an_error(sink: Spool | Maildir, disk: Disk) -> None:
-    with sink.batch() as batch:
+def test_a_failed_sync_of_the_published_names_is_an_error(staging: Hold, disk: Disk) -> None:
+    with staging.batch() as batch:
         add(batch)
-        staged = batch.stage()
-    disk.fail("fsync", errno.EIO)
-    with pytest.raises(SinkError, match="sync the directory"):
-        sink.publish(staged)
+        batch.stage()
+        disk.fail("fsync", errno.EIO)
+        with pytest.raises(SinkError, match="sync the directory"):
+            batch.publish()

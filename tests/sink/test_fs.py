@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from mailsluice.errors import SinkError
-from mailsluice.sink.fs import Directory
+from mailsluice.sink.fs import Directory, Moved
 from sink.disk import Disk
 
 
@@ -140,8 +141,91 @@ def test_what_is_missing_is_none(directory: Directory, tmp_path: Path) -> None:
 
 def test_a_file_renamed_before_is_not_here_any_more(directory: Directory) -> None:
     directory.create("file", 0o600).close()
-    assert directory.rename("file", directory, "new") is True
-    assert directory.rename("file", directory, "new") is False
+    assert directory.rename("file", directory, "new") is Moved.YES
+    assert directory.rename("file", directory, "new") is Moved.ABSENT
+
+
+def test_a_file_that_has_the_new_name_is_never_replaced(directory: Directory, tmp_path: Path) -> None:
+    directory.create("file", 0o600).close()
+    (tmp_path / "new").write_bytes(b"there before")
+    assert directory.rename("file", directory, "new") is Moved.TAKEN
+    assert (tmp_path / "new").read_bytes() == b"there before"
+
+
+def test_a_file_that_has_both_names_after_a_power_cut_is_moved(directory: Directory, tmp_path: Path) -> None:
+    directory.create("file", 0o600).close()
+    (tmp_path / "new").hardlink_to(tmp_path / "file")
+    assert directory.rename("file", directory, "new") is Moved.YES
+
+
+def test_a_rename_to_another_file_system_is_told_apart(directory: Directory, disk: Disk) -> None:
+    directory.create("file", 0o600).close()
+    disk.fail("rename", errno.EXDEV)
+    assert directory.rename("file", directory, "new") is Moved.BARRED
+
+
+def test_a_directory_knows_whether_its_path_leads_to_it(directory: Directory, tmp_path: Path) -> None:
+    with directory.make("folder", 0o700) as folder:
+        assert folder.is_at(tmp_path / "folder")
+        (tmp_path / "folder").rename(tmp_path / "moved")
+        assert not folder.is_at(tmp_path / "folder")
+        (tmp_path / "folder").mkdir()
+        assert not folder.is_at(tmp_path / "folder")
+
+
+def test_a_duplicate_is_open_after_the_first_is_closed(directory: Directory, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with directory.duplicate() as again:
+        directory.close()
+        assert again.names() == ["file"]
+
+
+def test_the_first_octets_of_a_file_are_read_and_none_of_what_is_missing(
+    directory: Directory, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert directory.read("file", 4) == b"0123"
+    assert directory.read("missing", 4) is None
+
+
+def test_a_file_is_not_read_through_a_symbolic_link(directory: Directory, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    with pytest.raises(SinkError):
+        directory.read("link", 4)
+
+
+def test_one_at_a_time_has_a_lock(directory: Directory) -> None:
+    first = directory.try_lock("lock")
+    assert first is not None
+    assert directory.try_lock("lock") is None
+    first.close()
+    again = directory.lock("lock")
+    again.close()
+
+
+def test_a_lock_file_that_was_removed_while_it_was_waited_for_is_made_anew(
+    directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, removed = fcntl.flock, iter([True])
+
+    def remove_first(fd: int, how: int) -> None:
+        if next(removed, False):
+            (tmp_path / "lock").unlink()
+        flock(fd, how)
+
+    monkeypatch.setattr("fcntl.flock", remove_first)
+    locked = directory.try_lock("lock")
+    assert locked is not None
+    assert directory.try_lock("lock") is None
+    locked.close()
+
+
+@pytest.mark.parametrize("call", ["open", "stat", "fstat"])
+def test_a_lock_that_cannot_be_taken_leaks_no_descriptor(directory: Directory, disk: Disk, call: str) -> None:
+    disk.fail(call, errno.EIO)
+    with pytest.raises(SinkError):
+        directory.try_lock("lock")
+    assert disk.open_fds == set()
 
 
 def test_a_target_directory_that_was_removed_is_an_error_and_not_a_file_renamed_before(
@@ -194,7 +278,6 @@ def test_a_directory_of_another_user_is_refused(
         (errno.EACCES, "chown"),
         (errno.EMFILE, "LimitNOFILE"),
         (errno.EIO, "dmesg"),
-        (errno.EXDEV, "one file system"),
     ],
 )
 def test_an_error_names_path_call_and_cause_and_says_what_helps(

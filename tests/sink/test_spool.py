@@ -11,33 +11,34 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailsluice.model import Listed
-from mailsluice.sink.spool import Spool
+from mailsluice.sink.hold import Hold
 from sink.disk import Disk
+from support.sinks import OWNER, Sink, held, sink_of
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 42, tzinfo=UTC)
 MAIL = b"Message-ID: <1@x>\r\nSubject: =?utf-8?q?h=C3=A9?=\r\nFrom: a@x\r\nTo: b@x\r\nDate: now\r\n\r\n.\x00\xff\nx\r\n"
 
 
-def deliver(spool: Spool, *chunks: bytes, uidl: bytes = b"uidl-1") -> str:
-    with spool.batch() as batch:
+def deliver(spooling: Hold, *chunks: bytes, uidl: bytes = b"uidl-1") -> str:
+    with spooling.batch() as batch:
         batch.add(Listed(1, uidl), iter(chunks), NOW)
-        staged = batch.stage()
-    return spool.publish(staged)[0].name
+        batch.stage()
+        return batch.publish()[0].name
 
 
 def description(tmp_path: Path, name: str) -> Any:
     return json.loads((tmp_path / "spool" / f"{name}.json").read_text("ascii"))
 
 
-def test_the_eml_is_the_message_octet_for_octet(spool: Spool, tmp_path: Path) -> None:
-    name = deliver(spool, MAIL[:7], b"", MAIL[7:])
+def test_the_eml_is_the_message_octet_for_octet(spooling: Hold, tmp_path: Path) -> None:
+    name = deliver(spooling, MAIL[:7], b"", MAIL[7:])
     assert (tmp_path / "spool" / f"{name}.eml").read_bytes() == MAIL
 
 
-def test_the_json_describes_it(spool: Spool, tmp_path: Path) -> None:
-    name = deliver(spool, MAIL)
+def test_the_json_describes_it(spooling: Hold, tmp_path: Path) -> None:
+    name = deliver(spooling, MAIL)
     assert description(tmp_path, name) == {
-        "mailbox": "invoices",
+        "mailbox": "inv",
         "address": "a@b.example",
         "uidl": "uidl-1",
         "size": len(MAIL),
@@ -51,22 +52,22 @@ def test_the_json_describes_it(spool: Spool, tmp_path: Path) -> None:
     }
 
 
-def test_a_message_without_a_header_is_described_without_one(spool: Spool, tmp_path: Path) -> None:
-    assert "subject" not in description(tmp_path, deliver(spool, b""))
+def test_a_message_without_a_header_is_described_without_one(spooling: Hold, tmp_path: Path) -> None:
+    assert "subject" not in description(tmp_path, deliver(spooling, b""))
 
 
-def test_a_field_of_the_header_cannot_pass_for_one_of_ours(spool: Spool, tmp_path: Path) -> None:
-    name = deliver(spool, b"size: 1\r\nsha256: 0\r\nuidl: x\r\nmailbox: y\r\n\r\n")
+def test_a_field_of_the_header_cannot_pass_for_one_of_ours(spooling: Hold, tmp_path: Path) -> None:
+    name = deliver(spooling, b"size: 1\r\nsha256: 0\r\nuidl: x\r\nmailbox: y\r\n\r\n")
     found = description(tmp_path, name)
-    assert (found["uidl"], found["mailbox"]) == ("uidl-1", "invoices")
+    assert (found["uidl"], found["mailbox"]) == ("uidl-1", "inv")
 
 
-def test_uidl_octets_that_are_not_ascii_are_escaped(spool: Spool, tmp_path: Path) -> None:
-    assert description(tmp_path, deliver(spool, MAIL, uidl=b'a\xff"'))["uidl"] == 'a\\xff"'
+def test_uidl_octets_that_are_not_ascii_are_escaped(spooling: Hold, tmp_path: Path) -> None:
+    assert description(tmp_path, deliver(spooling, MAIL, uidl=b'a\xff"'))["uidl"] == 'a\\xff"'
 
 
-def test_the_json_is_there_before_the_eml(spool: Spool, disk: Disk) -> None:
-    deliver(spool, MAIL)
+def test_the_json_is_there_before_the_eml(spooling: Hold, disk: Disk) -> None:
+    deliver(spooling, MAIL)
     assert [about.rpartition(".")[2] for about in disk.called("rename")] == ["json", "eml"]
 
 
@@ -74,8 +75,8 @@ def test_the_json_is_there_before_the_eml(spool: Spool, disk: Disk) -> None:
     ("mode", "directory"), [(0o640, 0o750), (0o600, 0o700), (0o644, 0o755), (0o660, 0o770)]
 )
 def test_modes_follow_the_files_and_staging_is_private(tmp_path: Path, mode: int, directory: int) -> None:
-    spool = Spool(tmp_path / "spool", mailbox="m", address="a", owner="owner", mode=mode)
-    name = deliver(spool, MAIL)
+    with held(sink_of("spool", tmp_path / "spool", mode=mode)) as spooling:
+        name = deliver(spooling, MAIL)
     modes = {
         path.name: path.stat().st_mode & 0o7777
         for path in [tmp_path / "spool", *(tmp_path / "spool").rglob("*")]
@@ -85,22 +86,25 @@ def test_modes_follow_the_files_and_staging_is_private(tmp_path: Path, mode: int
     assert modes == {
         "spool": directory,
         ".staging": 0o700,
-        "owner": 0o700,
+        "sink-id": 0o600,
+        OWNER: 0o700,
+        "claim": 0o600,
         f"{name}.eml": mode,
         f"{name}.json": mode,
     }
 
 
-def test_a_directory_that_is_there_keeps_its_mode(spool: Spool, tmp_path: Path) -> None:
+def test_a_directory_that_is_there_keeps_its_mode(spool: Sink, tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool").chmod(0o2770)
-    deliver(spool, MAIL)
+    with held(spool) as spooling:
+        deliver(spooling, MAIL)
     assert (tmp_path / "spool").stat().st_mode & 0o7777 == 0o2770
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 @given(uidl=st.binary(min_size=1, max_size=70), head=st.binary(max_size=200))
-def test_nothing_a_stranger_sends_gets_into_a_name(spool: Spool, uidl: bytes, head: bytes) -> None:
-    name = deliver(spool, b"Subject: " + head, uidl=uidl)
-    assert name.startswith("20260301T123045Z-invoices-000042")
-    assert len(name) == len("20260301T123045Z-invoices-000042") + 8
+def test_nothing_a_stranger_sends_gets_into_a_name(spooling: Hold, uidl: bytes, head: bytes) -> None:
+    name = deliver(spooling, b"Subject: " + head, uidl=uidl)
+    assert name.startswith("20260301T123045Z-inv-000042")
+    assert len(name) == len("20260301T123045Z-inv-000042") + 8

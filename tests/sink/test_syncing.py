@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from mailsluice.errors import SinkError
-from mailsluice.sink.fs import NewFile
+from mailsluice.sink.files import NewFile
 from mailsluice.sink.syncing import sync_together
 
 

@@ -19,6 +19,7 @@ from mailsluice.session.ports import Arrival
 from mailsluice.session.run import run
 from mailsluice.session.tally import Tally
 from support.sinks import sinks_of
+from support.staging import staged_in
 
 MAIL = {b"u1": b"Subject: 1\r\n\r\none\r\n", b"u2": b"Subject: 2\r\n\r\ntwo\r\n"}
 
@@ -141,7 +142,7 @@ class World:
         assert self.staged() == []
 
     def staged(self) -> list[str]:
-        return sorted(path.name for path in self.place.glob("*staging/*/*"))
+        return [path.name for path in staged_in(self.place)]
 
     def copies(self) -> list[int]:
         """How often each message came, all of them whole."""

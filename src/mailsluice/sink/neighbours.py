@@ -9,6 +9,7 @@ there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +19,16 @@ from mailsluice.sink.claim import Written, read
 from mailsluice.sink.fs import Directory
 
 
+_OWNER = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
+
+
 def met(folder: Directory, owner: str, feeder: Feeder, *, keeps: bool) -> list[Notice]:
     """What to say of other ledgers that feed this sink, before the staging directory `owner` is made in it.
 
     Raises SinkRefused where one feeds it with the same mailbox, and the mailbox `keeps` its mail.
     """
     mailbox, _, ledger = owner.partition("-")
-    others = [name for name in folder.names() if "-" in name and not name.endswith(f"-{ledger}")]
+    others = [name for name in folder.names() if _OWNER.fullmatch(name) and not name.endswith(f"-{ledger}")]
     others.sort(key=lambda name: not name.startswith(f"{mailbox}-"))
     for name, claim in _claims(folder, others):
         if claim.feeder is None or claim.heir:

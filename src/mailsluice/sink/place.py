@@ -53,7 +53,8 @@ class Place:
 
     def is_there(self) -> bool:
         """Whether the sink's path still leads here, and the claim is still ours."""
-        return self.staging.is_at(self.staging.path) and self.claim.is_there(self.staging)
+        directories = (self.staging, self._target)
+        return all(each.is_at(each.path) for each in directories) and self.claim.is_there(self.staging)
 
     def refuse_if_lost(self) -> None:
         """Raise StagingLost if another process took the staging directory."""

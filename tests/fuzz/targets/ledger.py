@@ -16,6 +16,7 @@ from mailsluice.errors import Bug, LedgerError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import DeletePermit, Listed, MailboxKey, SessionReport, Staged, State, Stored
 from support.confirming import confirm
+from support.failing import fail
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = MailboxKey("pop.acme.example", "a@acme.example")
@@ -72,7 +73,7 @@ def image() -> bytes:
             confirm(ledger, KEY, UIDLS[:2], [], NOW)
             ledger.note_oversize(KEY, {Listed(4, UIDLS[3], 900): 1000}, NOW)
             ledger.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
-            ledger.note_setbacks(KEY, {Listed(6, b"u6", 60): "it said no"}, 1, NOW)
+            fail(ledger, KEY, {Listed(6, b"u6", 60): "it said no"}, 1, NOW)
             ledger.note_header(KEY, b"u6", b"Subject: x\r\n")
             ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "ok", ""))
             ledger.flush()
@@ -178,7 +179,7 @@ def _write(ledger: Ledger) -> None:
     except Bug:
         assert b"new" in ledger.known(KEY)
     ledger.note_oversize(KEY, {Listed(8, b"large", None): 10**9}, NOW)
-    ledger.note_setbacks(KEY, {Listed(7, b"u7", None): "it said no"}, 1, NOW)
+    fail(ledger, KEY, {Listed(7, b"u7", None): "it said no"}, 1, NOW)
     ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "lost", "it said no"))
     ledger.note_next_poll(KEY, "invoices", NOW)
     ledger.flush()

@@ -1,0 +1,73 @@
+"""Several ledgers that feed one sink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailsluice.errors import SinkRefused
+from mailsluice.model import Feeder, Noticed
+from support.sinks import FEEDER, LEDGER, MAILBOX, OTHER, Sink, held, sink_of
+
+HOME = FEEDER._replace(ledger="home", host="bureau", state_dir="/home/ann/.local/state/mailsluice")
+
+
+@pytest.fixture(params=["spool", "maildir"])
+def kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+def other(kind: str, path: Path, *, mailbox: str = MAILBOX, keeps: bool, feeder: Feeder = HOME) -> Sink:
+    """The same sink as another ledger feeds it."""
+    return sink_of(kind, path, owner=f"{mailbox}-{OTHER}", feeder=feeder, keeps=keeps)
+
+
+def test_another_ledger_with_another_mailbox_joins_with_one_notice(kind: str, tmp_path: Path) -> None:
+    with held(sink_of(kind, tmp_path / "sink", keeps=True)):
+        pass
+    sink = other(kind, tmp_path / "sink", mailbox="3" * 16, keeps=True)
+    with held(sink) as staging:
+        assert [notice.kind for notice in staging.notices] == [Noticed.SHARED]
+        assert staging.notices[0].detail == "/state on host"
+    with held(sink, staging.where) as staging:
+        assert staging.notices == []
+
+
+def test_another_mailbox_of_the_same_ledger_is_nothing_to_notice(kind: str, tmp_path: Path) -> None:
+    for mailbox in (MAILBOX, "3" * 16):
+        with held(sink_of(kind, tmp_path / "sink", owner=f"{mailbox}-{LEDGER}", keeps=True)) as staging:
+            assert staging.notices == []
+
+
+def test_another_ledger_with_the_same_mailbox_is_refused_where_it_keeps_its_mail(
+    kind: str, tmp_path: Path
+) -> None:
+    with held(sink_of(kind, tmp_path / "sink", keeps=True)):
+        pass
+    for _ in range(2):
+        with pytest.raises(SinkRefused) as error, held(other(kind, tmp_path / "sink", keeps=True)):
+            pass
+        for part in ("a@b.example", "/state on host", "/home/ann/.local/state/mailsluice on bureau"):
+            assert part in str(error.value)
+        assert "`mailsluice sink adopt inv`" in error.value.remedy
+
+
+def test_where_the_mailbox_deletes_its_mail_it_joins_with_a_notice(kind: str, tmp_path: Path) -> None:
+    with held(sink_of(kind, tmp_path / "sink")):
+        pass
+    with held(other(kind, tmp_path / "sink", keeps=False)) as staging:
+        assert [notice.kind for notice in staging.notices] == [Noticed.SHARED]
+
+
+def test_a_file_of_somebody_else_among_the_staging_directories_is_nothing_to_stop_at(
+    kind: str, tmp_path: Path
+) -> None:
+    with held(sink_of(kind, tmp_path / "sink")):
+        pass
+    folder = next(tmp_path.glob("sink/*staging"))
+    (folder / "notes-of-ann").write_text("x")
+    (folder / f"{'4' * 16}-{'5' * 16}").mkdir(mode=0o700)
+    with held(other(kind, tmp_path / "sink", keeps=True, mailbox="3" * 16)):
+        pass
