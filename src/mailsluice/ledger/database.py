@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mailsluice.errors import LedgerError, system_remedy
 from mailsluice.ledger import room, schema
+from mailsluice.ledger.rows import DamagedRow
 from mailsluice.obs.clean import printable
 from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
 
@@ -142,16 +143,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError.
-
-        A row of which no value can be made is a damage that SQLite does not know of.
-        """
+        """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError."""
         with self._lock, self._translated():
             self._settle()
-            try:
-                yield self._connection
-            except (TypeError, ValueError, KeyError, OverflowError) as exc:
-                raise self._error("it has a row that no mailsluice writes", _CORRUPT) from exc
+            yield self._connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -201,6 +196,8 @@ class Database:
             code = getattr(exc, "sqlite_errorcode", 0)
             primary = code & 0xFF  # sqlite.org/rescode.html
             raise self._error(str(exc), _REMEDIES.get(code) or _REMEDIES.get(primary, "")) from exc
+        except DamagedRow as exc:  # a damage that SQLite does not know of
+            raise self._error(str(exc), _CORRUPT) from exc
         except UnicodeDecodeError as exc:  # in SQLite's own words, which quote what is damaged
             raise self._error("it is damaged", _CORRUPT) from exc
 

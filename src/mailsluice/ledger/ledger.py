@@ -43,11 +43,6 @@ GRACE = timedelta(days=30)
 """How long a row outlives its message: a listing may lack a message for a while and show it again."""
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
-_HALF_DONE = """
-    SELECT sink, uidl, name, size, listed_size, identity FROM message INDEXED BY half_done
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND state = 'staged'
-    ORDER BY name
-"""
 _IDENTITIES = """
     SELECT uidl, identity FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND typeof(identity) = 'blob'
@@ -116,10 +111,11 @@ class Ledger:
         try:
             with self._database.reading() as connection:
                 self._instance, *noted = connection.execute(_LEDGER).fetchone()
+                last = _moment(*noted)
         except BaseException:
             self._database.close()
             raise
-        self._clock = SteadyClock(clock or SystemClock(), _moment(*noted))
+        self._clock = SteadyClock(clock or SystemClock(), last)
         self._pending = threading.Lock()
         self._news: dict[MailboxKey, News] = {}
 
@@ -150,11 +146,7 @@ class Ledger:
     def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:
         """The rows still `staged`, by sink spec, in the order of their names (crash table, rows 3 and 4)."""
         with self._database.reading() as connection:
-            rows = connection.execute(_HALF_DONE, (key.host, key.address)).fetchall()
-        found: dict[str, list[Staged]] = {}
-        for sink, *staged in rows:
-            found.setdefault(sink, []).append(Staged(*staged))
-        return {sink: tuple(staged) for sink, staged in found.items()}
+            return memory.half_done(connection, key)
 
     def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
         """Every message remembered of this mailbox, by UIDL."""

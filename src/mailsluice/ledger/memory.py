@@ -14,8 +14,9 @@ from itertools import islice
 from typing import Any
 
 from mailsluice.ledger import mailboxes, setbacks
+from mailsluice.ledger.rows import DamagedRow, octets, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import Known, MailboxKey, Memory, State
+from mailsluice.model import Known, MailboxKey, Memory, Staged, State
 
 _COLUMNS = (
     "SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL) FROM message"
@@ -27,6 +28,11 @@ _MISSED = f"""
     SELECT uidl FROM message INDEXED BY gone {_OF_MAILBOX}
     AND gone_since > ? AND (state = 'seen' OR since > ?)
 """  # noqa: S608  constants
+_HALF_DONE = f"""
+    SELECT sink, uidl, name, size, listed_size, identity FROM message INDEXED BY half_done
+    {_OF_MAILBOX} AND state = 'staged'
+    ORDER BY name
+"""  # noqa: S608  constants
 _STORED = f"SELECT uidl FROM message {_OF_MAILBOX} AND state = 'stored'"  # noqa: S608  constants
 _NAMES = f"SELECT uidl, name FROM message {_OF_MAILBOX}"  # noqa: S608  constants
 _MOST_ASKED = 500
@@ -36,6 +42,17 @@ _MOST_ASKED = 500
 def known(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Known]:
     """Every message remembered of this mailbox, by UIDL."""
     return _values(connection.execute(_ALL, (key.host, key.address)))
+
+
+def half_done(connection: sqlite3.Connection, key: MailboxKey) -> dict[str, tuple[Staged, ...]]:
+    """The rows still `staged`, by sink spec, in the order of their names."""
+    found: dict[str, list[Staged]] = {}
+    for sink, uidl, name, size, listed_size, identity in connection.execute(
+        _HALF_DONE, (key.host, key.address)
+    ):
+        staged = Staged(octets(uidl), text(name), whole(size), listed_size, identity)
+        found.setdefault(text(sink), []).append(staged)
+    return {sink: tuple(staged) for sink, staged in found.items()}
 
 
 def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
@@ -90,24 +107,25 @@ def _among(
 
 def _values(rows: Iterable[tuple[bytes, str, int, int | None, int | None, int | None]]) -> dict[bytes, Known]:
     return {
-        _octets(uidl): Known(
+        octets(uidl): Known(
             _STATES[state],
             _time(since),
-            listed_size,
+            None if listed_size is None else whole(listed_size),
             None if gone_since is None else _time(gone_since),
-            None if octets is None else int(octets),
+            None if size is None else whole(size),
         )
-        for uidl, state, since, gone_since, listed_size, octets in rows
+        for uidl, state, since, gone_since, listed_size, size in rows
     }
 
 
-_STATES = {state.value: state for state in State}
+class _States(dict[object, State]):
+    """The states by their words in the ledger."""
+
+    def __missing__(self, word: object) -> State:
+        raise DamagedRow
+
+
+_STATES = _States({state.value: state for state in State})
 
 _time = lru_cache(maxsize=4096)(from_micros)
 """Messages are stored by batches, whose rows have one time."""
-
-
-def _octets(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise TypeError("a UIDL that is not of octets")
-    return value

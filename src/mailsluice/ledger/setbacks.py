@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from mailsluice.ledger.rows import octets, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import TRIES, Listed, MailboxKey, Setback
 
@@ -61,6 +62,6 @@ def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Setback
         (key.host, key.address),
     )
     return {
-        uidl: Setback(failures, from_micros(last), error, listed_size, header)
+        octets(uidl): Setback(whole(failures), from_micros(last), text(error), listed_size, header)
         for uidl, failures, last, error, listed_size, header in rows
     }
