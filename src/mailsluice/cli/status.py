@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import click
 
+from mailsluice import invocation
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
@@ -65,9 +66,8 @@ def _show(rows: list[dict[str, object]], now: datetime) -> None:
         if row["error"]:
             click.echo(f"{row['mailbox']}: {printable(str(row['error']))}")
         if row["quarantined"]:
-            click.echo(
-                f"{row['mailbox']}: {row['quarantined']} in quarantine, see `mailsluice quarantine list`"
-            )
+            listing = invocation.command("quarantine", "list")
+            click.echo(f"{row['mailbox']}: {row['quarantined']} in quarantine, see `{listing}`")
 
 
 def _cell(value: object, now: datetime) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from mailsluice import invocation
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError
 from mailsluice.header import LIMIT
 from mailsluice.model import Listed, uidl_text
@@ -55,7 +56,8 @@ def _count(session: Session) -> None:
             uidl=uidl_text(listed.uidl),
             octets=listed.size,
             error=errors[listed],
-            remedy="it stays on the server and is not tried any more; see `mailsluice quarantine list`",
+            remedy="it stays on the server and is not tried any more; see "
+            f"`{invocation.command('quarantine', 'list')}`",
         )
 
 
