@@ -18,7 +18,7 @@ from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.header import Header
-from mailsluice.ledger.database import FILE
+from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Setback, uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
@@ -98,7 +98,7 @@ def _not_there(mailbox: str, uidl: str) -> click.UsageError:
 
 
 def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Setback]]:
-    if not (config.service.state_dir / FILE).exists():
+    if not is_begun(config.service.state_dir):
         return
     with Ledger(config.service.state_dir, read_only=True) as ledger:
         for uidl, setback in ledger.setbacks(mailbox.key).items():

@@ -22,7 +22,7 @@ from mailsluice.errors import (
     MailsluiceError,
     system_remedy,
 )
-from mailsluice.ledger.database import prepare
+from mailsluice.ledger.directory import prepare
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -95,6 +95,14 @@ class ServiceLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def was_polled(state_dir: Path) -> bool:
+    """Whether a mailbox was ever locked here, and so polled. Raises OSError."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        locks = (state_dir / _SERVICE.parent).iterdir()
+        return any(path.suffix == _SERVICE.suffix and path.name != _SERVICE.name for path in locks)
+    return False
 
 
 def _opened(path: Path) -> int:
