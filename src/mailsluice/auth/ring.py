@@ -50,6 +50,11 @@ class Ring:
         with _translated("keyring"):
             return self._vault.names(SERVICE)
 
+    def files(self) -> dict[str, bytes]:
+        """What a backup takes of it: octets by file name."""
+        with _translated("keyring"):
+            return self._vault.files()
+
 
 @contextmanager
 def _translated(subject: str) -> Iterator[None]:

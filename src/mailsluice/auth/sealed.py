@@ -30,6 +30,8 @@ from keyring.errors import KeyringError, PasswordDeleteError
 from mailsluice import invocation
 from mailsluice.auth.files import locked, read_private, replace_private, trusted_owners
 
+VAULT = "secrets.vault"
+KEY = "vault.key"
 KEY_CREDENTIAL = "mailsluice-vault-key"
 """The systemd credential that holds the key, where the unit has one: 32 random octets."""
 
@@ -76,9 +78,9 @@ class SealedVault(KeyringBackend):
     def __init__(self, state_dir: Path) -> None:
         # The base class's own __init__ would let KEYRING_PROPERTY_* of the environment set any attribute.
         self._directory = state_dir
-        self._vault = state_dir / "secrets.vault"
+        self._vault = state_dir / VAULT
         self._lock = state_dir / "secrets.lock"
-        self._key_file = state_dir / "vault.key"
+        self._key_file = state_dir / KEY
 
     def get_password(self, service: str, username: str) -> str | None:
         """The secret of that name, or None where there is none."""
@@ -115,6 +117,15 @@ class SealedVault(KeyringBackend):
         """The names of a service's secrets, in order. Needs no key."""
         with self._explained():
             return sorted(name for owner, name in self._read().entries if owner == service)
+
+    def files(self) -> dict[str, bytes]:
+        """The vault and its key as they lie here, of one moment, by name; those that are there."""
+        with self._explained():
+            paths = [path for path in (self._vault, self._key_file) if path.exists()]
+            if not paths:
+                return {}
+            with locked(self._lock):
+                return {path.name: read_private(path, owners=self._owners()) for path in paths}
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from mailsluice.errors import LedgerError, system_remedy
+from mailsluice.errors import BackupError, LedgerError, system_remedy
 from mailsluice.ledger import room, schema
 from mailsluice.ledger.directory import RESTORE, prepare, refuse, sync, usable
 from mailsluice.ledger.files import KINDS, OpenFiles
@@ -39,20 +39,25 @@ _WRITE_NOTHING_NEW = "PRAGMA application_id = 0"
 """A write that leaves a ledger of any version, or one that has no tables yet, what it was."""
 _DENIED = "let the user that runs mailsluice read and write the state directory (ls -l)"
 _NO_ROOM = "free space or inodes on the state directory's file system (df, df -i)"
-_OR_ELSE = "or look for a full disk or quota (df, df -i, quota), or too low a limit of open files (ulimit -n)"
+OR_ELSE = "look for a full disk or quota (df, df -i, quota), or too low a limit of open files (ulimit -n)"
 """What SQLite does not tell from a broken disk, nor from a file that it may not open or write."""
 _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: _CORRUPT,
     sqlite3.SQLITE_NOTADB: _CORRUPT,
     sqlite3.SQLITE_FULL: _NO_ROOM,
     sqlite3.SQLITE_IOERR_SHMSIZE: _NO_ROOM,
-    sqlite3.SQLITE_READONLY: f"mount the file system writable, under systemd by StateDirectory=; {_OR_ELSE}",
-    sqlite3.SQLITE_CANTOPEN: f"{_DENIED}; {_OR_ELSE}",
+    sqlite3.SQLITE_READONLY: f"mount the file system writable (StateDirectory= under systemd); or {OR_ELSE}",
+    sqlite3.SQLITE_CANTOPEN: f"{_DENIED}; or {OR_ELSE}",
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
     sqlite3.SQLITE_PROTOCOL: "put state_dir on a local file system, where locks work",
-    sqlite3.SQLITE_IOERR: f"look for disk errors in the kernel's log (dmesg, smartctl); {_OR_ELSE}",
+    sqlite3.SQLITE_IOERR: f"look for disk errors in the kernel's log (dmesg, smartctl); or {OR_ELSE}",
 }
+
+
+_WRITING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+_READING = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
+"""Which of two databases a copy failed at: what is written is the copy, what is read is ours."""
 
 
 class Database:
@@ -193,6 +198,17 @@ class Database:
             with usable(self._path.parent):
                 self._files.check()
 
+    def copy_to(self, destination: sqlite3.Connection) -> None:
+        """Copy all of it, as of one moment, into an empty database. Raises LedgerError, and BackupError."""
+        with self.reading() as connection:
+            try:
+                connection.backup(destination)
+            except sqlite3.Error as exc:
+                code = getattr(exc, "sqlite_errorcode", 0)
+                if code & 0xFF not in _WRITING or code in _READING:
+                    raise
+                raise BackupError(f"the copy of the ledger: {exc}", remedy=OR_ELSE) from exc
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError."""
@@ -280,10 +296,16 @@ def _room_for(index: Path) -> Iterator[None]:
             raise LedgerError(f"{index}: {exc.strerror}", remedy=system_remedy(exc)) from exc
 
 
-def is_begun(state_dir: Path) -> bool:
-    """Whether there is a ledger to look at. Raises LedgerError where it was lost, or cannot be looked at."""
+def is_begun(state_dir: Path, *, promised: bool = False) -> bool:
+    """Whether there is a ledger to look at. Raises LedgerError where it was lost, or cannot be looked at.
+
+    `promised`: the caller knows that there was one.
+    """
     with usable(state_dir):
-        if not state_dir.exists():
-            return False
+        there = state_dir.exists()
+    if not there and promised:
+        raise LedgerError(f"the state directory {state_dir} is gone", remedy=f"put it back, or {RESTORE}")
+    if not there:
+        return False
     prepare(state_dir, make=False)
-    return Mark(state_dir / FILE).has_ledger()
+    return Mark(state_dir / FILE, promised=promised).has_ledger()

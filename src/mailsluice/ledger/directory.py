@@ -21,7 +21,7 @@ from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
 RESTORE = 'restore a backup (docs/operations.md, "Backup and restore")'
 """What to do about a ledger that was lost, in the middle of a remedy."""
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -80,11 +80,16 @@ def write_private(path: Path, words: str) -> None:
     """
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, _NEW_FILE, 0o600), "w", encoding="ascii") as file:
+    with os.fdopen(create_private(unfinished), "w", encoding="ascii") as file:
         file.write(words)
         file.flush()
         os.fsync(file.fileno())
     publish(unfinished, path)
+
+
+def create_private(path: Path) -> int:
+    """A new file for us alone, open for writing. Raises OSError."""
+    return os.open(path, _NEW_FILE, 0o600)
 
 
 def publish(unfinished: Path, path: Path) -> None:
@@ -93,9 +98,9 @@ def publish(unfinished: Path, path: Path) -> None:
     sync(path.parent)
 
 
-def sync(directory: Path) -> None:
-    """Make the names in a directory durable. Raises OSError."""
-    fd = os.open(directory, _DIRECTORY)
+def sync(path: Path) -> None:
+    """Make the names in a directory durable, or the octets of a file. Raises OSError."""
+    fd = os.open(path, _READ)
     try:
         os.fsync(fd)
     finally:

@@ -131,6 +131,15 @@ class Ledger:
         """Close the file."""
         self._database.close()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether this opening has made the ledger."""
+        return self._database.is_new
+
+    def check_files(self) -> None:
+        """Raise LedgerReplaced if the files are no longer those that were opened."""
+        self._database.check_files()
+
     def now(self) -> datetime:
         """The time by the ledger's own clock: what ages are measured by (`steady`)."""
         return self._clock.moment().time

@@ -37,17 +37,17 @@ class Mark:
     """What is known of the ledger at this path before it is opened.
 
     Every method raises LedgerError. What another process makes meanwhile it makes in the order ledger, mark,
-    lock; so all methods look in the reverse one.
+    lock; so all methods look in the reverse one. `promised`: the caller knows that there was one.
     """
 
-    def __init__(self, ledger: Path) -> None:
+    def __init__(self, ledger: Path, *, promised: bool = False) -> None:
         self._ledger = ledger
         self._path = ledger.with_name(MARK)
         self._given_up = ledger.with_name(_GIVEN_UP)
         with usable(ledger.parent):
-            polled = was_polled(ledger.parent) and not self._given_up.exists()
+            promised = (promised or was_polled(ledger.parent)) and not self._given_up.exists()
         self.instance = self._said()
-        self._promised = polled or self.instance is not None
+        self._promised = promised or self.instance is not None
 
     def has_ledger(self) -> bool:
         """Whether there is a ledger to open. Raises LedgerError where there was one."""
