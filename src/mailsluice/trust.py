@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,9 +37,9 @@ def flaw_of_place(path: Path, status: os.stat_result) -> Flaw | None:
     """
     if status.st_uid not in _trusted():
         owner = user_name(status.st_uid)
-        return _of_another(path, status, f"run mailsluice as {owner}, or: chown {os.geteuid()} {path}")
+        return _of_another(path, status, f"run mailsluice as {owner}, or: chown {os.geteuid()} {_word(path)}")
     if status.st_mode & stat.S_IWOTH:
-        return Flaw(f"{path} can be written by everybody: not trusted with mail", f"chmod o-w {path}")
+        return Flaw(f"{path} can be written by everybody: not trusted with mail", f"chmod o-w {_word(path)}")
     return None
 
 
@@ -57,7 +58,9 @@ def flaw_of_way(path: Path) -> Flaw | None:
         if status.st_uid not in _trusted():
             return _of_another(step, status, _detour(path, step, status))
         if stat.S_ISDIR(status.st_mode) and status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            return Flaw(f"{step}, on the way to {path}, can be written by everybody", f"chmod o-w {step}")
+            return Flaw(
+                f"{step}, on the way to {path}, can be written by everybody", f"chmod o-w {_word(step)}"
+            )
     return None
 
 
@@ -75,9 +78,9 @@ def flaw_of_file(path: Path) -> Flaw | None:
     if not stat.S_ISREG(status.st_mode):
         return Flaw(f"{path} is a symbolic link, or no file: somebody else may have put it there", planted)
     if status.st_uid != os.geteuid():
-        return _of_another(path, status, f"{planted}; if it is right: chown {os.geteuid()} {path}")
+        return _of_another(path, status, f"{planted}; if it is right: chown {os.geteuid()} {_word(path)}")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return Flaw(f"{path} can be written by others", f"chmod 600 {path}")
+        return Flaw(f"{path} can be written by others", f"chmod 600 {_word(path)}")
     return None
 
 
@@ -87,6 +90,11 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"#{uid}"
+
+
+def _word(path: Path) -> str:
+    """The path as a shell takes it."""
+    return shlex.quote(str(path))
 
 
 def _trusted() -> set[int]:
@@ -105,7 +113,7 @@ def _detour(path: Path, step: Path, status: os.stat_result) -> str:
     """
     ways = [f"run mailsluice as {user_name(status.st_uid)}", f"take {path} elsewhere"]
     if stat.S_ISLNK(status.st_mode):
-        ways.append(f"if the link leads where it should: chown --no-dereference {os.geteuid()} {step}")
+        ways.append(f"if the link leads where it should: chown --no-dereference {os.geteuid()} {_word(step)}")
     return ", or ".join(ways)
 
 

@@ -189,8 +189,12 @@ class Database:
             self.instance = self._instance(connection)
             """The name of the ledger, which no other one has."""
         if mark.instance is None and not self._read_only:
-            with self.writing():  # which keeps other processes from marking it at the same time
-                mark.make(self.instance)
+            with self._lock, self._translated():
+                self._connection.execute("BEGIN IMMEDIATE")  # no other process marks it at the same time
+                try:
+                    mark.make(self.instance)
+                finally:
+                    self._connection.execute("ROLLBACK")
 
     def check_files(self) -> None:
         """Raise LedgerReplaced if the files are no longer those that were opened."""
