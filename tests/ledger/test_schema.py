@@ -76,7 +76,8 @@ def test_a_step_to_come_is_taken_once(state_dir: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     with pytest.raises(LedgerError, match="older than"):
         Ledger(state_dir, read_only=True)
-    Ledger(state_dir).close()
+    with Ledger(state_dir) as ledger:
+        assert not ledger.is_new
     Ledger(state_dir, read_only=True).close()
 
 

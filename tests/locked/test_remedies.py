@@ -80,6 +80,7 @@ def test_a_service_tells_root_how_to_set_its_secret(site: Site) -> None:
     belongs_to(NOBODY, site)
     (report,) = json.loads(called(site, "poll", "--json", uid=NOBODY).stdout)
     command = report["detail"].rpartition("; ")[2]
+    assert command.startswith(TO_BE[NOBODY])
     assert run_in_shell(command, stdin=site.sandbox.client_secret).code == 0
     assert called(site, "poll", uid=NOBODY).code == 0
     assert {path.stat().st_uid for path in (site.folder / "state").rglob("*")} == {NOBODY}
