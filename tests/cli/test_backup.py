@@ -140,6 +140,13 @@ def test_without_a_ledger_there_is_nothing_to_copy(tmp_path: Path, place: Path) 
     assert not place.exists()
 
 
+def test_without_a_state_directory_it_is_that_which_is_named(tmp_path: Path, place: Path) -> None:
+    error = run(tmp_path / "state", place).exception
+    assert isinstance(error, LedgerError)
+    assert str(error) == f"the state directory {tmp_path}/state cannot be used: No such file or directory"
+    assert not place.exists()
+
+
 class TestRoot:
     @pytest.fixture
     def ground(self) -> Iterator[Path]:

@@ -144,3 +144,14 @@ def test_a_ledger_put_in_the_place_of_an_open_one_is_none_of_its_log_s(state_dir
     database = Database(state_dir)
     assert names(database) == ["first"]
     database.close()
+
+
+def test_who_opens_a_ledger_to_read_before_anybody_writes_may_read_on(state_dir: Path) -> None:
+    Database(state_dir).close()
+    reader = Database(state_dir, read_only=True)
+    writer = Database(state_dir)
+    add(writer, "a")
+    assert names(reader) == ["a"]
+    writer.close()
+    assert names(reader) == ["a"]
+    reader.close()

@@ -21,7 +21,7 @@ from mailsluice.cli.main import Settings
 from mailsluice.errors import BackupError, system_remedy
 from mailsluice.ledger.backup import LedgerCopy
 from mailsluice.ledger.database import FILE
-from mailsluice.ledger.directory import sync
+from mailsluice.ledger.directory import sync, usable
 from mailsluice.ledger.mark import MARK
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.trust import Flaw, flaw_of_place, flaw_of_way
@@ -102,7 +102,8 @@ def _refuse(flaw: Flaw | None) -> None:
 @contextmanager
 def _rights_of_owner(state_dir: Path) -> Iterator[None]:
     """Let root have no more rights than the service has, who could lead root elsewhere."""
-    owner = state_dir.stat()
+    with usable(state_dir):
+        owner = state_dir.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         yield
         return
