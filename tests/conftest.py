@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
+from mailsluice import invocation
 from support.secrecy import leaks, leaks_below
 
 pytest_plugins = ["pytester"]
@@ -16,6 +17,13 @@ pytest_plugins = ["pytester"]
 # How long an example takes on a busy machine is luck; what takes too long has the suite's own time-out.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test's command line notes of its call is none of another's."""
+    monkeypatch.setattr(invocation, "_call", invocation._Call())
+
 
 _taken: list[str] = []
 """What the running test has taken out of pytest's or click's capture, so that no report shows it."""

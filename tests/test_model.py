@@ -57,7 +57,7 @@ def hints(node: ast.AST) -> list[ast.expr]:
 @pytest.mark.parametrize(
     ("value", "modules"),
     [
-        (Staged, {"sink/durable.py", "ledger/ledger.py"}),
+        (Staged, {"sink/durable.py", "ledger/memory.py"}),
         (Stored, {"sink/staging.py"}),
         (DeletePermit, {"ledger/ledger.py"}),
     ],

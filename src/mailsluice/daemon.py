@@ -23,7 +23,8 @@ from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
 from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.errors import Bug, LedgerError, MailsluiceError, NoThread
+from mailsluice.errors import Bug, LedgerError, LedgerReplaced, MailsluiceError, NoThread
+from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.lock import ServiceLock
 from mailsluice.obs import events
@@ -53,6 +54,9 @@ _FILES_A_SESSION = 1024
 _LOOK_AROUND = 1.0
 """Seconds between two looks at the clock and the signals, when nothing else happens."""
 
+_BETWEEN_TRIES = 15.0
+"""Seconds between two tries to open a ledger that was replaced: as systemd waits to restart the unit."""
+
 _log = get_logger(__name__)
 
 
@@ -75,7 +79,7 @@ class Service:
         _allow_files(_FILES_A_SESSION * config.service.max_sessions)
         self._clock = clock or SystemClock()
         self._connections = Connections()
-        self._ledger = ledger or Ledger(config.service.state_dir)
+        self._ledger = ledger or self._opened_ledger()
         self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
         self._status_is_old = False
         self._stop = threading.Event()
@@ -99,6 +103,12 @@ class Service:
             places=Places(config.service.max_sessions, self._clock),
             progress=progress or NobodyWatches(),
         )
+
+    def _opened_ledger(self) -> Ledger:
+        ledger = Ledger(self.config.service.state_dir)
+        if ledger.is_new:
+            _log.warning(events.LEDGER_BEGUN, directory=str(self.config.service.state_dir))
+        return ledger
 
     def __enter__(self) -> Self:
         return self
@@ -169,8 +179,14 @@ class Service:
     def tend(self) -> None:
         """To be called every second or so: follows the clock, and writes what `status` shows.
 
-        Raises Bug if the timetable has died.
+        Raises LedgerReplaced if the ledger has to be opened anew, Bug if the timetable has died.
         """
+        try:
+            self._ledger.check_files()
+        except LedgerReplaced:
+            raise
+        except LedgerError:
+            pass  # it cannot be looked at now: whoever uses it says so
         if self._schedule.follow_clock():
             self._leave_alone(self.config.mailboxes.values())
         self._flush()
@@ -276,29 +292,60 @@ def serve(load: Callable[[], Config]) -> None:
 
     Later only NoThread, where a reload finds the system short of threads for the new timetable.
 
-    A configuration that cannot be used at SIGHUP is reported, and the one in force stays. No other daemon can
-    serve the same state directory meanwhile.
+    A configuration that cannot be used at SIGHUP is reported, and the one in force stays. So it is done where
+    the ledger was replaced, but for that nothing is polled until it is open again. No other daemon can serve
+    the same state directory meanwhile.
     """
     signals = Signals()
     successor: tuple[ServiceLock, Service] | None = _built(load, ServiceLock.take)
     while successor is not None:
         lock, service = successor
-        with lock, service:
-            service.start()
-            _log.info(events.STARTED, mailboxes=len(service.config.mailboxes))
-            successor = _tend(service, signals, partial(_built, load, lock.following))
-            _log.info(events.STOPPING)
+        build = partial(_built, load, lock.following)
+        with lock:
+            replaced = False
+            with service:
+                service.start()
+                _log.info(events.STARTED, mailboxes=len(service.config.mailboxes))
+                try:
+                    successor = _tend(service, signals, build)
+                except LedgerReplaced as error:
+                    replaced = True
+                    _log.error(events.LEDGER_REPLACED, error=str(error), remedy=error.remedy)
+                _log.info(events.STOPPING)
+            if replaced:  # and closed: SQLite could not open it a second time before
+                successor = _rebuilt(signals, partial(build, service.config.service.state_dir))
     _log.info(events.STOPPED)
 
 
-def _built(load: Callable[[], Config], take: Callable[[Path], ServiceLock]) -> tuple[ServiceLock, Service]:
-    """A service, and before it the lock on its state directory. Raises MailsluiceError."""
+def _built(
+    load: Callable[[], Config], take: Callable[[Path], ServiceLock], had_ledger: Path | None = None
+) -> tuple[ServiceLock, Service]:
+    """A service, and before it the lock on its state directory. Raises MailsluiceError.
+
+    `had_ledger` is a state directory in which no new ledger is to begin.
+    """
     config = load()
+    if config.service.state_dir == had_ledger:
+        is_begun(had_ledger, promised=True)
     with ExitStack() as undo:
         lock = undo.enter_context(take(config.service.state_dir))
         service = Service(config)
         undo.pop_all()
     return lock, service
+
+
+def _rebuilt(
+    signals: Signals, build: Callable[[], tuple[ServiceLock, Service]]
+) -> tuple[ServiceLock, Service] | None:
+    """What is built, as soon as it can be; None if asked to stop before."""
+    while not signals.stop:
+        signals.reload = False
+        try:
+            return build()
+        except MailsluiceError as error:
+            _log.error(events.LEDGER_NOT_REOPENED, error=str(error), remedy=error.remedy)
+        signals.wait(_BETWEEN_TRIES)
+    return None
 
 
 def _tend(

@@ -21,18 +21,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mailsluice import invocation
 from mailsluice.sandbox import Sandbox, SandboxMailbox, mail
 
 DEADLINE = 60.0
 """Seconds that the whole demo may take; a slower one has failed."""
 
 _PROGRAM = [sys.executable, "-m", "mailsluice"]
-
-
-def _program() -> str:
-    """What a user types to run this very program, whatever is on their PATH."""
-    script = Path(sys.executable).with_name("mailsluice")
-    return shlex.join([str(script)] if script.exists() else _PROGRAM)
 
 
 class DemoFailed(Exception):
@@ -135,7 +130,7 @@ class Demo:
         self._say(table)
         self._say(f"\nThe files are yours to look at: {self._folder}")
         self._say(f"What the daemon logged, one line a poll: {self._log}")
-        self._say(f"What it remembers: {_program()} -c {self._config} status")
+        self._say(f"What it remembers: {shlex.join(invocation.program())} -c {self._config} status")
         sample = min(self._actors[0].folder.glob("*.json"))
         self._say(f"One message's description, {sample}:")
         self._say(json.dumps(json.loads(sample.read_text()), ensure_ascii=False, indent=2))

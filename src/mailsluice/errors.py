@@ -20,6 +20,8 @@
     │   └── SinkRefused         it is not the one it was              operator   73
     ├── StagingLost             another process took its staging      retry      75
     ├── LedgerError             the state directory cannot be used    back off   73
+    │   └── LedgerReplaced      its files changed under our hands     back off   73
+    ├── BackupError             a copy of the state cannot be made    operator   73
     ├── MailboxLocked           another process polls this mailbox    retry      75
     ├── MailboxRenumbered       its messages have new UIDLs           operator   75
     ├── AlreadyRunning          another daemon serves the directory   retry      75
@@ -207,6 +209,17 @@ class StagingLost(MailsluiceError):
 class LedgerError(MailsluiceError):
     """The state directory or the ledger in it cannot be used."""
 
+    exit_code = 73
+
+
+class LedgerReplaced(LedgerError):
+    """A file of the open ledger was removed, or another lies in its place: it has to be opened anew."""
+
+
+class BackupError(MailsluiceError):
+    """A copy of the state cannot be made in the directory that was named."""
+
+    disposition = Disposition.OPERATOR
     exit_code = 73
 
 

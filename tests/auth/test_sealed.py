@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from keyring.errors import PasswordDeleteError
 
+from mailsluice import invocation
 from mailsluice.auth.sealed import SealedVault, VaultError
 
 SERVICE = "mailsluice"
@@ -116,7 +117,7 @@ def test_an_entry_with_one_changed_octet_is_refused_and_the_others_are_not(
     edit(file, flip)
     with pytest.raises(VaultError, match=r"'a'.*tampered") as caught:
         vault.get_password(SERVICE, "a")
-    assert "mailsluice secret set a" in caught.value.remedy
+    assert f"`{invocation.command('secret', 'set', 'a')}`" in caught.value.remedy
     assert vault.get_password(SERVICE, "b") == "canary-b"
 
 

@@ -7,6 +7,7 @@ import keyring
 import pytest
 from keyring.backends.null import Keyring as NullKeyring
 
+from mailsluice import invocation
 from mailsluice.auth.secrets import Secrets
 from mailsluice.config.models import SecretRef
 from mailsluice.errors import SecretError
@@ -40,7 +41,9 @@ def test_a_changed_secret_is_seen_at_once(secrets: Secrets, tmp_path: Path) -> N
 
 
 def test_a_missing_keyring_secret_says_how_to_set_it(secrets: Secrets) -> None:
-    assert refusal(secrets, SecretRef("keyring", "acme")).remedy == "mailsluice secret set acme"
+    assert refusal(secrets, SecretRef("keyring", "acme")).remedy == invocation.command(
+        "secret", "set", "acme"
+    )
 
 
 def test_the_keyring_is_the_sealed_vault_whatever_the_environment_says(

@@ -1,28 +1,20 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import trustme
 
-from mailsluice.config import load as loading
-from mailsluice.config.load import find, load
+from mailsluice.config.load import load
 from mailsluice.config.models import EntraCredential, SpoolSink
 from mailsluice.errors import ConfigurationError
 from support.secrecy import CANARY
-from support.users import NOBODY, acting_as
+from support.users import unprivileged
 
 Write = Callable[..., Path]
 Told = Callable[[str], list[str]]
-
-
-def unprivileged() -> AbstractContextManager[None]:
-    """As nobody where the tests run as root, who may read everything."""
-    return acting_as(NOBODY) if os.geteuid() == 0 else nullcontext()
 
 
 def test_a_whole_configuration_loads(write: Write, whole: str) -> None:
@@ -293,40 +285,6 @@ class TestSecrecy:
         assert "(at " in line
 
 
-class TestFind:
-    @pytest.fixture(autouse=True)
-    def nowhere(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.delenv("MAILSLUICE_CONFIG", raising=False)
-        monkeypatch.setattr(loading, "SYSTEM_FILE", tmp_path / "etc.toml")
-        monkeypatch.chdir(tmp_path)
-
-    def test_the_file_given_comes_first_even_if_it_is_not_there(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("MAILSLUICE_CONFIG", "/b.toml")
-        assert find(Path("/a.toml")) == Path("/a.toml")
-
-    def test_then_the_environment(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        (tmp_path / "mailsluice.toml").touch()
-        monkeypatch.setenv("MAILSLUICE_CONFIG", "/b.toml")
-        assert find(None) == Path("/b.toml")
-
-    def test_then_the_working_directory(self, tmp_path: Path) -> None:
-        (tmp_path / "mailsluice.toml").touch()
-        (tmp_path / "etc.toml").touch()
-        assert find(None) == Path("mailsluice.toml")
-
-    def test_then_the_systems(self, tmp_path: Path) -> None:
-        (tmp_path / "etc.toml").touch()
-        assert find(None) == tmp_path / "etc.toml"
-
-    def test_else_it_says_where_it_looked(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigurationError) as caught:
-            find(None)
-        assert str(tmp_path / "etc.toml") in str(caught.value)
-        assert "mailsluice config example" in caught.value.remedy
-
-
 class TestUnreadable:
     def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match=r"none\.toml: there is no such file"):
@@ -364,6 +322,14 @@ class TestUnreadable:
 
     def test_a_byte_order_mark_does_no_harm(self, write: Write, whole: str) -> None:
         assert load(write("\ufeff" + whole)).mailboxes
+
+
+def test_a_default_that_cannot_be_had_is_told_with_the_file(
+    mistakes: Told, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/x")
+    (line,) = mistakes(whole)
+    assert line.startswith("mailsluice.toml: service.state_dir: is not set; ")
 
 
 def test_many_mailboxes_load(write: Write, whole: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pwd
 from datetime import timedelta
 from pathlib import Path
 
@@ -109,32 +110,42 @@ def test_a_configuration_may_be_empty() -> None:
     assert not Config(service=Service(state_dir=Path("/state"))).mailboxes
 
 
-def test_the_state_directory_is_that_of_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/mailsluice:/var/lib/other")
-    assert default_state_dir() == Path("/var/lib/mailsluice")
+def at_home_in(home: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system's list of users have this home for us; None: let us not be in it."""
+
+    def account(uid: int) -> pwd.struct_passwd:
+        if home is None:
+            raise KeyError(uid)
+        return pwd.struct_passwd(("ann", "x", uid, uid, "", home, "/bin/sh"))
+
+    monkeypatch.setattr(pwd, "getpwuid", account)
 
 
-@pytest.mark.parametrize(
-    ("xdg", "expected"), [("/x/state", "/x/state/mailsluice"), ("relative", "/h/.local/state/mailsluice")]
-)
-def test_the_state_directory_of_a_user_follows_the_base_directories(
-    monkeypatch: pytest.MonkeyPatch, xdg: str, expected: str
+def test_the_state_directory_of_a_user_is_the_same_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", xdg)
-    monkeypatch.setenv("HOME", "/h")
-    assert Service().state_dir == Path(expected)
+    at_home_in("/home/ann", monkeypatch)
+    monkeypatch.setenv("XDG_STATE_HOME", "/elsewhere")
+    monkeypatch.setenv("HOME", "/root")
+    assert Service().state_dir == Path("/home/ann/.local/state/mailsluice")
 
 
-def test_a_user_without_a_home_must_name_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless() -> Path:
-        raise RuntimeError
-
-    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    monkeypatch.setattr(Path, "home", homeless)
+@pytest.mark.parametrize("home", [None, "", "relative"])
+def test_a_user_without_a_home_must_name_the_state_directory(
+    monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    at_home_in(home, monkeypatch)
     with pytest.raises(ConfigurationError, match=r"service\.state_dir"):
         default_state_dir()
+
+
+def test_where_a_unit_provides_a_state_directory_the_configuration_must_name_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/mailsluice:/var/lib/other")
+    with pytest.raises(ConfigurationError, match=r'write it out: state_dir = "/var/lib/mailsluice"$'):
+        default_state_dir()
+    assert Service(state_dir=Path("/state")).state_dir == Path("/state")
 
 
 @pytest.mark.parametrize("model", [Service, EntraCredential, Mailbox, SpoolSink, MaildirSink])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailsluice import invocation
 from mailsluice.config import types
 from mailsluice.config.types import SecretRef
 from support.secrecy import CANARY
@@ -114,7 +115,7 @@ def test_a_secret_is_named_by_where_it_is(text: str, reference: SecretRef) -> No
 @pytest.mark.parametrize("value", [CANARY, f"{CANARY}:x", f"KEYRING:{CANARY}", "", ":", 5, ["keyring:a"]])
 def test_a_literal_secret_is_refused_with_where_to_put_it(value: object) -> None:
     message = refused(types.parse_secret, value)
-    assert "mailsluice secret set NAME" in message
+    assert f"`{invocation.command('secret', 'set', 'NAME')}`" in message
     assert '"keyring:NAME"' in message
 
 

@@ -25,7 +25,7 @@ SYNCING = [
     (Point("os.fsync", within="NewFile.sync"), FULL),
     (Point("os.fsync", within="NewFile.sync", turn=3), BROKEN),
     (Point("os.fsync", nth=4, within="DurableBatch.stage"), BROKEN),
-    (Point("os.fsync", within="Staging.publish"), FULL),
+    (Point("os.fsync", within="Place.publish"), FULL),
 ]
 RENAMING = [(Point("os.rename", nth=nth), READ_ONLY) for nth in (1, 2, 3)]
 COMMITTING = [

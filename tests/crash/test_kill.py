@@ -100,7 +100,7 @@ def test_row_2_staged_and_not_recorded_is_swept_and_fetched_again(world: World, 
 @points(
     Point("COMMIT", "after", within="Ledger.record"),
     Point("Ledger.record", "after"),
-    Point("Staging.publish"),
+    Point("Place.publish"),
 )
 def test_row_3_recorded_is_rolled_forward_not_fetched_again(world: World, point: Point) -> None:
     world.kill(point)
@@ -127,8 +127,8 @@ def test_row_4_part_of_a_batch_renamed_and_taken_is_finished_without_a_second_co
 
 
 @points(
-    Point("Directory.sync", within="Staging.publish"),
-    Point("Directory.sync", "after", within="Staging.publish"),
+    Point("Directory.sync", within="Place.publish"),
+    Point("Directory.sync", "after", within="Place.publish"),
     Point("Ledger.commit"),
     Point("COMMIT", within="Ledger.commit"),
 )

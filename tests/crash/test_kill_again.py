@@ -8,13 +8,13 @@ from crash.victim import Point
 from crash.world import FILES_A_MESSAGE, MAIL, World
 
 PUBLISHING = [
-    Point("Directory.sync", within="Staging.publish"),
-    Point("Directory.sync", "after", within="Staging.publish"),
+    Point("Directory.sync", within="Place.finish"),
+    Point("Directory.sync", "after", within="Place.finish"),
     Point("COMMIT", within="Ledger.commit"),
     Point("COMMIT", "after", within="Ledger.commit"),
-    Point("Staging.sweep"),
+    Point("Place.sweep"),
 ]
-SWEPT = Point("Staging.sweep", "after")
+SWEPT = Point("Place.sweep", "after")
 
 
 def each(call: str, messages: int) -> list[tuple[str, Point]]:

@@ -23,8 +23,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-from mailsluice.sink.staging import Staging
-
 import mailsluice.auth.entra
 import mailsluice.auth.ring
 import mailsluice.cli.poll
@@ -35,7 +33,9 @@ from mailsluice.pop3 import transport
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.client import Client
 from mailsluice.sink.durable import DurableBatch
-from mailsluice.sink.fs import Directory, NewFile
+from mailsluice.sink.files import NewFile
+from mailsluice.sink.fs import Directory
+from mailsluice.sink.place import Place
 from support.moved_clock import move_clock
 
 transport._BUFFER = transport._RECORD  # messages come in pieces, so that there is a middle of them
@@ -43,7 +43,7 @@ transport._BUFFER = transport._RECORD  # messages come in pieces, so that there 
 LONGEST_LIFE = 40
 """Seconds after which a child that hangs is ended, by SIGALRM."""
 
-OWNERS = (Channel, Client, Directory, DurableBatch, Ledger, NewFile, Staging)
+OWNERS = (Channel, Client, Directory, DurableBatch, Ledger, NewFile, Place)
 
 
 @dataclass(frozen=True)

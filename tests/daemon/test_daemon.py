@@ -269,6 +269,7 @@ def test_in_a_round_no_credential_takes_all_sessions(
 def test_a_round_reports_each_mailbox_for_which_no_thread_can_be_had(
     config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Ledger(config.service.state_dir).close()
     Shortage(monkeypatch, of_sessions)
     (mailbox,) = config.mailboxes.values()
 

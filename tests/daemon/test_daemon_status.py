@@ -81,6 +81,7 @@ def test_what_the_last_sessions_report_is_written_when_a_service_ends(
 def test_a_status_that_cannot_be_written_at_the_end_is_said(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Ledger(config.service.state_dir).close()
     with capture_logs() as logs, Service(config) as service:
         FullDisk(service, monkeypatch)
 

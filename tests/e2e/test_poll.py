@@ -103,7 +103,7 @@ def test_a_missing_secret_is_78_and_says_how_to_store_it(site: Site, sandbox: Sa
     ended = poll(site)
 
     assert ended.code == 78
-    assert "mailsluice secret set acme" in outcome(ended)[1]
+    assert f"mailsluice -c {site.config} secret set acme" in outcome(ended)[1]
 
 
 def test_a_sink_that_is_a_file_is_73_and_nothing_is_deleted(site: Site, sandbox: Sandbox) -> None:

@@ -33,8 +33,8 @@ def test_status_names_the_two_ways_on(renumbered: Site) -> None:
     shown = run_program("-c", renumbered.config, "status").stdout
 
     assert "mailbox-renumbered" in shown
-    assert "mailsluice seen invoices --adopt" in shown
-    assert "mailsluice seen invoices --fetch" in shown
+    assert f"mailsluice -c {renumbered.config} seen invoices --adopt`" in shown
+    assert f"mailsluice -c {renumbered.config} seen invoices --fetch`" in shown
 
 
 @pytest.mark.parametrize(("way", "copies"), [("--adopt", 1), ("--fetch", 2)])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,13 +11,25 @@ from mailsluice.errors import LedgerError
 from mailsluice.ledger import schema
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import MailboxKey, SessionReport, Staged, State, Stored
+from mailsluice.model import Listed, MailboxKey, SessionReport, Staged, State, Stored
+from support.failing import fail
+
+KEY = MailboxKey("h", "a")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     yield connection
+    connection.close()
+
+
+def damage(state_dir: Path, change: str) -> None:
+    connection = sqlite3.connect(state_dir / FILE)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    with connection:
+        connection.execute(change)
     connection.close()
 
 
@@ -65,7 +77,8 @@ def test_a_step_to_come_is_taken_once(state_dir: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     with pytest.raises(LedgerError, match="older than"):
         Ledger(state_dir, read_only=True)
-    Ledger(state_dir).close()
+    with Ledger(state_dir) as ledger:
+        assert not ledger.is_new
     Ledger(state_dir, read_only=True).close()
 
 
@@ -139,16 +152,11 @@ def test_a_row_that_makes_no_sense_cannot_be_written(
 def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is(
     state_dir: Path, table: str, change: str
 ) -> None:
-    key, now = MailboxKey("h", "a"), datetime(2026, 1, 1, tzinfo=UTC)
     with Ledger(state_dir) as ledger:
-        ledger.record(key, [Staged(b"u", "n", 1)], "spool:/x", now)
-        ledger.note_session(key, SessionReport("a", now, 1, 1, 1, 1, 1, 1.5, 0, "ok", ""))
+        ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
+        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, "ok", ""))
         ledger.flush()
-    connection = sqlite3.connect(state_dir / FILE)
-    connection.execute("PRAGMA ignore_check_constraints = ON")
-    with connection:
-        connection.execute(change)
-    connection.close()
+    damage(state_dir, change)
     before = (state_dir / FILE).read_bytes()
 
     with pytest.raises(LedgerError, match=f"its table {table} has what no mailsluice writes") as refused:
@@ -168,18 +176,13 @@ def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is
     ],
 )
 def test_a_message_that_none_has_written_is_refused_when_it_is_read(state_dir: Path, change: str) -> None:
-    key, now = MailboxKey("h", "a"), datetime(2026, 1, 1, tzinfo=UTC)
     with Ledger(state_dir) as ledger:
-        ledger.record(key, [Staged(b"u", "n", 1)], "spool:/x", now)
-        ledger.commit(key, [Stored(b"u", "n")], now)
-        connection = sqlite3.connect(state_dir / FILE)
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        with connection:
-            connection.execute(f"UPDATE message {change}")
-        connection.close()
+        ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
+        ledger.commit(KEY, [Stored(b"u", "n")], NOW)
+        damage(state_dir, f"UPDATE message {change}")
 
         with pytest.raises(LedgerError, match="a row that no mailsluice writes"):
-            ledger.known(key)
+            ledger.known(KEY)
 
 
 def test_a_ledger_of_a_version_below_zero_is_refused(state_dir: Path) -> None:
@@ -190,3 +193,30 @@ def test_a_ledger_of_a_version_below_zero_is_refused(state_dir: Path) -> None:
 
     with pytest.raises(LedgerError, match="of version -1"):
         Ledger(state_dir)
+
+
+@pytest.mark.parametrize(
+    ("change", "use"),
+    [
+        ("UPDATE mailbox SET writes = 'many'", lambda ledger: ledger.recall(KEY, [])),
+        ("UPDATE message SET sink = x'00'", lambda ledger: ledger.half_done(KEY)),
+        ("UPDATE message SET name = x'00'", lambda ledger: ledger.half_done(KEY)),
+        ("UPDATE message SET listed_size = 'large'", lambda ledger: ledger.known(KEY)),
+        ("UPDATE setback SET last = 'text'", lambda ledger: ledger.setbacks(KEY)),
+        ("UPDATE setback SET error = x'00'", lambda ledger: ledger.setbacks(KEY)),
+        ("UPDATE report SET seconds = 'long'", lambda ledger: ledger.reports()),
+        ("UPDATE report SET started = 9223372036854775807", lambda ledger: ledger.reports()),
+    ],
+)
+def test_a_row_that_is_damaged_while_the_ledger_is_open_is_told_as_that_when_it_is_read(
+    state_dir: Path, change: str, use: Callable[[Ledger], object]
+) -> None:
+    with Ledger(state_dir) as ledger:
+        ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
+        fail(ledger, KEY, {Listed(1, b"v", 1): "no"}, 1, NOW)
+        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, "ok", ""))
+        ledger.flush()
+        damage(state_dir, change)
+
+        with pytest.raises(LedgerError, match="a row that no mailsluice writes"):
+            use(ledger)

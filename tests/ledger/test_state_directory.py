@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailsluice import invocation
 from mailsluice.errors import LedgerError
 from mailsluice.ledger.database import FILE, Database
 from mailsluice.ledger.ledger import Ledger
@@ -61,7 +62,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         fsync(fd)
         paths.append(Path(f"/proc/self/fd/{fd}").readlink())
 
-    monkeypatch.setattr("mailsluice.ledger.database.os.fsync", watched)
+    monkeypatch.setattr("mailsluice.ledger.directory.os.fsync", watched)
     return paths
 
 
@@ -82,9 +83,10 @@ def test_names_above_that_we_could_not_have_made_are_left_alone(
 ) -> None:
     state_dir.mkdir(mode=0o700)
     paths = synced(monkeypatch)
-    monkeypatch.setattr("mailsluice.ledger.database.os.access", lambda *_: False)
+    monkeypatch.setattr("mailsluice.ledger.directory.os.access", lambda *_: False)
     Database(state_dir).close()
-    assert paths == [state_dir]
+    assert {path.parent for path in paths} == {state_dir.parent, state_dir}
+    assert state_dir.parent not in paths
 
 
 def test_names_of_the_ledger_and_its_log_that_cannot_be_synced_are_an_error(
@@ -98,7 +100,7 @@ def test_names_of_the_ledger_and_its_log_that_cannot_be_synced_are_an_error(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         fsync(fd)
 
-    monkeypatch.setattr("mailsluice.ledger.database.os.fsync", failing)
+    monkeypatch.setattr("mailsluice.ledger.directory.os.fsync", failing)
     with pytest.raises(LedgerError, match="Input/output error"):
         Database(state_dir)
 
@@ -117,7 +119,9 @@ def test_a_state_directory_of_another_user_is_refused_with_the_command_to_use(
 ) -> None:
     state_dir.mkdir(mode=0o700)
     owner = os.geteuid()
-    monkeypatch.setattr("mailsluice.ledger.database.os.geteuid", lambda: owner + 1)
+    monkeypatch.setattr("mailsluice.ledger.directory.os.geteuid", lambda: owner + 1)
+    invocation.note_arguments(["poll", "invoices"])
     with pytest.raises(LedgerError, match="belongs to") as error:
         Database(state_dir)
-    assert "sudo -u " in error.value.remedy
+    assert error.value.remedy == f"run the command as that user: {invocation.again_as(owner)}"
+    assert error.value.remedy.endswith(" poll invoices")

@@ -51,7 +51,7 @@ def test_a_power_cut_anywhere_in_a_process_s_first_two_polls_leaves_each_message
         kind=kind,
         leave=leave,
         most=ALL if FULL else 1,
-        stride=1 if FULL else 3,
+        stride=1 if FULL else 2,
     )
     assert found["faults"] == []
     assert found["repeated"] > 0, "no consumer was quicker than the sync"

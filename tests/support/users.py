@@ -7,7 +7,7 @@ import os
 import pwd
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from support.skipping import skip_or_fail
@@ -41,6 +41,11 @@ def acting_as(uid: int) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+
+
+def unprivileged() -> AbstractContextManager[None]:
+    """As nobody where the tests run as root, who may read everything."""
+    return acting_as(NOBODY) if os.geteuid() == 0 else nullcontext()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from keyring.errors import KeyringError, PasswordDeleteError
 
+from mailsluice import invocation
 from mailsluice.auth.sealed import SealedVault, VaultError
 from mailsluice.errors import SecretError
 
@@ -49,6 +50,11 @@ class Ring:
         with _translated("keyring"):
             return self._vault.names(SERVICE)
 
+    def files(self) -> dict[str, bytes]:
+        """What a backup takes of it: octets by file name."""
+        with _translated("keyring"):
+            return self._vault.files()
+
 
 @contextmanager
 def _translated(subject: str) -> Iterator[None]:
@@ -57,6 +63,7 @@ def _translated(subject: str) -> Iterator[None]:
     except VaultError as exc:
         raise SecretError(f"{subject}: {exc}", remedy=exc.remedy) from exc
     except PasswordDeleteError as exc:
-        raise SecretError(f"{subject}: {exc}", remedy="`mailsluice secret list` shows the names") from exc
+        remedy = f"`{invocation.command('secret', 'list')}` shows the names"
+        raise SecretError(f"{subject}: {exc}", remedy=remedy) from exc
     except KeyringError as exc:
         raise SecretError(f"{subject}: the keyring failed: {exc}") from exc

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, PasswordDeleteError
 
+from mailsluice import invocation
 from mailsluice.auth.files import locked, read_private, replace_private
 from mailsluice.trust import trusted_owners
 
+VAULT = "secrets.vault"
+KEY = "vault.key"
 KEY_CREDENTIAL = "mailsluice-vault-key"
 """The systemd credential that holds the key, where the unit has one: 32 random octets."""
 
@@ -74,9 +79,9 @@ class SealedVault(KeyringBackend):
     def __init__(self, state_dir: Path) -> None:
         # The base class's own __init__ would let KEYRING_PROPERTY_* of the environment set any attribute.
         self._directory = state_dir
-        self._vault = state_dir / "secrets.vault"
+        self._vault = state_dir / VAULT
         self._lock = state_dir / "secrets.lock"
-        self._key_file = state_dir / "vault.key"
+        self._key_file = state_dir / KEY
 
     def get_password(self, service: str, username: str) -> str | None:
         """The secret of that name, or None where there is none."""
@@ -114,15 +119,33 @@ class SealedVault(KeyringBackend):
         with self._explained():
             return sorted(name for owner, name in self._read().entries if owner == service)
 
+    def files(self) -> dict[str, bytes]:
+        """The vault and its key as they lie here, of one moment, by name; those that are there."""
+        with self._explained():
+            paths = [path for path in (self._vault, self._key_file) if path.exists()]
+            if not paths:
+                return {}
+            with locked(self._lock):
+                return {path.name: read_private(path, owners=self._owners()) for path in paths}
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except OSError as exc:
             raise VaultError(
-                f"{exc.filename or self._vault}: {exc.strerror}",
-                remedy=f"make {self._directory} and its files the service user's own, the files of mode 0600",
+                f"{exc.filename or self._vault}: {exc.strerror}", remedy=self._remedy(exc)
             ) from exc
+
+    def _remedy(self, exc: OSError) -> str:
+        with suppress(OSError):
+            owner = self._directory.stat().st_uid
+            if exc.errno == errno.EACCES and owner != os.geteuid():
+                return f"run the command as the user whose directory it is: {invocation.again_as(owner)}"
+        return (
+            f"make {self._directory} and its files the service user's own, the files of mode 0600; "
+            "or set service.state_dir to a directory of your own"
+        )
 
     def _read(self) -> _Contents:
         try:
@@ -141,16 +164,19 @@ class SealedVault(KeyringBackend):
         except FileNotFoundError as exc:
             raise VaultError(
                 f"the key of {self._vault} is gone: there is no {exc.filename}",
-                remedy=f"restore the key, or run this where systemd provides it as {KEY_CREDENTIAL}; if it "
-                f"is lost, so are the secrets: remove {self._vault} and set them again",
+                remedy=f"restore the key, or run this where systemd provides it as {KEY_CREDENTIAL}; "
+                f"{self._lost()}",
             ) from exc
         if key.id != contents.key_id:
             raise VaultError(
                 f"{self._vault} is sealed with the key {contents.key_id}, but {key.origin} is {key.id}",
-                remedy=f"provide the key {contents.key_id}; if it is lost, so are the secrets: remove "
-                f"{self._vault} and set them again",
+                remedy=f"provide the key {contents.key_id}; {self._lost()}",
             )
         return key
+
+    def _lost(self) -> str:
+        again = invocation.command("secret", "set", "NAME")
+        return f"if it is lost, so are the secrets: `{_aside(self._vault)}`, and set each again: `{again}`"
 
     def _key(self) -> _Key:
         provided = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -181,8 +207,12 @@ class SealedVault(KeyringBackend):
         except (InvalidTag, ValueError) as exc:
             raise VaultError(
                 f"the entry {name!r} of {self._vault} was damaged or tampered with",
-                remedy=f"find out who changed the file; then `mailsluice secret set {name}`",
+                remedy=f"find out who changed the file; then `{invocation.command('secret', 'set', name)}`",
             ) from exc
+
+
+def _aside(path: Path) -> str:
+    return shlex.join(["mv", str(path), f"{path}.lost"])
 
 
 def _seal(key: _Key, service: str, name: str, secret: str) -> bytes:
@@ -214,7 +244,7 @@ def _decode(raw: bytes, path: Path) -> _Contents:
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as exc:
         raise VaultError(
             f"{path} is damaged: it is not a vault",
-            remedy="restore it from a backup, or remove it and set the secrets again; it was left as it is",
+            remedy=f"it was left as it is: restore it from a backup, or `{_aside(path)}` and set all again",
         ) from exc
     if version != _VERSION:
         raise VaultError(

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailsluice import invocation
 from mailsluice.auth.files import read_private
 from mailsluice.config.models import SecretRef
 from mailsluice.config.types import Scheme
@@ -123,7 +124,7 @@ def without_line_end(text: str) -> str:
 def _remedy(ref: SecretRef) -> str:
     match ref.scheme:
         case "keyring":
-            return f"mailsluice secret set {ref.name}"
+            return invocation.command("secret", "set", ref.name)
         case "file":
             return f"make {ref.name} a file of mode 0600, the service user's own, with the secret alone in it"
         case "credential":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mailsluice import __version__
+from mailsluice import __version__, invocation
 from mailsluice.errors import MailsluiceError
 from mailsluice.obs.clean import presentable
 
@@ -30,6 +30,7 @@ COMMANDS = {
     "secret": "Put secrets into the keyring, list and delete them.",
     "quarantine": "List, show and retry the messages that could not be fetched.",
     "seen": "Mark what is on the server as seen, or settle a renumbered mailbox.",
+    "backup": "Copy the whole state, while the daemon runs.",
     "config": "Check the configuration; print its schema or an example.",
     "demo": "A simulated Exchange Online and a poll of it, on this machine.",
 }
@@ -48,9 +49,11 @@ class Settings(NamedTuple):
     @property
     def path(self) -> Path:
         """The configuration file. Raises ConfigurationError when there is none."""
-        from mailsluice.config.load import find  # noqa: PLC0415  --help does without pydantic
+        from mailsluice.config.load import SYSTEM_FILE, find  # noqa: PLC0415  --help does without pydantic
 
-        return find(self.file)
+        path = find(self.file)
+        invocation.note_file(None if path == SYSTEM_FILE else path)
+        return path
 
     def config(self) -> Config:
         """The configuration as the file has it now. Raises ConfigurationError."""
@@ -69,6 +72,13 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         return _loaded(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and note how it was called."""
+        invocation.note_arguments(args)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as above
         with formatter.section("Commands"):

@@ -15,7 +15,7 @@ from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service, Signals
 from mailsluice.errors import MailsluiceError, worst
-from mailsluice.ledger.database import FILE
+from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import uidl_text
 from mailsluice.obs.clean import json_text, printable
@@ -89,7 +89,7 @@ def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None
 def _ledger_to_look_at(state_dir: Path) -> Iterator[Ledger]:
     """The ledger as it is, not to be changed; where there is none yet, an empty one that does not last."""
     with ExitStack() as stack:
-        if (state_dir / FILE).exists():
+        if is_begun(state_dir):
             yield stack.enter_context(Ledger(state_dir, read_only=True))
         else:
             from tempfile import TemporaryDirectory  # noqa: PLC0415  a poll that fetches needs none

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mailsluice import invocation
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.header import Header
-from mailsluice.ledger.database import FILE
+from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Setback, uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
@@ -61,9 +62,7 @@ def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
     config = settings.config()
     found = [each for each in _quarantined(config, chosen(config, mailbox)) if _named(each[0]) == uidl]
     if not found:
-        raise click.UsageError(
-            f"{uidl!r} of {mailbox} is not in quarantine; see `mailsluice quarantine list`"
-        )
+        raise _not_there(mailbox, uidl)
     for each, setback in found:
         row = _row(config.mailboxes[mailbox], each, setback)
         header = (setback.header or b"").decode("utf-8", "replace")
@@ -94,11 +93,12 @@ def retry(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
 
 
 def _not_there(mailbox: str, uidl: str) -> click.UsageError:
-    return click.UsageError(f"{uidl!r} of {mailbox} is not in quarantine; see `mailsluice quarantine list`")
+    listing = invocation.command("quarantine", "list")
+    return click.UsageError(f"{uidl!r} of {mailbox} is not in quarantine; see `{listing}`")
 
 
 def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Setback]]:
-    if not (config.service.state_dir / FILE).exists():
+    if not is_begun(config.service.state_dir):
         return
     with Ledger(config.service.state_dir, read_only=True) as ledger:
         for uidl, setback in ledger.setbacks(mailbox.key).items():

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 import click
 
+from mailsluice import invocation
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
-from mailsluice.ledger.database import FILE
+from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey
@@ -27,7 +28,7 @@ def command(settings: Settings, *, as_json: bool) -> None:
     """Show for each mailbox: last success, next poll, stored, waiting, errors."""
     config = settings.config()
     reports: Mapping[MailboxKey, MailboxReport] = {}
-    if (config.service.state_dir / FILE).exists():
+    if is_begun(config.service.state_dir):
         with Ledger(config.service.state_dir, read_only=True) as ledger:
             reports = ledger.reports()
     rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in config.mailboxes.values()]
@@ -65,9 +66,8 @@ def _show(rows: list[dict[str, object]], now: datetime) -> None:
         if row["error"]:
             click.echo(f"{row['mailbox']}: {printable(str(row['error']))}")
         if row["quarantined"]:
-            click.echo(
-                f"{row['mailbox']}: {row['quarantined']} in quarantine, see `mailsluice quarantine list`"
-            )
+            listing = invocation.command("quarantine", "list")
+            click.echo(f"{row['mailbox']}: {row['quarantined']} in quarantine, see `{listing}`")
 
 
 def _cell(value: object, now: datetime) -> str:

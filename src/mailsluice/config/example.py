@@ -30,6 +30,8 @@ _INTRODUCTION = """\
 
 _INCLUDE = "More files with [mailboxes.*] and [credentials.*], relative to this one."
 _INCLUDE_EXAMPLE = ["mailboxes.d/*.toml"]
+_WRITTEN_OUT = ("state_dir",)
+"""Keys that stand in the example though they have a default, for that is not what a service wants."""
 _DEFAULTS = "What mailboxes have that do not say otherwise: any key of a mailbox."
 
 
@@ -63,9 +65,11 @@ def _settings(model: type[Section], *, active: bool) -> Iterator[str]:
             continue
         if key != "kind":  # which the section's first line describes
             yield f"# {info.description}"
-        needed = key == "kind" or (
-            info.is_required() and key != "host"
-        )  # a host is known of most credentials
+        needed = (
+            key == "kind"
+            or key in _WRITTEN_OUT
+            or (info.is_required() and key != "host")  # a host is known of most credentials
+        )
         first, *others = info.examples or []
         yield f"{'' if active and needed else '#'}{key} = {toml_value(first)}"
         yield from (f"#{key} = {toml_value(other)}" for other in others)

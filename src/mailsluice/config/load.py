@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from mailsluice import invocation
 from mailsluice.config.files import Entry, Source, not_obeyed, read
 from mailsluice.config.mailboxes import AnyCredential, Mailboxes
 from mailsluice.config.mistakes import Mistakes, Place
@@ -51,13 +52,25 @@ def find(explicit: Path | None) -> Path:
     if named := os.environ.get("MAILSLUICE_CONFIG"):
         return Path(named)
     local = Path("mailsluice.toml")
-    for path in (local, SYSTEM_FILE):
-        if path.exists():
-            return path
+    if _is_there(local, where_hidden=False):
+        return local
+    if _is_there(SYSTEM_FILE, where_hidden=True):
+        return SYSTEM_FILE
     raise ConfigurationError(
         [f"no configuration: -c and $MAILSLUICE_CONFIG are not given, ./{local} and {SYSTEM_FILE} not there"],
-        remedy="Start from the example: mailsluice config example > mailsluice.toml",
+        remedy=f"start from the example: {invocation.command('config', 'example')} > mailsluice.toml",
     )
+
+
+def _is_there(path: Path, *, where_hidden: bool) -> bool:
+    """Whether there is such a file; `where_hidden` if this user may not look into its directory.
+
+    A service's user has no business in whatever directory a command was called from.
+    """
+    try:
+        return path.exists()
+    except PermissionError:
+        return where_hidden
 
 
 def load(path: Path) -> Config:
@@ -67,7 +80,7 @@ def load(path: Path) -> Config:
     """
     mistakes = Mistakes()
     source = read(path, mistakes)
-    service = _section(Service, "service", source, mistakes)
+    service = _service(source, mistakes)
     log = _section(Log, "log", source, mistakes)
     keyring = _section(Keyring, "keyring", source, mistakes)
     credentials = {name: _credential(entry, mistakes) for name, entry in source.credentials.items()}
@@ -85,6 +98,14 @@ def load(path: Path) -> Config:
             "warnings": tuple(dict.fromkeys(_warnings(source, credentials))),
         }
     )
+
+
+def _service(source: Source, mistakes: Mistakes) -> Service | None:
+    try:
+        return _section(Service, "service", source, mistakes)
+    except ConfigurationError as exc:  # of a default that cannot be had: it knows no file
+        mistakes.lines.extend(f"{Place(source.path)}: {line}" for line in exc.mistakes)
+        return None
 
 
 def _section(model: type[S], key: str, source: Source, mistakes: Mistakes) -> S | None:

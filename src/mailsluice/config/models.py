@@ -6,7 +6,9 @@ here. Must never read a file or repeat a value in an error: a secret may stand i
 
 from __future__ import annotations
 
+import json
 import os
+import pwd
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -74,18 +76,26 @@ _LOGIN_HOSTS: Mapping[Cloud, str] = {
 
 
 def default_state_dir() -> Path:
-    """$STATE_DIRECTORY (systemd.exec), else the user's state directory (XDG base directories)."""
-    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    if given.startswith("/"):
-        return Path(given)
-    home = os.environ.get("XDG_STATE_HOME", "")
+    """The user's own, `~/.local/state/mailsluice`, by the system's list of users alone.
+
+    No variable of the environment is heeded: a service and a shell would have a ledger each
+    (docs/adr/0012-one-state-directory.md). A service whose unit provides one ($STATE_DIRECTORY, systemd.exec)
+    was used with that: it is told to write it out. Raises ConfigurationError.
+    """
+    provided = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if provided:
+        raise ConfigurationError(
+            [f"service.state_dir: is not set; write it out: state_dir = {json.dumps(provided)}"]
+        )
     try:
-        base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
-    except RuntimeError as exc:
+        home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
+        home = Path()
+    if not home.is_absolute():
         raise ConfigurationError(
             ['service.state_dir: is not set and this user has no home; set it, such as "/var/lib/mailsluice"']
-        ) from exc
-    return base / "mailsluice"
+        )
+    return home / ".local" / "state" / "mailsluice"
 
 
 class Service(Section):
@@ -93,8 +103,8 @@ class Service(Section):
 
     state_dir: AbsolutePath = Field(
         default_factory=default_state_dir,
-        description="Where the record of stored messages is kept. "
-        "Default: $STATE_DIRECTORY, then the user's state directory.",
+        description="Where the record of stored messages and the secrets are. "
+        "Trying it as yourself? Name a directory of yours.",
         examples=["/var/lib/mailsluice"],
     )
     max_sessions: int = Field(

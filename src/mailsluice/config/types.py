@@ -16,6 +16,8 @@ from typing import Annotated, Literal, NamedTuple, cast
 from cronsim import CronSim, CronSimError
 from pydantic import PlainValidator, WithJsonSchema
 
+from mailsluice import invocation
+
 Scheme = Literal["keyring", "file", "env", "credential"]
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -62,8 +64,8 @@ def parse_secret(value: object) -> SecretRef:
     scheme, colon, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not colon or scheme not in _SECRET_NAMES:
         raise ValueError(
-            "a secret must not stand in this file; store it with `mailsluice secret set NAME` "
-            'and write "keyring:NAME" here (or "file:/PATH", "env:NAME", "credential:NAME")'
+            'a secret must not stand in this file; write "keyring:NAME" here (or "file:/PATH", "env:NAME", '
+            f'"credential:NAME"), then store it with `{invocation.command("secret", "set", "NAME")}`'
         )
     if not _SECRET_NAMES[scheme].fullmatch(name):
         right = "file:/absolute/path" if scheme == "file" else f"{scheme}:NAME"

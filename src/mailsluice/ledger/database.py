@@ -7,18 +7,21 @@ never delete or replace a file it cannot read.
 from __future__ import annotations
 
 import errno
-import os
+import shlex
 import sqlite3
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from mailsluice.errors import LedgerError, system_remedy
+from mailsluice.errors import BackupError, LedgerError, system_remedy
 from mailsluice.ledger import room, schema
+from mailsluice.ledger.directory import RESTORE, prepare, refuse, sync, usable
+from mailsluice.ledger.files import KINDS, OpenFiles
+from mailsluice.ledger.mark import Mark, is_instance
+from mailsluice.ledger.rows import DamagedRow
 from mailsluice.obs.clean import printable
-from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
+from mailsluice.trust import flaw_of_file
 
 FILE = "ledger.db"
 _BUSY_SECONDS = 10.0
@@ -29,28 +32,32 @@ _LONGEST_WORDS = 300
 _CORRUPT = (
     "first look for disk errors in the kernel's log (dmesg, smartctl): SQLite calls a file malformed, too, "
     "that it cannot read. Only if `sqlite3 FILE 'PRAGMA integrity_check'` finds fault with it: "
-    "stop mailsluice, move this file and those beside it (-wal, -shm) aside, and restore a backup or "
-    "salvage it (`sqlite3 FILE .recover`); with a new, empty ledger every message still on the server "
-    "is stored once more"
+    f"stop mailsluice, move this file and those beside it (-wal, -shm) aside, and {RESTORE} "
+    "or what can be salvaged (`sqlite3 FILE .recover`)"
 )
 _WRITE_NOTHING_NEW = "PRAGMA application_id = 0"
 """A write that leaves a ledger of any version, or one that has no tables yet, what it was."""
 _DENIED = "let the user that runs mailsluice read and write the state directory (ls -l)"
 _NO_ROOM = "free space or inodes on the state directory's file system (df, df -i)"
-_OR_ELSE = "or look for a full disk or quota (df, df -i, quota), or too low a limit of open files (ulimit -n)"
+OR_ELSE = "look for a full disk or quota (df, df -i, quota), or too low a limit of open files (ulimit -n)"
 """What SQLite does not tell from a broken disk, nor from a file that it may not open or write."""
 _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: _CORRUPT,
     sqlite3.SQLITE_NOTADB: _CORRUPT,
     sqlite3.SQLITE_FULL: _NO_ROOM,
     sqlite3.SQLITE_IOERR_SHMSIZE: _NO_ROOM,
-    sqlite3.SQLITE_READONLY: f"mount the file system writable, under systemd by StateDirectory=; {_OR_ELSE}",
-    sqlite3.SQLITE_CANTOPEN: f"{_DENIED}; {_OR_ELSE}",
+    sqlite3.SQLITE_READONLY: f"mount the file system writable (StateDirectory= under systemd); or {OR_ELSE}",
+    sqlite3.SQLITE_CANTOPEN: f"{_DENIED}; or {OR_ELSE}",
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
     sqlite3.SQLITE_PROTOCOL: "put state_dir on a local file system, where locks work",
-    sqlite3.SQLITE_IOERR: f"look for disk errors in the kernel's log (dmesg, smartctl); {_OR_ELSE}",
+    sqlite3.SQLITE_IOERR: f"look for disk errors in the kernel's log (dmesg, smartctl); or {OR_ELSE}",
 }
+
+
+_WRITING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+_READING = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
+"""Which of two databases a copy failed at: what is written is the copy, what is read is ours."""
 
 
 class Database:
@@ -68,7 +75,10 @@ class Database:
         self._read_only = read_only
         self._lock = threading.Lock()
         self._unsettled = False
-        _prepare(state_dir, self._path, make=not read_only)
+        self._files: OpenFiles | None = None
+        self.is_new = False
+        """Whether this opening has made the ledger."""
+        mark = self._prepare()
         index = state_dir / f"{FILE}-shm"
         with self._translated():
             with _room_for(index):
@@ -81,16 +91,38 @@ class Database:
                 self._connection.close()
                 raise
         try:
-            self._check_version()
+            with usable(state_dir):
+                self._files = OpenFiles(self._path)
+            self._check_version(mark)
             self._check_rows()
             self._unsettled = not read_only
             with self._lock, self._translated():
                 self._settle()
             if not read_only:
-                _sync_names(state_dir)
+                with usable(state_dir):
+                    sync(state_dir)  # SQLite syncs the names of its files, too, but ignores a failure
+            self._mark(mark)
         except BaseException:
             self.close()
             raise
+
+    def _prepare(self) -> Mark:
+        """The directory, and a private file in it that nobody else has put there."""
+        state_dir = self._path.parent
+        prepare(state_dir, make=not self._read_only)
+        with usable(state_dir):
+            for kind in KINDS:
+                refuse(flaw_of_file(self._path.with_name(FILE + kind)))
+        mark = Mark(self._path)
+        if not mark.has_ledger():
+            if self._read_only:
+                raise LedgerError(
+                    f"{self._path} is not there: nothing has been polled with this state_dir yet",
+                    remedy="check service.state_dir, or poll once",
+                )
+            with usable(state_dir):
+                self._path.touch(mode=0o600)
+        return mark
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -121,9 +153,10 @@ class Database:
             )
         return connection
 
-    def _check_version(self) -> None:
+    def _check_version(self, mark: Mark) -> None:
         with self.reading() as connection:
             found = schema.version(connection)
+            mark.check(self._instance(connection) if found else None)
         if found == schema.VERSION:
             return
         if self._read_only:
@@ -132,26 +165,61 @@ class Database:
                 remedy="let the daemon open it once: it brings the ledger up to date",
             )
         with self.writing() as connection:
+            self.is_new = schema.version(connection) == 0
             schema.migrate(connection)
 
     def _check_rows(self) -> None:
         with self.reading() as connection:
             table = schema.spoiled(connection)
         if table:
-            raise self._error(f"its table {table} has what no mailsluice writes", _CORRUPT)
+            raise self._spoiled(table)
+
+    def _spoiled(self, table: str) -> LedgerError:
+        return self._error(f"its table {table} has what no mailsluice writes", _CORRUPT)
+
+    def _instance(self, connection: sqlite3.Connection) -> str:
+        row = connection.execute("SELECT instance FROM ledger").fetchone()
+        if row is None or not is_instance(row[0]):
+            raise self._spoiled("ledger")
+        return str(row[0])
+
+    def _mark(self, mark: Mark) -> None:
+        """See to it that the directory is marked with this ledger."""
+        with self.reading() as connection:
+            self.instance = self._instance(connection)
+            """The name of the ledger, which no other one has."""
+        if mark.instance is None and not self._read_only:
+            with self._lock, self._translated():
+                self._connection.execute("BEGIN IMMEDIATE")  # no other process marks it at the same time
+                try:
+                    mark.make(self.instance)
+                finally:
+                    self._connection.execute("ROLLBACK")
+
+    def check_files(self) -> None:
+        """Raise LedgerReplaced if the files are no longer those that were opened."""
+        if self._files is not None:
+            with usable(self._path.parent):
+                self._files.check()
+
+    def copy_to(self, destination: sqlite3.Connection) -> None:
+        """Copy all of it, as of one moment, into an empty database. Raises LedgerError, and BackupError."""
+        with self.reading() as connection:
+            try:
+                connection.backup(destination)
+            except sqlite3.Error as exc:
+                code = getattr(exc, "sqlite_errorcode", 0)
+                if code & 0xFF not in _WRITING or code in _READING:
+                    raise
+                raise BackupError(f"the copy of the ledger: {exc}", remedy=OR_ELSE) from exc
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError.
-
-        A row of which no value can be made is a damage that SQLite does not know of.
-        """
+        """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError."""
         with self._lock, self._translated():
+            self.check_files()
             self._settle()
-            try:
-                yield self._connection
-            except (TypeError, ValueError, KeyError, OverflowError) as exc:
-                raise self._error("it has a row that no mailsluice writes", _CORRUPT) from exc
+            yield self._connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -160,6 +228,7 @@ class Database:
         Raises LedgerError.
         """
         with self._lock, self._translated():
+            self.check_files()
             self._settle()
             connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
@@ -201,17 +270,24 @@ class Database:
             code = getattr(exc, "sqlite_errorcode", 0)
             primary = code & 0xFF  # sqlite.org/rescode.html
             raise self._error(str(exc), _REMEDIES.get(code) or _REMEDIES.get(primary, "")) from exc
+        except DamagedRow as exc:  # a damage that SQLite does not know of
+            raise self._error(str(exc), _CORRUPT) from exc
         except UnicodeDecodeError as exc:  # in SQLite's own words, which quote what is damaged
             raise self._error("it is damaged", _CORRUPT) from exc
 
     def _error(self, what: str, remedy: str) -> LedgerError:
         shown = printable(what)[:_LONGEST_WORDS]
-        return LedgerError(f"{self._path}: {shown}", remedy=remedy.replace("FILE", str(self._path)))
+        return LedgerError(
+            f"{self._path}: {shown}", remedy=remedy.replace("FILE", shlex.quote(str(self._path)))
+        )
 
     def close(self) -> None:
         """Close the file. Raises LedgerError."""
         with self._lock, self._translated(), closing(self._connection):
             pass
+        if self._files is not None:
+            with usable(self._path.parent):
+                self._files.put_log_aside()
 
 
 @contextmanager
@@ -224,92 +300,16 @@ def _room_for(index: Path) -> Iterator[None]:
             raise LedgerError(f"{index}: {exc.strerror}", remedy=system_remedy(exc)) from exc
 
 
-def prepare(state_dir: Path, *, make: bool = True) -> None:
-    """See to it that the directory is there and ours alone to write, and that nobody else can swap it.
+def is_begun(state_dir: Path, *, promised: bool = False) -> bool:
+    """Whether there is a ledger to look at. Raises LedgerError where it was lost, or cannot be looked at.
 
-    It may be a symbolic link: systemd's DynamicUser= makes it one. Raises LedgerError.
+    `promised`: the caller knows that there was one.
     """
-    with _usable(state_dir):
-        _refuse(flaw_of_way(state_dir))
-        if make:
-            _make(state_dir)
-            _refuse(flaw_of_way(state_dir))  # in /tmp, say, another may have made a part of it meanwhile
-        _refuse_if_shared(state_dir)
-
-
-def _prepare(state_dir: Path, path: Path, *, make: bool) -> None:
-    """The directory, and a private file in it that nobody else has put there."""
-    prepare(state_dir, make=make)
-    with _usable(state_dir):
-        for kind in ("", "-wal", "-shm"):
-            _refuse(flaw_of_file(path.with_name(path.name + kind)))
-        if make:
-            path.touch(mode=0o600)
-        elif not path.exists():
-            raise LedgerError(
-                f"{path} is not there: nothing has been polled with this state_dir yet",
-                remedy="check service.state_dir, or poll once",
-            )
-
-
-@contextmanager
-def _usable(state_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise LedgerError(
-            f"the state directory {state_dir} cannot be used: {exc.strerror}",
-            remedy=system_remedy(
-                exc,
-                "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
-                "or set service.state_dir",
-            ),
-        ) from exc
-
-
-def _sync_names(state_dir: Path) -> None:
-    """Make the names of the file and its log durable: SQLite syncs them, too, but ignores a failure."""
-    with _usable(state_dir):
-        _sync(state_dir)
-
-
-def _refuse(flaw: Flaw | None) -> None:
-    if flaw is not None:
-        raise LedgerError(flaw.what, remedy=flaw.remedy)
-
-
-def _make(state_dir: Path) -> None:
-    """Make the directory, and those it lies in, private; their names are durable then.
-
-    Those that were there may be of a process that was killed before it could sync them, so all are synced up
-    to where we could have made none.
-    """
-    missing = [directory for directory in (state_dir, *state_dir.parents) if not directory.exists()]
-    for directory in reversed(missing):
-        directory.mkdir(mode=0o700, exist_ok=True)
-    for parent in state_dir.parents:
-        if not os.access(parent, os.R_OK | os.W_OK):
-            break
-        _sync(parent)
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)  # noqa: TID251  names SQLite does not answer for; fs is the sinks'
-    finally:
-        os.close(fd)
-
-
-def _refuse_if_shared(state_dir: Path) -> None:
-    found = state_dir.stat()
-    if found.st_uid != os.geteuid():
-        owner = user_name(found.st_uid)
-        raise LedgerError(
-            f"the state directory {state_dir} belongs to {owner}",
-            remedy=f"run the command as that user: sudo -u {owner} mailsluice ...",
-        )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise LedgerError(
-            f"the state directory {state_dir} can be written by others", remedy=f"chmod 700 {state_dir}"
-        )
+    with usable(state_dir):
+        there = state_dir.exists()
+    if not there and promised:
+        raise LedgerError(f"the state directory {state_dir} is gone", remedy=f"put it back, or {RESTORE}")
+    if not there:
+        return False
+    prepare(state_dir, make=False)
+    return Mark(state_dir / FILE, promised=promised).has_ledger()

@@ -22,6 +22,7 @@ from mailsluice.ledger import mailboxes, memory, messages, reports, setbacks
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.lock import hold
 from mailsluice.ledger.reports import MailboxReport, News
+from mailsluice.ledger.rows import text
 from mailsluice.ledger.stagings import Stagings
 from mailsluice.ledger.steady import Moment, SteadyClock
 from mailsluice.ledger.times import from_micros, to_micros
@@ -40,11 +41,6 @@ from mailsluice.model import (
 )
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
-_HALF_DONE = """
-    SELECT sink, uidl, name, size, listed_size, identity FROM message INDEXED BY half_done
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND state = 'staged'
-    ORDER BY name
-"""
 _IDENTITIES = """
     SELECT uidl, identity FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND typeof(identity) = 'blob'
@@ -69,12 +65,13 @@ class Ledger:
         try:
             with self._database.reading() as connection:
                 instance, *noted = connection.execute(_LEDGER).fetchone()
-                self._instance = str(instance)
+                self._instance = text(instance)
+                last = _moment(*noted)
         except BaseException:
             self._database.close()
             raise
         self.stagings = Stagings(self._database)
-        self._clock = SteadyClock(clock or SystemClock(), _moment(*noted))
+        self._clock = SteadyClock(clock or SystemClock(), last)
         self._pending = threading.Lock()
         self._news: dict[MailboxKey, News] = {}
 
@@ -89,6 +86,15 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this opening has made the ledger."""
+        return self._database.is_new
+
+    def check_files(self) -> None:
+        """Raise LedgerReplaced if the files are no longer those that were opened."""
+        self._database.check_files()
 
     def now(self) -> datetime:
         """The time by the ledger's own clock: what ages are measured by (`steady`)."""
@@ -113,11 +119,7 @@ class Ledger:
     def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:
         """The rows still `staged`, by sink spec, in the order of their names (crash table, rows 3 and 4)."""
         with self._database.reading() as connection:
-            rows = connection.execute(_HALF_DONE, (key.host, key.address)).fetchall()
-        found: dict[str, list[Staged]] = {}
-        for sink, *staged in rows:
-            found.setdefault(sink, []).append(Staged(*staged))
-        return {sink: tuple(staged) for sink, staged in found.items()}
+            return memory.half_done(connection, key)
 
     def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
         """Every message remembered of this mailbox, by UIDL."""

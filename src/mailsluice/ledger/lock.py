@@ -1,13 +1,14 @@
 """The locks in a state directory: one session at a time of a mailbox, one daemon at a time of them all.
 
-Owns the files in `locks/`. They are never removed: whoever opened one before its removal would lock
-nothing. The kernel frees the locks of a killed process by itself.
+Owns the files in `locks/`. They are never removed, and nobody is advised to: whoever opened one before its
+removal would lock nothing. The kernel frees the locks of a killed process by itself.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +23,8 @@ from mailsluice.errors import (
     MailsluiceError,
     system_remedy,
 )
-from mailsluice.ledger.database import prepare
+from mailsluice.ledger.directory import prepare
+from mailsluice.trust import user_name
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -97,6 +99,14 @@ class ServiceLock:
         self.release()
 
 
+def was_polled(state_dir: Path) -> bool:
+    """Whether a mailbox was ever locked here, and so polled. Raises OSError."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        locks = (state_dir / _SERVICE.parent).iterdir()
+        return any(path.suffix == _SERVICE.suffix and path.name != _SERVICE.name for path in locks)
+    return False
+
+
 def _opened(path: Path) -> int:
     """The lock file, made if missing; not one that somebody planted while others could write here."""
     with ExitStack() as undo:
@@ -111,7 +121,7 @@ def _opened(path: Path) -> int:
             _refuse_if_foreign(path, os.fstat(fd))
             on_error.pop_all()
         except OSError as exc:
-            raise _unusable(path, exc) from exc
+            raise _in_the_way(path) or _unusable(path, exc) from exc
     return fd
 
 
@@ -122,12 +132,38 @@ def _close(fd: int) -> None:
 
 def _refuse_if_foreign(path: Path, status: os.stat_result) -> None:
     """The number of a holder is written into the file: it must not be another one under this name."""
-    plain = stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)
-    if not plain or status.st_uid != os.geteuid() or status.st_mode & _WRITABLE_BY_OTHERS:
+    if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+        raise _no_lock(path)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
+        names = shlex.join(["find", "/", "-samefile", str(path)])
         raise LedgerError(
-            f"{path} may be somebody else's: it has another owner, another name, or others can write it",
-            remedy=f"stop mailsluice, then: rm -r {path}",
+            f"{path} has another name, too: it may be somebody else's",
+            remedy=f"find the other name, and remove that one: `{names}`",
         )
+    if status.st_uid != os.geteuid():
+        raise LedgerError(
+            f"{path} belongs to another user, {user_name(status.st_uid)}",
+            remedy=shlex.join(["chown", str(os.geteuid()), str(path)]),
+        )
+    if status.st_mode & _WRITABLE_BY_OTHERS:
+        raise LedgerError(f"{path} can be written by others", remedy=shlex.join(["chmod", "go-w", str(path)]))
+
+
+def _in_the_way(path: Path) -> LedgerError | None:
+    """The error about what is no directory, or no file, in the place of one."""
+    with suppress(OSError):
+        if not stat.S_ISDIR(path.parent.lstat().st_mode):
+            return _no_lock(path.parent)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return _no_lock(path)
+    return None
+
+
+def _no_lock(path: Path) -> LedgerError:
+    return LedgerError(
+        f"{path} is none of mailsluice's: it is a symbolic link, or of another kind",
+        remedy=f"find out who made it, then `{shlex.join(['mv', str(path), f'{path}.planted'])}`",
+    )
 
 
 def _take(fd: int, path: Path, held_by: Callable[[str], MailsluiceError]) -> None:
@@ -158,10 +194,10 @@ def _being_polled(address: str, pid: str) -> MailboxLocked:
 
 
 def _already_running(state_dir: Path, pid: str) -> AlreadyRunning:
+    ways = ["`systemctl stop mailsluice`", *([f"`kill {pid}`"] if pid else [])]
     return AlreadyRunning(
         f"another mailsluice serves the state directory {state_dir}: {_process(pid)}",
-        remedy=f"stop that one first (systemctl stop mailsluice, or: kill {pid or 'PID'}), or set another "
-        "service.state_dir; `mailsluice poll` is possible beside it",
+        remedy=f"stop that one first: {' or '.join(ways)}; a poll by hand is possible beside it",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
+from mailsluice.ledger.rows import DamagedRow, whole
 from mailsluice.ledger.times import to_micros
 from mailsluice.model import MailboxKey, Quiet
 
@@ -31,19 +32,27 @@ _IS_QUIET = """
 def found(connection: sqlite3.Connection, key: MailboxKey) -> int:
     """The mailbox's row, made if missing."""
     connection.execute(_ADD, (key.host, key.address))
-    return int(connection.execute(_FIND, (key.host, key.address)).fetchone()[0])
+    return _there(connection, key)
 
 
 def touched(connection: sqlite3.Connection, key: MailboxKey) -> int:
     """The mailbox's row, made if missing, for who is about to write messages or setbacks of it."""
     connection.execute(_TOUCH, (key.host, key.address))
-    return int(connection.execute(_FIND, (key.host, key.address)).fetchone()[0])
+    return _there(connection, key)
+
+
+def _there(connection: sqlite3.Connection, key: MailboxKey) -> int:
+    """The row of a mailbox that has one; where an index is damaged it may not be found."""
+    row = connection.execute(_FIND, (key.host, key.address)).fetchone()
+    if row is None:
+        raise DamagedRow
+    return whole(row[0])
 
 
 def writes(connection: sqlite3.Connection, key: MailboxKey) -> int:
     """How often its messages and setbacks were written so far."""
     row = connection.execute(_FIND, (key.host, key.address)).fetchone()
-    return 0 if row is None else int(row[1])
+    return 0 if row is None else whole(row[1])
 
 
 def count_from(connection: sqlite3.Connection, mailbox: int, writes: int) -> None:

@@ -14,8 +14,9 @@ from itertools import islice
 from typing import Any
 
 from mailsluice.ledger import mailboxes, setbacks
+from mailsluice.ledger.rows import DamagedRow, octets, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import Known, MailboxKey, Memory, State
+from mailsluice.model import Known, MailboxKey, Memory, Staged, State
 
 _COLUMNS = """
     SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL), doubt
@@ -27,6 +28,11 @@ _PRESENT = f"{_COLUMNS} INDEXED BY present {_OF_MAILBOX} AND gone_since IS NULL"
 _MISSED = f"""
     SELECT uidl FROM message INDEXED BY gone {_OF_MAILBOX}
     AND gone_since > ? AND (state = 'seen' OR since > ?)
+"""  # noqa: S608  constants
+_HALF_DONE = f"""
+    SELECT sink, uidl, name, size, listed_size, identity FROM message INDEXED BY half_done
+    {_OF_MAILBOX} AND state = 'staged'
+    ORDER BY name
 """  # noqa: S608  constants
 _STORED = f"SELECT uidl FROM message {_OF_MAILBOX} AND state = 'stored' AND doubt = 0"  # noqa: S608  constants
 _NAMES = f"SELECT uidl, name FROM message {_OF_MAILBOX}"  # noqa: S608  constants
@@ -43,6 +49,17 @@ _MOST_ASKED = 500
 def known(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Known]:
     """Every message remembered of this mailbox, by UIDL."""
     return _values(connection.execute(_ALL, (key.host, key.address)))
+
+
+def half_done(connection: sqlite3.Connection, key: MailboxKey) -> dict[str, tuple[Staged, ...]]:
+    """The rows still `staged`, by sink spec, in the order of their names."""
+    found: dict[str, list[Staged]] = {}
+    for sink, uidl, name, size, listed_size, identity in connection.execute(
+        _HALF_DONE, (key.host, key.address)
+    ):
+        staged = Staged(octets(uidl), text(name), whole(size), listed_size, identity)
+        found.setdefault(text(sink), []).append(staged)
+    return {sink: tuple(staged) for sink, staged in found.items()}
 
 
 def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
@@ -85,7 +102,7 @@ def evidence(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[by
 
     One that a mailbox had twice proves nothing: a device may say the same of all its messages.
     """
-    return {uidl: _octets(found) for uidl, found in _among(connection, _EVIDENCE, key, uidls)}
+    return {octets(uidl): octets(found) for uidl, found in _among(connection, _EVIDENCE, key, uidls)}
 
 
 def not_named(connection: sqlite3.Connection, key: MailboxKey, names: Mapping[bytes, str]) -> list[bytes]:
@@ -108,25 +125,26 @@ _Row = tuple[bytes, str, int, int | None, int | None, int | None, int]
 
 def _values(rows: Iterable[_Row]) -> dict[bytes, Known]:
     return {
-        _octets(uidl): Known(
+        octets(uidl): Known(
             _STATES[state],
             _time(since),
-            listed_size,
+            None if listed_size is None else whole(listed_size),
             None if gone_since is None else _time(gone_since),
-            None if octets is None else int(octets),
+            None if size is None else whole(size),
             bool(doubt),
         )
-        for uidl, state, since, gone_since, listed_size, octets, doubt in rows
+        for uidl, state, since, gone_since, listed_size, size, doubt in rows
     }
 
 
-_STATES = {state.value: state for state in State}
+class _States(dict[object, State]):
+    """The states by their words in the ledger."""
+
+    def __missing__(self, word: object) -> State:
+        raise DamagedRow
+
+
+_STATES = _States({state.value: state for state in State})
 
 _time = lru_cache(maxsize=4096)(from_micros)
 """Messages are stored by batches, whose rows have one time."""
-
-
-def _octets(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise TypeError("a UIDL that is not of octets")
-    return value

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from mailsluice.ledger.rows import real, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import TRIES, MailboxKey, SessionReport
 
@@ -126,35 +127,35 @@ def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
         " FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name",
         (TRIES,),
     )
-    return {MailboxKey(row["host"], row["address"]): _report(row) for row in rows}
+    return {MailboxKey(text(row["host"]), text(row["address"])): _report(row) for row in rows}
 
 
 def _report(row: sqlite3.Row) -> MailboxReport:
     return MailboxReport(
-        name=row["name"] or row["address"],
+        name=text(row["name"] or row["address"]),
         next_poll=_time(row["next_poll"]),
         last_success=_time(row["last_success"]),
-        failures=row["failures"],
-        last_error=row["last_error"],
-        total_stored=row["total_stored"],
+        failures=whole(row["failures"]),
+        last_error=text(row["last_error"]),
+        total_stored=whole(row["total_stored"]),
         last=None if row["started"] is None else _session(row),
-        quarantined=row["quarantined"],
+        quarantined=whole(row["quarantined"]),
     )
 
 
 def _session(row: sqlite3.Row) -> SessionReport:
     return SessionReport(
-        mailbox=row["name"],
+        mailbox=text(row["name"]),
         started=from_micros(row["started"]),
-        listed=row["listed"],
-        fetched=row["fetched"],
-        stored=row["stored"],
-        deleted=row["deleted"],
-        bytes=row["octets"],
-        seconds=row["seconds"],
-        waiting=row["waiting"],
-        outcome=row["outcome"],
-        detail=row["detail"],
+        listed=whole(row["listed"]),
+        fetched=whole(row["fetched"]),
+        stored=whole(row["stored"]),
+        deleted=whole(row["deleted"]),
+        bytes=whole(row["octets"]),
+        seconds=real(row["seconds"]),
+        waiting=whole(row["waiting"]),
+        outcome=text(row["outcome"]),
+        detail=text(row["detail"]),
     )
 
 

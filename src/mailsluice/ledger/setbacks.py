@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping
 
+from mailsluice.ledger.rows import DamagedRow, octets, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import TRIES, Listed, MailboxKey, Setback, Why
 
@@ -69,6 +70,13 @@ def forget(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes
     return connection.executemany("DELETE FROM setback WHERE mailbox = ? AND uidl = ?", rows).rowcount
 
 
+def _why(cell: object) -> Why:
+    try:
+        return Why(text(cell))
+    except ValueError as exc:
+        raise DamagedRow from exc
+
+
 def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Setback]:
     """Every message of a mailbox that failed at its last try, by UIDL."""
     rows = connection.execute(
@@ -77,8 +85,15 @@ def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Setback
         (key.host, key.address),
     )
     return {
-        uidl: Setback(
-            failures, from_micros(last), error, listed_size, header, Why(kind), from_micros(tried), bool(take)
+        octets(uidl): Setback(
+            whole(failures),
+            from_micros(last),
+            text(error),
+            listed_size,
+            header,
+            _why(kind),
+            from_micros(tried),
+            bool(take),
         )
         for uidl, failures, last, error, listed_size, header, kind, tried, take in rows
     }

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from mailsluice.ledger import mailboxes
 from mailsluice.ledger.database import Database
+from mailsluice.ledger.rows import DamagedRow, text
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import MailboxKey, Where
 
@@ -36,13 +37,13 @@ class Stagings:
         """Where this mailbox's messages were last staged in the sink of this spec; None if never."""
         with self._database.reading() as connection:
             found = connection.execute(_OF_SINK, (key.host, key.address, sink)).fetchone()
-        return None if found is None else _where(*found[2:])
+            return None if found is None else _where(*found[2:])
 
     def every(self) -> Sequence[tuple[MailboxKey, Where]]:
         """Every staging directory that is known of, with its mailbox."""
         with self._database.reading() as connection:
             rows = connection.execute(_COLUMNS).fetchall()
-        return [(MailboxKey(host, address), _where(*rest)) for host, address, *rest in rows]
+            return [(MailboxKey(text(host), text(address)), _where(*rest)) for host, address, *rest in rows]
 
     def note(self, key: MailboxKey, where: Where) -> None:
         """Remember where messages are staged from now on; before any is recorded there."""
@@ -60,7 +61,7 @@ class Stagings:
         """The descriptions in this sink that were seen without their messages, and since when."""
         with self._database.reading() as connection:
             rows = connection.execute(_ORPHANS, (sink,)).fetchall()
-        return {name: from_micros(since) for name, since in rows}
+            return {text(name): from_micros(since) for name, since in rows}
 
     def note_orphans(self, sink: str, new: Collection[str], over: Iterable[str], now: datetime) -> None:
         """Remember new ones, and forget those that are none any more."""
@@ -69,5 +70,9 @@ class Stagings:
             connection.executemany(_FORGET_ORPHAN, [(sink, name) for name in over])
 
 
-def _where(sink: str, sink_id: str, mounts: str, place: str) -> Where:
-    return Where(sink, sink_id, tuple(json.loads(mounts)), place)
+def _where(sink: object, sink_id: object, mounts: object, place: object) -> Where:
+    try:
+        points = tuple(text(point) for point in json.loads(text(mounts)))
+    except (ValueError, TypeError) as exc:
+        raise DamagedRow from exc
+    return Where(text(sink), text(sink_id), points, text(place))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from mailsluice.ledger.rows import DamagedRow, whole
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -17,5 +19,8 @@ def to_micros(when: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime:
-    """The time, in UTC, that the ledger kept."""
-    return _EPOCH + timedelta(microseconds=micros)
+    """The time, in UTC, that the ledger kept. Raises DamagedRow for what is no time."""
+    try:
+        return _EPOCH + timedelta(microseconds=whole(micros))
+    except OverflowError as exc:
+        raise DamagedRow from exc

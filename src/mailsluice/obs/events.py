@@ -133,6 +133,18 @@ ROLLED_FORWARD = "rolled forward"
 SWEPT = "staging swept"
 """What an interrupted poll had not recorded was removed, to be fetched again (crash table, steps 1, 2)."""
 
+LEDGER_BEGUN = "ledger begun"
+"""A new ledger was made in `directory`: nothing is known of what was stored before. A first start says so.
+
+A warning, for it is all that is seen of a state directory that was lost as a whole.
+"""
+
+LEDGER_REPLACED = "ledger replaced"
+"""A file of the open ledger was removed, or another lies in its place (`error`): all is built anew."""
+
+LEDGER_NOT_REOPENED = "ledger not reopened"
+"""After that it cannot be opened (`error`), and nothing is polled. Said at each try, every 15 seconds."""
+
 STATUS_NOT_NOTED = "status not noted"
 """What `status` shows could not be written (`error`); the mail is not affected.
 

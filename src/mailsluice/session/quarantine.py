@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from mailsluice import invocation
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, Substituted
 from mailsluice.header import LIMIT
 from mailsluice.model import Listed, Setback, Why, uidl_text
@@ -20,7 +21,6 @@ from mailsluice.session.triage import is_explained
 MANY = 10
 """If a server fails with more messages than this in a session and hands out none, the fault is its own."""
 
-_SHOW = "`mailsluice quarantine list`"
 _EVENTS = {Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED}
 
 _log = get_logger(__name__)
@@ -63,7 +63,7 @@ def _count(session: Session) -> None:
                 uidl=uidl_text(listed.uidl),
                 octets=listed.size,
                 error=setback.error,
-                remedy=f"it stays on the server; see {_SHOW}",
+                remedy=f"it stays on the server; see `{invocation.command('quarantine', 'list')}`",
             )
 
 

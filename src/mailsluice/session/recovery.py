@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from mailsluice import invocation
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import SinkRefused
 from mailsluice.model import Staged
@@ -53,7 +54,7 @@ def forget(mailbox: Mailbox, parts: Parts) -> int:
                 if staging is not None:
                     raise SinkRefused(
                         f"the staging directory of {spec} is there: nothing has to be given up",
-                        remedy=f"`mailsluice poll {mailbox.name}` finishes what is half done",
+                        remedy=f"`{invocation.command('poll', mailbox.name)}` finishes what is half done",
                     )
         parts.ledger.take_back(mailbox.key, staged)
         parts.ledger.stagings.forget(mailbox.key, spec)
@@ -93,8 +94,8 @@ def _found(spec: str, staged: Sequence[Staged], mailbox: Mailbox, parts: Parts) 
                 "they may be published, or not",
                 remedy="mount the file system it lies on, or move the directory back to its place; an empty "
                 "one made in its stead is no help. If it is gone for good: "
-                f"`mailsluice sink forget {mailbox.name}`; the messages are on the server still, so they "
-                "come again",
+                f"`{invocation.command('sink', 'forget', mailbox.name)}`; the messages are on the server "
+                "still, so they come again",
             )
         yield staging
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mailsluice import policy
+from mailsluice import invocation, policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import (
     Bug,
@@ -121,13 +121,13 @@ def _decide(listing: Listing, mailbox: Mailbox, ledger: Ledger, now: datetime) -
         found = found.with_missed(_missed(found.spare + 1, memory, mailbox, ledger, now))
     if found is None or not found.is_one:
         return policy.plan(listing, memory.known, memory.setbacks, mailbox, now), memory
-    name = mailbox.name
+    seen = invocation.command("seen", mailbox.name)
     raise MailboxRenumbered(
         f"of {found.known} messages known of {mailbox.address} {found.vanished} vanished from its "
         f"listing and {found.new} unknown ones appeared: it looks as if the mailbox was moved, "
         "so nothing is fetched",
-        remedy=f"if they are the same messages, run `mailsluice seen {name} --adopt`: it knows them by their "
-        f"headers; if they are new, or to have them all again, run `mailsluice seen {name} --fetch`",
+        remedy=f"if they are the same messages, run `{seen} --adopt`: it knows them by their headers; "
+        f"if they are new, or to have them all again, run `{seen} --fetch`",
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shlex
 import stat
 from contextlib import ExitStack
 from enum import Enum
@@ -148,12 +149,13 @@ class Directory:
         if found.st_uid != os.geteuid():
             raise SinkError(
                 f"{self._path} belongs to another user (uid {found.st_uid}): not trusted with mail",
-                remedy=f"find out who made it, then remove it, or: chown {os.geteuid()} {self._path}",
+                remedy="find out who made it, then remove it, or: "
+                f"chown {os.geteuid()} {shlex.quote(str(self._path))}",
             )
         if found.st_mode & _WRITABLE_BY_OTHERS:
             raise SinkError(
                 f"{self._path} can be written by others: not trusted with mail",
-                remedy=f"chmod 700 {self._path}",
+                remedy=shlex.join(["chmod", "700", str(self._path)]),
             )
 
     def create(self, name: str, mode: int) -> NewFile:

@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mailsluice import invocation
 from mailsluice.errors import SinkRefused
 from mailsluice.model import Feeder, Notice, Noticed
 from mailsluice.sink.claim import Written, read
 from mailsluice.sink.fs import Directory
-
 
 _OWNER = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 
@@ -45,8 +45,7 @@ def refuse_if_given(claim: Written, feeder: Feeder) -> None:
         raise SinkRefused(
             f"this sink was given to another ledger, {claim.heir}, for {feeder.mailbox.address}: the one in "
             f"{feeder.state_dir} feeds it no more",
-            remedy="poll this mailbox with that one; "
-            f"or take it back: `mailsluice sink adopt {feeder.section}`",
+            remedy=f"poll this mailbox with that one; or take it back: {_adopt(feeder)}",
         )
 
 
@@ -60,11 +59,15 @@ def _claims(folder: Directory, names: list[str]) -> Iterator[tuple[str, Written]
                 yield name, claim
 
 
+def _adopt(feeder: Feeder) -> str:
+    return f"`{invocation.command('sink', 'adopt', feeder.section)}`"
+
+
 def _fed_twice(sink: Path, there: Feeder, ours: Feeder) -> SinkRefused:
     return SinkRefused(
         f"{sink} is fed with {ours.mailbox.address} by another ledger already, {there.state_dir} on "
         f"{there.host}; this one is {ours.state_dir} on {ours.host}. The mailbox keeps its mail, so this one "
         "would store all of it a second time",
         remedy="use that one (service.state_dir); or, if it is gone for good, let this one take its place: "
-        f"`mailsluice sink adopt {ours.section}`",
+        f"{_adopt(ours)}",
     )

@@ -78,7 +78,7 @@ def image() -> bytes:
             ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "ok", ""))
             ledger.flush()
         with closing(sqlite3.connect(state / "ledger.db")) as connection:
-            connection.execute("UPDATE ledger SET instance = 'always-the-same'")
+            connection.execute("UPDATE ledger SET instance = '0123456789abcdef0123456789abcdef'")
             connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return (state / "ledger.db").read_bytes()
