@@ -52,7 +52,17 @@ ELSEWHERE = {
     "sandbox/server.py": "sandbox/test_sandbox.py",
     "sandbox/tokens.py": "sandbox/test_entra.py",
     "session/parts.py": "session/test_run.py",
-    "session/ports.py": "contracts/test_ledger_contract.py",
+    "ledger/messages.py": "contracts/test_ledger_contract.py",
+    "ledger/stagings.py": "contracts/test_ledger_contract.py",
+    "session/feeding.py": "session/test_hold.py",
+    "session/ports/durable.py": "contracts/test_sink_contract.py",
+    "session/ports/state.py": "contracts/test_ledger_contract.py",
+    "session/ports/wire.py": "contracts/test_client_contract.py",
+    "session/questions.py": "session/test_late.py",
+    "sink/files.py": "sink/test_durable.py",
+    "sink/form.py": "sink/test_spool.py",
+    "sink/kind.py": "contracts/test_sink_contract.py",
+    "sink/trouble.py": "sink/test_fs.py",
 }
 """Modules met only in company, and the tests that meet them."""
 

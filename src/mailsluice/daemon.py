@@ -34,8 +34,10 @@ from mailsluice.policy import Plan
 from mailsluice.pool import Pool
 from mailsluice.pop3.client import connect
 from mailsluice.pop3.transport import Connections
+from mailsluice.session.feeding import adopt
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.places import Places
+from mailsluice.session.recovery import forget
 from mailsluice.session.run import poll, preview
 from mailsluice.session.seen import Settled, Way, settle
 from mailsluice.session.tally import Polled, Tally
@@ -164,6 +166,15 @@ class Service:
     def preview(self, mailbox: Mailbox) -> Plan:
         """What a poll would fetch and delete. Raises MailsluiceError."""
         return preview(mailbox, self._parts)
+
+    def adopt(self, mailbox: Mailbox) -> None:
+        """Let this ledger feed the mailbox's sink in the place of any other. Raises MailsluiceError."""
+        adopt(mailbox, self._parts)
+
+    def forget(self, mailbox: Mailbox) -> int:
+        """Give up what was half done in a sink that is gone; how many messages. Raises MailsluiceError."""
+        with self._ledger.lock(mailbox.key):
+            return forget(mailbox, self._parts)
 
     def settle(self, mailbox: Mailbox, way: Way) -> Settled:
         """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""

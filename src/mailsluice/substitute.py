@@ -57,8 +57,9 @@ def _decoded(header: Header, body: bytes) -> bytes:
     if encoding == b"quoted-printable":
         body = quopri.decodestring(body)
     elif encoding == b"base64":
+        packed = b"".join(body.split())
         try:
-            body = binascii.a2b_base64(body[: len(body) // 4 * 4])
+            body = binascii.a2b_base64(packed[: len(packed) // 4 * 4])
         except binascii.Error:
             return b""
     for apostrophe in _APOSTROPHES:

@@ -23,6 +23,9 @@ RUN_HERE = {
     ("secret", "set"),
     ("secret", "list"),
     ("quarantine", "list"),
+    ("sink", "adopt"),
+    ("sink", "forget"),
+    ("poll",),
     ("seen",),
     ("config", "example"),
 }
@@ -177,12 +180,16 @@ def test_a_ledger_that_was_lost_is_begun_anew_by_who_knows_what_that_means(site:
     if mark == "unmarked":
         (site.folder / "state" / "ledger.id").unlink()
     (site.folder / "state" / "ledger.db").unlink()
-    commands = (["poll"], ["poll", "--dry-run"], ["status"], ["quarantine", "list"], ["run"])
-    refusals = [run_program("-c", site.config, *words) for words in commands]
+    tried = (["poll"], ["poll", "--dry-run"], ["status"], ["quarantine", "list"], ["run"])
+    refusals = [run_program("-c", site.config, *words) for words in tried]
     assert [refusal.code for refusal in refusals] == [73] * len(refusals)
     assert len({last_line(refusal) for refusal in refusals}) == 1
     assert site.stored("a") == [mail.note(1)]
     assert run_in_shell(command_in(last_line(refusals[0]))).code == 0
+    refused = poll(site)
+    assert refused.code == 73
+    assert site.stored("a") == [mail.note(1)]
+    assert run_in_shell(commands(detail(refused))[-1]).code == 0
     assert poll(site).code == 0
     assert site.stored("a") == [mail.note(1)] * 2
 

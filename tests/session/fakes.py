@@ -21,6 +21,7 @@ from mailsluice.errors import (
     TokenUnavailable,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
+from mailsluice.sandbox import mail
 
 _PIECE = 16
 
@@ -79,6 +80,9 @@ class FakeCredentials:
 class FakeServer:
     """One mailbox on a POP3 server. Its bound `connect` satisfies `session.ports.Connect`."""
 
+    has_top = True
+    """Whether TOP is among what the server says that it can do."""
+
     def __init__(self) -> None:
         self.mail: dict[bytes, bytes] = {}
         self._delivered = 0
@@ -99,14 +103,14 @@ class FakeServer:
         self.refused_login = ""
         self.headers_refused = False
         """Whether TOP is answered by -ERR."""
-        self.has_top = True
-        """Whether TOP is among what the server says that it can do."""
         self.headers_cut: set[bytes] = set()
         """The connection breaks when TOP asks for these."""
         self.refused: set[bytes] = set()
         """RETR of these is answered by -ERR."""
         self.refused_with = "not this one"
         """The words of that."""
+        self.substituted: set[bytes] = set()
+        """These cannot be rendered: RETR and TOP give a notice in their place."""
         self.cut: set[bytes] = set()
         """The connection breaks in the middle of these, once."""
         self.quit_fails: CommandRefused | ConnectionLost | None = None
@@ -115,6 +119,8 @@ class FakeServer:
         """The deletions are carried out, and then the connection breaks."""
         self.tired_after: int | None = None
         """How many messages, handed out or marked for deletion, make a session tired."""
+        self.on_top: Callable[[bytes], None] = lambda _: None
+        """Called when a header is asked for."""
         self.on_retrieved: Callable[[bytes], None] = lambda _: None
         """Called when a message has been handed out whole."""
 
@@ -194,7 +200,7 @@ class FakeClient:
         self.say(f"RETR {uidl.decode()}", Phase.RETRIEVE)
         if uidl in self._server.refused:
             raise CommandRefused("refused", phase=Phase.RETRIEVE, reply=self._server.refused_with)
-        octets = self._server.mail[uidl]
+        octets = self._given(uidl)
         for start in range(0, len(octets), _PIECE):
             if uidl in self._server.cut and start >= len(octets) // 2:
                 self._server.cut.remove(uidl)
@@ -208,13 +214,17 @@ class FakeClient:
 
     def header(self, listed: Listed) -> bytes:
         self.say(f"TOP {listed.uidl.decode()}", Phase.RETRIEVE)
+        self._server.on_top(listed.uidl)
         if self._server.headers_refused:
             raise CommandRefused("refused", phase=Phase.RETRIEVE, reply="no TOP here")
         if listed.uidl in self._server.headers_cut:
             raise self._break(Phase.RETRIEVE)
         self._retrieved += 1
-        head, _, _ = self._server.mail[listed.uidl].partition(b"\r\n\r\n")
+        head, _, _ = self._given(self._numbers[listed.number]).partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
+
+    def _given(self, uidl: bytes) -> bytes:
+        return mail.substitute(752) if uidl in self._server.substituted else self._server.mail[uidl]
 
     def has_top(self) -> bool:
         return self._server.has_top

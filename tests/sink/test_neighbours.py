@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.errors import SinkRefused
+from mailsluice.errors import MailboxLocked, SinkRefused
 from mailsluice.model import Feeder, Noticed
-from support.sinks import FEEDER, LEDGER, MAILBOX, OTHER, Sink, held, sink_of
+from support.sinks import FEEDER, LEDGER, MAILBOX, OTHER, Sink, held, sink_of, stage
+from support.staging import staged_in
 
 HOME = FEEDER._replace(ledger="home", host="bureau", state_dir="/home/ann/.local/state/mailsluice")
 
@@ -51,7 +52,7 @@ def test_another_ledger_with_the_same_mailbox_is_refused_where_it_keeps_its_mail
             pass
         for part in ("a@b.example", "/state on host", "/home/ann/.local/state/mailsluice on bureau"):
             assert part in str(error.value)
-        assert "`mailsluice sink adopt inv`" in error.value.remedy
+        assert "sink adopt inv`" in error.value.remedy
 
 
 def test_where_the_mailbox_deletes_its_mail_it_joins_with_a_notice(kind: str, tmp_path: Path) -> None:
@@ -71,3 +72,60 @@ def test_a_file_of_somebody_else_among_the_staging_directories_is_nothing_to_sto
     (folder / f"{'4' * 16}-{'5' * 16}").mkdir(mode=0o700)
     with held(other(kind, tmp_path / "sink", keeps=True, mailbox="3" * 16)):
         pass
+
+
+@pytest.fixture
+def both(kind: str, tmp_path: Path) -> tuple[Sink, Sink]:
+    """The sink as two ledgers feed it with one mailbox: the first has, the second would."""
+    ours = sink_of(kind, tmp_path / "sink", keeps=True)
+    with held(ours) as staging:
+        stage(staging, b"u")
+    return ours, other(kind, tmp_path / "sink", keeps=True)
+
+
+def test_a_ledger_takes_the_place_of_another_and_that_one_is_refused_from_then_on(
+    both: tuple[Sink, Sink], tmp_path: Path
+) -> None:
+    former, heir = both
+    with heir.adopt(None) as staging:
+        where = staging.where
+    assert staged_in(tmp_path / "sink") == []
+    with held(heir, where) as staging:
+        assert staging.notices == []
+    with pytest.raises(SinkRefused, match="given to another ledger") as error, held(former):
+        pass
+    assert "sink adopt inv" in error.value.remedy
+
+
+def test_what_was_given_away_can_be_taken_back(both: tuple[Sink, Sink]) -> None:
+    former, heir = both
+    with heir.adopt(None):
+        pass
+    with former.adopt(None):
+        pass
+    with held(former):
+        pass
+    with pytest.raises(SinkRefused, match="given to another ledger"), held(heir):
+        pass
+
+
+def test_nothing_is_taken_from_a_ledger_at_work(both: tuple[Sink, Sink], tmp_path: Path) -> None:
+    former, heir = both
+    with held(former) as staging:
+        stage(staging, b"u")
+        before = staged_in(tmp_path / "sink")
+        with pytest.raises(MailboxLocked), heir.adopt(None):
+            pass
+    assert staged_in(tmp_path / "sink") == before
+
+
+def test_the_sink_tells_who_feeds_it(both: tuple[Sink, Sink]) -> None:
+    former, heir = both
+    with heir.adopt(None):
+        pass
+    found = {claim.feeder.ledger: claim.heir for claim in former.claims() if claim.feeder}
+    assert found == {"ledger": "home", "home": ""}
+
+
+def test_a_sink_never_used_is_fed_by_nobody(kind: str, tmp_path: Path) -> None:
+    assert sink_of(kind, tmp_path / "sink").claims() == []

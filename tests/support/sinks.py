@@ -10,6 +10,7 @@ from pathlib import Path
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Feeder, Listed, MailboxKey, Staged, Stored, Where
 from mailsluice.sink.hold import Hold
+from mailsluice.sink.kind import Feed
 from mailsluice.sink.maildir import Maildir
 from mailsluice.sink.sinks import Sinks
 from mailsluice.sink.spool import Spool
@@ -40,8 +41,8 @@ def sink_of(
 ) -> Sink:
     """A sink of this kind at `path`."""
     if kind == "maildir":
-        return Maildir(path, owner=owner, feeder=feeder, mode=mode, keeps=keeps)
-    return Spool(path, address="a@b.example", owner=owner, feeder=feeder, mode=mode, keeps=keeps)
+        return Maildir(path, feed=Feed(owner, feeder, keeps), mode=mode)
+    return Spool(path, address="a@b.example", feed=Feed(owner, feeder, keeps), mode=mode)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "Each mailbox: last success, next poll, stored, waiting, errors.",
     "secret": "Put secrets into the keyring, list and delete them.",
     "quarantine": "List, show and retry the messages that could not be fetched.",
+    "sink": "Which ledgers feed a sink; take over from one that is gone.",
     "seen": "Mark what is on the server as seen, or settle a renumbered mailbox.",
     "backup": "Copy the whole state, while the daemon runs.",
     "config": "Check the configuration; print its schema or an example.",

@@ -26,6 +26,25 @@ def note(number: int) -> bytes:
     return _bytes("note", number, message)
 
 
+def substitute(number: int) -> bytes:
+    """What Exchange hands out in the place of a message that it cannot render (mailsluice.substitute)."""
+    return (
+        "MIME-Version: 1.0\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "From: Microsoft Exchange Server\r\n"
+        "To: <invoices@acme.example>\r\n"
+        f"Subject: Retrieval using the POP3 protocol failed for the following message: {number}\r\n"
+        "\r\n"
+        "The server couldn't retrieve the following message:\r\n"
+        "\r\n"
+        f'Subject: "Invoice {number:05d}"\r\n'
+        'From: "Ann" ("ann@contoso.example")\r\n'
+        "\r\n"
+        "The message hasn't been deleted. You might be able to view it using either Outlook or Outlook Web "
+        "App. You can also contact the sender to find out what the message says.\r\n"
+    ).encode()
+
+
 def umlauts(number: int) -> bytes:
     """Letters beyond ASCII, in the subject (RFC 2047), a name and the body."""
     message = _envelope("umlauts", number, f"Grüße aus Köln, Nr. {number}", sender="Jürgen Müßig")

@@ -149,7 +149,7 @@ class Claim:
             raise StagingLost(
                 f"another mailsluice took the staging directory {staging.path} while this poll ran"
                 f"{_by(there)}: nothing more is stored or deleted by this one",
-                remedy="let one mailsluice poll this mailbox, and leave the files in staging alone",
+                remedy="let one process poll this mailbox, and leave the files in staging alone",
             )
 
     def __enter__(self) -> Self:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
 from io import IncrementalNewlineDecoder
 from pathlib import Path
 
-from mailsluice.model import Feeder, Listed, Where
+from mailsluice.model import Listed
 from mailsluice.sink.durable import Passing, WriteFile
 from mailsluice.sink.form import STAGED, Form
-from mailsluice.sink.hold import Hold
+from mailsluice.sink.kind import Feed, Kind
 from mailsluice.sink.names import maildir_base, maildir_base_of, maildir_name
 
 _NEW = "new"
@@ -26,29 +24,16 @@ _FILE = f".message{STAGED}"
 """What a message's file ends in while it is in staging."""
 
 
-class Maildir:
+class Maildir(Kind):
     """Keeps the promises of `session.ports.Sink`. `mode` is the files'."""
 
-    def __init__(self, path: Path, *, owner: str, feeder: Feeder, mode: int, keeps: bool) -> None:
-        self._host, self._pid = socket.gethostname(), os.getpid()
+    def __init__(self, path: Path, *, feed: Feed, mode: int) -> None:
         parts = ("tmp", "cur", _NEW)
-        self._form = Form("maildir", path, "mailsluice-staging", _NEW, parts, mode, _files)
-        self._hold = partial(Hold, self._form, owner, feeder, self._write, keeps=keeps)
+        super().__init__(Form("maildir", path, "mailsluice-staging", _NEW, parts, mode, _files), feed)
+        self._host, self._pid = socket.gethostname(), os.getpid()
 
-    @property
-    def spec(self) -> str:
-        """`maildir:PATH`."""
-        return self._form.spec
-
-    def hold(self, known: Where | None) -> AbstractContextManager[Hold]:
-        """Take the staging directory, made if it is missing; see `session.ports.Sink.hold`."""
-        return self._hold().taken(known)
-
-    def find(self, known: Where) -> AbstractContextManager[Hold | None]:
-        """Take the staging directory that is known; see `session.ports.Sink.find`."""
-        return self._hold().found(known)
-
-    def _write(self, write: WriteFile, _listed: Listed, message: Passing, received: datetime) -> str:
+    def write(self, write: WriteFile, _listed: Listed, message: Passing, received: datetime, /) -> str:
+        """Write the message, its lines ended by LF."""
         base = maildir_base(received, host=self._host, pid=self._pid, token=os.urandom(4).hex())
         lines = LfLines()
         write(base + _FILE, lines.converted(message))

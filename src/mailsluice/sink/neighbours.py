@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from mailsluice import invocation
 from mailsluice.errors import SinkRefused
 from mailsluice.model import Feeder, Notice, Noticed
-from mailsluice.sink.claim import Written, read
+from mailsluice.sink.claim import Claim, Written, read
+from mailsluice.sink.form import Form
 from mailsluice.sink.fs import Directory
+from mailsluice.sink.place import sweep
 
 _OWNER = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 
@@ -28,15 +30,11 @@ def met(folder: Directory, owner: str, feeder: Feeder, *, keeps: bool) -> list[N
     Raises SinkRefused where one feeds it with the same mailbox, and the mailbox `keeps` its mail.
     """
     mailbox, _, ledger = owner.partition("-")
-    others = [name for name in folder.names() if _OWNER.fullmatch(name) and not name.endswith(f"-{ledger}")]
-    others.sort(key=lambda name: not name.startswith(f"{mailbox}-"))
-    for name, claim in _claims(folder, others):
-        if claim.feeder is None or claim.heir:
-            continue
-        if name.startswith(f"{mailbox}-") and keeps:
-            raise _fed_twice(folder.path.parent, claim.feeder, feeder)
-        return [Notice(Noticed.SHARED, f"{claim.feeder.state_dir} on {claim.feeder.host}")]
-    return []
+    same = next(_feeders(folder, ledger, f"{mailbox}-"), None)
+    if same is not None and keeps:
+        raise _fed_twice(folder, same, feeder)
+    there = same or next(_feeders(folder, ledger), None)
+    return [] if there is None else [Notice(Noticed.SHARED, f"{there.state_dir} on {there.host}")]
 
 
 def refuse_if_given(claim: Written, feeder: Feeder) -> None:
@@ -49,21 +47,69 @@ def refuse_if_given(claim: Written, feeder: Feeder) -> None:
         )
 
 
-def _claims(folder: Directory, names: list[str]) -> Iterator[tuple[str, Written]]:
-    for name in names:
-        staging = folder.child(name)
-        if staging is not None:
-            with staging:
-                claim = read(staging)
-            if claim is not None:
-                yield name, claim
+def give_up(form: Form, owner: str, feeder: Feeder) -> None:
+    """Have every other ledger that feeds a sink with this mailbox give it up, for ours.
+
+    What they have staged is removed: it is still on the server. Raises SinkError, and MailboxLocked where one
+    of them is at work.
+    """
+    mailbox, _, _ = owner.partition("-")
+    with _folder(form) as folder:
+        for name, staging in _stagings(folder, f"{mailbox}-"):
+            with Claim.take(staging, feeder) as claim:
+                if name == owner:
+                    claim.give_to("")
+                else:
+                    claim.give_to(feeder.ledger)
+                    sweep(staging)
+
+
+def claims(form: Form) -> list[Written]:
+    """What is written down of all that feed a sink. Raises SinkError."""
+    with _folder(form) as folder:
+        return [claim for _, staging in _stagings(folder) if (claim := read(staging)) is not None]
+
+
+@contextmanager
+def _folder(form: Form) -> Iterator[Directory | None]:
+    """The directory of the sink's staging directories; None if it is missing."""
+    with ExitStack() as opened:
+        root = Directory.find(form.root)
+        folder = None if root is None else opened.enter_context(root).child(form.folder)
+        yield None if folder is None else opened.enter_context(folder)
+
+
+def _stagings(folder: Directory | None, prefix: str = "") -> Iterator[tuple[str, Directory]]:
+    """The staging directories whose names begin so, each open while it is its turn."""
+    for name in () if folder is None else sorted(folder.names()):
+        if folder is not None and _OWNER.fullmatch(name) and name.startswith(prefix):
+            staging = folder.child(name)
+            if staging is not None:
+                with staging:
+                    yield name, staging
+
+
+def _feeders(folder: Directory, ledger: str, prefix: str = "") -> Iterator[Feeder]:
+    """Who feeds the sink by these, but for our own ledger and those that have given it up."""
+    for name, staging in _stagings(folder, prefix):
+        claim = None if name.endswith(f"-{ledger}") else read(staging)
+        if claim is not None and claim.feeder is not None and not claim.heir:
+            yield claim.feeder
 
 
 def _adopt(feeder: Feeder) -> str:
     return f"`{invocation.command('sink', 'adopt', feeder.section)}`"
 
 
-def _fed_twice(sink: Path, there: Feeder, ours: Feeder) -> SinkRefused:
+def _fed_twice(folder: Directory, there: Feeder, ours: Feeder) -> SinkRefused:
+    sink = folder.path.parent
+    if (there.host, there.state_dir) == (ours.host, ours.state_dir):
+        return SinkRefused(
+            f"{sink} was fed with {ours.mailbox.address} by another ledger in the same place, "
+            f"{there.state_dir} on {there.host}, and that is not there any more. The mailbox keeps its mail, "
+            "so the new one would store all of it a second time",
+            remedy=f"restore the ledger from a backup; or let the new one take its place: {_adopt(ours)}",
+        )
     return SinkRefused(
         f"{sink} is fed with {ours.mailbox.address} by another ledger already, {there.state_dir} on "
         f"{there.host}; this one is {ours.state_dir} on {ours.host}. The mailbox keeps its mail, so this one "

@@ -26,6 +26,14 @@ def barred(form: Form) -> SinkError:
     )
 
 
+def sweep(staging: Directory) -> int:
+    """Remove every message's files from a staging directory that is claimed; how many messages that were."""
+    names = [name for name in staging.names() if name != FILE]
+    for name in names:
+        staging.unlink(name)
+    return len({name.removesuffix(STAGED).rpartition(".")[0] or name for name in names})
+
+
 class Place:
     """A sink's staging directory, claimed, and the directory that messages are published in.
 
@@ -89,10 +97,7 @@ class Place:
 
     def sweep(self) -> int:
         """Remove every message's files from staging; how many messages that were."""
-        names = [name for name in self.staging.names() if name != FILE]
-        for name in names:
-            self.staging.unlink(name)
-        return len({name.removesuffix(STAGED).rpartition(".")[0] or name for name in names})
+        return sweep(self.staging)
 
     def _made_durable(self, moved: Sequence[Staged]) -> tuple[Stored, ...]:
         if moved:

@@ -12,6 +12,7 @@ from pathlib import Path
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import SinkError
 from mailsluice.model import Feeder, MailboxKey
+from mailsluice.sink.kind import Feed
 from mailsluice.sink.maildir import Maildir
 from mailsluice.sink.spool import Spool
 
@@ -28,25 +29,25 @@ class Sinks:
     def open(self, mailbox: Mailbox) -> Spool | Maildir:
         """The sink that this mailbox is configured to deliver to."""
         config, keeps = mailbox.sink, mailbox.leave_on_server is not False
-        owner = self._owner_of(mailbox.key)
-        feeder = self._feeder._replace(mailbox=mailbox.key, section=mailbox.name)
+        feed = self._feed(mailbox.key, mailbox.name)._replace(keeps=keeps)
         if config.kind == "maildir":
-            return Maildir(config.path, owner=owner, feeder=feeder, mode=config.mode, keeps=keeps)
-        address = mailbox.address
-        return Spool(config.path, address=address, owner=owner, feeder=feeder, mode=config.mode, keeps=keeps)
+            return Maildir(config.path, feed=feed, mode=config.mode)
+        return Spool(config.path, address=mailbox.address, feed=feed, mode=config.mode)
 
     def at(self, spec: str, key: MailboxKey) -> Spool | Maildir:
         """The sink that `spec` names, to finish what was staged there under another configuration.
 
         Raises SinkError for a spec of no known kind.
         """
-        owner, feeder = self._owner_of(key), self._feeder._replace(mailbox=key)
         kind, _, path = spec.partition(":")
         if kind == "maildir":
-            return Maildir(Path(path), owner=owner, feeder=feeder, mode=_PRIVATE, keeps=False)
+            return Maildir(Path(path), feed=self._feed(key), mode=_PRIVATE)
         if kind == "spool":
-            return Spool(Path(path), address="", owner=owner, feeder=feeder, mode=_PRIVATE, keeps=False)
+            return Spool(Path(path), address="", feed=self._feed(key), mode=_PRIVATE)
         raise SinkError(
             f"the ledger names a sink of unknown kind: {spec}",
             remedy="it was written by a newer mailsluice: run that version again",
         )
+
+    def _feed(self, key: MailboxKey, section: str = "") -> Feed:
+        return Feed(self._owner_of(key), self._feeder._replace(mailbox=key, section=section))

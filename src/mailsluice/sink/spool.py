@@ -10,15 +10,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
-from mailsluice.model import Feeder, Listed, Where, uidl_text
+from mailsluice.model import Listed, uidl_text
 from mailsluice.sink.durable import Passing, WriteFile
 from mailsluice.sink.form import STAGED, Form
-from mailsluice.sink.hold import Hold
+from mailsluice.sink.kind import Feed, Kind
 from mailsluice.sink.names import spool_name
 
 _JSON = json.JSONEncoder(separators=(",\n ", ": "))
@@ -28,31 +26,16 @@ _FILES = ((f".description{STAGED}", ".json"), (f".message{STAGED}", ".eml"))
 """What a message's files end in, in staging and when published. The `.eml` is last: consumers look for it."""
 
 
-class Spool:
+class Spool(Kind):
     """Keeps the promises of `session.ports.Sink`. `mode` is the files'."""
 
-    def __init__(
-        self, path: Path, *, address: str, owner: str, feeder: Feeder, mode: int, keeps: bool
-    ) -> None:
-        self._mailbox = feeder.section
+    def __init__(self, path: Path, *, address: str, feed: Feed, mode: int) -> None:
+        super().__init__(Form("spool", path, ".staging", ".", (), mode, _files), feed)
+        self._mailbox = feed.feeder.section
         self._address = address
-        self._form = Form("spool", path, ".staging", ".", (), mode, _files)
-        self._hold = partial(Hold, self._form, owner, feeder, self._write, keeps=keeps)
 
-    @property
-    def spec(self) -> str:
-        """`spool:PATH`."""
-        return self._form.spec
-
-    def hold(self, known: Where | None) -> AbstractContextManager[Hold]:
-        """Take the staging directory, made if it is missing; see `session.ports.Sink.hold`."""
-        return self._hold().taken(known)
-
-    def find(self, known: Where) -> AbstractContextManager[Hold | None]:
-        """Take the staging directory that is known; see `session.ports.Sink.find`."""
-        return self._hold().found(known)
-
-    def _write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime) -> str:
+    def write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime, /) -> str:
+        """Write the message and its description."""
         name = spool_name(received, self._mailbox, os.urandom(4).hex())
         sha256 = hashlib.sha256()
         write(f"{name}{_FILES[1][0]}", _hashed(message, sha256))

@@ -157,6 +157,13 @@ class Sink(Protocol):
         """Take the staging directory; whatever is missing is made, but for a sink that was there before."""
         ...
 
+    def adopt(self, known: Where | None) -> AbstractContextManager[Staging]:
+        """Take the staging directory in the place of every other ledger that feeds it with this mailbox.
+
+        What these have staged is removed: it is still on the server. They are refused from now on.
+        """
+        ...
+
     def find(self, known: Where) -> AbstractContextManager[Staging | None]:
         """Take the very staging directory that is known, for recovery; None where it is gone."""
         ...

@@ -1,0 +1,67 @@
+"""What every kind of sink has in common: how its staging directory is taken, and who feeds it.
+
+Owns nothing but that. Each kind says what form it has, and how a message is written.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import NamedTuple
+
+from mailsluice.model import Feeder, Listed, Where
+from mailsluice.sink import neighbours
+from mailsluice.sink.claim import Written
+from mailsluice.sink.durable import Passing, WriteFile
+from mailsluice.sink.form import Form
+from mailsluice.sink.hold import Hold
+
+
+class Feed(NamedTuple):
+    """How one mailbox feeds a sink: by which staging directory, as whom, and whether it keeps its mail."""
+
+    owner: str
+    feeder: Feeder
+    keeps: bool = False
+
+
+class Kind(ABC):
+    """Keeps the promises of `session.ports.Sink`, for a sink of this form."""
+
+    def __init__(self, form: Form, feed: Feed) -> None:
+        self._form = form
+        self._feed = feed
+
+    @property
+    def spec(self) -> str:
+        """Its kind and place, `spool:PATH`."""
+        return self._form.spec
+
+    def hold(self, known: Where | None) -> AbstractContextManager[Hold]:
+        """Take the staging directory, made if it is missing; see `session.ports.Sink.hold`."""
+        return self._hold(keeps=self._feed.keeps).taken(known)
+
+    def find(self, known: Where) -> AbstractContextManager[Hold | None]:
+        """Take the staging directory that is known; see `session.ports.Sink.find`."""
+        return self._hold(keeps=self._feed.keeps).found(known)
+
+    def adopt(self, known: Where | None) -> AbstractContextManager[Hold]:
+        """Take it in the place of every other ledger that feeds it with this mailbox.
+
+        What these have staged is given up. Raises as `hold` does, and MailboxLocked where one is at work.
+        """
+        neighbours.give_up(self._form, self._feed.owner, self._feed.feeder)
+        return self._hold(keeps=False).taken(known)
+
+    def claims(self) -> Sequence[Written]:
+        """What is written down of all that feed it, in no order. Raises SinkError."""
+        return neighbours.claims(self._form)
+
+    @abstractmethod
+    def write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime, /) -> str:
+        """Write one message; the name it will be published under. The message was read to its end."""
+
+    def _hold(self, *, keeps: bool) -> Hold:
+        return Hold(self._form, self._feed.owner, self._feed.feeder, self.write, keeps=keeps)
