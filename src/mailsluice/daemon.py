@@ -41,8 +41,10 @@ from mailsluice.session.recovery import forget
 from mailsluice.session.run import poll, preview
 from mailsluice.session.seen import Settled, Way, settle
 from mailsluice.session.tally import Polled, Tally
+from mailsluice.session.tidying import is_due, tidy
 from mailsluice.session.triage import triage
 from mailsluice.sink.sinks import Sinks
+from mailsluice.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from mailsluice.schedule import Schedule
@@ -104,7 +106,11 @@ class Service:
             stop=self._stop,
             places=Places(config.service.max_sessions, self._clock),
             progress=progress or NobodyWatches(),
+            live=frozenset(mailbox.key for mailbox in config.mailboxes.values()),
         )
+        mailboxes = config.mailboxes.values()
+        self._upkeep = Upkeep(partial(is_due, self._parts), partial(tidy, mailboxes, self._parts))
+        self._ends.callback(self._upkeep.join)
 
     def _opened_ledger(self) -> Ledger:
         ledger = Ledger(self.config.service.state_dir)
@@ -154,6 +160,7 @@ class Service:
                     self.stop()
                 self._flush()
             self._flush()
+            self._upkeep.run_if_due()
             return [self._polled(mailbox, polled) for (mailbox, _), polled in zip(lanes, polls, strict=True)]
 
     def _polled(self, mailbox: Mailbox, polled: Future[Polled]) -> Polled:
@@ -201,6 +208,7 @@ class Service:
         if self._schedule.follow_clock():
             self._leave_alone(self.config.mailboxes.values())
         self._flush()
+        self._upkeep.tend()
         if not self._schedule.alive:
             raise Bug("the schedule has ended by itself")
 

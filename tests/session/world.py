@@ -11,6 +11,7 @@ import structlog
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.reports import MailboxReport
+from mailsluice.model import MailboxKey
 from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.places import Places
 from mailsluice.session.run import poll
@@ -41,6 +42,8 @@ class World:
         self.progress: Progress = NobodyWatches()
         self.ledger = ledger
         self.places = Places(16, clock)
+        self.live: set[MailboxKey] = set()
+        """The mailboxes that are configured."""
         self.log: list[structlog.typing.EventDict] = []
         self.configure()
         self.began = clock.next
@@ -68,6 +71,7 @@ class World:
             stop=self.stop,
             places=self.places,
             progress=self.progress,
+            live=self.live,
         )
 
     def deliver(self, *messages: bytes) -> list[bytes]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsluice.sink.names import maildir_base, maildir_base_of, maildir_name, spool_name
+from mailsluice.sink.names import is_of, maildir_base, maildir_base_of, maildir_name, spool_name
 
 AT = datetime(2026, 3, 1, 12, 30, 45, 42, tzinfo=UTC)
 MOMENTS = st.integers(min_value=0, max_value=2**57).map(
@@ -15,23 +15,36 @@ MOMENTS = st.integers(min_value=0, max_value=2**57).map(
 
 
 def test_a_spool_name_is_the_contract_s() -> None:
-    assert spool_name(AT, "invoices", "0badcafe") == "20260301T123045Z-invoices-0000420badcafe"
+    name = spool_name(AT, "invoices", "0badcafe", "ledger")
+    assert re.fullmatch(r"20260301T123045Z-invoices-0000420badcafe[0-9a-f]{8}", name)
+
+
+def test_a_ledger_knows_the_names_that_it_gave() -> None:
+    name = spool_name(AT, "invoices", "0badcafe", "ledger")
+    assert is_of("ledger", name)
+    assert not is_of("another", name)
+    assert not is_of("ledger", name.replace("0badcafe", "1badcafe"))
+
+
+@given(st.text(max_size=60))
+def test_no_name_of_another_program_passes_for_a_ledger_s(name: str) -> None:
+    assert not is_of("ledger", name)
 
 
 def test_a_spool_name_is_in_utc() -> None:
     there = AT.astimezone(timezone(timedelta(hours=5)))
-    assert spool_name(there, "x", "0") == spool_name(AT, "x", "0")
+    assert spool_name(there, "x", "0", "l") == spool_name(AT, "x", "0", "l")
 
 
 @given(MOMENTS, MOMENTS)
 def test_spool_names_of_a_mailbox_sort_by_time(one: datetime, other: datetime) -> None:
-    assert (one <= other) == (spool_name(one, "x", "00000000") <= spool_name(other, "x", "00000000"))
+    assert (one <= other) == (spool_name(one, "x", "0" * 8, "l") <= spool_name(other, "x", "0" * 8, "l"))
 
 
 @given(MOMENTS, st.text(max_size=400))
 def test_a_spool_name_is_safe_in_any_shell_and_on_any_file_system(at: datetime, mailbox: str) -> None:
-    name = spool_name(at, mailbox, "0badcafe")
-    assert re.fullmatch(r"\d{8}T\d{6}Z-[A-Za-z0-9._-]*-\d{6}0badcafe", name)
+    name = spool_name(at, mailbox, "0badcafe", "ledger")
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[A-Za-z0-9._-]*-\d{6}0badcafe[0-9a-f]{8}", name)
     assert len(name) + len(".json") < 255
 
 

@@ -107,4 +107,4 @@ def test_a_directory_that_is_there_keeps_its_mode(spool: Sink, tmp_path: Path) -
 def test_nothing_a_stranger_sends_gets_into_a_name(spooling: Hold, uidl: bytes, head: bytes) -> None:
     name = deliver(spooling, b"Subject: " + head, uidl=uidl)
     assert name.startswith("20260301T123045Z-inv-000042")
-    assert len(name) == len("20260301T123045Z-inv-000042") + 8
+    assert len(name) == len("20260301T123045Z-inv-000042") + 16

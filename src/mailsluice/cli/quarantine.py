@@ -20,7 +20,7 @@ from mailsluice.config.models import Config, Mailbox
 from mailsluice.header import Header
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import Setback, uidl_text
+from mailsluice.model import Setback, Why, uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
 
 _WITHOUT_HEADER = ("The server does not tell its header.", "The next poll asks for its header.")
@@ -58,7 +58,10 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
-    """Show why a message is in quarantine, and its header as far as the server tells it."""
+    """Show why a message is in quarantine, and its header as far as the server tells it.
+
+    Of a message that the server cannot render, show the notice that it hands out in its place.
+    """
     config = settings.config()
     found = [each for each in _quarantined(config, chosen(config, mailbox)) if _named(each[0]) == uidl]
     if not found:
@@ -92,6 +95,27 @@ def retry(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
     click.echo(f"{len(found)} of {mailbox} will be tried again by the next poll")
 
 
+@command.command()
+@click.argument("mailbox")
+@click.argument("uidls", metavar="UIDL...", nargs=-1, required=True)
+@click.pass_obj
+def take(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
+    """Let the next poll store these messages as they come, be it a notice that the server cannot render one.
+
+    A message that is stored so stays on the server, and is never fetched again.
+    """
+    config = settings.config()
+    box = chosen(config, mailbox)
+    held = dict(_quarantined(config, box))
+    names = {_named(uidl): uidl for uidl, setback in held.items() if setback.kind is Why.SUBSTITUTE}
+    for name in uidls:
+        if name not in names:
+            raise _not_there(mailbox, name)
+    with Ledger(config.service.state_dir) as ledger:
+        taken = ledger.take(box.key, [names[name] for name in uidls])
+    click.echo(f"{taken} of {mailbox} will be stored as they come by the next poll, and stay on the server")
+
+
 def _not_there(mailbox: str, uidl: str) -> click.UsageError:
     listing = invocation.command("quarantine", "list")
     return click.UsageError(f"{uidl!r} of {mailbox} is not in quarantine; see `{listing}`")
@@ -118,6 +142,7 @@ def _row(mailbox: Mailbox, uidl: bytes, setback: Setback) -> dict[str, object]:
         "octets": setback.listed_size,
         "last_tried": setback.last.replace(microsecond=0),
         "failures": setback.failures,
+        "reason": setback.kind.value,
         "error": setback.error,
         **dict.fromkeys(("message_id", "subject", "from", "to", "date"), ""),
         **Header(setback.header or b"").describe(),

@@ -243,6 +243,11 @@ class SpoolSink(Section):
         description="The spool directory.", examples=["/var/spool/mailsluice/invoices"]
     )
     mode: Mode = Field(default=0o640, description="Permissions of its files, octal.", examples=["0640"])
+    json_grace: Duration = Field(
+        default=timedelta(days=7),
+        description="How long a NAME.json stays whose NAME.eml was taken.",
+        examples=["7d"],
+    )
 
 
 class MaildirSink(Section):

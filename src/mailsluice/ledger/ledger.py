@@ -20,6 +20,7 @@ from mailsluice.clock import BootClock, SystemClock
 from mailsluice.errors import Bug
 from mailsluice.ledger import mailboxes, memory, messages, reports, setbacks
 from mailsluice.ledger.database import Database
+from mailsluice.ledger.kin import Kin
 from mailsluice.ledger.lock import hold
 from mailsluice.ledger.reports import MailboxReport, News
 from mailsluice.ledger.rows import text
@@ -71,6 +72,7 @@ class Ledger:
             self._database.close()
             raise
         self.stagings = Stagings(self._database)
+        self.kin = Kin(self._database)
         self._clock = SteadyClock(clock or SystemClock(), last)
         self._pending = threading.Lock()
         self._news: dict[MailboxKey, News] = {}
@@ -334,6 +336,17 @@ class Ledger:
         """Remember when the mailbox called `name` is polled next, None for never; `flush` writes it."""
         with self._pending:
             self._news.setdefault(key, News()).next_poll(name, due)
+
+    def tidied(self) -> datetime | None:
+        """When it was last tidied up (`note_tidied`), by the ledger's clock; None for never."""
+        with self._database.reading() as connection:
+            (tidied,) = connection.execute("SELECT tidied FROM ledger").fetchone()
+            return None if tidied is None else from_micros(tidied)
+
+    def note_tidied(self, now: datetime) -> None:
+        """Remember that it is tidied up now."""
+        with self._database.writing() as connection:
+            connection.execute("UPDATE ledger SET tidied = ?", (to_micros(now),))
 
     def flush(self) -> None:
         """Write what was noted since the last time, and the ledger's clock, in one commit.

@@ -123,7 +123,8 @@ def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
     rows = cursor.execute(
-        "SELECT *, (SELECT count(*) FROM setback WHERE mailbox = id AND setback.failures >= ?) AS quarantined"
+        "SELECT *, (SELECT count(*) FROM setback WHERE mailbox = id"
+        " AND (setback.failures >= ? OR setback.kind = 'substitute')) AS quarantined"
         " FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name",
         (TRIES,),
     )

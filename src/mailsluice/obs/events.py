@@ -109,6 +109,21 @@ It doubts all that it knows as stored, so that headers are asked before anything
 since the backup and is still on the server is stored once more.
 """
 
+MAILBOX_RENAMED = "mailbox renamed"
+"""A mailbox goes on with what is known of it under its former host or address, as its headers prove."""
+
+MAILBOX_TWICE = "mailbox twice"
+"""So many messages stored now are known of another section's mailbox, too: it may be the same one."""
+
+STAGING_LEFT = "staging left"
+"""The staging directory of a removed mailbox, or in a former sink, was finished and removed."""
+
+DESCRIPTIONS_SWEPT = "descriptions swept"
+"""So many descriptions were removed whose messages consumers took long ago."""
+
+NOT_TIDIED = "not tidied"
+"""A sink could not be tidied up (`error`); it is tried again an hour later. The mail is not affected."""
+
 TAKEN_BACK = "taken back"
 """What an interrupted poll had recorded was never published: it is fetched again."""
 

@@ -73,8 +73,18 @@ def _store(staged: Sequence[Staged], batch: Batch, session: Session) -> Sequence
     _tell_vanished(batch, session)
     permits = ledger.commit(key, stored, ledger.now())
     session.tally.stored += len(permits)
+    _count_twins(staged, session)
     session.staging.note(ledger.commits(key))
     return _without_kept(permits, session)
+
+
+def _count_twins(staged: Sequence[Staged], session: Session) -> None:
+    """Count which other mailboxes that are configured have the same deliveries."""
+    live = session.parts.live
+    if len(live) > 1:
+        identities = [each.identity for each in staged if each.identity is not None]
+        also = session.parts.ledger.kin.also_in(session.mailbox.key, identities)
+        session.tally.twins.update({key: count for key, count in also.items() if key in live})
 
 
 def _without_kept(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:

@@ -33,10 +33,10 @@ def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
     First what an interrupted poll recorded is finished, wherever that was staged. Then nothing that is staged
     here can be of use, and all of it is swept.
     """
-    recover(mailbox, parts)
+    recover(mailbox.key, mailbox.name, parts)
     sink = parts.open_sink(mailbox)
     with sink.hold(parts.ledger.stagings.known(mailbox.key, sink.spec)) as staging:
-        notice_older_ledger(staging, mailbox, parts)
+        notice_older_ledger(staging, mailbox.key, parts)
         note_where(staging.where, mailbox, parts)
         for notice in staging.notices:
             _log.warning(_EVENTS[notice.kind], sink=sink.spec, detail=notice.detail)

@@ -5,7 +5,7 @@ Owns no behaviour; must never be more than a bundle of things that always travel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Event
 from typing import NamedTuple, Protocol
 
@@ -41,7 +41,10 @@ class NobodyWatches:
 
 
 class Parts(NamedTuple):
-    """What a session works with. `stop`, once set, lets it end after the message in flight."""
+    """What a session works with.
+
+    `stop`, once set, lets it end after the message in flight. `live` are all mailboxes that are configured.
+    """
 
     credentials: Credentials
     connect: Connect
@@ -52,6 +55,7 @@ class Parts(NamedTuple):
     stop: Event
     places: Places
     progress: Progress
+    live: Collection[MailboxKey] = ()
 
 
 class Session(NamedTuple):

@@ -12,33 +12,34 @@ from contextlib import ExitStack, contextmanager
 from mailsluice import invocation
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import SinkRefused
-from mailsluice.model import Staged
+from mailsluice.model import MailboxKey, Staged
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Parts
-from mailsluice.session.ports import Sink, Staging
+from mailsluice.session.ports import Staging
 
 _log = get_logger(__name__)
 
 
-def recover(mailbox: Mailbox, parts: Parts) -> None:
+def recover(key: MailboxKey, name: str, parts: Parts) -> None:
     """Finish what a crash left, each message in the sink where it was staged, whatever is configured now.
 
     What was recorded is published and committed. What was never published is taken back: it comes again.
-    Raises SinkRefused where a staging directory is gone, for then nobody can tell the one from the other.
+    `name` is what the mailbox is called in commands. Raises SinkRefused where a staging directory is gone,
+    for then nobody can tell the one from the other.
     """
-    half_done = parts.ledger.half_done(mailbox.key)
+    half_done = parts.ledger.half_done(key)
     with ExitStack() as held:
         found = {
-            spec: held.enter_context(_found(spec, staged, mailbox, parts))
+            spec: held.enter_context(_found(spec, staged, key, name, parts))
             for spec, staged in half_done.items()
         }
         # An older copy of the ledger is known by any of its sinks, and then none of its rows proves anything.
         is_older = max(
-            (notice_older_ledger(staging, mailbox, parts) for staging in found.values()), default=False
+            (notice_older_ledger(staging, key, parts) for staging in found.values()), default=False
         )
         for spec, staging in found.items():
-            _finish(staging, half_done[spec], mailbox, parts, absence_is_proof=not is_older)
+            _finish(staging, half_done[spec], key, parts, absence_is_proof=not is_older)
 
 
 def forget(mailbox: Mailbox, parts: Parts) -> int:
@@ -50,7 +51,7 @@ def forget(mailbox: Mailbox, parts: Parts) -> int:
     for spec, staged in parts.ledger.half_done(mailbox.key).items():
         known = parts.ledger.stagings.known(mailbox.key, spec)
         if known is not None:
-            with _sink(spec, mailbox, parts).find(known) as staging:
+            with parts.sink_at(spec, mailbox.key).find(known) as staging:
                 if staging is not None:
                     raise SinkRefused(
                         f"the staging directory of {spec} is there: nothing has to be given up",
@@ -62,15 +63,15 @@ def forget(mailbox: Mailbox, parts: Parts) -> int:
     return len(gone)
 
 
-def notice_older_ledger(staging: Staging, mailbox: Mailbox, parts: Parts) -> bool:
+def notice_older_ledger(staging: Staging, key: MailboxKey, parts: Parts) -> bool:
     """Whether the sink knows of more than the ledger does, which was put back from a copy then.
 
     The ledger has forgotten what came since. From now on it doubts every message that it knows as stored.
     """
-    missing = staging.commits - parts.ledger.commits(mailbox.key)
+    missing = staging.commits - parts.ledger.commits(key)
     if missing <= 0:
         return False
-    parts.ledger.catch_up(mailbox.key, staging.commits)
+    parts.ledger.catch_up(key, staging.commits)
     _log.warning(
         events.LEDGER_OLDER,
         sink=staging.where.sink,
@@ -82,38 +83,35 @@ def notice_older_ledger(staging: Staging, mailbox: Mailbox, parts: Parts) -> boo
 
 
 @contextmanager
-def _found(spec: str, staged: Sequence[Staged], mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
-    known = parts.ledger.stagings.known(mailbox.key, spec)
+def _found(
+    spec: str, staged: Sequence[Staged], key: MailboxKey, name: str, parts: Parts
+) -> Iterator[Staging]:
+    known = parts.ledger.stagings.known(key, spec)
     with ExitStack() as held:
         staging = None
         if known is not None:
-            staging = held.enter_context(_sink(spec, mailbox, parts).find(known))
+            staging = held.enter_context(parts.sink_at(spec, key).find(known))
         if staging is None:
             raise SinkRefused(
                 f"{len(staged)} messages are half done in the staging directory of {spec}, and it is gone: "
                 "they may be published, or not",
                 remedy="mount the file system it lies on, or move the directory back to its place; an empty "
                 "one made in its stead is no help. If it is gone for good: "
-                f"`{invocation.command('sink', 'forget', mailbox.name)}`; the messages are on the server "
+                f"`{invocation.command('sink', 'forget', name)}`; the messages are on the server "
                 "still, so they come again",
             )
         yield staging
 
 
-def _sink(spec: str, mailbox: Mailbox, parts: Parts) -> Sink:
-    today = parts.open_sink(mailbox)
-    return today if spec == today.spec else parts.sink_at(spec, mailbox.key)
-
-
 def _finish(
-    staging: Staging, staged: Sequence[Staged], mailbox: Mailbox, parts: Parts, *, absence_is_proof: bool
+    staging: Staging, staged: Sequence[Staged], key: MailboxKey, parts: Parts, *, absence_is_proof: bool
 ) -> None:
     ledger, spec = parts.ledger, staging.where.sink
     stored = staging.finish(staged, absence_is_proof=absence_is_proof)
-    ledger.commit(mailbox.key, stored, ledger.now())
+    ledger.commit(key, stored, ledger.now())
     names = {each.name for each in stored}
     back = [each for each in staged if each.name not in names]
-    ledger.take_back(mailbox.key, back)
+    ledger.take_back(key, back)
     staging.sweep()
     if stored:
         _log.warning(events.ROLLED_FORWARD, sink=spec, names=sorted(names))

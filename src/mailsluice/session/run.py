@@ -26,6 +26,7 @@ from mailsluice.session.hold import held
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Ledger
 from mailsluice.session.questions import Questions
+from mailsluice.session.takeover import take_over
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 
@@ -34,6 +35,9 @@ _WARNINGS = {
     Reason.CHANGED: events.UIDL_CHANGED,
     Reason.AMBIGUOUS: events.UIDL_AMBIGUOUS,
 }
+_TWINS, _FEWEST_TWINS = 20, 3
+"""So many deliveries that two mailboxes share make one of them; or all of a poll's, if they are no fewer."""
+
 _MOST_NAMED = 20
 """Messages too large that are reported in one poll: those beyond are reported by the polls to come."""
 
@@ -85,7 +89,21 @@ def _exchange(listing: Listing, session: Session) -> MailsluiceError | None:
         failure = fetch(plan.to(Action.FETCH), session)
         failure = late.settle(plan, memory, session) or failure
     quarantine.describe(listing, session)
+    _tell_twins(session)
     return failure
+
+
+def _tell_twins(session: Session) -> None:
+    """Warn of another section that polls the same mailbox, by all appearances."""
+    tally = session.tally
+    for other, count in tally.twins.items():
+        if count >= _TWINS or count == tally.stored >= _FEWEST_TWINS:
+            _log.warning(
+                events.MAILBOX_TWICE,
+                other=f"{other.address} on {other.host}",
+                messages=count,
+                remedy="if both sections poll one mailbox, remove one: what it has is stored twice",
+            )
 
 
 def preview(mailbox: Mailbox, parts: Parts) -> Plan:
@@ -141,6 +159,7 @@ def _missed(most: int, memory: Memory, mailbox: Mailbox, ledger: Ledger, now: da
 
 def _plan(listing: Listing, session: Session) -> tuple[Plan, Memory]:
     mailbox, parts, tally = session.mailbox, session.parts, session.tally
+    take_over(listing, session)
     uidls = [listed.uidl for listed in listing]
     tally.listed = len(listing)
     now = parts.ledger.now()

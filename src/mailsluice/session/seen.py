@@ -52,7 +52,7 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
     """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""
     key, ledger = mailbox.key, parts.ledger
     with ledger.lock(key):
-        recover(mailbox, parts)
+        recover(key, mailbox.name, parts)
         with _opened(mailbox, parts) as client:
             listing = client.listing()
             client.quit()

@@ -5,13 +5,14 @@ Owns the arithmetic of the canonical line; must never touch mail, server or ledg
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from mailsluice.clock import Clock
 from mailsluice.errors import Disposition, MailsluiceError
-from mailsluice.model import Listed, SessionReport
+from mailsluice.model import Listed, MailboxKey, SessionReport
 from mailsluice.obs.clean import printable, redact
 from mailsluice.session.triage import Verdict
 
@@ -45,7 +46,8 @@ class Tally:
     """Counts while a session runs.
 
     `vanished` is how many messages another program removed from staging, `removed` those of them that went
-    alone. `errors` are those that could not be fetched, and why.
+    alone. `errors` are those that could not be fetched, and why. `twins` is how many of those stored other
+    mailboxes have, too.
     """
 
     mailbox: str
@@ -59,6 +61,7 @@ class Tally:
     refused: int = 0
     vanished: int = 0
     removed: list[Listed] = field(default_factory=list)
+    twins: Counter[MailboxKey] = field(default_factory=Counter)
     errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
     _started: datetime = field(init=False)
     _began: float = field(init=False)
@@ -81,6 +84,7 @@ class Tally:
         self.refused += other.refused
         self.vanished += other.vanished
         self.removed += other.removed
+        self.twins.update(other.twins)
         self.errors |= other.errors
 
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:

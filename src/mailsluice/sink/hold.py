@@ -85,6 +85,13 @@ class Hold:
         """Remove all that is in staging; how many messages that were. Raises SinkError."""
         return self._held.sweep()
 
+    def remove(self) -> None:
+        """Remove the staging directory and all that is in it: nothing is staged there any more.
+
+        Raises SinkError.
+        """
+        self._held.remove()
+
     def refuse_if_lost(self) -> None:
         """Raise StagingLost if another process took the staging directory. Raises SinkError."""
         self._held.refuse_if_lost()

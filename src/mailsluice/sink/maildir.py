@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from io import IncrementalNewlineDecoder
 from pathlib import Path
@@ -31,6 +31,13 @@ class Maildir(Kind):
         parts = ("tmp", "cur", _NEW)
         super().__init__(Form("maildir", path, "mailsluice-staging", _NEW, parts, mode, _files), feed)
         self._host, self._pid = socket.gethostname(), os.getpid()
+
+    def left_behind(self) -> Sequence[str]:
+        """Nothing: a message is one file, and who takes it takes all."""
+        return ()
+
+    def remove_left_behind(self, names: Iterable[str]) -> None:
+        """Do nothing, for there is nothing."""
 
     def write(self, write: WriteFile, _listed: Listed, message: Passing, received: datetime, /) -> str:
         """Write the message, its lines ended by LF."""

@@ -6,21 +6,36 @@ or its UIDL into a name: those are a stranger's words.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
+
+_SEAL = 8
+"""Digits of a seal: one name in four billion of another's passes for ours."""
 
 _LONGEST_PART = 100
 """Octets of a mailbox or host name that get into a name; file systems stop at 255 for all of it."""
 
 
-def spool_name(received: datetime, mailbox: str, token: str) -> str:
-    """`<UTC yyyymmddThhmmssZ>-<mailbox>-<microseconds><token>`, the contract's NAME.
+def spool_name(received: datetime, mailbox: str, token: str, ledger: str) -> str:
+    """`<UTC yyyymmddThhmmssZ>-<mailbox>-<microseconds><token><seal>`, the contract's NAME.
 
-    The names of one mailbox sort by time, to the microsecond. `token` is random hexadecimal digits.
+    The names of one mailbox sort by time, to the microsecond. `token` is random hexadecimal digits. By the
+    seal a ledger knows the names that it gave, long after it forgot the messages.
     """
     at = received.astimezone(UTC)
-    return f"{at:%Y%m%dT%H%M%SZ}-{_safe(mailbox)}-{at.microsecond:06}{token}"
+    name = f"{at:%Y%m%dT%H%M%SZ}-{_safe(mailbox)}-{at.microsecond:06}{token}"
+    return name + _seal(name, ledger)
+
+
+def is_of(ledger: str, name: str) -> bool:
+    """Whether `spool_name` gave this name for the ledger of this id."""
+    return name[-_SEAL:] == _seal(name[:-_SEAL], ledger)
+
+
+def _seal(name: str, ledger: str) -> str:
+    return hashlib.sha256(f"{ledger}\0{name}".encode("utf-8", "surrogateescape")).hexdigest()[:_SEAL]
 
 
 @lru_cache(maxsize=1024)

@@ -99,6 +99,13 @@ class Place:
         """Remove every message's files from staging; how many messages that were."""
         return sweep(self.staging)
 
+    def remove(self) -> None:
+        """Remove the staging directory with all that is in it."""
+        self.sweep()
+        self.staging.unlink(FILE)
+        with Directory.open_parent(self.staging.path) as folder:
+            folder.remove(self.staging.path.name)
+
     def _made_durable(self, moved: Sequence[Staged]) -> tuple[Stored, ...]:
         if moved:
             self._target.sync()

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mailsluice.model import Listed, uidl_text
 from mailsluice.sink.durable import Passing, WriteFile
 from mailsluice.sink.form import STAGED, Form
+from mailsluice.sink.fs import Directory
 from mailsluice.sink.kind import Feed, Kind
-from mailsluice.sink.names import spool_name
+from mailsluice.sink.names import is_of, spool_name
 
 _JSON = json.JSONEncoder(separators=(",\n ", ": "))
 """A line for each value, as with `indent`, for which Python would do without its encoder in C."""
@@ -32,11 +34,30 @@ class Spool(Kind):
     def __init__(self, path: Path, *, address: str, feed: Feed, mode: int) -> None:
         super().__init__(Form("spool", path, ".staging", ".", (), mode, _files), feed)
         self._mailbox = feed.feeder.section
+        self._ledger = feed.feeder.ledger
         self._address = address
+
+    def left_behind(self) -> Sequence[str]:
+        """The names of this ledger's descriptions whose messages were taken. Raises SinkError."""
+        with ExitStack() as opened:
+            root = Directory.find(self._form.root)
+            names = set() if root is None else set(opened.enter_context(root).names())
+        described = (Path(name).stem for name in names if name.endswith(".json"))
+        return [name for name in described if f"{name}.eml" not in names and is_of(self._ledger, name)]
+
+    def remove_left_behind(self, names: Iterable[str]) -> None:
+        """Remove these descriptions, as far as their messages are not there. Raises SinkError."""
+        Directory.refuse_way(self._form.root)
+        root = Directory.find(self._form.root)
+        if root is not None:
+            with root:
+                for name in names:
+                    if not root.exists(f"{name}.eml"):
+                        root.unlink(f"{name}.json")
 
     def write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime, /) -> str:
         """Write the message and its description."""
-        name = spool_name(received, self._mailbox, os.urandom(4).hex())
+        name = spool_name(received, self._mailbox, os.urandom(4).hex(), self._ledger)
         sha256 = hashlib.sha256()
         write(f"{name}{_FILES[1][0]}", _hashed(message, sha256))
         write(f"{name}{_FILES[0][0]}", [self._description(listed, message, sha256.hexdigest(), received)])

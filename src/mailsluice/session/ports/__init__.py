@@ -5,7 +5,7 @@ the same contract tests. Must never import the layers themselves.
 """
 
 from mailsluice.session.ports.durable import Batch, Passed, Sink, Staging
-from mailsluice.session.ports.state import Ledger, Stagings
+from mailsluice.session.ports.state import Kin, Ledger, Stagings
 from mailsluice.session.ports.wire import Arrival, Client, Connect, Credentials
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Client",
     "Connect",
     "Credentials",
+    "Kin",
     "Ledger",
     "Passed",
     "Sink",

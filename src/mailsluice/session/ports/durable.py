@@ -5,7 +5,7 @@ Owns these promises. Must never import what keeps them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -131,6 +131,10 @@ class Staging(Protocol):
         """
         ...
 
+    def remove(self) -> None:
+        """Remove the staging directory with all that is in it: nothing is staged there any more."""
+        ...
+
     def sweep(self) -> int:
         """Remove all that is in staging; how many messages that were (steps 1, 2)."""
         ...
@@ -162,6 +166,14 @@ class Sink(Protocol):
 
         What these have staged is removed: it is still on the server. They are refused from now on.
         """
+        ...
+
+    def left_behind(self) -> Sequence[str]:
+        """The names of what consumers left behind when they took this ledger's messages. Raises SinkError."""
+        ...
+
+    def remove_left_behind(self, names: Iterable[str]) -> None:
+        """Remove what was left behind under these names. Raises SinkError."""
         ...
 
     def find(self, known: Where) -> AbstractContextManager[Staging | None]:

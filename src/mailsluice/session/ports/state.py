@@ -44,6 +44,34 @@ class Stagings(Protocol):
         """Forget the staging directory of a mailbox in this sink: it is not there any more."""
         ...
 
+    def orphans(self, sink: str) -> Mapping[str, datetime]:
+        """What was left behind in this sink when last looked at, and since when it was seen so."""
+        ...
+
+    def note_orphans(self, sink: str, new: Collection[str], over: Iterable[str], now: datetime) -> None:
+        """Remember new ones, and forget those that are none any more."""
+        ...
+
+
+class Kin(Protocol):
+    """STATE: mailboxes that may be one and the same under several names. Every method raises LedgerError."""
+
+    def is_blank(self, key: MailboxKey) -> bool:
+        """Whether no message of this mailbox is known."""
+        ...
+
+    def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
+        """The other mailboxes of which messages are known that were there when last listed."""
+        ...
+
+    def also_in(self, key: MailboxKey, identities: Collection[bytes]) -> Mapping[MailboxKey, int]:
+        """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
+        ...
+
+    def rename(self, old: MailboxKey, new: MailboxKey) -> None:
+        """Make what is known of `old` that of `new`, of which no message is known."""
+        ...
+
 
 class Ledger(Protocol):
     """STATE: what is known of every message. Every method raises LedgerError.
@@ -56,12 +84,25 @@ class Ledger(Protocol):
         """Where messages are staged."""
         ...
 
+    @property
+    def kin(self) -> Kin:
+        """Which mailboxes may be one and the same."""
+        ...
+
     def now(self) -> datetime:
         """What ages are measured by: no setting of the machine's clock moves it."""
         ...
 
     def lock(self, key: MailboxKey) -> AbstractContextManager[None]:
         """Hold this mailbox against every other process and thread. Raises MailboxLocked at once."""
+        ...
+
+    def tidied(self) -> datetime | None:
+        """When it was last tidied up; None for never."""
+        ...
+
+    def note_tidied(self, now: datetime) -> None:
+        """Remember that it is tidied up now."""
         ...
 
     def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:

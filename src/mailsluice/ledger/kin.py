@@ -1,0 +1,78 @@
+"""Who is who: mailboxes of the ledger that may be one and the same under several names.
+
+Owns the search for them, and the renaming of one. Must never decide that two are the same: headers do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from mailsluice.ledger import mailboxes
+from mailsluice.ledger.database import Database
+from mailsluice.ledger.rows import text
+from mailsluice.model import MailboxKey
+
+_HAS_ROWS = """
+    SELECT 1 FROM message WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) LIMIT 1
+"""
+_OTHERS = """
+    SELECT host, address FROM mailbox WHERE (host, address) != (?, ?) AND EXISTS (
+        SELECT 1 FROM message WHERE message.mailbox = mailbox.id AND gone_since IS NULL
+    )
+"""
+_ALSO_IN = """
+    SELECT host, address FROM message INDEXED BY known_again JOIN mailbox ON id = mailbox
+    WHERE identity = ? AND (host, address) != (?, ?)
+"""
+_FORGET = (
+    "DELETE FROM report WHERE mailbox = ?",
+    "DELETE FROM setback WHERE mailbox = ?",
+    "DELETE FROM staging WHERE mailbox = ?",
+    "DELETE FROM mailbox WHERE id = ?",
+)
+_RENAME = "UPDATE mailbox SET host = ?, address = ?, writes = writes + 1 WHERE id = ?"
+
+
+class Kin:
+    """Keeps the promises of `session.ports.Kin`. Every method raises LedgerError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def is_blank(self, key: MailboxKey) -> bool:
+        """Whether no message of this mailbox is known."""
+        with self._database.reading() as connection:
+            return connection.execute(_HAS_ROWS, key).fetchone() is None
+
+    def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
+        """The other mailboxes of which messages are known that were there when last listed."""
+        with self._database.reading() as connection:
+            return [_key(*row) for row in connection.execute(_OTHERS, key).fetchall()]
+
+    def also_in(self, key: MailboxKey, identities: Collection[bytes]) -> Mapping[MailboxKey, int]:
+        """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
+        found: Counter[MailboxKey] = Counter()
+        with self._database.reading() as connection:
+            for identity in identities:
+                rows = connection.execute(_ALSO_IN, (identity, *key)).fetchall()
+                found.update({_key(*row) for row in rows})
+        return found
+
+    def rename(self, old: MailboxKey, new: MailboxKey) -> None:
+        """Make what is known of `old` that of `new`, of which no message is known."""
+        with self._database.writing() as connection:
+            _forget(connection, mailboxes.found(connection, new))
+            mailbox = mailboxes.found(connection, old)
+            connection.execute("DELETE FROM staging WHERE mailbox = ?", (mailbox,))
+            connection.execute(_RENAME, (*new, mailbox))
+
+
+def _forget(connection: sqlite3.Connection, mailbox: int) -> None:
+    for statement in _FORGET:
+        connection.execute(statement, (mailbox,))
+
+
+def _key(host: object, address: object) -> MailboxKey:
+    return MailboxKey(text(host), text(address))

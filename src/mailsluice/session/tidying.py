@@ -1,0 +1,92 @@
+"""Tidying: what removed mailboxes, former sinks and consumers left behind.
+
+Owns what is looked after once an hour, and whose it is. Must never touch what another ledger staged or
+published, nor what may still be on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from mailsluice.config.models import Mailbox, SpoolSink
+from mailsluice.errors import MailboxLocked, SinkError
+from mailsluice.model import MailboxKey, Where
+from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
+from mailsluice.session.parts import Parts
+from mailsluice.session.recovery import recover
+
+EVERY = timedelta(hours=1)
+"""So often at most: to list a spool of many messages takes a while."""
+
+_log = get_logger(__name__)
+
+
+def is_due(parts: Parts) -> bool:
+    """Whether the last time is long enough ago. Raises LedgerError."""
+    last = parts.ledger.tidied()
+    return last is None or parts.ledger.now() - last >= EVERY
+
+
+def tidy(mailboxes: Iterable[Mailbox], parts: Parts) -> None:
+    """Remove what was left behind; `mailboxes` are all that are configured. Raises LedgerError.
+
+    A sink that cannot be looked at now is left for the next time, and said to be.
+    """
+    parts.ledger.note_tidied(parts.ledger.now())
+    live = {mailbox.key: mailbox for mailbox in mailboxes}
+    for key, where in parts.ledger.stagings.every():
+        if key not in live or parts.open_sink(live[key]).spec != where.sink:
+            leave(key, where, parts)
+    for mailbox, grace in _spools(live.values()).items():
+        _remove_descriptions(mailbox, grace, parts)
+
+
+def leave(key: MailboxKey, where: Where, parts: Parts) -> None:
+    """Finish what is half done in a staging directory that is used no more, and remove it, if it is there.
+
+    Raises LedgerError.
+    """
+    try:
+        with parts.ledger.lock(key):
+            recover(key, key.address, parts)
+            with parts.sink_at(where.sink, key).find(where) as staging:
+                if staging is None:
+                    return  # it may be on a file system that is not mounted now
+                staging.remove()
+            parts.ledger.stagings.forget(key, where.sink)
+    except MailboxLocked:
+        return
+    except SinkError as error:
+        _log.warning(events.NOT_TIDIED, sink=where.sink, error=str(error), remedy=error.remedy)
+    else:
+        _log.info(events.STAGING_LEFT, sink=where.sink, address=key.address)
+
+
+def _spools(mailboxes: Iterable[Mailbox]) -> Mapping[Mailbox, timedelta]:
+    """One mailbox for each spool, and the longest time that descriptions may stay there."""
+    found: dict[str, tuple[Mailbox, timedelta]] = {}
+    for mailbox in mailboxes:
+        if isinstance(mailbox.sink, SpoolSink):
+            path, grace = str(mailbox.sink.path), mailbox.sink.json_grace
+            _, longest = found.get(path, (mailbox, grace))
+            found[path] = (mailbox, max(grace, longest))
+    return dict(found.values())
+
+
+def _remove_descriptions(mailbox: Mailbox, grace: timedelta, parts: Parts) -> None:
+    sink, stagings, now = parts.open_sink(mailbox), parts.ledger.stagings, parts.ledger.now()
+    before = stagings.orphans(sink.spec)
+    try:
+        there = set(sink.left_behind())
+        old = {name for name in there if name in before and now - before[name] >= grace}
+        sink.remove_left_behind(old)
+    except SinkError as error:
+        _log.warning(events.NOT_TIDIED, sink=sink.spec, error=str(error), remedy=error.remedy)
+        return
+    new, over = there - before.keys(), old | (before.keys() - there)
+    if new or over:
+        stagings.note_orphans(sink.spec, new, over, now)
+    if old:
+        _log.info(events.DESCRIPTIONS_SWEPT, sink=sink.spec, descriptions=len(old))

@@ -1,0 +1,162 @@
+"""The same mailbox under another name, and another mailbox that only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailsluice.errors import CommandRefused
+from mailsluice.model import MailboxKey
+from mailsluice.obs import events
+from session.world import World
+
+RENAMED = {"host": "imap.acme.example", "leave_on_server": True}
+ALIAS = {"address": "rechnungen@acme.example", "leave_on_server": True}
+
+
+def letter(number: int, *, by: str = "a") -> bytes:
+    """One with an hour of its own in its Received line, which the server `by` wrote."""
+    return (
+        b"Received: by %s; Mon, 1 Jun 2026 08:%02d:00 +0000\r\nMessage-ID: <%d@list>\r\n\r\nletter %02d\r\n"
+        % (by.encode(), number, number, number)
+    )
+
+
+def kept(world: World, count: int) -> list[bytes]:
+    world.configure(leave_on_server=True)
+    letters = [letter(n) for n in range(count)]
+    world.deliver(*letters)
+    assert world.outcome() == ("ok", 0)
+    return letters
+
+
+@pytest.mark.parametrize("name", [RENAMED, ALIAS], ids=["host", "address"])
+@pytest.mark.parametrize("count", [1, 7, 30])
+def test_a_mailbox_under_another_name_goes_on_and_stores_nothing_twice(
+    world: World, name: dict[str, object], count: int
+) -> None:
+    letters = kept(world, count)
+    former: MailboxKey = world.mailbox.key
+    world.configure(**name)
+    new = letter(59)
+    world.deliver(new)
+
+    assert world.outcome() == ("ok", 0)
+
+    assert sorted(world.stored()) == sorted([*letters, new])
+    (event,) = world.logged(events.MAILBOX_RENAMED)
+    assert (event["former_host"], event["former_address"]) == former
+    assert world.ledger.known(former) == {}
+    assert world.outcome() == ("ok", 0)
+    assert len(world.logged(events.MAILBOX_RENAMED)) == 1
+
+
+def test_no_more_headers_are_asked_for_than_it_takes(world: World) -> None:
+    kept(world, 59)
+    world.configure(**RENAMED)
+    world.poll()
+    assert sum(said.startswith("TOP") for said in world.server.said) == 20
+
+
+def test_what_is_known_of_a_mailbox_that_is_configured_stays_with_that(world: World) -> None:
+    letters = kept(world, 3)
+    world.live = {world.mailbox.key}
+    world.configure(**ALIAS)
+    world.poll()
+    assert world.stored() == letters * 2
+    assert world.logged(events.MAILBOX_RENAMED) == []
+
+
+def test_two_mailboxes_that_one_list_feeds_are_two(world: World) -> None:
+    kept(world, 7)
+    world.server.mail = {uidl: letter(n, by="b") for n, uidl in enumerate(world.server.mail)}
+    world.configure(**ALIAS)
+    world.poll()
+    assert world.logged(events.MAILBOX_RENAMED) == []
+    assert len(world.stored()) == 14
+
+
+def test_a_few_messages_of_many_that_are_known_again_are_not_enough(world: World) -> None:
+    kept(world, 40)
+    others = {uidl: letter(n, by="b") for n, uidl in enumerate(world.server.mail) if n >= 5}
+    world.server.mail |= others
+    world.configure(**ALIAS)
+    world.poll()
+    assert world.logged(events.MAILBOX_RENAMED) == []
+
+
+def test_a_header_that_cannot_be_had_now_is_asked_again_before_anything_is_fetched(world: World) -> None:
+    letters = kept(world, 3)
+    world.configure(**RENAMED)
+    world.server.headers_refused = True
+    assert world.outcome() == ("command-refused", 75)
+    assert world.stored() == letters
+    world.server.headers_refused = False
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == letters
+    assert CommandRefused.exit_code == 75
+
+
+def test_half_done_messages_of_the_former_name_are_finished(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = kept(world, 3)
+    world.deliver(letter(4))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mailsluice.sink.durable.DurableBatch.publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.poll()
+    world.configure(**RENAMED)
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == [*letters, letter(4)]
+    assert world.staged() == []
+
+
+def test_totals_go_on_under_the_new_name(world: World) -> None:
+    kept(world, 3)
+    world.report()
+    world.configure(**RENAMED)
+    world.poll()
+    assert world.report().total_stored == 3
+
+
+def test_two_sections_that_look_like_one_mailbox_are_warned_of_and_go_on(world: World) -> None:
+    letters = kept(world, 5)
+    first = world.mailbox.key
+    world.configure(**ALIAS)
+    world.live = {first, world.mailbox.key}
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == letters * 2
+    (event,) = world.logged(events.MAILBOX_TWICE)
+    assert event["messages"] == 5
+    assert first.address in event["other"]
+
+
+def test_one_mail_to_two_mailboxes_is_nothing_to_warn_of(world: World) -> None:
+    kept(world, 1)
+    first = world.mailbox.key
+    world.configure(**ALIAS)
+    world.live = {first, world.mailbox.key}
+    world.poll()
+    assert world.logged(events.MAILBOX_TWICE) == []
+
+
+def test_a_mailbox_of_which_something_is_known_is_never_taken_over(world: World) -> None:
+    world.configure(**ALIAS)
+    world.deliver(letter(50))
+    world.poll()
+    world.server.mail = {}
+    kept(world, 3)
+    world.configure(**ALIAS)
+    world.poll()
+    assert world.logged(events.MAILBOX_RENAMED) == []
+    assert MailboxKey("pop.acme.example", "invoices@acme.example") in world.ledger.kin.others(
+        world.mailbox.key
+    )
