@@ -58,7 +58,7 @@ def hints(node: ast.AST) -> list[ast.expr]:
     ("value", "modules"),
     [
         (Staged, {"sink/durable.py", "ledger/memory.py"}),
-        (Stored, {"sink/staging.py"}),
+        (Stored, {"sink/place.py"}),
         (DeletePermit, {"ledger/ledger.py"}),
     ],
 )

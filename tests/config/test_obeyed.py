@@ -138,7 +138,7 @@ class TestObeyed:
 
     def test_a_user_s_own_in_its_home(self, ground: Path, whole: str) -> None:
         main = given(ground / "ann", ANN, 0o700) / "mailsluice.toml"
-        main.write_text(whole)
+        main.write_text(f'service.state_dir = "{ground}/ann/state"\n{whole}')
         main.chmod(0o600)
         os.chown(main, ANN, -1)
         with acting_as(ANN):

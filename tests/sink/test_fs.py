@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,19 @@ def test_a_duplicate_is_open_after_the_first_is_closed(directory: Directory, tmp
     with directory.duplicate() as again:
         directory.close()
         assert again.names() == ["file"]
+
+
+def test_two_threads_that_list_their_duplicates_see_every_name(directory: Directory, tmp_path: Path) -> None:
+    expected = {f"{number}" for number in range(3000)}
+    for name in expected:
+        (tmp_path / name).touch()
+
+    def listed() -> bool:
+        with directory.duplicate() as again:
+            return all(set(again.names()) == expected for _ in range(20))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(done.result() for done in [pool.submit(listed) for _ in range(4)])
 
 
 def test_the_first_octets_of_a_file_are_read_and_none_of_what_is_missing(

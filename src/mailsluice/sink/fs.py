@@ -237,9 +237,12 @@ class Directory:
             return os.fstat(self._fd).st_dev == os.fstat(other._fd).st_dev
 
     def duplicate(self) -> Directory:
-        """The same open directory once more, to be closed by itself."""
+        """The same directory opened once more, for another thread.
+
+        Not by dup(2): who lists a directory moves its offset, and duplicates of a descriptor share that.
+        """
         with trying("open the directory", self._path):
-            return Directory(self._path, os.dup(self._fd))
+            return Directory(self._path, os.open(".", _DIRECTORY, dir_fd=self._fd))
 
     def unlink(self, name: str) -> None:
         """Remove the file `name`; it is well if it is gone already."""
