@@ -47,7 +47,7 @@ def test_a_directory_keeps_its_place_whoever_takes_it(directory: Directory) -> N
 
 def test_another_process_is_told_who_has_it(claim: Claim, directory: Directory) -> None:
     assert claim.is_there(directory)
-    with pytest.raises(MailboxLocked, match=r"a@b\.example is being polled .* on host"):
+    with pytest.raises(MailboxLocked, match=r"a@b\.example is being polled by another process, \d+ on host"):
         Claim.take(directory, FEEDER)
 
 

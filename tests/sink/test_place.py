@@ -114,6 +114,16 @@ def test_a_message_whose_description_is_in_staging_still_was_never_published(
     assert finish(spooling, (staged,)) == ()
 
 
+def test_a_message_whose_own_rename_alone_a_power_cut_kept_was_published(
+    spooling: Hold, tmp_path: Path
+) -> None:
+    root = tmp_path / "spool"
+    (staged,) = stage(spooling, b"u1")
+    file_of(root, staged, "message").rename(root / f"{staged.name}.eml")
+    assert len(finish(spooling, (staged,))) == 1
+    assert published(root) == [f"{staged.name}.eml", f"{staged.name}.json"]
+
+
 def test_a_message_without_any_description_is_not_published(spooling: Hold, tmp_path: Path) -> None:
     (staged,) = stage(spooling, b"u1")
     file_of(tmp_path / "spool", staged, "description").unlink()

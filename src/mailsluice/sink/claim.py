@@ -104,16 +104,16 @@ class Claim:
             raise
 
     def enter(self) -> None:
-        """Write down that we hold it. Raises SinkError.
-
-        A directory without a place is given one, and the file is synced. Its name is the caller's to sync.
-        """
+        """Write down that we hold it; a directory without a place is given one. Raises SinkError."""
         self._commits = self.commits_before
         if self.place:
             self._lock.write(_LENGTH, self._line())
-            return
-        self.place = secrets.token_hex(16)
-        self._lock.write(0, f"{self.place}\n".encode() + self._line())
+        else:
+            self.place = secrets.token_hex(16)
+            self._lock.write(0, f"{self.place}\n".encode() + self._line())
+
+    def sync(self) -> None:
+        """Make what is written down durable, but for the file's name. Raises SinkError."""
         self._lock.sync()
 
     @property
@@ -147,7 +147,7 @@ class Claim:
         there = read(staging)
         if there is not None and there.token != self._token:
             raise StagingLost(
-                f"another mailsluice took the staging directory {staging.path} while this poll ran"
+                f"another process took the staging directory {staging.path} while this poll ran"
                 f"{_by(there)}: nothing more is stored or deleted by this one",
                 remedy="let one process poll this mailbox, and leave the files in staging alone",
             )
@@ -181,13 +181,12 @@ def _line(token: str, feeder: Feeder, commits: int, heir: str) -> bytes:
 
 
 def _by(there: Written) -> str:
-    return f" (process {there.process} on {there.feeder.host})" if there.feeder else ""
+    return f", {there.process} on {there.feeder.host}" if there.feeder else ""
 
 
 def _held(staging: Directory, feeder: Feeder) -> MailboxLocked:
     there = read(staging) or Written("", "")
     return MailboxLocked(
-        f"{feeder.mailbox.address} is being polled by another mailsluice{_by(there)}, "
-        f"which holds {staging.path}",
+        f"{feeder.mailbox.address} is being polled by another process{_by(there)}, which holds {staging.path}",
         remedy="wait for it to finish, or stop it",
     )

@@ -77,8 +77,11 @@ class LockFile:
 
     def read(self, most: int) -> bytes:
         """Its first octets."""
+        octets = b""
         with trying("read", self._path):
-            return os.pread(self._fd, most, 0)
+            while len(octets) < most and (more := os.pread(self._fd, most - len(octets), len(octets))):
+                octets += more
+        return octets
 
     def write(self, start: int, octets: bytes) -> None:
         """Put these octets from `start` on in the place of all that was there."""

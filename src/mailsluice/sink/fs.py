@@ -274,7 +274,10 @@ class Directory:
             except FileNotFoundError:
                 return None
             try:
-                return os.read(fd, most)
+                octets = b""
+                while len(octets) < most and (more := os.read(fd, most - len(octets))):
+                    octets += more
+                return octets
             finally:
                 os.close(fd)
 

@@ -128,12 +128,18 @@ class Place:
     def _finished(self, message: Staged, names: set[str], *, absence_is_proof: bool) -> bool:
         *first, (last, last_new) = self._form.files(message.name)
         if last not in names:
-            # The last one goes last: while another is still there, it was not moved but removed.
-            return absence_is_proof and not any(name in names for name, _ in first)
-        for name, new in first:
-            if name in names:
-                if self.staging.rename(name, self._target, new) is not Moved.YES:
-                    return False
-            elif not self._target.exists(new):
-                return False
+            # The last one goes last: while another is still there, it was not moved but removed. Or a power cut
+            # kept the one rename and not the other: then it is where it was moved to.
+            if not any(name in names for name, _ in first):
+                return absence_is_proof
+            return self._target.exists(last_new) and all(
+                self._moved_or_there(name, new) for name, new in first
+            )
+        if not all(self._moved_or_there(name, new) for name, new in first):
+            return False
         return self.staging.rename(last, self._target, last_new) is Moved.YES
+
+    def _moved_or_there(self, name: str, new: str) -> bool:
+        """Whether a file is published now, or was before."""
+        moved = self.staging.rename(name, self._target, new)
+        return moved is Moved.YES or (moved is Moved.ABSENT and self._target.exists(new))

@@ -50,30 +50,37 @@ class Taking:
 
         Raises SinkError, SinkRefused, MailboxLocked.
         """
-        with ExitStack() as opened, ExitStack() as undo:
-            root = self._root()
-            if root is None:
-                return None
-            opened.enter_context(root)
-            sink_id = self._refuse_if_another(root)
-            folder = self._child(root, self._form.folder)
-            if folder is None:
-                return None
-            opened.enter_context(folder)
-            folder.refuse_if_shared()
-            staging = self._staging(folder)
-            if staging is None:
-                return None
-            undo.enter_context(staging)
-            staging.refuse_if_shared()
-            claim = undo.enter_context(Claim.take(staging, self._feeder))
-            if not self._is_wanted(claim):
-                return None
-            target = undo.enter_context(self._target(root))
-            if not staging.is_beside(target):
-                raise barred(self._form)
-            self._enter(claim, root, folder, staging, sink_id)
-            undo.pop_all()
+        with ExitStack() as undo:
+            with ExitStack() as passing:  # what cannot be closed again undoes all
+                place = self._taken(undo, passing)
+            if place is not None:
+                undo.pop_all()
+        return place
+
+    def _taken(self, undo: ExitStack, passing: ExitStack) -> Place | None:
+        """What the place keeps open is closed by `undo`, what it does not by `passing`."""
+        root = self._root()
+        if root is None:
+            return None
+        passing.enter_context(root)
+        sink_id = self._refuse_if_another(root)
+        folder = self._child(root, self._form.folder)
+        if folder is None:
+            return None
+        passing.enter_context(folder)
+        folder.refuse_if_shared()
+        staging = self._staging(folder)
+        if staging is None:
+            return None
+        undo.enter_context(staging)
+        staging.refuse_if_shared()
+        claim = undo.enter_context(Claim.take(staging, self._feeder))
+        if not self._is_wanted(claim):
+            return None
+        target = undo.enter_context(self._target(root))
+        if not staging.is_beside(target):
+            raise barred(self._form)
+        self._enter(claim, root, folder, staging, sink_id)
         return Place(self._form, staging, target, claim)
 
     def _root(self) -> Directory | None:
@@ -171,6 +178,7 @@ class Taking:
         if Directory.is_ours_to_make(self._form.root):
             with Directory.open_parent(self._form.root) as parent:
                 parent.sync()
+        claim.sync()
         for directory in (root, folder, staging):
             directory.sync()
         self.where = Where(self._form.spec, sink_id, mounts.mount_points(self._form.root), claim.place)
