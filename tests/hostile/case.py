@@ -56,7 +56,8 @@ PROMPT = 9.0
 def letter(number: int, *, octets: int = 0) -> bytes:
     """A message unlike any other, with dots where they hurt; at least so many octets."""
     lines = (octets // 72 + 1) * (b"." + b"x" * 69 + b"\r\n")
-    return b"Subject: letter %d\r\nFrom: a@b.example\r\n\r\n.\r\n..%d\r\n%b" % (number, number, lines)
+    received = b"Received: by b.example; Mon, 1 Jun 2026 08:00:00 +0000 (%d)\r\n" % number
+    return b"Subject: letter %d\r\n%b\r\n.\r\n..%d\r\n%b" % (number, received, number, lines)
 
 
 MAIL = tuple(letter(number) for number in range(3))

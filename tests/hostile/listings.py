@@ -140,7 +140,6 @@ _COMINGS_AND_GOINGS = (
     Case(
         "lists other sizes of what was stored",
         ("ok",),
-        events=("uidl changed",),
         faults=once("LIST", Garbage(b"+OK\r\n1 7\r\n2 7\r\n3 7\r\n.\r\n")),
         known=True,
         keep=True,

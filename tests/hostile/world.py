@@ -6,6 +6,7 @@ Owns the polls of a case. Must never say how one should end: that is the corpus'
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
         )
 
     def __enter__(self) -> Self:

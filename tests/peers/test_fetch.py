@@ -230,7 +230,7 @@ def test_a_dry_run_says_what_would_be_done_and_touches_nothing(account: Account)
         (second.decode(), "leave"),
     ]
     assert account.peer.remaining() == sent
-    assert not account.sink.exists()
+    assert account.stored() == []
     assert account.poll().report["stored"] == 1
 
 

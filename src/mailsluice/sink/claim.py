@@ -187,6 +187,6 @@ def _by(there: Written) -> str:
 def _held(staging: Directory, feeder: Feeder) -> MailboxLocked:
     there = read(staging) or Written("", "")
     return MailboxLocked(
-        f"{feeder.mailbox.address} is being polled by another process{_by(there)}, which holds {staging.path}",
+        f"{feeder.mailbox.address} is being polled by another process{_by(there)}: it holds {staging.path}",
         remedy="wait for it to finish, or stop it",
     )

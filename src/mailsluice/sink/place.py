@@ -128,8 +128,8 @@ class Place:
     def _finished(self, message: Staged, names: set[str], *, absence_is_proof: bool) -> bool:
         *first, (last, last_new) = self._form.files(message.name)
         if last not in names:
-            # The last one goes last: while another is still there, it was not moved but removed. Or a power cut
-            # kept the one rename and not the other: then it is where it was moved to.
+            # The last one goes last: while another is still there, it was not moved but removed. Or a power
+            # cut kept the one rename and not the other: then it is where it was moved to.
             if not any(name in names for name, _ in first):
                 return absence_is_proof
             return self._target.exists(last_new) and all(
