@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError
-from mailsluice.header import LIMIT
 from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
@@ -19,6 +18,9 @@ from mailsluice.session.triage import is_explained
 
 MANY = 10
 """If a server fails with more messages than this in a session and hands out none, the fault is its own."""
+
+KEPT = 64 * 1024
+"""Octets of a message's header that the ledger keeps: enough to know it by. Each poll reads them."""
 
 _log = get_logger(__name__)
 
@@ -79,4 +81,4 @@ def describe(listing: Sequence[Listed], session: Session) -> None:
             header = session.client.header(listed)
         except CommandRefused:
             continue
-        ledger.note_header(key, listed.uidl, header[:LIMIT])
+        ledger.note_header(key, listed.uidl, header[:KEPT])

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mailsluice.description import describe
 from mailsluice.model import Listed, Staged, Stored, uidl_text
 from mailsluice.sink.durable import DurableBatch, Passing, WriteFile
 from mailsluice.sink.names import spool_name
@@ -70,9 +71,9 @@ class Spool:
             "size": message.size,
             "sha256": sha256,
             "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),
-            **message.header.describe(),
+            **describe(message.header),
         }
-        return _JSON.encode(description).encode("ascii") + b"\n"
+        return f"{_JSON.encode(description)}\n".encode("ascii")
 
 
 def _hashed(message: Iterable[bytes], sha256: hashlib._Hash) -> Iterator[bytes]:
