@@ -13,6 +13,7 @@ from mailsluice.cli.main import Settings
 from mailsluice.cli.quarantine import command
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import TRIES, Listed, MailboxKey
+from mailsluice.session.quarantine import KEPT
 from support.failing import fail
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -82,6 +83,26 @@ def test_a_message_is_shown_with_its_error_and_its_header(filled: Path) -> None:
 
     assert shown[0].startswith("refused")
     assert "From: Ann <ann@x>" in shown
+
+
+def test_what_a_program_is_told_has_the_header_in_parts(filled: Path) -> None:
+    (row,) = [row for row in json.loads(run(filled, "list", "--json").output) if row["uidl"] == "u1"]
+
+    assert (row["subject"], row["from"], row["from_addresses"]) == (
+        "Invoice \ufffd[2J 7",
+        "Ann <ann@x>",
+        ["ann@x"],
+    )
+    assert (row["to"], row["cc"]) == ("", "")
+    assert "header_truncated" not in row
+
+
+def test_a_header_of_which_the_ledger_has_a_part_is_said_to_be_truncated(filled: Path) -> None:
+    with Ledger(filled.parent / "state") as ledger:
+        ledger.note_header(KEY, b"u1", (b"Subject: x\r\n" * KEPT)[:KEPT])
+
+    (row,) = [row for row in json.loads(run(filled, "list", "--json").output) if row["uidl"] == "u1"]
+    assert (row["subject"], row["header_truncated"]) == ("x", True)
 
 
 def test_a_message_without_a_header_is_shown_all_the_same(filled: Path) -> None:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from hostile.case import MAIL, PATIENT, Case, letter, once
+from mailsluice.header import LIMIT
 from mailsluice.sandbox import Fault, Garbage, Rewrite
 
 VIOLATION = "protocol-violation"
@@ -146,6 +147,12 @@ _LONG_LINES = (
         "has a message whose subject has 10 MB",
         ("ok",),
         mail=(b"Subject: " + b"=?utf-8?q?=00?= " * (BIG // 16) + b"\r\n\r\n", *MAIL),
+        stored=4,
+    ),
+    Case(
+        "has a message for as many addresses as a header has room for",
+        ("ok",),
+        mail=(b"To: " + b"a@b," * (LIMIT // 4 - 16) + b"\r\n\r\nbody\r\n", *MAIL),
         stored=4,
     ),
     Case(

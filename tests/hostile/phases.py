@@ -138,7 +138,12 @@ _TOPS = (
     _top(
         "sends a line of 10 MB in",
         Rewrite(lambda _answer: [b"+OK\r\nSubject: ", b"x" * BIG, b"\r\n\r\n.\r\n"]),
-        VIOLATION,
+        REFUSED,
+    ),
+    _top(
+        "sends the whole of a message of 10 MB in",
+        Rewrite(lambda _answer: [b"+OK\r\nSubject: x\r\n\r\n", b"x" * BIG, b"\r\n.\r\n"]),
+        REFUSED,
     ),
 )
 

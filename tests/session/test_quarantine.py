@@ -17,7 +17,7 @@ from mailsluice.errors import (
 )
 from mailsluice.model import Setback
 from mailsluice.obs import events
-from mailsluice.session.quarantine import MANY, speaks_against_message
+from mailsluice.session.quarantine import KEPT, MANY, speaks_against_message
 from session.world import World
 
 ONE, POISON, THREE = (b"Subject: %d\r\n\r\nbody of message %d\r\n" % (n, n) for n in (1, 2, 3))
@@ -88,6 +88,15 @@ def test_its_header_is_kept_and_asked_for_once(poisoned: World) -> None:
 
     assert setback(poisoned).header == b"Subject: 2\r\n\r\n"
     assert poisoned.server.count("TOP u2") == 1
+
+
+def test_of_a_long_header_the_beginning_is_kept(world: World) -> None:
+    world.deliver(b"X: y\r\n" * KEPT + b"\r\nbody\r\n")
+    world.server.refused = {b"u1"}
+    for _ in range(3):
+        world.poll()
+
+    assert len(setback(world, b"u1").header or b"") == KEPT
 
 
 def test_a_server_that_tells_no_header_is_asked_once(poisoned: World) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import resource
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mailsluice.errors import SinkError
+from mailsluice.header import LIMIT
 from mailsluice.model import Listed
-from mailsluice.sink.durable import MOST_AT_ONCE, DurableBatch
+from mailsluice.sink.durable import BEHIND_HEADER, MOST_AT_ONCE, DurableBatch, Passing
 from mailsluice.sink.hold import Hold
 from sink.disk import Disk
 from support.sinks import finish
@@ -170,3 +172,52 @@ def test_a_failed_sync_of_the_published_names_is_an_error(staging: Hold, disk: D
         disk.fail("fsync", errno.EIO)
         with pytest.raises(SinkError, match="sync the directory"):
             batch.publish()
+
+
+def passed(*chunks: bytes) -> Passing:
+    message = Passing(chunks)
+    assert b"".join(message) == b"".join(chunks)
+    return message
+
+
+HEADER = b"Subject: x\r\n" + b"X: y\r\n" * 10 + b"\r\n"
+
+
+def test_a_message_passing_by_is_counted_and_its_header_read() -> None:
+    message = passed(HEADER, b"body")
+    assert message.size == len(HEADER) + 4
+    assert message.header.first("subject") == b" x"
+
+
+@pytest.mark.parametrize("fields", [1, 1_100, 2_000, 10_000])
+@pytest.mark.parametrize("piece", [1000, 16_384, 10**7])
+def test_the_header_is_kept_and_the_beginning_of_the_body(fields: int, piece: int) -> None:
+    header = b"X: yyyyyyy\r\n" * fields + b"\r\n"
+    whole = header + b"z" * 3 * BEHIND_HEADER
+    message = passed(*(whole[at : at + piece] for at in range(0, len(whole), piece)))
+    assert whole.startswith(message.head)
+    assert len(message.head) >= len(header) + BEHIND_HEADER
+    assert not message.header.truncated
+
+
+def test_of_a_short_message_all_is_kept() -> None:
+    assert passed(HEADER, b"body").head == HEADER + b"body"
+
+
+@pytest.mark.parametrize("header", [HEADER, b"X: y\r\n" * 10_000 + b"\r\n"])
+def test_no_more_is_kept_of_a_large_body_than_what_may_be_looked_at(header: bytes) -> None:
+    message = passed(*(header[at : at + 1000] for at in range(0, len(header), 1000)), *[b"z" * 1000] * 5000)
+    assert len(message.head) <= 3 * (len(header) + BEHIND_HEADER)
+
+
+def test_of_a_header_without_end_as_much_is_kept_as_is_read() -> None:
+    message = passed(*[b"X: y\r\n" * 1000] * 300)
+    assert LIMIT <= len(message.head) <= LIMIT + BEHIND_HEADER
+    assert message.header.truncated
+
+
+def test_a_header_that_comes_in_two_octets_at_a_time_is_kept_in_linear_time() -> None:
+    whole = (b"X: y\r\n" * LIMIT)[: LIMIT // 2]
+    before = time.process_time()
+    passed(*(whole[at : at + 2] for at in range(0, len(whole), 2)))
+    assert time.process_time() - before < 2

@@ -16,7 +16,7 @@ from sink.disk import Disk
 from support.sinks import OWNER, Sink, held, sink_of
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 42, tzinfo=UTC)
-MAIL = b"Message-ID: <1@x>\r\nSubject: =?utf-8?q?h=C3=A9?=\r\nFrom: a@x\r\nTo: b@x\r\nDate: now\r\n\r\n.\x00\xff\nx\r\n"
+MAIL = b"Message-ID: <1@x>\r\nSubject: =?utf-8?q?h=C3=A9?=\r\nFrom: a@x\r\nTo: Ann <b@x>\r\nDate: now\r\n\r\n.\x00\xff\nx\r\n"
 
 
 def deliver(spooling: Hold, *chunks: bytes, uidl: bytes = b"uidl-1") -> str:
@@ -47,13 +47,22 @@ def test_the_json_describes_it(spooling: Hold, tmp_path: Path) -> None:
         "message_id": "<1@x>",
         "subject": "h\u00e9",
         "from": "a@x",
-        "to": "b@x",
+        "to": "Ann <b@x>",
         "date": "now",
+        "from_addresses": ["a@x"],
+        "to_addresses": ["b@x"],
     }
 
 
 def test_a_message_without_a_header_is_described_without_one(spooling: Hold, tmp_path: Path) -> None:
     assert "subject" not in description(tmp_path, deliver(spooling, b""))
+
+
+def test_a_header_that_goes_on_and_on_is_described_as_far_as_it_is_read(
+    spooling: Hold, tmp_path: Path
+) -> None:
+    found = description(tmp_path, deliver(spooling, b"Subject: x\r\n", *[b"To: a@x\r\n" * 1000] * 150))
+    assert (found["subject"], found["header_truncated"]) == ("x", True)
 
 
 def test_a_field_of_the_header_cannot_pass_for_one_of_ours(spooling: Hold, tmp_path: Path) -> None:

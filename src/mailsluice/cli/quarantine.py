@@ -17,11 +17,13 @@ from mailsluice import invocation
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
+from mailsluice.description import TEXTS, describe
 from mailsluice.header import Header
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Setback, Why, uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
+from mailsluice.session.quarantine import KEPT
 
 _WITHOUT_HEADER = ("The server does not tell its header.", "The next poll asks for its header.")
 _COLUMNS = ("mailbox", "uidl", "octets", "last_tried", "subject", "error")
@@ -144,6 +146,6 @@ def _row(mailbox: Mailbox, uidl: bytes, setback: Setback) -> dict[str, object]:
         "failures": setback.failures,
         "reason": setback.kind.value,
         "error": setback.error,
-        **dict.fromkeys(("message_id", "subject", "from", "to", "date"), ""),
-        **Header(setback.header or b"").describe(),
+        **dict.fromkeys(TEXTS, ""),
+        **describe(Header(setback.header or b"", KEPT)),
     }

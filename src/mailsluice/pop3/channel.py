@@ -84,17 +84,22 @@ class Channel:
         event = self.next_event()
         return event if isinstance(event, Challenged) else _answered(event)
 
-    def body(self, ceiling: int, remedy: str = "") -> bytes:
-        """Read the body of an accepted command. ProtocolViolation with `remedy` beyond `ceiling` octets."""
+    def body(self, ceiling: int, remedy: str = "", *, kept: int | None = None) -> bytes:
+        """Read the body of an accepted command; its first `kept` octets, or all of it.
+
+        ProtocolViolation with `remedy` beyond `ceiling` octets.
+        """
         body = bytearray()  # not a list: a server may send it two octets at a time
-        last = False
+        octets, last = 0, False
+        kept = ceiling if kept is None else kept
         while not last:
             event = self.next_event()
             if not isinstance(event, BodyChunk):
                 raise LocalProtocolError(f"read a body, met {event!r}")
-            body += event.data
+            octets += len(event.data)
+            body += event.data[: kept - len(body)]
             last = event.last
-            if len(body) > ceiling:
+            if octets > ceiling:
                 self.close()
                 phase = self._protocol.phase
                 raise ProtocolViolation(

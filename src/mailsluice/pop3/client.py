@@ -24,6 +24,7 @@ from mailsluice.errors import (
     ProtocolViolation,
     ServerError,
 )
+from mailsluice.header import LIMIT, Header
 from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
 from mailsluice.pop3 import commands as c
 from mailsluice.pop3.channel import Channel
@@ -50,8 +51,9 @@ _LONGEST_LISTING = 4 * 1024 * 1024
 have some 10."""
 _MOST_MESSAGES = 100_000
 """Messages in a listing. With all that the session makes of them so many take less than 32 MiB."""
-_LONGEST_HEADER = 1024 * 1024
-"""Octets of TOP's answer: a server that takes no notice of the number of lines sends the whole message."""
+_LONGEST_TOP = 200 * 1024 * 1024
+"""Octets of TOP's answer, of which the header alone is kept: a server that takes no notice of the number of
+lines sends the whole message. As many as a message may have unless `max_message` is set."""
 _LISTING_REMEDY = f"move old mail out of the inbox: {_MOST_MESSAGES} messages are the most that are polled"
 
 
@@ -190,12 +192,16 @@ class Client:
         return self._transfer.retrieve(chain(first, waiting), ceiling)
 
     def header(self, listed: Listed) -> bytes:
-        """A message's header alone (TOP, which is optional: RFC 1939 §7). Raises CommandRefused."""
+        """A message's header alone, or as much of it as a `Header` reads. Raises CommandRefused.
+
+        TOP is optional (RFC 1939 §7). What a server sends behind the header is read away.
+        """
         self._begin(self._deadlines.retrieve)
         answer = self._channel.ask(c.top(listed.number, 0))
         if not answer.accepted:
             raise self._channel.refusal(answer)
-        return self._channel.body(_LONGEST_HEADER)
+        head = self._channel.body(_LONGEST_TOP, kept=LIMIT)
+        return head[: Header(head).end]
 
     def has_top(self) -> bool:
         """Whether the server says that it tells headers (RFC 1939 §7, RFC 2449 §6.2)."""

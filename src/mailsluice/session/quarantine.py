@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 from mailsluice import invocation
 from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, Substituted
-from mailsluice.header import LIMIT
 from mailsluice.model import Listed, Setback, Why, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
@@ -22,6 +21,8 @@ MANY = 10
 """If a server fails with more messages than this in a session and hands out none, the fault is its own."""
 
 _EVENTS = {Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED}
+KEPT = 64 * 1024
+"""Octets of a message's header that the ledger keeps: enough to know it by. Each poll reads them."""
 
 _log = get_logger(__name__)
 
@@ -70,7 +71,7 @@ def _count(session: Session) -> None:
 def _setback(error: MailsluiceError, failures: int, session: Session) -> Setback:
     now, tried = session.parts.clock.now(), session.parts.ledger.now()
     if isinstance(error, Substituted):
-        return Setback(0, now, str(error), None, error.text[:LIMIT], Why.SUBSTITUTE, tried)
+        return Setback(0, now, str(error), None, error.text[:KEPT], Why.SUBSTITUTE, tried)
     return Setback(failures, now, str(error), tried=tried)
 
 
@@ -101,4 +102,4 @@ def describe(listing: Sequence[Listed], session: Session) -> None:
             header = session.client.header(listed)
         except CommandRefused:
             continue
-        ledger.note_header(key, listed.uidl, header[:LIMIT])
+        ledger.note_header(key, listed.uidl, header[:KEPT])

@@ -35,6 +35,12 @@ descriptors: see `_at_once`.
 _WRITTEN_AT_ONCE = 8 * 1024 * 1024
 """Octets of one file that may wait in memory before the kernel is told to begin to write them."""
 
+BEHIND_HEADER = 8 * 1024
+"""Octets behind the header that are kept of a message as it passes by."""
+
+_FIRST_LOOK = 16 * 1024
+"""Octets of a message that are kept before its header's end is looked for: most headers are shorter."""
+
 WriteFile = Callable[[str, Iterable[bytes]], None]
 """Write one file of a message into staging, under this name."""
 
@@ -44,28 +50,39 @@ class Passing:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.size = 0
-        self._head = b""
+        self._head = bytearray()
+        self._enough = _FIRST_LOOK
         self._header: Header | None = None
         self._chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             self.size += len(chunk)
-            if len(self._head) < LIMIT:
-                self._head += chunk[: LIMIT - len(self._head)]
+            if len(self._head) < self._enough:
+                self._keep(chunk)
             yield chunk
 
     @property
     def head(self) -> bytes:
-        """Its first octets, once it has passed by: the header, and a part of the body."""
-        return self._head
+        """Its first octets: the header, and BEHIND_HEADER octets of what follows, if it has so many."""
+        return bytes(self._head)
 
     @property
     def header(self) -> Header:
         """What it says of itself, once it has passed by."""
         if self._header is None:
-            self._header = Header(self._head)
+            self._header = Header(self.head)
         return self._header
+
+    def _keep(self, chunk: bytes) -> None:
+        """Keep the chunk, and look whether that is enough. Looks are few: each begins at the beginning."""
+        self._head += chunk[: LIMIT + BEHIND_HEADER - len(self._head)]
+        while len(self._head) >= self._enough < LIMIT + BEHIND_HEADER:
+            end = Header(self.head).end
+            if end is not None:
+                self._enough = end + BEHIND_HEADER
+                return
+            self._enough = min(2 * self._enough, LIMIT + BEHIND_HEADER)
 
 
 class WriteMessage(Protocol):

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mailsluice.description import describe
 from mailsluice.model import Listed, uidl_text
 from mailsluice.sink.durable import Passing, WriteFile
 from mailsluice.sink.form import STAGED, Form
@@ -71,9 +72,9 @@ class Spool(Kind):
             "size": message.size,
             "sha256": sha256,
             "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),
-            **message.header.describe(),
+            **describe(message.header),
         }
-        return _JSON.encode(description).encode("ascii") + b"\n"
+        return f"{_JSON.encode(description)}\n".encode("ascii")
 
 
 def _files(name: str) -> list[tuple[str, str]]:

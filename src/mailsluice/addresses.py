@@ -1,0 +1,277 @@
+"""Address lists: the names and addresses that a field's value has, and the form that any parser reads back.
+
+Owns the reading of RFC 5322 §3.4 and of what real mail writes instead, and the writing of it. Pure and total:
+any value gives a list, in linear time. Must never decode a word before the structure was read: a name that
+looks like an address stays a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+_USUAL_ADDRESS = r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+){0,9}"
+_USUAL = re.compile(
+    rf"""(?: (?:[ \t]*"([^"\\]*)"[ \t]*|([^"()<>,;:@]*)) <({_USUAL_ADDRESS})> | [ \t]*({_USUAL_ADDRESS}) )
+    [ \t]*(?:,|\Z)""",
+    re.VERBOSE,
+)
+"""An entry as most are, with the comma after it. The long way would read it alike, in ten times the time."""
+
+_STRING = r'"[^"\\]*"|\([^()\\]*\)|["(]'
+"""What hides a separator: a string or a comment. All of it if it is a simple one, else where it opens."""
+_HIDING = re.compile(_STRING)
+_SPECIAL = re.compile(rf"{_STRING}|@\[[\w:.-]*\]|[<:]|,[, \t]*|;[; \t]*")
+_IN_ANGLE = re.compile(rf"{_STRING}|[<>,;]")
+_IN_QUOTES = re.compile(r'\\.|"', re.DOTALL)
+_IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_SEPARATORS = " \t,:"
+
+_ROUTE = re.compile(r"[^[]*:")
+"""What may stand before an address in `<>`: the obsolete route (RFC 5322 §4.4), or `mailto:`."""
+_LOCAL = re.compile(r'(?!\.)[^ "(),:;<>@\[\\\]]+')
+"""A local part without quotes. Some real ones have two dots in a row, or one at the end."""
+_DOMAIN = re.compile(r'(?!\.|.*\.\.)[^ "(),:;<>@\[\\\]]+(?<!\.)|\[[\w:.-]+\]')
+_PLAIN_NAME = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]+")
+
+Words = Callable[[str], str]
+"""Makes text for people of a part of the value: a name, or a comment."""
+
+
+class Mailbox(NamedTuple):
+    """An entry of a list: its name and its address. One of them may be empty."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        """As a list has it. A name alone is written as a group without members (RFC 5322 §3.4)."""
+        if not self.address:
+            return f"{_phrase(self.name)}:;"
+        return f"{_phrase(self.name)} <{self.address}>" if self.name else self.address
+
+
+def parse(value: str, words: Words) -> Iterator[Mailbox]:
+    """The entries of an unfolded value, in their order.
+
+    A group is told as its name, without an address, and its members. What is no address is told as a name.
+    """
+    at = 0
+    while usual := _USUAL.match(value, at):
+        quoted, plain, named, alone = usual.groups("")
+        yield Mailbox(_evenly_spaced(words(quoted or plain)), named or alone)
+        at = usual.end()
+    if at < len(value):
+        yield from filter(any, (_mailbox(entry, words) for entry in _Entries(value[at:])))
+
+
+class _Entry(NamedTuple):
+    """What stands outside of `<>`, and what stands inside if it has them."""
+
+    outside: str
+    inside: str | None = None
+
+
+class _Entries:
+    """The value's entries as they stand, with strings and comments unopened.
+
+    Words without an address, with a comma or a colon behind them, are taken for the beginning of the next
+    entry's name: its sender did not quote it. A colon ends a group's name only where a semicolon follows.
+    """
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        self._group_end = value.rfind(";")
+        # Where the name begins; where what is behind the last separator begins.
+        self._name = self._begin = 0
+        # Where `<` is, where what is inside ends, and where what is behind `>` begins.
+        self._angle: tuple[int, int, int] | None = None
+
+    def __iter__(self) -> Iterator[_Entry]:
+        at = 0
+        while special := _SPECIAL.search(self._value, at):
+            at = special.end()
+            kind = special[0][0]
+            if kind in '"(':
+                _, at = _closing(self._value, special)
+            elif kind == "<":
+                if self._angle:  # a comma is missing
+                    yield from self._until(self._angle[2], self._angle[2])
+                inside, at = _closing_angle(self._value, at)
+                self._angle = special.start(), inside, at
+            elif kind in ",:" and self._is_name_so_far(kind, special.start()):
+                self._begin = at
+            elif kind in ",;:":
+                yield from self._until(special.start(), at)
+        yield from self._until(len(self._value), len(self._value))
+
+    def _is_name_so_far(self, kind: str, end: int) -> bool:
+        """Whether what stands before this separator may be the beginning of a name."""
+        if self._angle or (kind == ":" and end < self._group_end):
+            return False
+        words = self._value[self._begin : end]
+        return "@" not in words and bool(words.strip(_SEPARATORS))
+
+    def _until(self, end: int, behind: int) -> Iterator[_Entry]:
+        """What ends here. The next begins at `behind`."""
+        value, name = self._value, self._name
+        if self._angle:
+            start, inside, rest = self._angle
+            yield _Entry(f"{value[name:start]} {value[rest:end]}", value[start + 1 : inside])
+        else:
+            begin = self._begin if value.find("@", self._begin, end) >= 0 else end
+            for entry in (value[name:begin].rstrip(_SEPARATORS), value[begin:end]):
+                if entry.strip():
+                    yield _Entry(entry)
+        self._name = self._begin = behind
+        self._angle = None
+
+
+def _closing(value: str, opening: re.Match[str]) -> tuple[int, int]:
+    """Where the text of this string or comment ends, and where what is behind it begins.
+
+    Both are the value's end where nothing closes it.
+    """
+    if len(opening[0]) > 1:
+        return opening.end() - 1, opening.end()
+    depth = 1
+    for found in (_IN_QUOTES if opening[0] == '"' else _IN_COMMENT).finditer(value, opening.end()):
+        if found[0] == "(":
+            depth += 1
+        elif found[0] in {'"', ")"}:
+            depth -= 1
+        if not depth:
+            return found.span()
+    return len(value), len(value)
+
+
+def _closing_angle(value: str, start: int) -> tuple[int, int]:
+    """As `_closing`, for the `<` before `start`.
+
+    Where `>` is missing, whatever cannot stand inside closes it. A comma can stand in a route alone.
+    """
+    is_route = value.startswith("@", start)
+    at = start
+    while special := _IN_ANGLE.search(value, at):
+        at = special.end()
+        kind = special[0][0]
+        if kind in '"(':
+            _, at = _closing(value, special)
+        elif kind == ">":
+            return special.span()
+        elif kind != "," or not is_route:
+            return special.start(), special.start()
+    return len(value), len(value)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """The parts of a text in their order, each with its kind: `"` in quotes, `(` a comment, or nothing."""
+    at = 0
+    while hiding := _HIDING.search(text, at):
+        yield "", text[at : hiding.start()]
+        end, at = _closing(text, hiding)
+        yield hiding[0][0], _ESCAPED.sub(r"\1", text[hiding.start() + 1 : end])
+    yield "", text[at:]
+
+
+def _mailbox(entry: _Entry, words: Words) -> Mailbox:
+    if entry.inside is None:
+        return _without_angle(entry.outside, words)
+    if address := _address(entry.inside):
+        return Mailbox(_name(entry.outside, words), address)
+    return Mailbox(_name(f"{entry.outside} <{entry.inside}>", words), "")
+
+
+def _without_angle(text: str, words: Words) -> Mailbox:
+    """An address alone, whose comment is its name; a name and an address without `<>`; or a name alone."""
+    if "@" in text:
+        if address := _address(text):
+            return Mailbox(_comments(text, words), address)
+        before, last = _last_word(text)
+        if "@" not in _only(before, "") and (address := _address(last)):
+            return Mailbox(_name(before, words), address)
+    return Mailbox(_name(text, words), "")
+
+
+def _last_word(text: str) -> tuple[str, str]:
+    """What is before the last word, and the word if it is in no string and no comment."""
+    outside = 0
+    while hiding := _HIDING.search(text, outside):
+        _, outside = _closing(text, hiding)
+    end = text.rstrip(" \t")
+    begin = max(end.rfind(" ", outside), end.rfind("\t", outside)) + 1
+    return (text[:begin], text[begin:]) if begin else (text, "")
+
+
+def _name(text: str, words: Words) -> str:
+    """A name for people, with its comments in parentheses behind it; the comments alone where that is all."""
+    if '"' not in text and "(" not in text:
+        return _evenly_spaced(words(text))
+    name = "".join(piece for kind, piece in _pieces(text) if kind != "(")
+    name, comments = _evenly_spaced(words(name)), _comments(text, words)
+    return f"{name} ({comments})" if name and comments else name or comments
+
+
+def _comments(text: str, words: Words) -> str:
+    return _evenly_spaced(words(_only(text, "(")))
+
+
+def _only(text: str, wanted: str) -> str:
+    return " ".join(piece for kind, piece in _pieces(text) if piece and kind == wanted)
+
+
+def _evenly_spaced(text: str) -> str:
+    """With one space between words: some parsers keep no more."""
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
+
+
+def _address(text: str) -> str:
+    """The addr-spec that this text is, without comments, in its plainest form; nothing where it is none."""
+    if "@" not in text:
+        return ""
+    quoted, outside = _quoted_and_outside(text)
+    plain = _evenly_spaced(outside.replace("\t", " ")).strip()
+    for spaced in (" .", ". ", " @", "@ "):  # obsolete, but to be read (RFC 5322 §4.4)
+        plain = plain.replace(spaced, spaced.strip())
+    if not quoted and (route := _ROUTE.match(plain)):
+        plain = plain[route.end() :]
+    local, _, domain = plain.partition("@")
+    if bool(quoted) == bool(local) or not _DOMAIN.fullmatch(domain) or not _is_safe(quoted + plain):
+        return ""
+    if _LOCAL.fullmatch(quoted or local):
+        return f"{quoted or local}@{domain}"
+    return f"{_in_quotes(quoted)}@{domain}" if quoted else ""
+
+
+def _quoted_and_outside(text: str) -> tuple[str, str]:
+    """The string at the beginning of an address, if there is one, and the rest; nothing where it has more."""
+    quoted = ""
+    outside: list[str] = []
+    for kind, piece in _pieces(text):
+        if kind == '"':
+            if quoted or any(map(str.strip, outside)):
+                return "", ""
+            quoted = piece
+        elif piece:
+            outside.append(" " if kind else piece)
+    return quoted, "".join(outside)
+
+
+def _is_safe(address: str) -> bool:
+    """Whether every parser takes it for the same address. Some decode what looks like an encoded word."""
+    return address.isprintable() and not any(odd in address for odd in ("=?", "\ufffd", "  "))
+
+
+def _phrase(name: str) -> str:
+    """A name as a list may have it."""
+    return name if _PLAIN_NAME.fullmatch(name) and "=?" not in name else _in_quotes(name)
+
+
+def _in_quotes(text: str) -> str:
+    """In quotes, where nothing has a meaning. Some parsers decode encoded words even there: none is left."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("=?", "=\\?")
+    return f'"{escaped}"'
