@@ -8,7 +8,7 @@ anybody can write any header.
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Mapping, Sequence
 
 LIMIT = 1024 * 1024
 """Octets of a message in which the header is looked for; a field that is not whole within is left out."""
@@ -24,6 +24,13 @@ colon; there may be white space behind it (§4.5). A bare CR or a NUL is data, a
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FIELD_END = re.compile(rb"\n(?![ \t])")
 
+_NAMES = (
+    *("message-id", "date", "from", "to", "cc", "subject"),
+    *("received", "content-type", "content-transfer-encoding"),
+)
+"""The fields that are looked for, in one go: all that the program reads. Real headers have fifty others."""
+_FIELD = re.compile(rb"\n(%s)[ \t]*:" % "|".join(_NAMES).encode(), re.IGNORECASE)
+
 
 class Header:
     """A message's header. `head` is its first octets, or what TOP gives (RFC 1939 §7).
@@ -38,7 +45,7 @@ class Header:
         end = _END.search(octets, start, octets.rfind(b"\n"))  # whole lines: more of the last one may come
         self._cut = end is None and len(head) >= limit
         self._end = None if end is None else _behind(octets, end.start())
-        self._octets = octets[start : end and end.start()].removesuffix(b"\r")
+        self._values = _values(octets[start : end and end.start()].removesuffix(b"\r"), self._cut)
 
     @property
     def truncated(self) -> bool:
@@ -52,30 +59,23 @@ class Header:
 
     def first(self, name: str) -> bytes | None:
         """The unfolded value of the first field of this name (`message-id`); None where there is none."""
-        field = _field(name).search(self._octets)
-        if field is None:
-            return None
-        end = self._end_of_value(field)
-        return None if self._cut and end == len(self._octets) else self._unfolded(field.end(), end)
+        values = self._values[name]
+        return values[0] if values else None
 
-    def values(self, name: str) -> tuple[bytes, ...]:
+    def values(self, name: str) -> Sequence[bytes]:
         """The unfolded values of every field of this name, in their order."""
-        fields = _field(name).finditer(self._octets)
-        return tuple(self._unfolded(field.end(), self._end_of_value(field)) for field in fields)
-
-    def _end_of_value(self, field: re.Match[bytes]) -> int:
-        found = _FIELD_END.search(self._octets, field.end())
-        return found.start() if found else len(self._octets)
-
-    def _unfolded(self, start: int, end: int) -> bytes:
-        value = self._octets[start:end].removesuffix(b"\r")
-        return value.replace(b"\r\n", b"").replace(b"\n", b"")
+        return self._values[name]
 
 
-@cache
-def _field(name: str) -> re.Pattern[bytes]:
-    """The beginning of a field of this name, which is one of the few that the program asks for."""
-    return re.compile(rb"\n%s[ \t]*:" % re.escape(name.encode()), re.IGNORECASE)
+def _values(octets: bytes, is_cut: bool) -> Mapping[str, Sequence[bytes]]:
+    """The unfolded values of the fields that are looked for. The last is left out if it may be cut off."""
+    values: dict[str, list[bytes]] = {name: [] for name in _NAMES}
+    for field in _FIELD.finditer(octets):
+        found = _FIELD_END.search(octets, field.end())
+        if found or not is_cut:
+            value = octets[field.end() : found and found.start()].removesuffix(b"\r")
+            values[field[1].lower().decode()].append(value.replace(b"\r\n", b"").replace(b"\n", b""))
+    return values
 
 
 def _behind(octets: bytes, end: int) -> int:
