@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,18 @@ def test_pins_name_no_address(pins: Path) -> None:
     lines = [line for line in pins.read_text().splitlines() if not line.startswith("#")]
 
     assert not [line for line in lines if "://" in line or "index" in line]
+
+
+def test_every_test_that_a_document_names_is_there() -> None:
+    named = {
+        found
+        for document in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
+        for found in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", document.read_text())
+    }
+
+    assert named
+    assert not [
+        (file, test)
+        for file, test in sorted(named)
+        if not re.search(rf"def {test}\(" if test else "", (ROOT / file).read_text())
+    ]
