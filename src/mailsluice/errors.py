@@ -17,7 +17,8 @@
     │   ├── LoginRefused        -ERR to the credential                operator   77
     │   └── MessageTooLarge     more octets than max_message          retry      0
     ├── SinkError               the spool or Maildir is unwritable    back off   73
-    │   └── SinkRefused         it is not the one it was              operator   73
+    │   ├── SinkRefused         it is not the one it was              operator   73
+    │   └── StagingGone         staging was removed under a batch     retry      73
     ├── StagingLost             another process took its staging      retry      75
     ├── LedgerError             the state directory cannot be used    back off   73
     │   └── LedgerReplaced      its files changed under our hands     back off   73
@@ -198,6 +199,12 @@ class SinkRefused(SinkError):
     """The sink is not the one that it was, or another ledger feeds it: nothing is stored there unasked."""
 
     disposition = Disposition.OPERATOR
+
+
+class StagingGone(SinkError):
+    """The staging directory was removed while a batch was received: what the batch had has to come again."""
+
+    disposition = Disposition.RETRY
 
 
 class StagingLost(MailsluiceError):

@@ -45,7 +45,7 @@ class Header:
         end = _END.search(octets, start, octets.rfind(b"\n"))  # whole lines: more of the last one may come
         self._cut = end is None and len(head) >= limit
         self._end = None if end is None else _behind(octets, end.start())
-        self._values = _values(octets[start : end and end.start()].removesuffix(b"\r"), self._cut)
+        self._values = _values(octets[start : end and end.start()].removesuffix(b"\r"), is_cut=self._cut)
 
     @property
     def truncated(self) -> bool:
@@ -67,7 +67,7 @@ class Header:
         return self._values[name]
 
 
-def _values(octets: bytes, is_cut: bool) -> Mapping[str, Sequence[bytes]]:
+def _values(octets: bytes, *, is_cut: bool) -> Mapping[str, Sequence[bytes]]:
     """The unfolded values of the fields that are looked for. The last is left out if it may be cut off."""
     values: dict[str, list[bytes]] = {name: [] for name in _NAMES}
     for field in _FIELD.finditer(octets):

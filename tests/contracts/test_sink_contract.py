@@ -252,6 +252,16 @@ def test_recovery_makes_no_directory(sink: Sink, place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
+def test_recovery_makes_no_claim(sink: Sink, place: Path) -> None:
+    with held(sink) as staging:
+        claim = staging_of(place) / "claim"
+        claim.unlink()
+        with sink.find(staging.where) as found:
+            assert found is None
+        assert not claim.exists()
+        staging.refuse_if_lost()
+
+
 def test_a_sink_that_was_there_before_is_not_made_anew(sink: Sink, place: Path) -> None:
     with held(sink) as staging:
         where = staging.where

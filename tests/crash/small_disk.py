@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,9 +23,23 @@ _INODES = 120
 class SmallDisk:
     """A mounted file system, and a file in it that takes up what nothing else shall have."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, how: Sequence[str]) -> None:
         self.path = path
+        self._how = how
         self._ballast = path / "ballast"
+
+    def mount(self) -> None:
+        """Have it there; where that cannot be, the test is left out."""
+        _must(["/bin/mount", *self._how, str(self.path)])
+
+    @contextmanager
+    def unmounted(self) -> Iterator[None]:
+        """Nothing is mounted as long as this lasts. What was in memory alone is gone by that."""
+        subprocess.run(["/bin/umount", self.path], check=True)
+        try:
+            yield
+        finally:
+            self.mount()
 
     def fill(self, leave: int) -> None:
         """Take all its space but so many octets."""
@@ -56,9 +70,10 @@ def small_disk(folder: Path, form: str) -> Iterator[SmallDisk]:
         inodes = ["-N", str(_INODES)] if form == "ext4-inodes" else []
         _must(["/sbin/mkfs.ext4", "-q", "-F", "-m", "0", "-b", "1024", *inodes, str(image)])
         how = ["-o", "loop", str(image)]
-    _must(["/bin/mount", *how, str(path)])
+    disk = SmallDisk(path, how)
+    disk.mount()
     try:
-        yield SmallDisk(path)
+        yield disk
     finally:
         subprocess.run(["/bin/umount", path], check=True)
 

@@ -134,6 +134,28 @@ def test_a_poll_whose_sink_is_taken_under_it_takes_its_rows_back_and_goes_on(
     assert world.ledger.setbacks(world.mailbox.key) == {}
 
 
+def test_staging_that_is_removed_while_a_batch_comes_costs_that_batch_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailsluice.session.batch.FIRST", 2)
+    world.deliver(ONE, TWO, THREE)
+    happened = iter([True])
+
+    def remove() -> None:
+        if next(happened, False):
+            shutil.rmtree(staging_of(sink(world)))
+
+    with monkeypatch.context() as patch:
+        after(patch, DurableBatch, "add", remove)
+        polled = world.poll()
+
+    assert (polled.report.outcome, polled.exit_code) == ("messages-removed", 75)
+    assert "removed 2 messages" in polled.report.detail
+    assert stored(world) == [THREE]
+    assert world.outcome() == ("ok", 0)
+    assert sorted(stored(world)) == [ONE, TWO, THREE]
+
+
 def test_who_loses_the_staging_directory_ends_before_it_commits_or_deletes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

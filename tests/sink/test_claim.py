@@ -91,6 +91,14 @@ def test_a_claim_that_is_gone_was_taken_by_nobody(claim: Claim, directory: Direc
     assert not claim.is_there(directory)
 
 
+def test_a_claim_that_was_emptied_was_taken_by_nobody(
+    claim: Claim, directory: Directory, tmp_path: Path
+) -> None:
+    (tmp_path / FILE).write_bytes(b"")
+    claim.refuse_if_lost(directory)
+    assert not claim.is_there(directory)
+
+
 @given(st.binary(max_size=300))
 def test_whatever_stands_there_says_something_or_nothing(octets: bytes) -> None:
     written = Written.read(octets)

@@ -15,6 +15,7 @@ from mailsluice.errors import (
     MessageTooLarge,
     ServerError,
     SinkError,
+    StagingGone,
     Substituted,
 )
 from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
@@ -137,6 +138,9 @@ def _receive(
         for taken, arrival in enumerate(arrivals, 1):
             try:
                 octets += _add(arrival, batch, session)
+            except StagingGone:
+                session.tally.vanished += 1
+                break  # what this batch has is gone; the next one takes the directory anew
             except ServerError as error:
                 session.tally.errors[arrival.listed] = error
                 if not isinstance(error, CommandRefused):
@@ -165,6 +169,8 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
     listed, tally = arrival.listed, session.tally
     try:
         passed = batch.add(listed, arrival.chunks, session.parts.clock.now())
+    except StagingGone:
+        raise
     except SinkError:
         session.client.abandon()
         raise

@@ -142,10 +142,10 @@ class Claim:
     def refuse_if_lost(self, staging: Directory) -> None:
         """Raise StagingLost if another process wrote its token in this directory. Raises SinkError.
 
-        A claim that is gone was taken by nobody: what is gone with it is found out file by file.
+        A claim that is gone, or empty, was taken by nobody: what is gone with it is found out file by file.
         """
         there = read(staging)
-        if there is not None and there.token != self._token:
+        if there is not None and there.token not in {"", self._token}:
             raise StagingLost(
                 f"another process took the staging directory {staging.path} while this poll ran"
                 f"{_by(there)}: nothing more is stored or deleted by this one",

@@ -132,7 +132,7 @@ class DurableBatch:
     def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> Passing:
         """Write one message into staging; what was seen of it. All of it or, on any exception, none of it.
 
-        Raises SinkError, and whatever `chunks` raises.
+        Raises SinkError, StagingGone, and whatever `chunks` raises.
         """
         self._refuse_if_over()
         before = len(self._names)
@@ -199,7 +199,7 @@ class DurableBatch:
             )
 
     def _write(self, name: str, chunks: Iterable[bytes]) -> None:
-        file = self._unsynced[name] = self._place.staging.create(name, self._form.mode)
+        file = self._unsynced[name] = self._place.create(name)
         self._names.append(name)
         unwritten = 0
         for chunk in chunks:

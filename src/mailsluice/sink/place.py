@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self
 
-from mailsluice.errors import SinkError
+from mailsluice.errors import SinkError, StagingGone
 from mailsluice.model import Staged, Stored
 from mailsluice.sink.claim import FILE, Claim
+from mailsluice.sink.files import NewFile
 from mailsluice.sink.form import STAGED, Form
 from mailsluice.sink.fs import Directory, Moved
 
@@ -70,8 +71,22 @@ class Place:
 
     def all_there(self, staged: Sequence[Staged]) -> list[Staged]:
         """Those of these messages whose files are all in staging."""
+        if self.staging.removed():
+            return []
         names = set(self.staging.names())
         return [each for each in staged if all(name in names for name, _ in self._form.files(each.name))]
+
+    def create(self, name: str) -> NewFile:
+        """A new file in staging. Raises StagingGone if that was removed."""
+        try:
+            return self.staging.create(name, self._form.mode)
+        except SinkError as error:
+            if not self.staging.removed():
+                raise
+            raise StagingGone(
+                f"another program removed the staging directory {self.staging.path} while mail was received",
+                remedy="keep that program out of the sink's staging directories; polling goes on by itself",
+            ) from error
 
     def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
         """Move these messages to where consumers find them, durably; those that were moved, in their order.

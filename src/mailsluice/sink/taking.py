@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 from contextlib import ExitStack
 
 from mailsluice.errors import SinkRefused
 from mailsluice.model import Feeder, Notice, Noticed, Where
 from mailsluice.sink import mounts, neighbours
-from mailsluice.sink.claim import Claim
+from mailsluice.sink.claim import FILE, Claim
 from mailsluice.sink.form import Form
 from mailsluice.sink.fs import Directory
 from mailsluice.sink.place import Place, barred
@@ -74,6 +75,8 @@ class Taking:
             return None
         undo.enter_context(staging)
         staging.refuse_if_shared()
+        if not self._make and not staging.exists(FILE):
+            return None  # nor is a claim made: a poll at work here would take it for another's
         claim = undo.enter_context(Claim.take(staging, self._feeder))
         if not self._is_wanted(claim):
             return None
@@ -92,9 +95,11 @@ class Taking:
         Directory.refuse_way(path)
         root = Directory.find(path)
         if root is None and self._known is not None and self._make:
+            self._refuse_if_unmounted(self._known)
             raise SinkRefused(
                 f"{path} is missing, though mail was stored there before: it is not made anew",
-                remedy=f"mount the file system it lies on; or, if it was taken away for good: mkdir {path}",
+                remedy="mount the file system it lies on; or, if it was taken away for good: "
+                + shlex.join(["mkdir", str(path)]),
             )
         if root is None and self._make:
             with Directory.open_parent(path) as parent:
@@ -114,14 +119,17 @@ class Taking:
         """
         sink_id = _sink_id(root, self._form.folder)
         if self._known is not None and sink_id != self._known.sink_id:
-            if mount := mounts.missing(self._known.mounts):
-                raise SinkRefused(
-                    f"nothing is mounted on {mount}, where the file system of {self._form.root} was: "
-                    "mail is not stored below the mount point",
-                    remedy=f"mount {mount}",
-                )
+            self._refuse_if_unmounted(self._known)
             self.notices.append(Notice(Noticed.MADE_ANEW, str(self._form.root)))
         return sink_id
+
+    def _refuse_if_unmounted(self, known: Where) -> None:
+        if mount := mounts.missing(known.mounts):
+            raise SinkRefused(
+                f"nothing is mounted on {mount}, where the file system of {self._form.root} was: "
+                "mail is not stored below the mount point",
+                remedy=shlex.join(["mount", mount]),
+            )
 
     def _child(self, directory: Directory, name: str) -> Directory | None:
         child = directory.child(name)

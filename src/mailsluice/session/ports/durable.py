@@ -65,7 +65,7 @@ class Batch(Protocol):
     def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> Passed:
         """Write one message into staging; what was seen of it. All of it or, on any exception, none of it.
 
-        Raises SinkError, and whatever `chunks` raises.
+        Raises SinkError, StagingGone where the whole batch is lost by that, and whatever `chunks` raises.
         """
         ...
 
