@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mailsluice.config.models import MaildirSink
 from mailsluice.errors import SinkError
 from mailsluice.ledger.database import Database
+from mailsluice.ledger.ledger import Ledger
 from sink.disk import Crash, disk_under
 from sink.world import MAIL, World
-from support.staging import staging_of
+from support.staging import staged_in, staging_of
 
 KINDS = pytest.mark.parametrize("kind", ["spool", "maildir"])
 ONCE = [1, 1]
@@ -105,6 +107,33 @@ def test_rows_0_to_7_what_a_restart_after_a_kill_at_any_call_completes_survives_
             disk.cut_power()
         world.recover()
         assert world.copies() == ONCE, f"killed at call {number}, then a poll, then a power cut"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("batches")
+def test_rows_4a_and_4b_a_kill_at_any_call_after_a_scanner_took_a_message_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Ledger.record
+    for number in range(1, file_system_calls(tmp_path, "spool", monkeypatch) + 1):
+        home = tmp_path / f"{number}"
+        home.mkdir()
+        world = World(home, "spool")
+
+        def recording(*args: Any, world: World = world) -> None:
+            record(*args)
+            for path in staged_in(world.place):
+                if b"two" in path.read_bytes():
+                    path.unlink()
+
+        with disk_under(monkeypatch, world.disk_root) as disk, monkeypatch.context() as patch:
+            patch.setattr(Ledger, "record", recording)
+            disk.crash_at(number)
+            with suppress(Crash):
+                world.poll()
+        world.consume()
+        world.recover()
+        assert world.copies() == ONCE, f"killed at call {number}: {disk.calls[-3:]}"
 
 
 @pytest.mark.slow

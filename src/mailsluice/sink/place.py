@@ -94,10 +94,13 @@ class Place:
         For the poll that staged them: a file that is not in staging was removed by another program, and its
         message is none of those returned. Nothing is moved where the sink's path leads elsewhere by now, for
         nobody would look for it here.
+
+        Of a message that is not all there nothing is moved: if we are killed now, what is left of it in
+        staging tells recovery that it was not published.
         """
         if not self.is_there():
             return ()
-        return self._made_durable([each for each in staged if self._moved(each)])
+        return self._made_durable([each for each in self.all_there(staged) if self._moved(each)])
 
     def finish(self, staged: Sequence[Staged], *, absence_is_proof: bool) -> tuple[Stored, ...]:
         """Publish what an interrupted poll had recorded; those that are published now, or were before.
