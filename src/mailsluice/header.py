@@ -74,7 +74,9 @@ def _values(octets: bytes, *, is_cut: bool) -> Mapping[str, Sequence[bytes]]:
         found = _FIELD_END.search(octets, field.end())
         if found or not is_cut:
             value = octets[field.end() : found and found.start()].removesuffix(b"\r")
-            values[field[1].lower().decode()].append(value.replace(b"\r\n", b"").replace(b"\n", b""))
+            if b"\n" in value:
+                value = value.replace(b"\r\n", b"").replace(b"\n", b"")
+            values[field[1].lower().decode()].append(value)
     return values
 
 

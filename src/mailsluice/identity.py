@@ -18,6 +18,9 @@ _FIELDS = ("message-id", "date", "from", "to", "subject", "received")
 """Devices repeat a Message-ID for ever and leave the date out; the Received lines tell two deliveries apart
 (RFC 5321 §4.4: each server on the way adds one, with the time)."""
 
+_WHITE_SPACE = b" \t\r"
+"""No part of it: some servers fold lines anew."""
+
 _DIGEST = 16
 """Octets of the digest: two of a billion messages share one by chance with odds of 1 to 10^20."""
 
@@ -30,7 +33,7 @@ def identity(header: Header, version: int = CURRENT) -> bytes | None:
     """
     if version != CURRENT or header.truncated or not _tells(header):
         return None
-    values = [[b" ".join(value.split()) for value in header.values(name)] for name in _FIELDS]
+    values = [[value.translate(None, _WHITE_SPACE) for value in header.values(name)] for name in _FIELDS]
     whole = b"\n".join(b"\0".join(of_one_name) for of_one_name in values)
     return bytes([version]) + hashlib.sha256(whole).digest()[:_DIGEST]
 

@@ -21,7 +21,7 @@ from mailsluice.sink.form import Form
 from mailsluice.sink.fs import Directory
 from mailsluice.sink.place import sweep
 
-_OWNER = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
+_OWNER = re.compile(r"[0-9a-f]{16}-([0-9a-f]{16})")
 
 
 def met(folder: Directory, owner: str, feeder: Feeder, *, keeps: bool) -> list[Notice]:
@@ -79,10 +79,13 @@ def _folder(form: Form) -> Iterator[Directory | None]:
         yield None if folder is None else opened.enter_context(folder)
 
 
-def _stagings(folder: Directory | None, prefix: str = "") -> Iterator[tuple[str, Directory]]:
-    """The staging directories whose names begin so, each open while it is its turn."""
+def _stagings(
+    folder: Directory | None, prefix: str = "", *, but: str = ""
+) -> Iterator[tuple[str, Directory]]:
+    """The staging directories whose names begin so, but for one ledger's; each open while it is its turn."""
     for name in () if folder is None else sorted(folder.names()):
-        if folder is not None and _OWNER.fullmatch(name) and name.startswith(prefix):
+        owner = _OWNER.fullmatch(name)
+        if folder is not None and owner and name.startswith(prefix) and owner[1] != but:
             staging = folder.child(name)
             if staging is not None:
                 with staging:
@@ -91,8 +94,8 @@ def _stagings(folder: Directory | None, prefix: str = "") -> Iterator[tuple[str,
 
 def _feeders(folder: Directory, ledger: str, prefix: str = "") -> Iterator[Feeder]:
     """Who feeds the sink by these, but for our own ledger and those that have given it up."""
-    for name, staging in _stagings(folder, prefix):
-        claim = None if name.endswith(f"-{ledger}") else read(staging)
+    for _, staging in _stagings(folder, prefix, but=ledger):
+        claim = read(staging)
         if claim is not None and claim.feeder is not None and not claim.heir:
             yield claim.feeder
 
