@@ -129,7 +129,9 @@ def test_a_description_says_what_the_header_says(account: Account) -> None:
         "sha256": hashlib.sha256(octets).hexdigest(),
         "subject": subject,
         "from": "Jürgen Müller <juergen@fabrikam.test>",
+        "from_addresses": ["juergen@fabrikam.test"],
         "to": "Rechnungen <rechnungen@contoso.test>, buchhaltung@contoso.test",
+        "to_addresses": ["rechnungen@contoso.test", "buchhaltung@contoso.test"],
         "message_id": "<1@fabrikam.test>",
         "date": "Mon, 03 Mar 2025 09:00:00 +0100",
     }
