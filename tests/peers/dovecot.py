@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -90,8 +91,14 @@ class PeerMailbox:
         return [self.deliver(message) for message in messages]
 
     def remaining(self) -> list[bytes]:
-        """The messages not deleted, in the order of their delivery, as they were delivered."""
-        return [path.read_bytes() for path in self._files()]
+        """The messages not deleted, in the order of their delivery, as they were delivered.
+
+        Dovecot moves and removes files while a session runs. So a file that is gone
+        again before it was read is looked for anew.
+        """
+        while True:
+            with suppress(FileNotFoundError):
+                return [path.read_bytes() for path in self._files()]
 
     def empty(self) -> None:
         """Delete every message. UIDLs are never used again."""
