@@ -157,10 +157,9 @@ def _agrees_with_itself(path: Path) -> bool:
     An index that lies makes two questions disagree, and only a check of the whole file finds that.
     """
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-        connection.text_factory = bytes  # it tells of names that are no UTF-8 any more
         try:
-            return bool(connection.execute("PRAGMA integrity_check(1)").fetchone() == (b"ok",))
-        except sqlite3.Error:
+            return bool(connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",))
+        except (sqlite3.Error, UnicodeDecodeError):  # what it says of a damaged name is no UTF-8
             return False
 
 
