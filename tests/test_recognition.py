@@ -6,16 +6,16 @@ import pytest
 
 from mailsluice.header import Header
 from mailsluice.identity import CURRENT, identity
-from mailsluice.recognition import Verdict, recognise
+from mailsluice.recognition import Evidence, Verdict, recognise
 
 SCAN = b"Received: by a; Mon, 1 Jun 2026 08:00:0%d +0000\r\nMessage-ID: <device@x>\r\nFrom: s@x\r\n\r\n"
 NOTHING_TO_TELL_BY = Header(b"Message-ID: <device@x>\r\nFrom: scanner@x\r\nSubject: scan\r\n\r\n")
 
 
-def known(header: Header) -> bytes:
+def known(header: Header, *, alone: bool = True) -> Evidence:
     found = identity(header)
     assert found is not None
-    return found
+    return Evidence(found, alone)
 
 
 def test_the_same_header_is_the_same_message() -> None:
@@ -42,11 +42,19 @@ def test_without_an_identity_that_proves_something_nothing_is_proved() -> None:
     assert recognise(Header(SCAN % 1), None) is Verdict.UNDECIDED
 
 
+def test_an_identity_that_the_mailbox_had_twice_does_not_say_which_it_is() -> None:
+    assert recognise(Header(SCAN % 1), known(Header(SCAN % 1), alone=False)) is Verdict.UNDECIDED
+
+
+def test_another_identity_is_another_message_even_if_the_mailbox_had_that_twice() -> None:
+    assert recognise(Header(SCAN % 2), known(Header(SCAN % 1), alone=False)) is Verdict.OTHER
+
+
 def test_an_identity_of_a_version_that_nobody_reads_any_more_proves_nothing() -> None:
-    other_version = bytes([CURRENT + 1]) + known(Header(SCAN % 1))[1:]
-    assert recognise(Header(SCAN % 1), other_version) is Verdict.UNDECIDED
+    other_version = bytes([CURRENT + 1]) + known(Header(SCAN % 1)).identity[1:]
+    assert recognise(Header(SCAN % 1), Evidence(other_version)) is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize("octets", [b"", b"x", bytes(40)])
 def test_what_is_no_identity_proves_nothing(octets: bytes) -> None:
-    assert recognise(Header(SCAN % 1), octets) is Verdict.UNDECIDED
+    assert recognise(Header(SCAN % 1), Evidence(octets)) is Verdict.UNDECIDED

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailsluice.trust import user_name
+from mailsluice.trust import group_name, user_name
 
 _NAME = "mailsluice"
 _NO_SHELLS = ("nologin", "false")
@@ -58,6 +58,22 @@ def command(*arguments: str) -> str:
 def again_as(uid: int) -> str:
     """The command that was called, run as this user."""
     return shlex.join([*_becoming(uid), *program(), *_options(), *_call.arguments])
+
+
+def about(section: str, address: str, *words: str) -> str:
+    """A command of ours about a mailbox, in quotes; where no section is its own, what comes before that."""
+    if section:
+        return f"`{command(*words, section)}`"
+    return f"put {address} into the configuration again, and run `{' '.join(words)}` for it"
+
+
+def directory(path: Path, mode: int) -> str:
+    """A command that makes a directory as this process needs it; for root, where the user is a service's."""
+    words = ["install", "-d", "-m", f"{mode:04o}"]
+    if os.geteuid() == 0 or _is_a_service(os.geteuid()):
+        user, group = user_name(os.geteuid()), group_name(os.getegid())
+        words += ["-o", user.removeprefix("#"), "-g", group.removeprefix("#")]
+    return shlex.join([*words, str(path)])
 
 
 def program() -> list[str]:

@@ -208,13 +208,16 @@ class Where(NamedTuple):
     """Where a mailbox's messages are staged, as the ledger notes it before any message is.
 
     `sink` is the sink's spec, `sink_id` the id that the sink itself carries, `mounts` the mount points on the
-    way to it. `place` is the id of the staging directory: another directory in its stead has another.
+    way to it. `place` is the id of the staging directory: another directory in its stead has another. Empty
+    where this mailbox has none yet, though others of the ledger feed the sink. `token` is what stood in its
+    claim while messages were staged: whoever takes the directory writes another.
     """
 
     sink: str
     sink_id: str
     mounts: tuple[str, ...]
     place: str
+    token: str = ""
 
 
 class Noticed(Enum):

@@ -303,6 +303,11 @@ def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime
     return Reason.UNSIZED if reason.action is Action.DELETE and _is_unsized(listed, known) else reason
 
 
+def is_due(setback: Setback, now: datetime) -> bool:
+    """Whether what is held, and may come right by itself, is to be tried again."""
+    return setback.take or now - setback.tried >= DAILY
+
+
 def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) -> Reason:
     """After the others if it failed before, unless that was once; not if it is set aside.
 
@@ -310,12 +315,11 @@ def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) 
     """
     if reason.action is Action.LEAVE:
         return reason
-    is_due = setback.take or now - setback.tried >= DAILY
     is_fetched = reason.action is Action.FETCH
     if setback.kind is Why.SILENT:
-        return reason if is_due or is_fetched else Reason.NOT_ASKED
+        return reason if is_fetched or is_due(setback, now) else Reason.NOT_ASKED
     if setback.kind is Why.SUBSTITUTE:
-        if not is_due:
+        if not is_due(setback, now):
             return Reason.SUBSTITUTED
     elif setback.quarantined and not _size_differs_from(listed, setback.listed_size):
         return Reason.QUARANTINED

@@ -8,6 +8,7 @@ message, after the ledger may have forgotten, for a mailbox under another name.
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
 
 from mailsluice.header import Header
 from mailsluice.identity import identity, version_of
@@ -21,15 +22,25 @@ class Verdict(Enum):
     UNDECIDED = "nothing tells"
 
 
-def recognise(header: Header, known: bytes | None) -> Verdict:
-    """Whether this is the header of the message whose identity is `known`.
+class Evidence(NamedTuple):
+    """What a stored message is known again by. `alone`: no other message of its mailbox has the same."""
 
-    `known` is None where there is none that proves anything: the mailbox had it twice, or the header had
-    nothing to tell by. The header is read as the version of `known` reads it.
+    identity: bytes
+    alone: bool = True
+
+
+def recognise(header: Header, known: Evidence | None) -> Verdict:
+    """Whether this is the header of the message that `known` was read from.
+
+    `known` is None where that had nothing to tell by. The header is read as the version of `known` reads it.
+    An identity that the mailbox had twice cannot say which of the two this is; one that differs is always
+    another message's.
     """
     if known is None:
         return Verdict.UNDECIDED
-    told = identity(header, version_of(known))
+    told = identity(header, version_of(known.identity))
     if told is None:
         return Verdict.UNDECIDED
-    return Verdict.SAME if told == known else Verdict.OTHER
+    if told != known.identity:
+        return Verdict.OTHER
+    return Verdict.SAME if known.alone else Verdict.UNDECIDED

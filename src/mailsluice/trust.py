@@ -145,7 +145,8 @@ def user_name(uid: int) -> str:
         return f"#{uid}"
 
 
-def _group_name(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """The group's name, or `#` and the number where there is none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
@@ -172,7 +173,7 @@ def _open_to_all(step: Path, path: Path | None = None) -> Flaw:
 
 
 def _open_to_group(path: Path, status: os.stat_result) -> Flaw:
-    group = _group_name(status.st_gid)
+    group = group_name(status.st_gid)
     return Flaw(f"{path.absolute()} can be written by the group {group}", _command("chmod g-w", path))
 
 

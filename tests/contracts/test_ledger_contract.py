@@ -9,6 +9,7 @@ import pytest
 from contracts.ledgers import KEY, LATER, NOW, OTHER, SINK, STAGED, STORED, states
 from mailsluice.errors import Bug, MailboxLocked
 from mailsluice.model import DeletePermit, Known, Listed, Staged, State, Stored, Where
+from mailsluice.recognition import Evidence
 from mailsluice.session.ports import Ledger
 from support.confirming import confirm
 from support.failing import fail
@@ -137,11 +138,13 @@ def test_what_is_stored_or_staged_under_another_name_is_not_taken_back(stored: L
     assert states(stored) == {b"u1": State.STORED, b"u2": State.STORED, b"u3": State.STAGED}
 
 
-def test_an_identity_is_evidence_where_it_is_one_messages_alone(ledger: Ledger) -> None:
+def test_an_identity_is_evidence_and_says_whether_it_is_one_messages_alone(ledger: Ledger) -> None:
     staged = [Staged(uidl, uidl.decode(), 1, 1, who) for uidl, who in IDENTIFIED]
     ledger.record(KEY, staged, SINK, NOW)
     ledger.record(OTHER, staged, SINK, NOW)
-    assert ledger.evidence(KEY, [uidl for uidl, _ in IDENTIFIED]) == {b"u1": b"one"}
+    assert ledger.evidence(KEY, [uidl for uidl, _ in IDENTIFIED]) == {
+        uidl: Evidence(who, alone=who == b"one") for uidl, who in IDENTIFIED if who is not None
+    }
 
 
 def test_a_stored_message_that_stays_is_never_deleted(stored: Ledger) -> None:
@@ -162,16 +165,23 @@ def test_every_write_of_a_mailbox_counts_and_a_count_goes_on_from_where_the_sink
     assert stored.commits(OTHER) == 0
 
 
-WHERE = Where(SINK, "sink", ("/mnt",), "place")
+WHERE = Where(SINK, "sink", ("/mnt",), "place", "token")
 
 
 def test_where_messages_are_staged_is_remembered_by_mailbox_and_sink(ledger: Ledger) -> None:
     ledger.stagings.note(KEY, WHERE)
     assert ledger.stagings.known(KEY, SINK) == WHERE
-    assert ledger.stagings.known(OTHER, SINK) is None
     assert ledger.stagings.known(KEY, "spool:/y") is None
     ledger.stagings.note(KEY, WHERE._replace(place="another"))
     assert ledger.stagings.every() == [(KEY, WHERE._replace(place="another"))]
+
+
+def test_a_sink_that_another_mailbox_uses_is_known_though_not_its_place_for_this_one(ledger: Ledger) -> None:
+    assert ledger.stagings.known(KEY, SINK) is None
+    ledger.stagings.note(OTHER, WHERE)
+    assert ledger.stagings.known(KEY, SINK) == WHERE._replace(place="", token="")
+    ledger.stagings.note(KEY, WHERE._replace(sink_id="of its own"))
+    assert ledger.stagings.known(KEY, SINK) == WHERE._replace(sink_id="of its own")
 
 
 def test_a_staging_directory_that_is_gone_is_forgotten(ledger: Ledger) -> None:

@@ -203,7 +203,9 @@ def test_status_can_be_asked_while_the_daemon_runs(site: Site, sandbox: Sandbox)
     with Daemon(site.config, log=site.log):
         wait_until(lambda: '"session"' in site.log.read_text(), "the first poll")
         wait_until(lambda: status()["outcome"] == "ok", "its report, which is written a second later")
-        wait_until(lambda: status()["next_poll"] > status()["last_success"], "the next poll, in a later report")
+        wait_until(
+            lambda: status()["next_poll"] > status()["last_success"], "the next poll, in a later report"
+        )
         row = status()
 
     assert row["mailbox"] == "a"

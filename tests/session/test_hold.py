@@ -15,7 +15,7 @@ from mailsluice.session.feeding import adopt
 from mailsluice.session.recovery import forget
 from mailsluice.sink.claim import FILE
 from mailsluice.sink.durable import DurableBatch
-from session.world import ONE, THREE, TWO, World
+from session.world import ONE, THREE, TWO, World, die, interrupted
 from support.staging import staged_in, staging_of
 
 
@@ -219,18 +219,6 @@ def test_another_ledger_of_a_mailbox_that_keeps_its_mail_is_refused(world: World
     assert world.outcome() == ("sink-refused", 73)
 
 
-def interrupted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A poll that ends after its messages were recorded."""
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(DurableBatch, "publish", die)
-        with pytest.raises(KeyboardInterrupt):
-            world.poll()
-
-
 def test_after_a_crash_staging_that_is_gone_stops_the_mailbox_until_it_is_given_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +232,65 @@ def test_after_a_crash_staging_that_is_gone_stops_the_mailbox_until_it_is_given_
     assert "sink forget invoices" in polled.report.detail
     assert forget(world.mailbox, world.parts) == 1
     assert world.outcome() == ("ok", 0)
+    assert stored(world) == [ONE]
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_what_was_half_done_when_another_ledger_took_the_sink_over_comes_again(
+    world: World, tmp_path: Path, leave: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(sink=world.mailbox.sink.model_dump(), leave_on_server=leave)
+    world.deliver(ONE)
+    interrupted(world, monkeypatch)
+    ours = world.ledger
+    with Ledger(tmp_path / "other", clock=world.clock) as other:
+        world.ledger = other
+        adopt(world.mailbox, world.parts)
+    world.ledger = ours
+    polled = world.poll()
+    assert "sink adopt invoices" in polled.report.detail
+
+    adopt(world.mailbox, world.parts)
+    assert world.outcome() == ("ok", 0)
+
+    assert stored(world) == [ONE]
+
+
+def test_what_was_half_done_when_a_copy_of_the_ledger_took_the_sink_comes_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE)
+    world.poll()
+    world.ledger.flush()
+    shutil.copytree(world.home / "state", tmp_path / "copy")
+    world.deliver(TWO)
+    interrupted(world, monkeypatch)
+    ours = world.ledger
+    with Ledger(tmp_path / "copy", clock=world.clock) as copy:
+        world.ledger = copy
+        world.server.refused_login = "not from here"
+        assert world.outcome() == ("login-refused", 77)
+    world.ledger = ours
+    world.server.refused_login = ""
+
+    assert world.outcome() == ("ok", 0)
+
+    assert stored(world) == [ONE, TWO]
+    assert world.server.mail == {}
+
+
+def test_an_adoption_that_was_not_needed_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.poll()
+
+    adopt(world.mailbox, world.parts)
+    assert world.outcome() == ("ok", 0)
+
     assert stored(world) == [ONE]
 
 

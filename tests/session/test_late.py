@@ -130,7 +130,7 @@ def test_sizes_that_are_told_anew_hold_nothing_up(kept: World, leave: bool) -> N
 
 def test_a_refused_header_decides_nothing_and_is_asked_again_at_the_next_poll(kept: World) -> None:
     kept.server.headers_refused = True
-    assert kept.outcome() == ("ok", 0)
+    assert kept.outcome() == ("messages-refused", 75)
     assert len(kept.server.mail) == 3
     assert len(kept.logged(events.HEADER_REFUSED)) == 3
     assert kept.stored() == [ONE, TWO, THREE]
@@ -142,7 +142,7 @@ def test_a_refused_header_decides_nothing_and_is_asked_again_at_the_next_poll(ke
 
 def test_a_notice_in_the_place_of_a_header_decides_nothing(kept: World) -> None:
     kept.server.substituted = {b"u2"}
-    assert kept.outcome() == ("ok", 0)
+    assert kept.outcome() == ("messages-refused", 75)
     assert kept.server.mail == {b"u2": TWO}
     assert kept.stored() == [ONE, TWO, THREE]
 
@@ -283,3 +283,48 @@ class TestSubstitute:
         assert held.server.mail == {b"u2": TWO}
         assert len(held.stored()) == 3
         assert held.ledger.known(held.mailbox.key)[b"u2"].state is State.SEEN
+
+
+def test_new_mail_is_not_deleted_unread_where_its_namesake_came_twice(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(ONE, ONE)
+    world.poll()
+    new = [stranger(n) for n in (1, 2)]
+    replace(world, *new)
+    world.configure(leave_on_server=False)
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == [ONE, ONE, *new]
+
+
+def test_a_message_that_was_moved_out_and_back_does_not_cover_for_its_namesake(world: World) -> None:
+    world.configure(leave_on_server=True)
+    (first,) = world.deliver(ONE)
+    world.poll()
+    del world.server.mail[first]
+    world.poll()
+    (again,) = world.deliver(ONE)
+    world.poll()
+    world.server.sizes[again] = len(ONE)
+    world.server.mail[again] = stranger(1)
+    world.configure(leave_on_server=False)
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored()[-1] == stranger(1)
+
+
+def test_many_headers_that_are_refused_are_named_as_far_as_anybody_reads(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(*(stranger(n % 10) + b"%d\r\n" % n for n in range(40)))
+    world.poll()
+    world.configure(leave_on_server=False)
+    world.server.headers_refused = True
+
+    assert world.outcome() == ("messages-refused", 75)
+
+    named = world.logged(events.HEADER_REFUSED)
+    assert len(named) == 21
+    assert named[-1]["more"] == 20
+    assert {entry["reply"] for entry in named} == {"no TOP here"}

@@ -96,6 +96,45 @@ def test_a_header_that_cannot_be_had_now_is_asked_again_before_anything_is_fetch
     assert CommandRefused.exit_code == 75
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_notice_in_the_place_of_a_message_says_nothing_against_the_others(world: World, count: int) -> None:
+    letters = kept(world, count)
+    world.configure(**RENAMED)
+    world.server.substituted = {b"u%d" % count}
+
+    assert world.outcome() == ("ok", 0)
+
+    assert len(world.logged(events.MAILBOX_RENAMED)) == 1
+    assert world.stored() == letters
+
+
+@pytest.mark.parametrize("count", [5, 30])
+def test_without_top_the_messages_themselves_tell_before_anything_is_stored(world: World, count: int) -> None:
+    letters = kept(world, count)
+    world.configure(**RENAMED)
+    world.server.has_top = False
+    world.server.headers_refused = True
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == letters
+    assert sum(said.startswith("RETR") for said in world.server.said) == count + min(count, 20)
+
+
+def test_a_message_that_ends_the_session_when_it_is_asked_for_is_passed_over_at_the_next(
+    world: World,
+) -> None:
+    letters = kept(world, 30)
+    world.configure(**RENAMED)
+    world.server.headers_cut = {b"u30"}
+    world.deliver(letter(50))
+
+    assert world.outcome() == ("connection-lost", 75)
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == [*letters, letter(50)]
+
+
 def test_half_done_messages_of_the_former_name_are_finished(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

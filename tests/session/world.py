@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
+import pytest
 import structlog
 
 from mailsluice.config.models import Mailbox
@@ -16,6 +17,7 @@ from mailsluice.session.parts import NobodyWatches, Parts, Progress
 from mailsluice.session.places import Places
 from mailsluice.session.run import poll
 from mailsluice.session.tally import Polled
+from mailsluice.sink.durable import DurableBatch
 from session.fakes import FakeCredentials, FakeServer, HandClock
 from support.sinks import sinks_of
 from support.staging import staged_in
@@ -106,3 +108,15 @@ class World:
 
     def logged(self, event: str) -> list[structlog.typing.EventDict]:
         return [entry for entry in self.log if entry["event"] == event]
+
+
+def die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll that ends after its messages were recorded."""
+    with monkeypatch.context() as patch:
+        patch.setattr(DurableBatch, "publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.poll()

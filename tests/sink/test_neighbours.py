@@ -87,7 +87,8 @@ def test_a_ledger_takes_the_place_of_another_and_that_one_is_refused_from_then_o
     both: tuple[Sink, Sink], tmp_path: Path
 ) -> None:
     former, heir = both
-    with heir.adopt(None) as staging:
+    heir.adopt()
+    with held(heir) as staging:
         where = staging.where
     assert staged_in(tmp_path / "sink") == []
     with held(heir, where) as staging:
@@ -99,10 +100,10 @@ def test_a_ledger_takes_the_place_of_another_and_that_one_is_refused_from_then_o
 
 def test_what_was_given_away_can_be_taken_back(both: tuple[Sink, Sink]) -> None:
     former, heir = both
-    with heir.adopt(None):
+    heir.adopt()
+    with held(heir):
         pass
-    with former.adopt(None):
-        pass
+    former.adopt()
     with held(former):
         pass
     with pytest.raises(SinkRefused, match="given to another ledger"), held(heir):
@@ -114,14 +115,15 @@ def test_nothing_is_taken_from_a_ledger_at_work(both: tuple[Sink, Sink], tmp_pat
     with held(former) as staging:
         stage(staging, b"u")
         before = staged_in(tmp_path / "sink")
-        with pytest.raises(MailboxLocked), heir.adopt(None):
-            pass
+        with pytest.raises(MailboxLocked):
+            heir.adopt()
     assert staged_in(tmp_path / "sink") == before
 
 
 def test_the_sink_tells_who_feeds_it(both: tuple[Sink, Sink]) -> None:
     former, heir = both
-    with heir.adopt(None):
+    heir.adopt()
+    with held(heir):
         pass
     found = {claim.feeder.ledger: claim.heir for claim in former.claims() if claim.feeder}
     assert found == {"ledger": "home", "home": ""}

@@ -29,9 +29,9 @@ def test_a_mailbox_gets_the_sink_it_is_configured_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["spool:/var/spool/x", "maildir:/home/a:b/Maildir"])
 def test_a_spec_leads_back_to_its_sink(spec: str) -> None:
-    assert SINKS.at(spec, KEY).spec == spec
+    assert SINKS.at(spec, KEY, "a").spec == spec
 
 
 def test_a_spec_of_unknown_kind_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="unknown kind"):
-        SINKS.at("cloud:x", KEY)
+        SINKS.at("cloud:x", KEY, "a")

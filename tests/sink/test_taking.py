@@ -55,8 +55,38 @@ def test_a_first_poll_has_nothing_to_notice(sink: Sink) -> None:
 
 def test_a_later_poll_finds_the_same_place(sink: Sink, where: Where) -> None:
     with held(sink, where) as staging:
-        assert staging.where == where
+        assert staging.where == where._replace(token=staging.where.token)
         assert staging.notices == []
+
+
+def test_each_poll_writes_a_token_of_its_own(sink: Sink, where: Where) -> None:
+    with held(sink, where) as staging:
+        assert staging.where.token not in {"", where.token}
+
+
+def test_recovery_goes_on_under_the_token_that_the_ledger_noted(sink: Sink, where: Where) -> None:
+    for _ in range(2):
+        with sink.find(where) as staging:
+            assert staging is not None
+            assert staging.is_as_left
+            assert staging.where == where
+
+
+def test_recovery_knows_that_another_had_the_directory_meanwhile(sink: Sink, where: Where) -> None:
+    with held(sink, where):
+        pass
+    for _ in range(2):
+        with sink.find(where) as staging:
+            assert staging is not None
+            assert not staging.is_as_left
+
+
+def test_recovery_finds_nothing_where_the_mailbox_never_had_a_place(
+    sink: Sink, where: Where, root: Path
+) -> None:
+    (staging_of(root) / "claim").write_text("")
+    with sink.find(where._replace(place="", token="")) as staging:
+        assert staging is None
 
 
 def test_two_mailboxes_of_one_sink_find_one_sink_and_two_places(sink: Sink, where: Where, root: Path) -> None:
@@ -76,7 +106,8 @@ def test_a_sink_that_is_not_mounted_is_refused_and_nothing_is_made_below_its_mou
     root.mkdir()
     with pytest.raises(SinkRefused, match="nothing is mounted") as error, sink.hold(where):
         pass
-    assert error.value.remedy == f"mount {tmp_path}"
+    assert error.value.remedy.startswith(f"`mount {tmp_path}`; or")
+    assert "sink forget inv" in error.value.remedy
     assert error.value.exit_code == 73
     assert list(root.iterdir()) == []
 
@@ -87,7 +118,7 @@ def test_a_sink_with_its_marker_goes_on_wherever_it_is_mounted_now(
     with mounted(monkeypatch, tmp_path), held(sink) as staging:
         where = staging.where
     with held(sink, where) as staging:
-        assert staging.where == where
+        assert staging.where == where._replace(token=staging.where.token)
 
 
 def test_a_directory_that_a_consumer_put_in_the_place_of_the_spool_goes_on_with_one_notice(

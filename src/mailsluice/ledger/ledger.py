@@ -40,6 +40,7 @@ from mailsluice.model import (
     Stored,
     uidl_text,
 )
+from mailsluice.recognition import Evidence
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
 _IDENTITIES = """
@@ -222,8 +223,8 @@ class Ledger:
             with self._database.writing() as connection:
                 messages.take_back(connection, mailboxes.touched(connection, key), staged)
 
-    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, bytes]:
-        """The identities of these messages that prove something; see `memory.evidence`."""
+    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, Evidence]:
+        """The identities of these messages, as far as they have one; see `memory.evidence`."""
         with self._database.reading() as connection:
             return memory.evidence(connection, key, tuple(uidls))
 

@@ -17,6 +17,7 @@ from mailsluice.ledger import mailboxes, setbacks
 from mailsluice.ledger.rows import DamagedRow, octets, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import Known, MailboxKey, Memory, Staged, State
+from mailsluice.recognition import Evidence
 
 _COLUMNS = """
     SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL), doubt
@@ -37,10 +38,11 @@ _HALF_DONE = f"""
 _STORED = f"SELECT uidl FROM message {_OF_MAILBOX} AND state = 'stored' AND doubt = 0"  # noqa: S608  constants
 _NAMES = f"SELECT uidl, name FROM message {_OF_MAILBOX}"  # noqa: S608  constants
 _EVIDENCE = f"""
-    SELECT uidl, identity FROM message AS one {_OF_MAILBOX} AND identity IS NOT NULL AND NOT EXISTS (
+    SELECT uidl, identity, NOT EXISTS (
         SELECT 1 FROM message AS two INDEXED BY known_again
         WHERE two.identity = one.identity AND two.mailbox = one.mailbox AND two.uidl != one.uidl
     )
+    FROM message AS one {_OF_MAILBOX} AND identity IS NOT NULL
 """  # noqa: S608  constants
 _MOST_ASKED = 500
 """UIDLs that one query asks for: SQLite may be built to take no more than 999 values."""
@@ -97,12 +99,14 @@ def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[byte
     return {uidl for (uidl,) in _among(connection, _STORED, key, uidls)}
 
 
-def evidence(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The identities of these messages, as far as each is one message's alone in this mailbox.
-
-    One that a mailbox had twice proves nothing: a device may say the same of all its messages.
-    """
-    return {octets(uidl): octets(found) for uidl, found in _among(connection, _EVIDENCE, key, uidls)}
+def evidence(
+    connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]
+) -> dict[bytes, Evidence]:
+    """The identities of these messages, and whether each is one message's alone in this mailbox."""
+    return {
+        octets(uidl): Evidence(octets(found), bool(alone))
+        for uidl, found, alone in _among(connection, _EVIDENCE, key, uidls)
+    }
 
 
 def not_named(connection: sqlite3.Connection, key: MailboxKey, names: Mapping[bytes, str]) -> list[bytes]:

@@ -114,10 +114,12 @@ _SECOND = (
         sink     TEXT NOT NULL,           -- the sink's spec,
         sink_id  TEXT NOT NULL,           -- and the id that it carries
         mounts   TEXT NOT NULL,           -- a JSON array: the mount points on the way to it
-        place    TEXT NOT NULL,           -- the id of the staging directory
+        place    TEXT NOT NULL,           -- the id of the staging directory,
+        token    TEXT NOT NULL,           -- and what stood in its claim when a message was last staged
         PRIMARY KEY (mailbox, sink)
     ) WITHOUT ROWID
     """,
+    "CREATE INDEX fed ON staging (sink)",
     """
     CREATE TABLE orphan (                 -- a description in a spool whose message a consumer took
         sink  TEXT NOT NULL,
@@ -163,6 +165,7 @@ _SOUND = {
     """,
     "staging": """
         typeof(sink) = 'text' AND typeof(sink_id) = 'text' AND typeof(place) = 'text'
+        AND typeof(token) = 'text'
         AND json_valid(mounts) AND json_type(mounts) = 'array'
     """,
     "orphan": f"typeof(sink) = 'text' AND typeof(name) = 'text' AND {_time('since')}",

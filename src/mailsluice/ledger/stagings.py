@@ -15,11 +15,15 @@ from mailsluice.ledger.rows import DamagedRow, text
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import MailboxKey, Where
 
-_COLUMNS = "SELECT host, address, sink, sink_id, mounts, place FROM staging JOIN mailbox ON id = mailbox"
-_OF_SINK = f"{_COLUMNS} WHERE host = ? AND address = ? AND sink = ?"
+_COLUMNS = """
+    SELECT host, address, sink, sink_id, mounts, place, token FROM staging JOIN mailbox ON id = mailbox
+"""
+_OF_MAILBOX = f"{_COLUMNS} WHERE host = ? AND address = ? AND sink = ?"
+_OF_ANY = f"{_COLUMNS} WHERE sink = ? LIMIT 1"
 _NOTE = """
-    INSERT INTO staging (mailbox, sink, sink_id, mounts, place) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET sink_id = excluded.sink_id, mounts = excluded.mounts, place = excluded.place
+    INSERT INTO staging (mailbox, sink, sink_id, mounts, place, token) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        sink_id = excluded.sink_id, mounts = excluded.mounts, place = excluded.place, token = excluded.token
 """
 _FORGET = "DELETE FROM staging WHERE mailbox = ? AND sink = ?"
 _ORPHANS = "SELECT name, since FROM orphan WHERE sink = ?"
@@ -34,10 +38,15 @@ class Stagings:
         self._database = database
 
     def known(self, key: MailboxKey, sink: str) -> Where | None:
-        """Where this mailbox's messages were last staged in the sink of this spec; None if never."""
+        """Where this mailbox's messages were last staged in the sink of this spec.
+
+        Without a place where only another mailbox's were: it is the same sink. None if it was never used.
+        """
         with self._database.reading() as connection:
-            found = connection.execute(_OF_SINK, (key.host, key.address, sink)).fetchone()
-            return None if found is None else _where(*found[2:])
+            if own := connection.execute(_OF_MAILBOX, (key.host, key.address, sink)).fetchone():
+                return _where(*own[2:])
+            other = connection.execute(_OF_ANY, (sink,)).fetchone()
+            return None if other is None else _where(*other[2:])._replace(place="", token="")
 
     def every(self) -> Sequence[tuple[MailboxKey, Where]]:
         """Every staging directory that is known of, with its mailbox."""
@@ -50,7 +59,8 @@ class Stagings:
         mounts = json.dumps(where.mounts)
         with self._database.writing() as connection:
             mailbox = mailboxes.found(connection, key)
-            connection.execute(_NOTE, (mailbox, where.sink, where.sink_id, mounts, where.place))
+            row = (mailbox, where.sink, where.sink_id, mounts, where.place, where.token)
+            connection.execute(_NOTE, row)
 
     def forget(self, key: MailboxKey, sink: str) -> None:
         """Forget the staging directory of a mailbox in this sink: it is not there any more."""
@@ -70,9 +80,9 @@ class Stagings:
             connection.executemany(_FORGET_ORPHAN, [(sink, name) for name in over])
 
 
-def _where(sink: object, sink_id: object, mounts: object, place: object) -> Where:
+def _where(sink: object, sink_id: object, mounts: object, place: object, token: object) -> Where:
     try:
         points = tuple(text(point) for point in json.loads(text(mounts)))
     except (ValueError, TypeError) as exc:
         raise DamagedRow from exc
-    return Where(text(sink), text(sink_id), points, text(place))
+    return Where(text(sink), text(sink_id), points, text(place), text(token))

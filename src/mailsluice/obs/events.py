@@ -181,12 +181,16 @@ A listing may be wrong in tens of thousands, and to log as many lines takes a mi
 _EXPECTED = frozenset({"ok", "stopped", "mailbox-locked"})
 
 
-def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[Listed]) -> None:
-    """Name the first of these messages, each in a warning; of the others, say how many they are."""
+def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[Listed], **of_all: str) -> None:
+    """Name the first of these messages, each in a warning; of the others, say how many they are.
+
+    `of_all` is what is said with each.
+    """
     for listed in messages[:_MOST_NAMED]:
-        log.warning(event, uidl=uidl_text(listed.uidl), number=listed.number, octets=listed.size)
+        uidl, number, size = uidl_text(listed.uidl), listed.number, listed.size
+        log.warning(event, uidl=uidl, number=number, octets=size, **of_all)
     if len(messages) > _MOST_NAMED:
-        log.warning(event, more=len(messages) - _MOST_NAMED)
+        log.warning(event, more=len(messages) - _MOST_NAMED, **of_all)
 
 
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:

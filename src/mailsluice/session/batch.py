@@ -179,7 +179,8 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
         _log.warning(events.MESSAGE_REFUSED, uidl=uidl_text(listed.uidl), reply=refusal.reply)
         raise
     except MessageTooLarge as error:
-        note_oversize({listed: error.octets}, session.mailbox, session.parts)
+        if not session.questions.is_open(listed):  # it may be stored: a row that says so must stay
+            note_oversize({listed: error.octets}, session.mailbox, session.parts)
         raise
     tally.fetched += 1
     tally.octets += passed.size

@@ -7,7 +7,7 @@ server.
 from __future__ import annotations
 
 from mailsluice.config.models import Mailbox
-from mailsluice.session.hold import note_where
+from mailsluice.session.hold import held
 from mailsluice.session.parts import Parts
 
 
@@ -16,9 +16,7 @@ def adopt(mailbox: Mailbox, parts: Parts) -> None:
 
     Raises SinkError, LedgerError, and MailboxLocked where one of them is at work.
     """
-    sink = parts.open_sink(mailbox)
-    with (
-        parts.ledger.lock(mailbox.key),
-        sink.adopt(parts.ledger.stagings.known(mailbox.key, sink.spec)) as staging,
-    ):
-        note_where(staging.where, mailbox, parts)
+    with parts.ledger.lock(mailbox.key):
+        parts.open_sink(mailbox).adopt()
+        with held(mailbox, parts):
+            pass  # what it had half done is settled, and the directory is ours

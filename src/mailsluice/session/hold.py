@@ -35,9 +35,11 @@ def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
     """
     recover(mailbox.key, mailbox.name, parts)
     sink = parts.open_sink(mailbox)
-    with sink.hold(parts.ledger.stagings.known(mailbox.key, sink.spec)) as staging:
+    known = parts.ledger.stagings.known(mailbox.key, sink.spec)
+    with sink.hold(known) as staging:
         notice_older_ledger(staging, mailbox.key, parts)
-        note_where(staging.where, mailbox, parts)
+        if known is None or known.place != staging.where.place or known.sink_id != staging.where.sink_id:
+            parts.ledger.stagings.note(mailbox.key, staging.where)
         for notice in staging.notices:
             _log.warning(_EVENTS[notice.kind], sink=sink.spec, detail=notice.detail)
         if swept := staging.sweep():
@@ -46,7 +48,7 @@ def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
 
 
 def note_where(where: Where, mailbox: Mailbox, parts: Parts) -> None:
-    """Have the ledger know where messages are staged, before any is."""
+    """Have the ledger know where messages are staged, and by whose token, before any is recorded."""
     known = parts.ledger.stagings.known(mailbox.key, where.sink)
     if known != where:
         parts.ledger.stagings.note(mailbox.key, where)

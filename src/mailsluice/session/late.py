@@ -1,24 +1,23 @@
 """Late: what an earlier session stored is asked for its header before it is deleted, or where it is in doubt.
 
-Owns how headers are asked: by TOP, and by RETR where the server has no TOP. Must never decide what a header
-proves (`recognition`) nor what follows (`policy`).
+Owns in which order that is done: by TOP, and by RETR where the server has no TOP. Must never decide what a
+header proves (`recognition`) nor what follows (`policy`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailsluice.errors import CommandRefused, MailsluiceError, ServerError
-from mailsluice.header import Header
-from mailsluice.model import Listed, Memory, Setback, Why, uidl_text
+from mailsluice.errors import CommandRefused, MailsluiceError
+from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy import Action, Plan
 from mailsluice.session import batch
+from mailsluice.session.asking import Untold, ask
 from mailsluice.session.fetch import fetch
 from mailsluice.session.parts import Session
 from mailsluice.session.questions import Question, Questions
-from mailsluice.substitute import may_be
 
 SECONDS = 300.0
 """So long at most headers are asked for in one poll; the next one goes on."""
@@ -61,41 +60,21 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
     """Ask for these headers and act on what they say; those messages that only RETR can tell of."""
     clock = session.parts.clock
     end = clock.monotonic() + SECONDS
+    untold: dict[Listed, str] = {}
     for start in range(0, len(asked), _AT_ONCE):
         if session.ending or clock.monotonic() >= end:
             break
         for place in range(start, min(start + _AT_ONCE, len(asked))):
             try:
-                _ask_one(asked[place], session)
-            except CommandRefused as refusal:
-                if not session.client.has_top():
-                    return asked[place:]
-                _log.warning(events.HEADER_REFUSED, uidl=uidl_text(asked[place].uidl), reply=refusal.reply)
+                session.questions.answer(asked[place], ask(asked[place], session))
+            except Untold as why:
+                untold[asked[place]] = why.reply
+            except CommandRefused:
+                return asked[place:]
         _conclude(session)
+    session.tally.refused += len(untold)
+    events.name_messages(_log, events.HEADER_REFUSED, tuple(untold), reply=next(iter(untold.values()), ""))
     return ()
-
-
-def _ask_one(listed: Listed, session: Session) -> None:
-    """Ask for one header. What the server hands out in its place decides nothing: it is asked again."""
-    try:
-        header = Header(session.client.header(listed))
-    except CommandRefused:
-        raise
-    except ServerError as error:
-        _note_silent(listed, error, session)
-        raise
-    if may_be(header):
-        _log.warning(events.HEADER_REFUSED, uidl=uidl_text(listed.uidl), reply="a notice in its place")
-    else:
-        session.questions.answer(listed, header)
-
-
-def _note_silent(listed: Listed, error: ServerError, session: Session) -> None:
-    """Note that this message ended the session, so that it does not end each: it is asked again in a day."""
-    ledger = session.parts.ledger
-    now = session.parts.clock.now()
-    setback = Setback(0, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
-    ledger.note_setbacks(session.mailbox.key, {listed: setback})
 
 
 def _conclude(session: Session) -> None:

@@ -44,13 +44,14 @@ class Parts(NamedTuple):
     """What a session works with.
 
     `stop`, once set, lets it end after the message in flight. `live` are all mailboxes that are configured.
+    `sink_at` finds a sink by its spec, for a mailbox by its key and name.
     """
 
     credentials: Credentials
     connect: Connect
     ledger: Ledger
     open_sink: Callable[[Mailbox], Sink]
-    sink_at: Callable[[str, MailboxKey], Sink]
+    sink_at: Callable[[str, MailboxKey, str], Sink]
     clock: Clock
     stop: Event
     places: Places

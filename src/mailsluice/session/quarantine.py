@@ -18,7 +18,7 @@ from mailsluice.session.parts import Session
 from mailsluice.session.triage import is_explained
 
 MANY = 10
-"""If a server fails with more messages than this in a session and hands out none, the fault is its own."""
+"""If a server, or another program, spoils more messages than this and leaves none, the fault is its own."""
 
 _EVENTS = {Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED}
 KEPT = 64 * 1024
@@ -53,7 +53,9 @@ def _count(session: Session) -> None:
     # A server that fails with many and hands out none is at fault itself.
     failures = 0 if len(errors) > MANY and not tally.fetched else 1
     failed = {listed: _setback(error, failures, session) for listed, error in errors.items()}
-    failed |= {listed: _removed(listed, session) for listed in tally.removed}
+    # So is a program that takes many and leaves none.
+    failures = 0 if len(tally.removed) > MANY and not tally.stored else 1
+    failed |= {listed: _removed(listed, failures, session) for listed in tally.removed}
     if not failed:
         return
     held = set(ledger.note_setbacks(session.mailbox.key, failed))
@@ -75,11 +77,10 @@ def _setback(error: MailsluiceError, failures: int, session: Session) -> Setback
     return Setback(failures, now, str(error), tried=tried)
 
 
-def _removed(listed: Listed, session: Session) -> Setback:
+def _removed(listed: Listed, failures: int, session: Session) -> Setback:
     now, tried = session.parts.clock.now(), session.parts.ledger.now()
-    return Setback(
-        1, now, "removed from staging by another program", listed.size, kind=Why.REMOVED, tried=tried
-    )
+    error = "removed from staging by another program"
+    return Setback(failures, now, error, listed.size, kind=Why.REMOVED, tried=tried)
 
 
 def describe(listing: Sequence[Listed], session: Session) -> None:

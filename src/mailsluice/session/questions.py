@@ -15,17 +15,17 @@ from mailsluice.config.models import Mailbox
 from mailsluice.header import Header
 from mailsluice.model import Known, Listed, Staged
 from mailsluice.policy import Action, Reason
-from mailsluice.recognition import Verdict, recognise
+from mailsluice.recognition import Evidence, Verdict, recognise
 
 
 class Question(NamedTuple):
-    """What is known of a message that is asked about: its row, its identity if that proves anything.
+    """What is known of a message that is asked about: its row, and what it is known again by, if anything.
 
     And for what reason it is asked about.
     """
 
     row: Known
-    identity: bytes | None
+    evidence: Evidence | None
     reason: Reason
 
 
@@ -56,8 +56,8 @@ class Questions:
 
     def answer(self, listed: Listed, header: Header) -> Action:
         """What follows for a message, now that its header is known."""
-        row, identity, reason = self._open[listed.uidl]
-        verdict = recognise(header, identity)
+        row, evidence, reason = self._open[listed.uidl]
+        verdict = recognise(header, evidence)
         action = policy.after(reason, verdict, row, self._mailbox, self._now)
         answers = self.answers
         if action is Action.FETCH:
@@ -69,9 +69,13 @@ class Questions:
             answers.delete.append(listed)
         return action
 
+    def is_open(self, listed: Listed) -> bool:
+        """Whether a message of this UIDL is stored, and this one may be it."""
+        return listed.uidl in self._open
+
     def is_stored(self, listed: Listed, header: Header) -> bool:
         """Whether a message that was fetched turns out to be stored already, or not to be stored."""
-        return listed.uidl in self._open and self.answer(listed, header) is not Action.FETCH
+        return self.is_open(listed) and self.answer(listed, header) is not Action.FETCH
 
     def about(self, staged: Sequence[Staged]) -> list[bytes]:
         """The UIDLs of these messages that were open: other messages were stored under them."""

@@ -25,8 +25,8 @@ def recover(key: MailboxKey, name: str, parts: Parts) -> None:
     """Finish what a crash left, each message in the sink where it was staged, whatever is configured now.
 
     What was recorded is published and committed. What was never published is taken back: it comes again.
-    `name` is what the mailbox is called in commands. Raises SinkRefused where a staging directory is gone,
-    for then nobody can tell the one from the other.
+    `name` is what the mailbox is called in commands, empty if it is configured no more. Raises SinkRefused
+    where a staging directory is gone, for then nobody can tell the one from the other.
     """
     half_done = parts.ledger.half_done(key)
     with ExitStack() as held:
@@ -39,28 +39,40 @@ def recover(key: MailboxKey, name: str, parts: Parts) -> None:
             (notice_older_ledger(staging, key, parts) for staging in found.values()), default=False
         )
         for spec, staging in found.items():
-            _finish(staging, half_done[spec], key, parts, absence_is_proof=not is_older)
+            proof = staging.is_as_left and not is_older
+            _finish(staging, half_done[spec], key, parts, absence_is_proof=proof)
 
 
 def forget(mailbox: Mailbox, parts: Parts) -> int:
-    """Give up what was half done where the staging directory is gone; how many messages that were.
+    """Give up the mailbox's staging directories that are gone, or whose sinks are not mounted.
 
-    They are still on the server, and come again. Raises SinkRefused where one is not gone.
+    How many messages were half done there: they are still on the server, and come again. Raises SinkRefused
+    where none is gone.
     """
-    gone: list[Staged] = []
-    for spec, staged in parts.ledger.half_done(mailbox.key).items():
-        known = parts.ledger.stagings.known(mailbox.key, spec)
-        if known is not None:
-            with parts.sink_at(spec, mailbox.key).find(known) as staging:
-                if staging is not None:
-                    raise SinkRefused(
-                        f"the staging directory of {spec} is there: nothing has to be given up",
-                        remedy=f"`{invocation.command('poll', mailbox.name)}` finishes what is half done",
-                    )
-        parts.ledger.take_back(mailbox.key, staged)
-        parts.ledger.stagings.forget(mailbox.key, spec)
-        gone += staged
-    return len(gone)
+    ledger, key = parts.ledger, mailbox.key
+    half_done = ledger.half_done(key)
+    specs = {where.sink for known_as, where in ledger.stagings.every() if known_as == key} | set(half_done)
+    gone = [spec for spec in specs if not _is_there(spec, mailbox, parts)]
+    if not gone:
+        raise SinkRefused(
+            f"the staging directories of {mailbox.name} are there: nothing has to be given up",
+            remedy=f"`{invocation.command('poll', mailbox.name)}` finishes what is half done",
+        )
+    for spec in gone:
+        ledger.take_back(key, half_done.get(spec, ()))
+        ledger.stagings.forget(key, spec)
+    return sum(len(half_done.get(spec, ())) for spec in gone)
+
+
+def _is_there(spec: str, mailbox: Mailbox, parts: Parts) -> bool:
+    known = parts.ledger.stagings.known(mailbox.key, spec)
+    if known is None:
+        return False
+    try:
+        with parts.sink_at(spec, mailbox.key, mailbox.name).find(known) as staging:
+            return staging is not None
+    except SinkRefused:
+        return False
 
 
 def notice_older_ledger(staging: Staging, key: MailboxKey, parts: Parts) -> bool:
@@ -90,15 +102,15 @@ def _found(
     with ExitStack() as held:
         staging = None
         if known is not None:
-            staging = held.enter_context(parts.sink_at(spec, key).find(known))
+            staging = held.enter_context(parts.sink_at(spec, key, name).find(known))
         if staging is None:
+            forget_it = invocation.about(name, key.address, "sink", "forget")
             raise SinkRefused(
                 f"{len(staged)} messages are half done in the staging directory of {spec}, and it is gone: "
                 "they may be published, or not",
                 remedy="mount the file system it lies on, or move the directory back to its place; an empty "
-                "one made in its stead is no help. If it is gone for good: "
-                f"`{invocation.command('sink', 'forget', name)}`; the messages are on the server "
-                "still, so they come again",
+                f"one made in its stead is no help. If it is gone for good: {forget_it}; the messages are on "
+                "the server still, so they come again",
             )
         yield staging
 

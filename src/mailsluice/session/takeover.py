@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailsluice.errors import CommandRefused
+from mailsluice import policy
+from mailsluice.errors import CommandRefused, Phase
 from mailsluice.header import Header
 from mailsluice.model import Listed, MailboxKey, State
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.recognition import Verdict, recognise
+from mailsluice.recognition import Evidence, Verdict, recognise
 from mailsluice.session import tidying
+from mailsluice.session.asking import Untold, ask, ask_by_retr
 from mailsluice.session.parts import Session
 
 ENOUGH = 20
@@ -22,6 +24,9 @@ ENOUGH = 20
 
 _MOST_ASKED = 2 * ENOUGH
 """Headers that are asked for: some may have been changed since."""
+
+_HANDLED = frozenset({State.STORED, State.SEEN})
+"""Messages that must not come again."""
 
 _log = get_logger(__name__)
 
@@ -39,7 +44,7 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
         if former not in session.parts.live and _is_the_same(listing, former, session):
             for known_as, where in ledger.stagings.every():
                 if known_as == former:
-                    tidying.leave(former, where, session.parts)
+                    tidying.leave(former, where, "", session.parts)
             with ledger.lock(former):
                 ledger.kin.rename(former, key)
             _log.warning(events.MAILBOX_RENAMED, former_host=former.host, former_address=former.address)
@@ -47,26 +52,55 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
 
 
 def _is_the_same(listing: Sequence[Listed], former: MailboxKey, session: Session) -> bool:
-    """Whether enough of the messages listed are known of `former`, by their headers."""
-    ledger = session.parts.ledger
-    known = ledger.recall(former, (listed.uidl for listed in listing)).known
-    stored = [
-        listed for listed in listing if listed.uidl in known and known[listed.uidl].state is State.STORED
-    ]
-    evidence = ledger.evidence(former, [listed.uidl for listed in stored])
-    asked = [listed for listed in reversed(stored) if listed.uidl in evidence][:_MOST_ASKED]
-    found = 0
-    for listed in asked:
-        found += _verdict(listed, evidence[listed.uidl], session) is Verdict.SAME
+    """Whether enough of the messages listed are known of `former`, by their headers.
+
+    Those count whose headers the server tells. Raises CommandRefused where it tells none.
+    """
+    evidence = _evidence(listing, former, session)
+    found = told = 0
+    reply = ""
+    for listed, known in evidence:
+        try:
+            header = _header(listed, session)
+        except Untold as why:
+            reply = why.reply
+            continue
+        told += 1
+        found += recognise(header, known) is Verdict.SAME
         if found == ENOUGH:
             return True
-    return 0 < found == len(asked)
+    if evidence and not told:
+        raise CommandRefused(
+            f"the server tells no header, so it cannot be said whether {session.mailbox.address} is the "
+            f"mailbox that was {former.address} on {former.host}: nothing is fetched before that",
+            phase=Phase.RETRIEVE,
+            reply=reply,
+        )
+    return 0 < found == told
 
 
-def _verdict(listed: Listed, identity: bytes, session: Session) -> Verdict:
+def _evidence(
+    listing: Sequence[Listed], former: MailboxKey, session: Session
+) -> Sequence[tuple[Listed, Evidence]]:
+    """The messages that may be known of `former`, as many as are asked for, and by what."""
+    ledger = session.parts.ledger
+    known = ledger.recall(former, (listed.uidl for listed in listing)).known
+    evidence = ledger.evidence(former, [uidl for uidl, row in known.items() if row.state in _HANDLED])
+    silent = ledger.setbacks(session.mailbox.key)
+    found = []
+    for listed in reversed(listing):
+        one = evidence.get(listed.uidl)
+        setback = silent.get(listed.uidl)
+        is_told = setback is None or policy.is_due(setback, ledger.now())
+        if one is not None and one.alone and is_told:
+            found.append((listed, one))
+            if len(found) == _MOST_ASKED:
+                break
+    return found
+
+
+def _header(listed: Listed, session: Session) -> Header:
     try:
-        return recognise(Header(session.client.header(listed)), identity)
+        return ask(listed, session)
     except CommandRefused:
-        if session.client.has_top():
-            raise
-        return Verdict.UNDECIDED
+        return ask_by_retr(listed, session)

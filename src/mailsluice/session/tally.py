@@ -45,8 +45,9 @@ class Polled(NamedTuple):
 class Tally:
     """Counts while a session runs.
 
-    `vanished` is how many messages another program removed from staging, `removed` those of them that went
-    alone. `errors` are those that could not be fetched, and why. `twins` is how many of those stored other
+    `refused` is how many messages the server would not hand out, or not tell the headers of. `vanished`
+    is how many messages another program removed from staging, `removed` those of them that went alone.
+    `errors` are those that could not be fetched, and why. `twins` is how many of those stored other
     mailboxes have, too.
     """
 
@@ -97,7 +98,7 @@ class Tally:
             detail = f"another program removed {self.vanished} messages from staging: they come again"
             return Polled(self._report(REMOVED_MESSAGES, detail), 75, Disposition.RETRY, served=True)
         if self.refused:
-            detail = f"the server refused to hand out {self.refused} of the messages it lists"
+            detail = f"the server refused {self.refused} of the messages that it lists, or their headers"
             return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY, served=True)
         return Polled(self._report(OK, ""), served=True)
 

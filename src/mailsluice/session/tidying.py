@@ -38,20 +38,20 @@ def tidy(mailboxes: Iterable[Mailbox], parts: Parts) -> None:
     live = {mailbox.key: mailbox for mailbox in mailboxes}
     for key, where in parts.ledger.stagings.every():
         if key not in live or parts.open_sink(live[key]).spec != where.sink:
-            leave(key, where, parts)
+            leave(key, where, live[key].name if key in live else "", parts)
     for mailbox, grace in _spools(live.values()).items():
         _remove_descriptions(mailbox, grace, parts)
 
 
-def leave(key: MailboxKey, where: Where, parts: Parts) -> None:
+def leave(key: MailboxKey, where: Where, name: str, parts: Parts) -> None:
     """Finish what is half done in a staging directory that is used no more, and remove it, if it is there.
 
-    Raises LedgerError.
+    `name` is what the mailbox is called; empty if it is configured no more. Raises LedgerError.
     """
     try:
         with parts.ledger.lock(key):
-            recover(key, key.address, parts)
-            with parts.sink_at(where.sink, key).find(where) as staging:
+            recover(key, name, parts)
+            with parts.sink_at(where.sink, key, name).find(where) as staging:
                 if staging is None:
                     return  # it may be on a file system that is not mounted now
                 staging.remove()

@@ -77,16 +77,18 @@ def read(staging: Directory) -> Written | None:
 class Claim:
     """The claim on an open staging directory, taken by this process, until it is closed.
 
-    `before` is what it said when it was taken: its place is empty where the directory is new.
+    `before` is what it said when it was taken: its place is empty where the directory is new. `token` is what
+    we write there.
     """
 
     def __init__(self, lock: LockFile, feeder: Feeder) -> None:
         self._lock = lock
-        self._token = secrets.token_hex(16)
+        self.token = secrets.token_hex(16)
         self.before = Written.read(lock.read(_MOST))
         self.place = self.before.place
         self._feeder = feeder
         self._commits = 0
+        self._is_synced = False
 
     @classmethod
     def take(cls, staging: Directory, feeder: Feeder) -> Self:
@@ -103,8 +105,13 @@ class Claim:
             lock.close()
             raise
 
-    def enter(self) -> None:
-        """Write down that we hold it; a directory without a place is given one. Raises SinkError."""
+    def enter(self, token: str = "") -> None:
+        """Write down that we hold it; a directory without a place is given one. Raises SinkError.
+
+        Recovery goes on under the `token` of the poll that it finishes: if it is killed, too, the next one
+        still finds what the ledger knows.
+        """
+        self.token = token or self.token
         self._commits = self.commits_before
         if self.place:
             self._lock.write(_LENGTH, self._line())
@@ -113,8 +120,13 @@ class Claim:
             self._lock.write(0, f"{self.place}\n".encode() + self._line())
 
     def sync(self) -> None:
-        """Make what is written down durable, but for the file's name. Raises SinkError."""
-        self._lock.sync()
+        """Make what is written down durable, once, but for the file's name. Raises SinkError.
+
+        Before a message is recorded: recovery compares the token here with the one that the ledger noted.
+        """
+        if not self._is_synced:
+            self._is_synced = True
+            self._lock.sync()
 
     @property
     def commits_before(self) -> int:
@@ -129,15 +141,22 @@ class Claim:
             self._lock.write(_LENGTH, self._line())
 
     def give_to(self, heir: str) -> None:
-        """Write down that the mailbox belongs to the ledger `heir` from now on."""
+        """Write down that the mailbox belongs to the ledger `heir` from now on, and was in our hands."""
+        self._give(heir, self.token)
+
+    def give_back(self) -> None:
+        """Write down that the mailbox belongs to the ledger that fed it before."""
+        self._give("", self.before.token)
+
+    def _give(self, heir: str, token: str) -> None:
         old = self.before
         feeder = old.feeder or self._feeder
-        self._lock.write(_LENGTH, _line(old.token, feeder, old.commits, heir))
+        self._lock.write(_LENGTH, _line(token, feeder, old.commits, heir))
 
     def is_there(self, staging: Directory) -> bool:
         """Whether the claim in this directory is still this one. Raises SinkError."""
         there = read(staging)
-        return there is not None and there.token == self._token
+        return there is not None and there.token == self.token
 
     def refuse_if_lost(self, staging: Directory) -> None:
         """Raise StagingLost if another process wrote its token in this directory. Raises SinkError.
@@ -145,7 +164,7 @@ class Claim:
         A claim that is gone, or empty, was taken by nobody: what is gone with it is found out file by file.
         """
         there = read(staging)
-        if there is not None and there.token not in {"", self._token}:
+        if there is not None and there.token not in {"", self.token}:
             raise StagingLost(
                 f"another process took the staging directory {staging.path} while this poll ran"
                 f"{_by(there)}: nothing more is stored or deleted by this one",
@@ -163,7 +182,7 @@ class Claim:
         self._lock.close()
 
     def _line(self) -> bytes:
-        return _line(self._token, self._feeder, self._commits, heir="")
+        return _line(self.token, self._feeder, self._commits, heir="")
 
 
 def _line(token: str, feeder: Feeder, commits: int, heir: str) -> bytes:

@@ -162,6 +162,7 @@ class DurableBatch:
         self._refuse_if_over()
         if self._messages:
             self._sync(self._place.staging)
+            self._place.claim.sync()
             self._without_vanished(self._place.all_there(self._messages))
         self._staged = tuple(self._messages)
         return self._staged

@@ -36,6 +36,7 @@ class Hold:
         self._keeps = keeps
         self._lock = threading.Lock()
         self._place: Place | None = None
+        self._is_as_left = False
 
     @contextmanager
     def taken(self, known: Where | None) -> Iterator[Self]:
@@ -60,9 +61,19 @@ class Hold:
         """How far our ledger had come with this mailbox when it last held the directory; 0 if not known."""
         return self._held.claim.commits_before
 
+    @property
+    def is_as_left(self) -> bool:
+        """Whether nobody had the directory since our ledger last noted that it staged a message there."""
+        return self._is_as_left
+
     def note(self, commits: int) -> None:
-        """Have the sink remember how far the ledger has come with this mailbox. Raises SinkError."""
-        self._held.claim.note(commits)
+        """Have the sink remember how far the ledger has come with this mailbox. Raises SinkError.
+
+        Where another session has just lost the directory there is nothing to write on.
+        """
+        with self._lock:
+            if self._place is not None:
+                self._place.claim.note(commits)
 
     def batch(self) -> DurableBatch:
         """A new, empty batch. Where the directory is gone by now, it is taken anew, under the same rules.
@@ -106,6 +117,7 @@ class Hold:
         taking = Taking(self._form, self._owner, self._feeder, known, make=make, keeps=self._keeps)
         self._place = taking.place()
         self.where = taking.where
+        self._is_as_left = taking.is_as_left
         self.notices += taking.notices
 
     def _let_go(self) -> None:

@@ -47,13 +47,9 @@ class Kind(ABC):
         """Take the staging directory that is known; see `session.ports.Sink.find`."""
         return self._hold(keeps=self._feed.keeps).found(known)
 
-    def adopt(self, known: Where | None) -> AbstractContextManager[Hold]:
-        """Take it in the place of every other ledger that feeds it with this mailbox.
-
-        What these have staged is given up. Raises as `hold` does, and MailboxLocked where one is at work.
-        """
+    def adopt(self) -> None:
+        """Have every other ledger that feeds it with this mailbox give it up; see `neighbours.give_up`."""
         neighbours.give_up(self._form, self._feed.owner, self._feed.feeder)
-        return self._hold(keeps=False).taken(known)
 
     def claims(self) -> Sequence[Written]:
         """What is written down of all that feed it, in no order. Raises SinkError."""

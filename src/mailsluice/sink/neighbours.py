@@ -50,15 +50,15 @@ def refuse_if_given(claim: Written, feeder: Feeder) -> None:
 def give_up(form: Form, owner: str, feeder: Feeder) -> None:
     """Have every other ledger that feeds a sink with this mailbox give it up, for ours.
 
-    What they have staged is removed: it is still on the server. Raises SinkError, and MailboxLocked where one
-    of them is at work.
+    What they have staged is removed: it is still on the server. Should one of them take the mailbox back, the
+    claim tells it that others had its staging. Raises SinkError, and MailboxLocked where one is at work.
     """
     mailbox, _, _ = owner.partition("-")
     with _folder(form) as folder:
         for name, staging in _stagings(folder, f"{mailbox}-"):
             with Claim.take(staging, feeder) as claim:
                 if name == owner:
-                    claim.give_to("")
+                    claim.give_back()
                 else:
                     claim.give_to(feeder.ledger)
                     sweep(staging)
@@ -101,7 +101,7 @@ def _feeders(folder: Directory, ledger: str, prefix: str = "") -> Iterator[Feede
 
 
 def _adopt(feeder: Feeder) -> str:
-    return f"`{invocation.command('sink', 'adopt', feeder.section)}`"
+    return invocation.about(feeder.section, feeder.mailbox.address, "sink", "adopt")
 
 
 def _fed_twice(folder: Directory, there: Feeder, ours: Feeder) -> SinkRefused:

@@ -34,20 +34,22 @@ class Sinks:
             return Maildir(config.path, feed=feed, mode=config.mode)
         return Spool(config.path, address=mailbox.address, feed=feed, mode=config.mode)
 
-    def at(self, spec: str, key: MailboxKey) -> Spool | Maildir:
+    def at(self, spec: str, key: MailboxKey, section: str) -> Spool | Maildir:
         """The sink that `spec` names, to finish what was staged there under another configuration.
 
-        Raises SinkError for a spec of no known kind.
+        `section` is what the mailbox is called in commands; empty if it is configured no more. Raises
+        SinkError for a spec of no known kind.
         """
         kind, _, path = spec.partition(":")
+        feed = self._feed(key, section)
         if kind == "maildir":
-            return Maildir(Path(path), feed=self._feed(key), mode=_PRIVATE)
+            return Maildir(Path(path), feed=feed, mode=_PRIVATE)
         if kind == "spool":
-            return Spool(Path(path), address="", feed=self._feed(key), mode=_PRIVATE)
+            return Spool(Path(path), address="", feed=feed, mode=_PRIVATE)
         raise SinkError(
             f"the ledger names a sink of unknown kind: {spec}",
             remedy="it was written by a newer mailsluice: run that version again",
         )
 
-    def _feed(self, key: MailboxKey, section: str = "") -> Feed:
+    def _feed(self, key: MailboxKey, section: str) -> Feed:
         return Feed(self._owner_of(key), self._feeder._replace(mailbox=key, section=section))

@@ -12,6 +12,7 @@ import secrets
 import shlex
 from contextlib import ExitStack
 
+from mailsluice import invocation
 from mailsluice.errors import SinkRefused
 from mailsluice.model import Feeder, Notice, Noticed, Where
 from mailsluice.sink import mounts, neighbours
@@ -31,7 +32,8 @@ class Taking:
 
     `known` is what the ledger noted of it. With `make` whatever is missing is made; without, only the very
     directory that is known is taken. After `place` has returned one, `where` is where that is, and `notices`
-    is what an administrator should hear. `keeps` says whether the mailbox's policy keeps mail on the server.
+    is what an administrator should hear. `is_as_left` says whether nobody took it since the ledger noted it.
+    `keeps` says whether the mailbox's policy keeps mail on the server.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Taking:
     ) -> None:
         self.notices: list[Notice] = []
         self.where = Where(form.spec, "", (), "")
+        self.is_as_left = False
         self._form = form
         self._owner = owner
         self._feeder = feeder
@@ -99,7 +102,7 @@ class Taking:
             raise SinkRefused(
                 f"{path} is missing, though mail was stored there before: it is not made anew",
                 remedy="mount the file system it lies on; or, if it was taken away for good: "
-                + shlex.join(["mkdir", str(path)]),
+                f"`{invocation.directory(path, self._form.directory_mode)}`",
             )
         if root is None and self._make:
             with Directory.open_parent(path) as parent:
@@ -125,10 +128,13 @@ class Taking:
 
     def _refuse_if_unmounted(self, known: Where) -> None:
         if mount := mounts.missing(known.mounts):
+            ours = self._feeder
+            forget = invocation.about(ours.section, ours.mailbox.address, "sink", "forget")
             raise SinkRefused(
                 f"nothing is mounted on {mount}, where the file system of {self._form.root} was: "
                 "mail is not stored below the mount point",
-                remedy=shlex.join(["mount", mount]),
+                remedy=f"`{shlex.join(['mount', mount])}`; or, if it is never mounted again, once for each "
+                f"mailbox that delivers there: {forget}",
             )
 
     def _child(self, directory: Directory, name: str) -> Directory | None:
@@ -147,7 +153,7 @@ class Taking:
         """Whether this is a directory to work in. Raises SinkRefused if it was given to another ledger."""
         neighbours.refuse_if_given(claim.before, self._feeder)
         if not self._make:
-            return self._known is not None and claim.place == self._known.place
+            return self._known is not None and claim.place == self._known.place != ""
         before = claim.before.feeder
         ours = self._feeder
         if before is not None and (before.host, before.state_dir) != (ours.host, ours.state_dir):
@@ -178,9 +184,10 @@ class Taking:
         Whoever made it may have been killed before that.
         """
         known = self._known
-        claim.enter()
+        self.is_as_left = known is not None and claim.before.token == known.token
+        claim.enter(claim.before.token if self.is_as_left and not self._make else "")
         if known is not None and (sink_id, claim.place) == (known.sink_id, known.place):
-            self.where = known
+            self.where = known._replace(token=claim.token)
             return
         sink_id = sink_id or _new_sink_id(folder)
         if Directory.is_ours_to_make(self._form.root):
@@ -189,7 +196,8 @@ class Taking:
         claim.sync()
         for directory in (root, folder, staging):
             directory.sync()
-        self.where = Where(self._form.spec, sink_id, mounts.mount_points(self._form.root), claim.place)
+        points = mounts.mount_points(self._form.root)
+        self.where = Where(self._form.spec, sink_id, points, claim.place, claim.token)
 
 
 def _sink_id(root: Directory, folder: str) -> str:

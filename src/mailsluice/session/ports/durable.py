@@ -115,6 +115,11 @@ class Staging(Protocol):
         """How far this ledger had come with the mailbox when the sink was last told; 0 if it never was."""
         ...
 
+    @property
+    def is_as_left(self) -> bool:
+        """Whether nobody had it since the ledger last noted that a message was staged there."""
+        ...
+
     def note(self, commits: int) -> None:
         """Have the sink remember how far the ledger has come."""
         ...
@@ -127,7 +132,8 @@ class Staging(Protocol):
         """Publish what an interrupted poll had recorded (steps 3, 4): those that are published now, or were.
 
         That all files of a message are gone from staging proves that it was published, unless the ledger is
-        an older copy of itself. The rest was never published. Safe to call again.
+        an older copy of itself, or the directory is not as it left it. The rest was never published. Safe to
+        call again.
         """
         ...
 
@@ -147,9 +153,9 @@ class Staging(Protocol):
 class Sink(Protocol):
     """DURABLE: a spool directory or a Maildir.
 
-    Both methods raise SinkError; SinkRefused where it is not the sink that it was, or another ledger feeds it
-    with the same mailbox; and MailboxLocked where another process has the staging directory. `known` is what
-    the ledger noted of that.
+    Every method raises SinkError; SinkRefused where it is not the sink that it was, or another ledger feeds
+    it with the same mailbox; and MailboxLocked where another process has the staging directory. `known` is
+    what the ledger noted of that.
     """
 
     @property
@@ -161,8 +167,8 @@ class Sink(Protocol):
         """Take the staging directory; whatever is missing is made, but for a sink that was there before."""
         ...
 
-    def adopt(self, known: Where | None) -> AbstractContextManager[Staging]:
-        """Take the staging directory in the place of every other ledger that feeds it with this mailbox.
+    def adopt(self) -> None:
+        """Have every other ledger that feeds it with this mailbox give it up for ours.
 
         What these have staged is removed: it is still on the server. They are refused from now on.
         """

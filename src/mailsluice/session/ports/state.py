@@ -23,13 +23,17 @@ from mailsluice.model import (
     Stored,
     Where,
 )
+from mailsluice.recognition import Evidence
 
 
 class Stagings(Protocol):
     """STATE: where messages are staged, or once were. Every method raises LedgerError."""
 
     def known(self, key: MailboxKey, sink: str) -> Where | None:
-        """Where this mailbox's messages were last staged in the sink of this spec; None if never."""
+        """Where this mailbox's messages were last staged in the sink of this spec.
+
+        Without a place where only another mailbox's were: it is the same sink. None if it was never used.
+        """
         ...
 
     def every(self) -> Sequence[tuple[MailboxKey, Where]]:
@@ -155,8 +159,8 @@ class Ledger(Protocol):
         """Permits for those of `uidls` that are committed as stored, and not in doubt."""
         ...
 
-    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, bytes]:
-        """The identities of these messages, as far as each is one message's alone in this mailbox."""
+    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, Evidence]:
+        """The identities of these messages, as far as they have one."""
         ...
 
     def recognised(self, key: MailboxKey, listed: Collection[Listed]) -> None:

@@ -1,0 +1,72 @@
+"""Asking: the header of a message that may be known already.
+
+Owns how a header is asked for, and what a server's silence means. Must never decide what a header proves
+(`recognition`), nor what follows from it.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from mailsluice.errors import CommandRefused, ServerError
+from mailsluice.header import LIMIT, Header
+from mailsluice.model import Listed, Setback, Why
+from mailsluice.session.parts import Session
+from mailsluice.substitute import may_be
+
+_NOTICE = "a notice in its place"
+
+
+class Untold(Exception):
+    """The server keeps this header to itself for now, or hands out a notice: that decides nothing."""
+
+    def __init__(self, reply: str) -> None:
+        super().__init__(reply)
+        self.reply = reply
+
+
+def ask(listed: Listed, session: Session) -> Header:
+    """The header, by TOP.
+
+    Raises Untold; CommandRefused where the server has no TOP; and ServerError where the session is over. Then
+    it is noted, so that the message does not end each session: it is asked again in a day.
+    """
+    try:
+        octets = session.client.header(listed)
+    except CommandRefused as refusal:
+        if session.client.has_top():
+            raise Untold(refusal.reply) from refusal
+        raise
+    except ServerError as error:
+        note_silent(listed, error, session)
+        raise
+    return _told(Header(octets))
+
+
+def ask_by_retr(listed: Listed, session: Session) -> Header:
+    """The header, from the whole message, which is not kept: where the server has no TOP. Raises as `ask`."""
+    head = bytearray()
+    try:
+        with closing(session.client.retrieve((listed,), session.mailbox.max_message)) as arrivals:
+            for arrival in arrivals:
+                for chunk in arrival.chunks:
+                    head += chunk[: LIMIT - len(head)]
+    except CommandRefused as refusal:
+        raise Untold(refusal.reply) from refusal
+    except ServerError as error:
+        note_silent(listed, error, session)
+        raise
+    return _told(Header(bytes(head)))
+
+
+def note_silent(listed: Listed, error: ServerError, session: Session) -> None:
+    """Note that the server broke off the session when it was asked for this message's header."""
+    ledger, now = session.parts.ledger, session.parts.clock.now()
+    setback = Setback(0, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
+    ledger.note_setbacks(session.mailbox.key, {listed: setback})
+
+
+def _told(header: Header) -> Header:
+    if may_be(header):
+        raise Untold(_NOTICE)
+    return header
