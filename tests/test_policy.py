@@ -278,7 +278,20 @@ def test_a_message_on_its_last_try_is_fetched_after_all_others() -> None:
 
 
 def test_another_message_under_the_uidl_of_one_marked_as_seen_is_told_of() -> None:
-    assert decide(Known(State.SEEN, LONG_AGO, 999)) == (Action.LEAVE, Reason.CHANGED)
+    row = Known(State.SEEN, LONG_AGO, 999, identified=False)
+    assert decide(row) == (Action.LEAVE, Reason.CHANGED)
+
+
+def test_another_size_of_one_marked_as_seen_is_asked_about_where_its_header_can_tell() -> None:
+    assert decide(Known(State.SEEN, LONG_AGO, 999)) == (Action.ASK, Reason.DOUBTFUL)
+    assert decide(Known(State.SEEN, LONG_AGO, 1000, doubt=True)) == (Action.ASK, Reason.DOUBTFUL)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SAME, Verdict.UNDECIDED])
+def test_what_is_marked_as_seen_stays_unless_another_message_has_its_uidl(verdict: Verdict) -> None:
+    row = Known(State.SEEN, LONG_AGO, 999)
+    assert after(Reason.DOUBTFUL, verdict, row, mailbox(), NOW) is Action.LEAVE
+    assert after(Reason.DOUBTFUL, Verdict.OTHER, row, mailbox(), NOW) is Action.FETCH
 
 
 def test_what_is_marked_as_seen_is_left_whatever_the_policy() -> None:

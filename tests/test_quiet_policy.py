@@ -56,6 +56,16 @@ def test_a_notice_in_the_place_of_a_message_is_quiet_until_it_is_asked_for_again
     assert quiet_until(Reason.SUBSTITUTED) == NOW + timedelta(days=1)
 
 
+def test_a_listing_is_not_quiet_as_long_as_a_message_has_no_identity() -> None:
+    row = Known(State.STORED, NOW, identified=False)
+    listing = (Listed(1, b"u"),)
+    done = Plan(listing, (Reason.KEPT,), frozenset())
+    assert quiet(done, Memory({b"u": row}, {}), mailbox(), NOW) is None
+    too_large = Plan(listing, (Reason.STILL_TOO_LARGE,), frozenset())
+    big = Known(State.OVERSIZE, NOW, identified=False)
+    assert quiet(too_large, Memory({b"u": big}, {}), mailbox(), NOW) is not None
+
+
 def listing_of(digest: bytes) -> Listing:
     return Listing(digest, 0, tuple)
 

@@ -34,8 +34,17 @@ def test_a_mail_that_was_sent_twice_is_two_messages() -> None:
     assert recognise(Header(second), known(Header(first))) is Verdict.OTHER
 
 
-def test_a_header_with_nothing_to_tell_by_proves_nothing() -> None:
-    assert recognise(NOTHING_TO_TELL_BY, known(Header(SCAN % 1))) is Verdict.UNDECIDED
+def test_a_header_with_nothing_to_tell_by_does_not_prove_that_it_is_the_same_message() -> None:
+    assert recognise(NOTHING_TO_TELL_BY, known(NOTHING_TO_TELL_BY)) is Verdict.UNDECIDED
+
+
+def test_two_headers_that_differ_are_two_messages_however_little_they_tell() -> None:
+    other = Header(b"Message-ID: <device@x>\r\nFrom: scanner@x\r\nSubject: another scan\r\n\r\n")
+    assert recognise(other, known(NOTHING_TO_TELL_BY)) is Verdict.OTHER
+
+
+def test_a_header_that_is_not_all_there_proves_nothing() -> None:
+    assert recognise(Header(SCAN % 1, limit=20), known(Header(SCAN % 1))) is Verdict.UNDECIDED
 
 
 def test_without_an_identity_that_proves_something_nothing_is_proved() -> None:

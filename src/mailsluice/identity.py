@@ -25,22 +25,32 @@ _DIGEST = 16
 """Octets of the digest: two of a billion messages share one by chance with odds of 1 to 10^20."""
 
 
+_WEAK = 0x80
+"""Stands beside the version where other messages may have the same header: a difference still tells."""
+
+
 def identity(header: Header, version: int = CURRENT) -> bytes | None:
-    """The header's identity, as this version reads it: its version in one octet, and a digest.
+    """The header's identity, as this version reads it: in one octet its version and strength, and a digest.
 
     Every copy of a delivery has the same one, by TOP as by RETR, however its lines are folded. None where
-    the header has nothing to tell by, or is not all there; and for a version that this program does not know.
+    the header is not all there; and for a version that this program does not know.
     """
-    if version != CURRENT or header.truncated or not _tells(header):
+    if version != CURRENT or header.truncated:
         return None
     values = [[value.translate(None, _WHITE_SPACE) for value in header.values(name)] for name in _FIELDS]
     whole = b"\n".join(b"\0".join(of_one_name) for of_one_name in values)
-    return bytes([version]) + hashlib.sha256(whole).digest()[:_DIGEST]
+    kind = version if _tells(header) else version | _WEAK
+    return bytes([kind]) + hashlib.sha256(whole).digest()[:_DIGEST]
 
 
 def version_of(known: bytes) -> int:
     """The version that read this identity."""
-    return known[0] if known else 0
+    return known[0] & ~_WEAK if known else 0
+
+
+def is_strong(known: bytes) -> bool:
+    """Whether no other message is likely to have this identity."""
+    return bool(known) and not known[0] & _WEAK
 
 
 def _tells(header: Header) -> bool:

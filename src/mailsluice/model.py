@@ -99,7 +99,8 @@ class Known:
 
     `since` is when it was stored (or first found oversize, or marked as seen). `listed_size` is what LIST
     said then. `gone_since` is when it was first missing from a listing, None while it is there. `octets` is
-    how large it is, of an oversize message at least.
+    how large it is, of an oversize message at least. `doubt`: whether it still is this message, its header is
+    to say. `identified`: what its header is known again by is noted, or that it tells nothing.
     """
 
     state: State
@@ -108,6 +109,7 @@ class Known:
     gone_since: datetime | None = None
     octets: int | None = None
     doubt: bool = False
+    identified: bool = True
 
 
 class Why(Enum):

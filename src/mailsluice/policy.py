@@ -63,7 +63,10 @@ class Reason(Enum):
     TOO_LARGE = Action.LEAVE, "larger than max_message"
     STILL_TOO_LARGE = Action.LEAVE, "larger than max_message, reported before"
     NEXT_POLL = Action.LEAVE, "max_per_poll is reached"
-    DOUBTFUL = Action.ASK, "stored, but its UIDL was absent meanwhile, or it has another size now"
+    DOUBTFUL = (
+        Action.ASK,
+        "stored, or marked as seen, but its UIDL was absent meanwhile, or it has another size now",
+    )
     UNSIZED = Action.ASK, "stored, but listed without the size that its UIDL is known with"
     NOT_ASKED = (
         Action.LEAVE,
@@ -235,7 +238,7 @@ def after(reason: Reason, verdict: Verdict, row: Known, mailbox: Mailbox, now: d
     if verdict is Verdict.OTHER:
         return Action.FETCH
     if verdict is Verdict.UNDECIDED and reason is Reason.DOUBTFUL:
-        return Action.FETCH
+        return Action.LEAVE if row.state is State.SEEN else Action.FETCH
     if verdict is Verdict.UNDECIDED and reason is Reason.UNSIZED:
         return Action.LEAVE
     return _delete_or_keep(row, mailbox, now).action
@@ -247,6 +250,12 @@ def _limit(reasons: list[Reason], most: int) -> None:
     places.sort(key=lambda place: reasons[place] is Reason.AGAIN)
     for place in places[most:]:
         reasons[place] = Reason.NEXT_POLL
+
+
+def needs_identity(listed: Listed, known: Mapping[bytes, Known]) -> bool:
+    """Whether this message is done with, and nothing is noted that it would be known again by."""
+    row = known.get(listed.uidl)
+    return row is not None and not row.identified and row.state in {State.STORED, State.SEEN}
 
 
 def digest(listing: Listing, mailbox: Mailbox) -> bytes:
@@ -266,6 +275,8 @@ def quiet(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> dateti
     held = [memory.setbacks[listed.uidl] for listed in plan.because(Reason.QUARANTINED)]
     if any(setback.header is None for setback in held):
         return None  # it is to be asked for
+    if any(needs_identity(listed, memory.known) for listed in plan.listing):
+        return None
     until = now + QUIET_FOR
     if Reason.NOT_YET_AGED in reasons and isinstance(mailbox.leave_on_server, timedelta):
         oldest = min(memory.known[listed.uidl].since for listed in plan.because(Reason.NOT_YET_AGED))
@@ -296,11 +307,17 @@ def _decide(listed: Listed, known: Known | None, mailbox: Mailbox, now: datetime
         return _fetch_if_small_enough(listed, Reason.NEW, mailbox)
     differs = _size_differs(listed, known)
     if known.state is State.SEEN:
-        return Reason.CHANGED if differs else Reason.SEEN
+        return _of_seen(known, differs=differs)
     if differs or known.doubt or known.gone_since is not None:
         return Reason.DOUBTFUL
     reason = _delete_or_keep(known, mailbox, now)
     return Reason.UNSIZED if reason.action is Action.DELETE and _is_unsized(listed, known) else reason
+
+
+def _of_seen(known: Known, *, differs: bool) -> Reason:
+    if not known.identified:
+        return Reason.CHANGED if differs else Reason.SEEN
+    return Reason.DOUBTFUL if differs or known.doubt else Reason.SEEN
 
 
 def is_due(setback: Setback, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from mailsluice.header import Header
-from mailsluice.identity import identity, version_of
+from mailsluice.identity import identity, is_strong, version_of
 
 
 class Verdict(Enum):
@@ -28,13 +28,18 @@ class Evidence(NamedTuple):
     identity: bytes
     alone: bool = True
 
+    @property
+    def proves(self) -> bool:
+        """Whether a message of this identity must be this one."""
+        return self.alone and is_strong(self.identity)
+
 
 def recognise(header: Header, known: Evidence | None) -> Verdict:
     """Whether this is the header of the message that `known` was read from.
 
-    `known` is None where that had nothing to tell by. The header is read as the version of `known` reads it.
-    An identity that the mailbox had twice cannot say which of the two this is; one that differs is always
-    another message's.
+    `known` is None where nothing is known of that. The header is read as the version of `known` reads it. An
+    identity that the mailbox had twice, or of a header with nothing to tell by, does not prove that this is
+    the one; an identity that differs is always another message's.
     """
     if known is None:
         return Verdict.UNDECIDED
@@ -43,4 +48,4 @@ def recognise(header: Header, known: Evidence | None) -> Verdict:
         return Verdict.UNDECIDED
     if told != known.identity:
         return Verdict.OTHER
-    return Verdict.SAME if known.alone else Verdict.UNDECIDED
+    return Verdict.SAME if known.proves else Verdict.UNDECIDED

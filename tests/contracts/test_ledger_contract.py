@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,9 @@ from support.failing import fail
 
 IDENTIFIED = [(b"u1", b"one"), (b"u2", b"two"), (b"u3", b"two"), (b"u4", None)]
 
+row = partial(Known, identified=False)
+"""What is known of a message without an identity."""
+
 
 def test_a_new_ledger_knows_nothing(ledger: Ledger) -> None:
     assert ledger.known(KEY) == {}
@@ -26,7 +30,7 @@ def test_a_new_ledger_knows_nothing(ledger: Ledger) -> None:
 def test_recorded_messages_are_half_done(ledger: Ledger) -> None:
     ledger.record(KEY, STAGED, SINK, NOW)
     assert ledger.half_done(KEY) == {SINK: STAGED}
-    assert ledger.known(KEY) == {b"u1": Known(State.STAGED, NOW, 9), b"u2": Known(State.STAGED, NOW, None)}
+    assert ledger.known(KEY) == {b"u1": row(State.STAGED, NOW, 9), b"u2": row(State.STAGED, NOW, None)}
 
 
 def test_half_done_messages_are_told_apart_by_sink(ledger: Ledger) -> None:
@@ -44,7 +48,7 @@ def test_commit_makes_them_stored_and_permits_their_deletion(ledger: Ledger) -> 
     ledger.record(KEY, STAGED, SINK, NOW)
     assert ledger.commit(KEY, STORED, LATER) == (DeletePermit(b"u1"), DeletePermit(b"u2"))
     assert ledger.half_done(KEY) == {}
-    assert ledger.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9)
+    assert ledger.known(KEY)[b"u1"] == row(State.STORED, LATER, 9)
 
 
 def test_commit_again_permits_again_and_keeps_the_time(stored: Ledger) -> None:
@@ -101,10 +105,10 @@ def test_a_stored_message_absent_from_a_listing_is_gone(stored: Ledger) -> None:
 def test_a_gone_message_that_is_listed_again_is_in_doubt_until_it_is_recognised(stored: Ledger) -> None:
     confirm(stored, KEY, [], [], LATER + timedelta(days=1))
     confirm(stored, KEY, [b"u1", b"u2"], [], LATER + timedelta(days=2))
-    assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 9, doubt=True)
+    assert stored.known(KEY)[b"u1"] == row(State.STORED, LATER, 9, doubt=True)
     assert stored.permits(KEY, [b"u1", b"u2"]) == ()
     stored.recognised(KEY, [Listed(1, b"u1", 12)])
-    assert stored.known(KEY)[b"u1"] == Known(State.STORED, LATER, 12)
+    assert stored.known(KEY)[b"u1"] == row(State.STORED, LATER, 12)
     assert stored.permits(KEY, [b"u1", b"u2"]) == (DeletePermit(b"u1"),)
 
 
@@ -214,7 +218,7 @@ def test_another_message_under_the_uidl_of_one_that_is_gone_is_recorded_anew(sto
 def test_an_oversize_message_is_remembered_since_it_was_first_seen(ledger: Ledger) -> None:
     ledger.note_oversize(KEY, {Listed(1, b"big", 1000): 1000}, NOW)
     ledger.note_oversize(KEY, {Listed(1, b"big", 2000): 2000}, LATER)
-    assert ledger.known(KEY) == {b"big": Known(State.OVERSIZE, NOW, 2000, None, 2000)}
+    assert ledger.known(KEY) == {b"big": row(State.OVERSIZE, NOW, 2000, None, 2000)}
     assert ledger.permits(KEY, [b"big"]) == ()
 
 
@@ -229,13 +233,13 @@ def test_an_oversize_message_is_forgotten_once_it_is_not_listed(ledger: Ledger) 
 def test_an_oversize_message_can_be_recorded_after_all(ledger: Ledger) -> None:
     ledger.note_oversize(KEY, {Listed(1, b"u1", 1000): 1000}, NOW)
     ledger.record(KEY, STAGED[:1], SINK, LATER)
-    assert ledger.known(KEY) == {b"u1": Known(State.STAGED, LATER, 9)}
+    assert ledger.known(KEY) == {b"u1": row(State.STAGED, LATER, 9)}
 
 
 def test_an_oversize_message_takes_the_place_of_its_namesake_that_was_stored(stored: Ledger) -> None:
     stored.note_oversize(KEY, {Listed(1, b"u1", 1000): 1000}, LATER)
     assert stored.permits(KEY, [b"u1"]) == ()
-    assert stored.known(KEY)[b"u1"] == Known(State.OVERSIZE, LATER, 1000, None, 1000)
+    assert stored.known(KEY)[b"u1"] == row(State.OVERSIZE, LATER, 1000, None, 1000)
 
 
 def test_a_half_done_message_is_not_taken_for_oversize(ledger: Ledger) -> None:
@@ -270,7 +274,7 @@ def test_what_headers_are_known_again_by_is_kept_with_what_is_half_done_and_stor
 
 def test_a_message_that_is_settled_under_a_new_uidl_keeps_its_age_and_may_be_deleted(stored: Ledger) -> None:
     stored.settle(KEY, {b"u1": Listed(1, b"new", 12)}, [], NOW)
-    assert stored.known(KEY)[b"new"] == Known(State.STORED, LATER, 12)
+    assert stored.known(KEY)[b"new"] == row(State.STORED, LATER, 12)
     assert stored.permits(KEY, [b"u1", b"new"]) == (DeletePermit(b"new"),)
 
 
@@ -281,17 +285,17 @@ def test_uidls_can_be_exchanged(stored: Ledger) -> None:
 
 def test_a_new_uidl_that_was_that_of_a_message_now_gone_takes_its_place(stored: Ledger) -> None:
     stored.settle(KEY, {b"u1": Listed(1, b"u2", 9)}, [b"u2"], NOW)
-    assert stored.known(KEY) == {b"u2": Known(State.STORED, LATER, 9)}
+    assert stored.known(KEY) == {b"u2": row(State.STORED, LATER, 9)}
 
 
 def test_what_is_settled_as_gone_is_gone_since_then(stored: Ledger) -> None:
     stored.settle(KEY, {}, [b"u1"], NOW)
-    assert stored.known(KEY)[b"u1"] == Known(State.GONE, LATER, 9, NOW)
+    assert stored.known(KEY)[b"u1"] == row(State.GONE, LATER, 9, NOW)
 
 
 def test_what_is_marked_as_seen_is_known_and_may_not_be_deleted(ledger: Ledger) -> None:
     ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
-    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5)}
+    assert ledger.known(KEY) == {b"old": row(State.SEEN, NOW, 5)}
     assert ledger.permits(KEY, [b"old"]) == ()
 
 
@@ -304,9 +308,9 @@ def test_what_is_stored_or_half_done_is_not_marked_as_seen(stored: Ledger) -> No
 def test_what_was_seen_and_is_missing_comes_back_as_seen(ledger: Ledger) -> None:
     ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
     confirm(ledger, KEY, [], [], LATER)
-    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5, LATER)}
+    assert ledger.known(KEY) == {b"old": row(State.SEEN, NOW, 5, LATER)}
     confirm(ledger, KEY, [b"old"], [], LATER)
-    assert ledger.known(KEY) == {b"old": Known(State.SEEN, NOW, 5, doubt=True)}
+    assert ledger.known(KEY) == {b"old": row(State.SEEN, NOW, 5, doubt=True)}
     assert ledger.permits(KEY, [b"old"]) == ()
 
 

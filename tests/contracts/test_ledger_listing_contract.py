@@ -36,7 +36,7 @@ def test_what_is_gone_is_recalled_if_it_is_listed(stored: Ledger) -> None:
     confirm(stored, KEY, [], [], LATER)
     assert stored.recall(KEY, []).known == {}
     memory = stored.recall(KEY, [b"u1", b"unknown"])
-    assert memory.known == {b"u1": Known(State.GONE, LATER, 9, LATER)}
+    assert memory.known == {b"u1": Known(State.GONE, LATER, 9, LATER, identified=False)}
 
 
 def test_what_went_lately_is_missed_unless_it_was_stored_too_long_ago(stored: Ledger) -> None:

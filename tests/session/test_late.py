@@ -328,3 +328,51 @@ def test_many_headers_that_are_refused_are_named_as_far_as_anybody_reads(world: 
     assert len(named) == 21
     assert named[-1]["more"] == 20
     assert {entry["reply"] for entry in named} == {"no TOP here"}
+
+
+WEAK = [b"Message-ID: <%d@x>\r\nSubject: scan\r\n\r\nscan\r\n" % n for n in range(10)]
+"""Neither a date nor a Received line: two that differ are two, two that are equal may be two."""
+
+
+def test_headers_that_tell_little_still_tell_that_they_differ(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(*WEAK[:3])
+    world.poll()
+    replace(world, *WEAK[3:6])
+    world.configure(leave_on_server=False)
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == WEAK[:6]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_where_one_uidl_means_another_message_no_other_is_believed_alone(world: World, place: int) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(UNTOLD, UNTOLD, UNTOLD)
+    world.poll()
+    new = [OTHER_UNTOLD] * 3
+    new[place] = stranger(1)
+    replace(world, *new)
+    world.configure(leave_on_server=False)
+
+    world.poll()
+    assert len(world.stored()) == 4
+    world.poll()
+
+    assert sorted(world.stored()) == sorted([UNTOLD] * 3 + new)
+    assert world.server.mail == {}
+
+
+def test_another_size_without_an_absence_puts_every_uidl_in_doubt(world: World) -> None:
+    world.configure(leave_on_server=True)
+    world.deliver(ONE, TWO, THREE)
+    world.poll()
+    new = [stranger(n) for n in (1, 2, 3)]
+    replace(world, *new)
+    world.server.sizes[b"u2"] += 1
+
+    for _ in range(2):
+        assert world.outcome() == ("ok", 0)
+
+    assert sorted(world.stored()) == sorted([ONE, TWO, THREE, *new])

@@ -234,6 +234,12 @@ class Ledger:
             with self._database.writing() as connection:
                 messages.recognised(connection, mailboxes.touched(connection, key), listed)
 
+    def identify(self, key: MailboxKey, identities: Mapping[bytes, bytes]) -> None:
+        """Note what these messages are known again by, by UIDL; empty where their headers tell nothing."""
+        if identities:
+            with self._database.writing() as connection:
+                messages.identify(connection, mailboxes.touched(connection, key), identities)
+
     def replaced(self, key: MailboxKey, uidls: Collection[bytes], now: datetime) -> None:
         """Note that these UIDLs have other messages now: those that were stored under them are gone."""
         if uidls:

@@ -20,7 +20,8 @@ from mailsluice.model import Known, MailboxKey, Memory, Staged, State
 from mailsluice.recognition import Evidence
 
 _COLUMNS = """
-    SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL), doubt
+    SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL), doubt,
+        identity IS NOT NULL
     FROM message
 """
 _OF_MAILBOX = "WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)"
@@ -42,7 +43,7 @@ _EVIDENCE = f"""
         SELECT 1 FROM message AS two INDEXED BY known_again
         WHERE two.identity = one.identity AND two.mailbox = one.mailbox AND two.uidl != one.uidl
     )
-    FROM message AS one {_OF_MAILBOX} AND identity IS NOT NULL
+    FROM message AS one {_OF_MAILBOX} AND identity IS NOT NULL AND identity != x''
 """  # noqa: S608  constants
 _MOST_ASKED = 500
 """UIDLs that one query asks for: SQLite may be built to take no more than 999 values."""
@@ -124,7 +125,7 @@ def _among(
         yield from connection.execute(f"{query} AND uidl IN ({marks})", (key.host, key.address, *asked))
 
 
-_Row = tuple[bytes, str, int, int | None, int | None, int | None, int]
+_Row = tuple[bytes, str, int, int | None, int | None, int | None, int, int]
 
 
 def _values(rows: Iterable[_Row]) -> dict[bytes, Known]:
@@ -136,8 +137,9 @@ def _values(rows: Iterable[_Row]) -> dict[bytes, Known]:
             None if gone_since is None else _time(gone_since),
             None if size is None else whole(size),
             bool(doubt),
+            bool(identified),
         )
-        for uidl, state, since, gone_since, listed_size, size, doubt in rows
+        for uidl, state, since, gone_since, listed_size, size, doubt, identified in rows
     }
 
 

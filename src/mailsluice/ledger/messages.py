@@ -39,6 +39,7 @@ _BACK = """
     WHERE mailbox = ? AND uidl = ?
 """
 _TAKE_BACK = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'"
+_IDENTIFY = "UPDATE message SET identity = ? WHERE mailbox = ? AND uidl = ?"
 _RECOGNISED = """
     UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 0,
         listed_size = ifnull(?, listed_size)
@@ -111,6 +112,12 @@ def take_back(connection: sqlite3.Connection, mailbox: int, staged: Sequence[Sta
 def recognised(connection: sqlite3.Connection, mailbox: int, messages: Collection[Listed]) -> None:
     """Note that these are the messages that the rows of their UIDLs are of: nothing is in doubt with them."""
     connection.executemany(_RECOGNISED, [(each.size, mailbox, each.uidl) for each in messages])
+
+
+def identify(connection: sqlite3.Connection, mailbox: int, identities: Mapping[bytes, bytes]) -> None:
+    """Note what these messages are known again by, by UIDL; empty where their headers tell nothing."""
+    rows = [(identity, mailbox, uidl) for uidl, identity in identities.items()]
+    connection.executemany(_IDENTIFY, rows)
 
 
 def doubt(connection: sqlite3.Connection, mailbox: int) -> None:

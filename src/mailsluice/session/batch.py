@@ -18,6 +18,7 @@ from mailsluice.errors import (
     StagingGone,
     Substituted,
 )
+from mailsluice.identity import is_strong
 from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
@@ -83,7 +84,7 @@ def _count_twins(staged: Sequence[Staged], session: Session) -> None:
     """Count which other mailboxes that are configured have the same deliveries."""
     live = session.parts.live
     if len(live) > 1:
-        identities = [each.identity for each in staged if each.identity is not None]
+        identities = [each.identity for each in staged if each.identity and is_strong(each.identity)]
         also = session.parts.ledger.kin.also_in(session.mailbox.key, identities)
         session.tally.twins.update({key: count for key, count in also.items() if key in live})
 

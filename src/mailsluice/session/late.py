@@ -42,6 +42,7 @@ def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | No
     if by_retr:
         failure = fetch(by_retr, session) or failure
         _conclude(session)
+    _conclude_unsure(session)
     return failure
 
 
@@ -79,12 +80,26 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
 
 def _conclude(session: Session) -> None:
     """Act on what headers said so far, but for fetching."""
-    ledger, key, answers = session.parts.ledger, session.mailbox.key, session.questions.answers
-    ledger.recognised(key, answers.same)
-    if answers.delete:
-        session.staging.refuse_if_lost()
-        session.client.delete(ledger.permits(key, [listed.uidl for listed in answers.delete]))
+    answers = session.questions.answers
+    session.parts.ledger.recognised(session.mailbox.key, answers.same)
+    _delete(answers.delete, session)
     answers.same, answers.delete = [], []
+
+
+def _conclude_unsure(session: Session) -> None:
+    """Delete what its UIDL alone says is stored; nothing where a UIDL was found to mean another message."""
+    answers = session.questions.answers
+    if answers.reused:
+        session.parts.ledger.doubt(session.mailbox.key)
+    else:
+        _delete(answers.unsure, session)
+
+
+def _delete(messages: Sequence[Listed], session: Session) -> None:
+    if messages:
+        session.staging.refuse_if_lost()
+        uidls = [listed.uidl for listed in messages]
+        session.client.delete(session.parts.ledger.permits(session.mailbox.key, uidls))
 
 
 def _to_fetch(session: Session) -> Sequence[Listed]:

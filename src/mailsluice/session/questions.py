@@ -33,12 +33,13 @@ class Question(NamedTuple):
 class Answers:
     """What the headers said, in messages; emptied by whoever acts on it.
 
-    `same` are those stored already and in doubt until now, `delete` those stored that are due. `other` and
-    `undecided` are to be fetched.
+    `same` are those stored already and in doubt until now, `delete` those stored that are due. `unsure` are
+    due, too, but it is their UIDLs alone that say so. `other` and `undecided` are to be fetched.
     """
 
     same: list[Listed] = field(default_factory=list)
     delete: list[Listed] = field(default_factory=list)
+    unsure: list[Listed] = field(default_factory=list)
     other: list[Listed] = field(default_factory=list)
     undecided: list[Listed] = field(default_factory=list)
     reused: bool = False
@@ -62,11 +63,11 @@ class Questions:
         answers = self.answers
         if action is Action.FETCH:
             (answers.other if verdict is Verdict.OTHER else answers.undecided).append(listed)
-            answers.reused |= verdict is Verdict.OTHER and reason is not Reason.DOUBTFUL
+            answers.reused |= verdict is Verdict.OTHER and row.gone_since is None and not row.doubt
         elif verdict is Verdict.SAME and reason is not Reason.STORED and reason is not Reason.AGED:
             answers.same.append(listed)
         if action is Action.DELETE:
-            answers.delete.append(listed)
+            (answers.unsure if verdict is Verdict.UNDECIDED else answers.delete).append(listed)
         return action
 
     def is_open(self, listed: Listed) -> bool:

@@ -23,6 +23,7 @@ from mailsluice.policy import Action, Plan, Reason
 from mailsluice.session import batch, late, quarantine
 from mailsluice.session.fetch import fetch
 from mailsluice.session.hold import held
+from mailsluice.session.identifying import identify
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Ledger
 from mailsluice.session.questions import Questions
@@ -88,6 +89,7 @@ def _exchange(listing: Listing, session: Session) -> MailsluiceError | None:
     with quarantine.counting(session):
         failure = fetch(plan.to(Action.FETCH), session)
         failure = late.settle(plan, memory, session) or failure
+    identify(listing, memory, session)
     quarantine.describe(listing, session)
     _tell_twins(session)
     return failure

@@ -15,7 +15,7 @@ from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.header import Header
-from mailsluice.identity import identity
+from mailsluice.identity import identity, is_strong
 from mailsluice.model import Known, Listed
 from mailsluice.session.parts import Parts
 from mailsluice.session.ports import Client
@@ -131,7 +131,7 @@ def _ask(
             who = identity(Header(client.header(numbers[listed.uidl])))
         except CommandRefused:
             continue
-        if who is not None:
+        if who is not None and is_strong(who):
             told[listed] = who
 
 

@@ -92,7 +92,7 @@ def _evidence(
         one = evidence.get(listed.uidl)
         setback = silent.get(listed.uidl)
         is_told = setback is None or policy.is_due(setback, ledger.now())
-        if one is not None and one.alone and is_told:
+        if one is not None and one.proves and is_told:
             found.append((listed, one))
             if len(found) == _MOST_ASKED:
                 break

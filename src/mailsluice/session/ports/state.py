@@ -167,6 +167,10 @@ class Ledger(Protocol):
         """Note that these are the messages that the rows of their UIDLs are of: none is in doubt any more."""
         ...
 
+    def identify(self, key: MailboxKey, identities: Mapping[bytes, bytes]) -> None:
+        """Note what these messages are known again by, by UIDL; empty where their headers tell nothing."""
+        ...
+
     def replaced(self, key: MailboxKey, uidls: Collection[bytes], now: datetime) -> None:
         """Note that these UIDLs have other messages now: those that were stored under them are gone."""
         ...
