@@ -209,10 +209,11 @@ class Feeder(NamedTuple):
 class Where(NamedTuple):
     """Where a mailbox's messages are staged, as the ledger notes it before any message is.
 
-    `sink` is the sink's spec, `sink_id` the id that the sink itself carries, `mounts` the mount points on the
-    way to it. `place` is the id of the staging directory: another directory in its stead has another. Empty
-    where this mailbox has none yet, though others of the ledger feed the sink. `token` is what stood in its
-    claim while messages were staged: whoever takes the directory writes another.
+    `sink` is the sink's spec, `sink_id` the id that the sink itself carries, empty if it was never used.
+    `mounts` are the mount points on the way to it. `place` is the id of the staging directory: another
+    directory in its stead has another. Empty where this mailbox has none yet, though others of the ledger
+    feed the sink. `token` is what stood in its claim while messages were staged: whoever takes the
+    directory writes another.
     """
 
     sink: str

@@ -175,7 +175,7 @@ WHERE = Where(SINK, "sink", ("/mnt",), "place", "token")
 def test_where_messages_are_staged_is_remembered_by_mailbox_and_sink(ledger: Ledger) -> None:
     ledger.stagings.note(KEY, WHERE)
     assert ledger.stagings.known(KEY, SINK) == WHERE
-    assert ledger.stagings.known(KEY, "spool:/y") is None
+    assert ledger.stagings.known(KEY, "spool:/y") == Where("spool:/y", "", ("/mnt",), "")
     ledger.stagings.note(KEY, WHERE._replace(place="another"))
     assert ledger.stagings.every() == [(KEY, WHERE._replace(place="another"))]
 

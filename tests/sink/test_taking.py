@@ -112,13 +112,37 @@ def test_a_sink_that_is_not_mounted_is_refused_and_nothing_is_made_below_its_mou
     assert list(root.iterdir()) == []
 
 
-def test_a_sink_with_its_marker_goes_on_wherever_it_is_mounted_now(
+def test_a_copy_of_the_sink_that_stayed_below_the_mount_point_is_refused(
     sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with mounted(monkeypatch, tmp_path), held(sink) as staging:
         where = staging.where
-    with held(sink, where) as staging:
-        assert staging.where == where._replace(token=staging.where.token)
+    with pytest.raises(SinkRefused, match="nothing is mounted"), held(sink, where):
+        pass
+
+
+def test_a_sink_that_was_moved_to_a_file_system_of_its_own_is_known_to_lie_there_from_then_on(
+    sink: Sink, where: Where, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert where.mounts == ()
+    with mounted(monkeypatch, tmp_path), held(sink, where) as staging:
+        assert staging.where.mounts == (str(tmp_path),)
+        assert staging.notices == []
+
+
+def test_a_sink_that_is_new_is_not_made_below_a_mount_point_that_others_have(
+    sink: Sink, root: Path, tmp_path: Path
+) -> None:
+    elsewhere = Where(sink.spec, "", ("/nowhere", str(tmp_path)), "")
+    with pytest.raises(SinkRefused, match=f"nothing is mounted on {tmp_path}"), held(sink, elsewhere):
+        pass
+    assert not root.exists()
+
+
+def test_a_sink_that_is_new_is_made_whatever_others_lie_on(sink: Sink) -> None:
+    with held(sink, Where(sink.spec, "", ("/nowhere",), "")) as staging:
+        assert staging.where.sink_id
+        assert staging.notices == []
 
 
 def test_a_directory_that_a_consumer_put_in_the_place_of_the_spool_goes_on_with_one_notice(

@@ -24,11 +24,12 @@ class OpenFiles:
     def __init__(self, ledger: Path) -> None:
         self._paths = [f"{ledger}{kind}" for kind in KINDS]
         self._noted = [_identity(path) for path in self._paths]
+        self._size = _size(self._paths[0])
 
     def check(self) -> None:
-        """Raise LedgerReplaced where one was removed or another lies in its place.
+        """Raise LedgerReplaced where one was removed, cut short, or another lies in its place.
 
-        What is written to it from then on is lost, and what others write is not seen.
+        What is written to it from then on is lost, and what others write is not seen. A ledger never shrinks.
         """
         for path, noted in zip(self._paths, self._noted, strict=True):
             found = _identity(path)
@@ -37,6 +38,11 @@ class OpenFiles:
                     f"{path} was {'removed' if found is None else 'replaced'} while mailsluice has it open",
                     remedy=f"stop mailsluice, put the file back or {RESTORE}, and start it again",
                 )
+        if _size(self._paths[0]) < self._size:
+            raise LedgerReplaced(
+                f"{self._paths[0]} was cut short while mailsluice has it open",
+                remedy=f"stop mailsluice, {RESTORE}, and start it again",
+            )
 
     def put_log_aside(self) -> None:
         """Where another ledger lies in the place of ours, take our log away from it.
@@ -49,6 +55,13 @@ class OpenFiles:
         for path, noted in beside:
             if noted is not None and _identity(path) == noted:
                 Path(path).replace(f"{path}.replaced")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _identity(path: str) -> _Identity:

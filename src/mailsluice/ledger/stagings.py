@@ -20,6 +20,7 @@ _COLUMNS = """
 """
 _OF_MAILBOX = f"{_COLUMNS} WHERE host = ? AND address = ? AND sink = ?"
 _OF_ANY = f"{_COLUMNS} WHERE sink = ? LIMIT 1"
+_MOUNTS = "SELECT DISTINCT mounts FROM staging"
 _NOTE = """
     INSERT INTO staging (mailbox, sink, sink_id, mounts, place, token) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -40,13 +41,21 @@ class Stagings:
     def known(self, key: MailboxKey, sink: str) -> Where | None:
         """Where this mailbox's messages were last staged in the sink of this spec.
 
-        Without a place where only another mailbox's were: it is the same sink. None if it was never used.
+        Without a place where only another mailbox's were: it is the same sink. Without an id where it was
+        never used: then with all mounts that any sink lay on. None where there never was a sink.
         """
         with self._database.reading() as connection:
             if own := connection.execute(_OF_MAILBOX, (key.host, key.address, sink)).fetchone():
                 return _where(*own[2:])
             other = connection.execute(_OF_ANY, (sink,)).fetchone()
-            return None if other is None else _where(*other[2:])._replace(place="", token="")
+            if other is not None:
+                return _where(*other[2:])._replace(place="", token="")
+            found = [_points(mounts) for (mounts,) in connection.execute(_MOUNTS).fetchall()]
+            return (
+                Where(sink, "", tuple(sorted({point for points in found for point in points})), "")
+                if found
+                else None
+            )
 
     def every(self) -> Sequence[tuple[MailboxKey, Where]]:
         """Every staging directory that is known of, with its mailbox."""
@@ -81,8 +90,11 @@ class Stagings:
 
 
 def _where(sink: object, sink_id: object, mounts: object, place: object, token: object) -> Where:
+    return Where(text(sink), text(sink_id), _points(mounts), text(place), text(token))
+
+
+def _points(mounts: object) -> tuple[str, ...]:
     try:
-        points = tuple(text(point) for point in json.loads(text(mounts)))
+        return tuple(text(point) for point in json.loads(text(mounts)))
     except (ValueError, TypeError) as exc:
         raise DamagedRow from exc
-    return Where(text(sink), text(sink_id), points, text(place), text(token))

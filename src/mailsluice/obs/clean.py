@@ -57,7 +57,18 @@ _NAMED_SECRETS = (
     ),
     re.compile(rf"(-{_NAME}[\"',\s]{{1,5}})[^\s\"',\]]+"),  # --password x, ['--password', 'x']
     re.compile(r"(://)[^\s\"]{1,500}(?=@)"),  # a password in a URL that should have been encoded
+    re.compile(  # the secret x, invalid secret provided: x, Passwort x; x with more than small letters
+        r"((?i:\b(?:token|secret|key|pass[ _-]?(?:word|phrase|wort)|passwd|kennwort|pwd|pin)s?)\b:?\s{1,3}"
+        r"(?:(?:provided|given|was|is|ist|the|of)\b:?\s{1,3}){0,3})(?=[^\s]{0,200}[^a-z\s.,:;)])\S+"
+    ),
+    re.compile(r"((?:^|\s)-{1,2}(?:u|user|p)[ =]{1,3})\S+"),  # curl -u name:x
 )
+_COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
+_WORD = re.compile(r"[^\s\"'`(){}\[\]<>,;|]+")
+_PIECES = re.compile(r"([/:@=])")
+_DIGITS_THEN_LETTERS = re.compile(r"\d[^A-Za-z]{0,99}[A-Za-z]")
+_PLAIN = re.compile(r"[./~]|\d{4}-\d\d-\d\dT")
+"""What a word begins with that is a path, or a time."""
 _LONG_WORD = re.compile(r"[\w+=~/.%-]{20,}")
 _SHORTEST_SECRET = 8
 
@@ -72,13 +83,15 @@ def redact(text: str) -> str:
 def foreign_words(text: str) -> str:
     """What another program said, without what looks like a secret, or may be one.
 
-    Beside what `redact` takes out: whatever follows the name of a secret, as in `password is x`, and long
-    words that look random. Our own words and those of servers, with their ids and digests, are not for this.
+    Beside what `redact` takes out: whatever follows the name of a secret, as in `password is x`, and words
+    that look random. Our own words and those of servers, with their ids and digests, are not for this. A
+    secret of a few small letters, that nothing names, is not told from prose.
     """
-    text = redact(text)
+    text = redact(_COLOURS.sub("", text))
     for pattern in _NAMED_SECRETS:
         text = pattern.sub(rf"\1{REDACTED}", text)
-    return _LONG_WORD.sub(_unless_random, text)
+    text = _LONG_WORD.sub(_unless_random, text)
+    return _WORD.sub(_unless_mixed, text)
 
 
 def _unless_random(word: re.Match[str]) -> str:
@@ -88,6 +101,18 @@ def _unless_random(word: re.Match[str]) -> str:
         if len(piece) >= (20 if mixed else 32):
             return REDACTED
     return word[0]
+
+
+def _unless_mixed(word: re.Match[str]) -> str:
+    """The word without pieces that have letters behind digits, as no name of a host or a version has."""
+    if _PLAIN.match(word[0]):
+        return word[0]
+    return "".join(
+        REDACTED
+        if len(piece) >= _SHORTEST_SECRET and "." not in piece and _DIGITS_THEN_LETTERS.search(piece)
+        else piece
+        for piece in _PIECES.split(word[0])
+    )
 
 
 def without(text: str, secret: str) -> str:

@@ -38,7 +38,7 @@ def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
     known = parts.ledger.stagings.known(mailbox.key, sink.spec)
     with sink.hold(known) as staging:
         notice_older_ledger(staging, mailbox.key, parts)
-        if known is None or known.place != staging.where.place or known.sink_id != staging.where.sink_id:
+        if known is None or known._replace(token=staging.where.token) != staging.where:
             parts.ledger.stagings.note(mailbox.key, staging.where)
         for notice in staging.notices:
             _log.warning(_EVENTS[notice.kind], sink=sink.spec, detail=notice.detail)

@@ -41,14 +41,22 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
     if not listing or not ledger.kin.is_blank(key):
         return
     for former in ledger.kin.others(key):
-        if former not in session.parts.live and _is_the_same(listing, former, session):
-            for known_as, where in ledger.stagings.every():
-                if known_as == former:
-                    tidying.leave(former, where, "", session.parts)
+        if former in session.parts.live:
+            continue
+        if ledger.half_done(former):  # what it stored is not known before
+            _leave_stagings(former, session)
+        if _is_the_same(listing, former, session):
+            _leave_stagings(former, session)
             with ledger.lock(former):
                 ledger.kin.rename(former, key)
             _log.warning(events.MAILBOX_RENAMED, former_host=former.host, former_address=former.address)
             return
+
+
+def _leave_stagings(former: MailboxKey, session: Session) -> None:
+    for known_as, where in session.parts.ledger.stagings.every():
+        if known_as == former:
+            tidying.leave(former, where, "", session.parts)
 
 
 def _is_the_same(listing: Sequence[Listed], former: MailboxKey, session: Session) -> bool:

@@ -19,6 +19,12 @@ def mount_points(path: Path) -> tuple[str, ...]:
     return tuple(str(step) for step in (real, *real.parents) if step != step.parent and os.path.ismount(step))
 
 
+def on_the_way(mounts: tuple[str, ...], path: Path) -> tuple[str, ...]:
+    """Those of these that `path` lies in, links followed."""
+    real = Path(os.path.realpath(path))
+    return tuple(mount for mount in mounts if real.is_relative_to(mount))
+
+
 def missing(mounts: tuple[str, ...]) -> str | None:
     """The first of these that is no mount point now; None if all are."""
     return next((mount for mount in mounts if not os.path.ismount(mount)), None)

@@ -67,7 +67,7 @@ class Taking:
         if root is None:
             return None
         passing.enter_context(root)
-        sink_id = self._refuse_if_another(root)
+        sink_id = self._noticed_id(root)
         folder = self._child(root, self._form.folder)
         if folder is None:
             return None
@@ -96,9 +96,9 @@ class Taking:
         """
         path = self._form.root
         Directory.refuse_way(path)
+        self._refuse_if_unmounted()
         root = Directory.find(path)
-        if root is None and self._known is not None and self._make:
-            self._refuse_if_unmounted(self._known)
+        if root is None and self._was_there and self._make:
             raise SinkRefused(
                 f"{path} is missing, though mail was stored there before: it is not made anew",
                 remedy="mount the file system it lies on; or, if it was taken away for good: "
@@ -114,20 +114,32 @@ class Taking:
                 undo.pop_all()
         return root
 
-    def _refuse_if_another(self, root: Directory) -> str:
+    def _noticed_id(self, root: Directory) -> str:
         """The id that the sink carries, empty where it has none.
 
-        Raises SinkRefused where it is not the one that is known, for its file system is not mounted. A
-        directory that a consumer put in its place goes on.
+        Another one than is known is a directory that a consumer put in its place: it goes on.
         """
         sink_id = _sink_id(root, self._form.folder)
-        if self._known is not None and sink_id != self._known.sink_id:
-            self._refuse_if_unmounted(self._known)
+        if self._known is not None and self._was_there and sink_id != self._known.sink_id:
             self.notices.append(Notice(Noticed.MADE_ANEW, str(self._form.root)))
         return sink_id
 
-    def _refuse_if_unmounted(self, known: Where) -> None:
-        if mount := mounts.missing(known.mounts):
+    @property
+    def _was_there(self) -> bool:
+        """Whether our ledger has fed this sink before."""
+        return self._known is not None and self._known.sink_id != ""
+
+    def _refuse_if_unmounted(self) -> None:
+        """Raise SinkRefused where a file system is not mounted that the sink lay on, or would lie on.
+
+        Even where the sink's own id is found: the copy that was moved to that file system may have stayed
+        below its mount point.
+        """
+        known = self._known
+        if known is None:
+            return
+        points = known.mounts if self._was_there else mounts.on_the_way(known.mounts, self._form.root)
+        if mount := mounts.missing(points):
             ours = self._feeder
             forget = invocation.about(ours.section, ours.mailbox.address, "sink", "forget")
             raise SinkRefused(
@@ -186,8 +198,9 @@ class Taking:
         known = self._known
         self.is_as_left = known is not None and claim.before.token == known.token
         claim.enter(claim.before.token if self.is_as_left and not self._make else "")
+        points = mounts.mount_points(self._form.root)
         if known is not None and (sink_id, claim.place) == (known.sink_id, known.place):
-            self.where = known._replace(token=claim.token)
+            self.where = known._replace(mounts=points, token=claim.token)
             return
         sink_id = sink_id or _new_sink_id(folder)
         if Directory.is_ours_to_make(self._form.root):
@@ -196,7 +209,6 @@ class Taking:
         claim.sync()
         for directory in (root, folder, staging):
             directory.sync()
-        points = mounts.mount_points(self._form.root)
         self.where = Where(self._form.spec, sink_id, points, claim.place, claim.token)
 
 

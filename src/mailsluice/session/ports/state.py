@@ -32,7 +32,8 @@ class Stagings(Protocol):
     def known(self, key: MailboxKey, sink: str) -> Where | None:
         """Where this mailbox's messages were last staged in the sink of this spec.
 
-        Without a place where only another mailbox's were: it is the same sink. None if it was never used.
+        Without a place where only another mailbox's were: it is the same sink. Without an id where it was
+        never used: then with all mounts that any sink lay on. None where there never was a sink.
         """
         ...
 
