@@ -39,12 +39,18 @@ sink = {{ kind = "spool", path = "{state_dir.parent}/spool" }}
 """)
     result = CliRunner().invoke(command, arguments, obj=Settings(config), catch_exceptions=False)
     assert result.exit_code == 0
-    return result.output
+    return result.stdout
 
 
 def test_a_mailbox_never_polled_says_so_and_no_ledger_is_made(state_dir: Path) -> None:
     assert "never polled" in status(state_dir)
     assert not state_dir.exists()
+
+
+def test_where_there_is_no_ledger_it_says_which_one_it_looked_for(state_dir: Path) -> None:
+    status(state_dir)
+    ended = CliRunner().invoke(command, [], obj=Settings(state_dir.parent / "mailsluice.toml"))
+    assert f"there is no {state_dir / 'ledger.db'}" in ended.stderr
 
 
 def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:

@@ -12,7 +12,7 @@ from mailsluice.errors import ConnectionLost, MailboxLocked, Phase, SinkError, S
 from mailsluice.model import Listed, Staged
 from mailsluice.session.ports import Staging
 from mailsluice.sink.hold import Hold
-from support.sinks import KINDS, MAIL, MAILBOX, NOW, OTHER, OWNER, Sink, deliver, finish, held, sink_of, stage
+from support.sinks import KINDS, LEDGER, MAIL, NOW, OTHER, OWNER, Sink, deliver, finish, held, sink_of, stage
 from support.staging import staged_in, staging_of
 
 
@@ -199,7 +199,7 @@ def test_two_owners_of_one_sink_leave_each_others_staging_alone(
     sink: Sink, staging: Hold, place: Path
 ) -> None:
     staged = stage(staging, b"u")
-    with held(sink_of(sink.spec.partition(":")[0], place, owner=f"{MAILBOX}-{OTHER}")) as other:
+    with held(sink_of(sink.spec.partition(":")[0], place, owner=f"{OTHER}-{LEDGER}")) as other:
         assert other.sweep() == 0
     finish(staging, staged)
     assert len(messages(place)) == 1

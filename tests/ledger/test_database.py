@@ -116,7 +116,7 @@ def test_a_damaged_file_is_an_error_with_a_remedy_and_stays_as_it_is(
     with pytest.raises(LedgerError) as error:
         names(Database(state_dir))
     assert str(file) in str(error.value)
-    assert f"sqlite3 {file} .recover" in error.value.remedy
+    assert f"sqlite3 {file} 'PRAGMA integrity_check'" in error.value.remedy
     assert file.read_bytes() == before
 
 
@@ -131,7 +131,7 @@ def test_damage_that_sqlite_itself_cannot_put_into_words_is_an_error_all_the_sam
     with pytest.raises(LedgerError) as error:
         Database(state_dir)
     assert str(error.value).isprintable()
-    assert ".recover" in error.value.remedy
+    assert "restore a backup" in error.value.remedy
 
 
 def test_a_full_disk_is_an_error_and_the_next_write_succeeds(database: Database) -> None:

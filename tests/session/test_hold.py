@@ -13,10 +13,9 @@ from mailsluice.model import State
 from mailsluice.obs import events
 from mailsluice.session.feeding import adopt
 from mailsluice.session.recovery import forget
-from mailsluice.sink.claim import FILE
 from mailsluice.sink.durable import DurableBatch
 from session.world import ONE, THREE, TWO, World, die, interrupted
-from support.staging import staged_in, staging_of
+from support.staging import remove_locks, staged_in, staging_of
 
 
 @pytest.fixture(params=["spool", "maildir"])
@@ -164,7 +163,7 @@ def test_who_loses_the_staging_directory_ends_before_it_commits_or_deletes(
     second.mailbox, second.server.mail = world.mailbox, {}
 
     def lose() -> None:
-        (staging_of(sink(world)) / FILE).unlink()
+        remove_locks(sink(world))
         second.parts.open_sink(second.mailbox).hold(None).__enter__()
 
     with monkeypatch.context() as patch:

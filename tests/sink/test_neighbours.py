@@ -31,7 +31,7 @@ def test_another_ledger_with_another_mailbox_joins_with_one_notice(kind: str, tm
     sink = other(kind, tmp_path / "sink", mailbox="3" * 16, keeps=True)
     with held(sink) as staging:
         assert [notice.kind for notice in staging.notices] == [Noticed.SHARED]
-        assert staging.notices[0].detail == "/state on host"
+        assert staging.notices[0].detail == "another ledger, /state on host"
     with held(sink, staging.where) as staging:
         assert staging.notices == []
 

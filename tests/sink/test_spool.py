@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailsluice.model import Listed
 from mailsluice.sink.hold import Hold
 from sink.disk import Disk
-from support.sinks import OWNER, Sink, held, sink_of
+from support.sinks import MAILBOX, OWNER, Sink, held, sink_of
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 42, tzinfo=UTC)
 MAIL = b"Message-ID: <1@x>\r\nSubject: =?utf-8?q?h=C3=A9?=\r\nFrom: a@x\r\nTo: Ann <b@x>\r\nDate: now\r\n\r\n.\x00\xff\nx\r\n"
@@ -96,6 +96,7 @@ def test_modes_follow_the_files_and_staging_is_private(tmp_path: Path, mode: int
         "spool": directory,
         ".staging": 0o700,
         "sink-id": 0o600,
+        f"{MAILBOX}.turn": 0o600,
         OWNER: 0o700,
         "claim": 0o600,
         f"{name}.eml": mode,

@@ -163,7 +163,8 @@ def test_staging_that_was_removed_with_the_marker_goes_on_with_one_notice(
 ) -> None:
     staging_of(root).joinpath("claim").unlink()
     staging_of(root).rmdir()
-    (folder_of(root) / "sink-id").unlink()
+    for file in folder_of(root).iterdir():
+        file.unlink()
     folder_of(root).rmdir()
     with held(sink, where) as staging:
         assert kinds(staging) == [Noticed.MADE_ANEW]

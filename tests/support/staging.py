@@ -17,3 +17,9 @@ def staging_of(place: Path) -> Path:
     """The one staging directory of the sink at `place`."""
     (found,) = [path for path in place.glob("*staging/*") if path.is_dir()]
     return found
+
+
+def remove_locks(place: Path) -> None:
+    """What somebody does who takes a mailbox for stuck: remove the lock files of the sink at `place`."""
+    for path in [*place.glob("*staging/*/claim"), *place.glob("*staging/*.turn")]:
+        path.unlink()

@@ -47,6 +47,8 @@ def command(settings: Settings, directory: Path, *, as_json: bool) -> None:
 
 def _back_up(state_dir: Path, directory: Path) -> list[str]:
     """The copy, made and durable; the names of its files. Raises MailsluiceError, and leaves nothing then."""
+    if directory.resolve().is_relative_to(state_dir.resolve()):
+        raise BackupError(f"{directory} lies in the state directory", remedy="name a directory outside of it")
     ring = Ring(state_dir)
     with _explained(directory), ExitStack() as undo:
         _make(directory, undo)

@@ -23,6 +23,8 @@ from mailsluice.policy import Plan
 from mailsluice.session.parts import Progress
 from mailsluice.session.triage import triage
 
+_COLUMNS = ("mailbox", "listed", "stored", "deleted", "waiting", "bytes", "outcome")
+
 
 @click.command()
 @click.argument("mailboxes", metavar="[MAILBOX]...", nargs=-1)
@@ -59,9 +61,9 @@ def _progress() -> AbstractContextManager[Progress | None]:
 
 
 def _show(reports: list[dict[str, object]]) -> None:
-    from mailsluice.cli.screen import show  # noqa: PLC0415  as above
+    from mailsluice.cli.screen import print_table  # noqa: PLC0415  as above
 
-    show(reports)
+    print_table(reports, _COLUMNS)
 
 
 def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from mailsluice import invocation
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
+from mailsluice.cli.screen import print_table
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.description import TEXTS, describe
 from mailsluice.header import Header
@@ -48,10 +46,10 @@ def list_(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(rows))
         return
-    table = Table(*_COLUMNS, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(printable(str(row[column]))) for column in _COLUMNS))
-    Console(soft_wrap=True, highlight=False).print(table if rows else "Nothing is in quarantine.")
+    if rows:
+        print_table(rows, _COLUMNS)
+    else:
+        click.echo("Nothing is in quarantine.")
 
 
 @command.command()

@@ -1,11 +1,12 @@
 """The screen: how far a poll has come and what came of it, for somebody who looks at a terminal.
 
-Owns what rich draws: a poll's bars and its table. Must never be imported where nobody looks: these are only
+Owns what rich draws: a poll's bars, and tables. Must never be imported where nobody looks: these are only
 for them.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mailsluice.obs.clean import printable
+
+_WIDEST = 10_000
+"""Columns, for who does not see it on a screen."""
 
 
 class Bars:
@@ -50,10 +54,9 @@ def bars() -> Iterator[Bars]:
         yield Bars(progress)
 
 
-def show(reports: Sequence[Mapping[str, object]]) -> None:
-    """A table on standard output: a line for each session."""
-    columns = ("mailbox", "listed", "stored", "deleted", "waiting", "bytes", "outcome")
-    table = Table(*columns, box=None, pad_edge=False)
-    for report in reports:
-        table.add_row(*(Text(printable(str(report[column]))) for column in columns))
-    Console().print(table)
+def print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """A table on standard output: as wide as the terminal, and for a file or a pipe as wide as its text."""
+    table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(printable(str(row[column]))) for column in columns))
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDEST).print(table, soft_wrap=True)

@@ -6,17 +6,15 @@ Owns how that is shown. Must never touch mail.
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from mailsluice.cli.begin import begun
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
+from mailsluice.cli.screen import print_table
 from mailsluice.config.models import Config
 from mailsluice.daemon import Service
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.obs.clean import json_text, printable
+from mailsluice.obs.clean import json_text
 from mailsluice.sink.sinks import Sinks
 
 _COLUMNS = ("sink", "mailbox", "ledger", "host", "state_dir", "given_to")
@@ -36,10 +34,10 @@ def list_(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(rows))
         return
-    table = Table(*(column.replace("_", " ") for column in _COLUMNS), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(printable(str(row[column]))) for column in _COLUMNS))
-    Console(soft_wrap=True, highlight=False).print(table if rows else "Nothing was stored in any sink yet.")
+    if rows:
+        print_table(rows, _COLUMNS)
+    else:
+        click.echo("Nothing was stored in any sink yet.")
 
 
 @command.command()

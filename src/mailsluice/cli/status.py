@@ -11,7 +11,7 @@ from mailsluice import invocation
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
-from mailsluice.ledger.database import is_begun
+from mailsluice.ledger.database import FILE, is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey
@@ -31,6 +31,10 @@ def command(settings: Settings, *, as_json: bool) -> None:
     if is_begun(config.service.state_dir):
         with Ledger(config.service.state_dir, read_only=True) as ledger:
             reports = ledger.reports()
+    else:
+        click.echo(
+            printable(f"nothing was polled yet: there is no {config.service.state_dir / FILE}"), err=True
+        )
     rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in config.mailboxes.values()]
     if as_json:
         click.echo(json_text(rows))

@@ -32,8 +32,8 @@ _LONGEST_WORDS = 300
 _CORRUPT = (
     "first look for disk errors in the kernel's log (dmesg, smartctl): SQLite calls a file malformed, too, "
     "that it cannot read. Only if `sqlite3 FILE 'PRAGMA integrity_check'` finds fault with it: "
-    f"stop mailsluice, move this file and those beside it (-wal, -shm) aside, and {RESTORE} "
-    "or what can be salvaged (`sqlite3 FILE .recover`)"
+    f"stop mailsluice, move this file and those beside it (-wal, -shm) aside, and {RESTORE}; "
+    "without one, start mailsluice again: it says how to go on"
 )
 _WRITE_NOTHING_NEW = "PRAGMA application_id = 0"
 """A write that leaves a ledger of any version, or one that has no tables yet, what it was."""

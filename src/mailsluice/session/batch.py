@@ -69,6 +69,7 @@ def _store(staged: Sequence[Staged], batch: Batch, session: Session) -> Sequence
     note_where(batch.where, session.mailbox, session.parts)
     ledger.replaced(key, session.questions.about(staged), ledger.now())
     ledger.record(key, staged, batch.where.sink, ledger.now())
+    session.staging.note(ledger.commits(key))
     stored = batch.publish()
     ledger.take_back(key, batch.vanished)
     batch.refuse_if_lost()

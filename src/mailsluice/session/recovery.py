@@ -46,8 +46,8 @@ def recover(key: MailboxKey, name: str, parts: Parts) -> None:
 def forget(mailbox: Mailbox, parts: Parts) -> int:
     """Give up the mailbox's staging directories that are gone, or whose sinks are not mounted.
 
-    How many messages were half done there: they are still on the server, and come again. Raises SinkRefused
-    where none is gone.
+    What consumers can see in such a sink is committed. How many other messages were half done there: they
+    are still on the server, and come again. Raises SinkRefused where none is gone, and SinkError.
     """
     ledger, key = parts.ledger, mailbox.key
     half_done = ledger.half_done(key)
@@ -58,10 +58,16 @@ def forget(mailbox: Mailbox, parts: Parts) -> int:
             f"the staging directories of {mailbox.name} are there: nothing has to be given up",
             remedy=f"`{invocation.command('poll', mailbox.name)}` finishes what is half done",
         )
-    for spec in gone:
-        ledger.take_back(key, half_done.get(spec, ()))
-        ledger.stagings.forget(key, spec)
-    return sum(len(half_done.get(spec, ())) for spec in gone)
+    return sum(_given_up(spec, half_done.get(spec, ()), mailbox, parts) for spec in gone)
+
+
+def _given_up(spec: str, staged: Sequence[Staged], mailbox: Mailbox, parts: Parts) -> int:
+    ledger, key = parts.ledger, mailbox.key
+    stored = parts.sink_at(spec, key, mailbox.name).published(staged)
+    ledger.commit(key, stored, ledger.now())
+    ledger.take_back(key, staged)
+    ledger.stagings.forget(key, spec)
+    return len(staged) - len(stored)
 
 
 def _is_there(spec: str, mailbox: Mailbox, parts: Parts) -> bool:
@@ -106,11 +112,11 @@ def _found(
         if staging is None:
             forget_it = invocation.about(name, key.address, "sink", "forget")
             raise SinkRefused(
-                f"{len(staged)} messages are half done in the staging directory of {spec}, and it is gone: "
-                "they may be published, or not",
+                f"{len(staged)} messages are half done in the staging directory of {spec}, and it is gone, "
+                "or its claim file is: they may be published, or not",
                 remedy="mount the file system it lies on, or move the directory back to its place; an empty "
-                f"one made in its stead is no help. If it is gone for good: {forget_it}; the messages are on "
-                "the server still, so they come again",
+                f"one made in its stead is no help. If it is gone for good: {forget_it}; what is not to be "
+                "seen in the sink comes again then, and so does what a consumer took just before",
             )
         yield staging
 

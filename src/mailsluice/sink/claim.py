@@ -81,8 +81,9 @@ class Claim:
     we write there.
     """
 
-    def __init__(self, lock: LockFile, feeder: Feeder) -> None:
+    def __init__(self, lock: LockFile, feeder: Feeder, turn: LockFile | None) -> None:
         self._lock = lock
+        self._turn = turn
         self.token = secrets.token_hex(16)
         self.before = Written.read(lock.read(_MOST))
         self.place = self.before.place
@@ -91,16 +92,16 @@ class Claim:
         self._is_synced = False
 
     @classmethod
-    def take(cls, staging: Directory, feeder: Feeder) -> Self:
+    def take(cls, staging: Directory, feeder: Feeder, turn: LockFile | None = None) -> Self:
         """Lock the claim in this directory. Raises MailboxLocked where another has it, and SinkError.
 
-        Nothing is written yet: see `enter`.
+        Nothing is written yet: see `enter`. `turn` is let go with it, if it is taken.
         """
         lock = staging.try_lock(FILE)
         if lock is None:
             raise _held(staging, feeder)
         try:
-            return cls(lock, feeder)
+            return cls(lock, feeder, turn)
         except BaseException:
             lock.close()
             raise
@@ -179,7 +180,11 @@ class Claim:
 
     def close(self) -> None:
         """Let it go. Raises SinkError."""
-        self._lock.close()
+        try:
+            self._lock.close()
+        finally:
+            if self._turn is not None:
+                self._turn.close()
 
     def _line(self) -> bytes:
         return _line(self.token, self._feeder, self._commits, heir="")

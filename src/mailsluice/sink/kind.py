@@ -11,12 +11,13 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple
 
-from mailsluice.model import Feeder, Listed, Where
+from mailsluice.model import Feeder, Listed, Staged, Stored, Where
 from mailsluice.sink import neighbours
 from mailsluice.sink.claim import Written
 from mailsluice.sink.durable import Passing, WriteFile
 from mailsluice.sink.form import Form
 from mailsluice.sink.hold import Hold
+from mailsluice.sink.place import published
 
 
 class Feed(NamedTuple):
@@ -46,6 +47,10 @@ class Kind(ABC):
     def find(self, known: Where) -> AbstractContextManager[Hold | None]:
         """Take the staging directory that is known; see `session.ports.Sink.find`."""
         return self._hold(keeps=self._feed.keeps).found(known)
+
+    def published(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
+        """Those of these messages that consumers find; see `place.published`."""
+        return published(self._form, staged)
 
     def adopt(self) -> None:
         """Have every other ledger that feeds it with this mailbox give it up; see `neighbours.give_up`."""

@@ -34,7 +34,11 @@ def met(folder: Directory, owner: str, feeder: Feeder, *, keeps: bool) -> list[N
     if same is not None and keeps:
         raise _fed_twice(folder, same, feeder)
     there = same or next(_feeders(folder, ledger), None)
-    return [] if there is None else [Notice(Noticed.SHARED, f"{there.state_dir} on {there.host}")]
+    if there is None:
+        return []
+    was_here = (there.host, there.state_dir) == (feeder.host, feeder.state_dir)
+    whose = "a ledger that was here before, in" if was_here else "another ledger,"
+    return [Notice(Noticed.SHARED, f"{whose} {there.state_dir} on {there.host}")]
 
 
 def refuse_if_given(claim: Written, feeder: Feeder) -> None:

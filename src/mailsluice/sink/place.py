@@ -12,10 +12,14 @@ from typing import Self
 
 from mailsluice.errors import SinkError, StagingGone
 from mailsluice.model import Staged, Stored
+from mailsluice.sink import turn
 from mailsluice.sink.claim import FILE, Claim
 from mailsluice.sink.files import NewFile
 from mailsluice.sink.form import STAGED, Form
 from mailsluice.sink.fs import Directory, Moved
+
+_FLAGS = ":"
+"""A Maildir's reader adds flags to a name behind it."""
 
 
 def barred(form: Form) -> SinkError:
@@ -33,6 +37,31 @@ def sweep(staging: Directory) -> int:
     for name in names:
         staging.unlink(name)
     return len({name.removesuffix(STAGED).rpartition(".")[0] or name for name in names})
+
+
+def published(form: Form, staged: Sequence[Staged]) -> tuple[Stored, ...]:
+    """Those of these messages that stand where consumers find them, durably from now on. Raises SinkError.
+
+    For where staging is gone. What a consumer took by then cannot be told from what never came there.
+    """
+    found: list[Stored] = []
+    root = Directory.find(form.root)
+    if root is not None:
+        with root:
+            for part in form.parts or (".",):
+                if directory := root.child(part):
+                    with directory:
+                        names = {name.partition(_FLAGS)[0] for name in directory.names()}
+                        found += [
+                            Stored(each.uidl, each.name) for each in staged if _last(form, each) in names
+                        ]
+                        directory.sync()
+    return tuple(found)
+
+
+def _last(form: Form, message: Staged) -> str:
+    """The name that consumers look for."""
+    return form.files(message.name)[-1][1]
 
 
 class Place:
@@ -123,6 +152,7 @@ class Place:
         self.staging.unlink(FILE)
         with Directory.open_parent(self.staging.path) as folder:
             folder.remove(self.staging.path.name)
+            turn.end(folder, self.staging.path.name)
 
     def _made_durable(self, moved: Sequence[Staged]) -> tuple[Stored, ...]:
         if moved:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from mailsluice import invocation
 from mailsluice.errors import SinkRefused
 from mailsluice.model import Feeder, Notice, Noticed, Where
-from mailsluice.sink import mounts, neighbours
+from mailsluice.sink import mounts, neighbours, turn
 from mailsluice.sink.claim import FILE, Claim
 from mailsluice.sink.form import Form
 from mailsluice.sink.fs import Directory
@@ -80,7 +80,7 @@ class Taking:
         staging.refuse_if_shared()
         if not self._make and not staging.exists(FILE):
             return None  # nor is a claim made: a poll at work here would take it for another's
-        claim = undo.enter_context(Claim.take(staging, self._feeder))
+        claim = self._claim(folder, staging, undo)
         if not self._is_wanted(claim):
             return None
         target = undo.enter_context(self._target(root))
@@ -160,6 +160,14 @@ class Taking:
             self.notices += neighbours.met(folder, self._owner, self._feeder, keeps=self._keeps)
             staging = folder.make(self._owner, _PRIVATE)
         return staging
+
+    def _claim(self, folder: Directory, staging: Directory, undo: ExitStack) -> Claim:
+        """The claim, taken in the mailbox's turn."""
+        with ExitStack() as until_taken:
+            lock = until_taken.enter_context(turn.take(folder, self._owner, self._feeder))
+            claim = undo.enter_context(Claim.take(staging, self._feeder, lock))
+            until_taken.pop_all()
+        return claim
 
     def _is_wanted(self, claim: Claim) -> bool:
         """Whether this is a directory to work in. Raises SinkRefused if it was given to another ledger."""

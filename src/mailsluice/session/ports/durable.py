@@ -174,6 +174,10 @@ class Sink(Protocol):
         """
         ...
 
+    def published(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
+        """Those of these messages that stand where consumers find them, durably. Raises SinkError."""
+        ...
+
     def left_behind(self) -> Sequence[str]:
         """The names of what consumers left behind when they took this ledger's messages. Raises SinkError."""
         ...
