@@ -93,6 +93,13 @@ def test_a_directory_that_has_something_in_it_is_refused_and_left_as_it_is(
     assert names(place) == ["precious"]
 
 
+@pytest.mark.parametrize("inside", ["", "backups/today"])
+def test_a_backup_into_the_state_directory_itself_is_refused(state_dir: Path, inside: str) -> None:
+    result = run(state_dir, state_dir / inside)
+    assert isinstance(result.exception, BackupError)
+    assert "lies in the state directory" in str(result.exception)
+
+
 def test_a_directory_that_others_can_exchange_is_refused(state_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)

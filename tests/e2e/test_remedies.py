@@ -25,6 +25,7 @@ RUN_HERE = {
     ("quarantine", "list"),
     ("sink", "adopt"),
     ("sink", "forget"),
+    ("sink", "list"),
     ("poll",),
     ("seen",),
     ("config", "example"),
@@ -194,6 +195,10 @@ def test_a_ledger_that_was_lost_is_begun_anew_by_who_knows_what_that_means(site:
     assert site.stored("a") == [mail.note(1)] * 2
 
 
+_SPELLED = {"invocation.command": 0, "invocation.about": 2}
+"""What spells a command, and which argument its words begin with."""
+
+
 def _constants(tree: ast.Module) -> Iterator[str]:
     """Every text in a module that is no docstring."""
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -213,7 +218,8 @@ def test_every_command_that_a_message_names_is_run_here() -> None:
     named = set()
     for module in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "invocation.command":
-                words = (word.value if isinstance(word, ast.Constant) else None for word in node.args)
+            if isinstance(node, ast.Call) and (call := ast.unparse(node.func)) in _SPELLED:
+                arguments = node.args[_SPELLED[call] :]
+                words = (word.value if isinstance(word, ast.Constant) else None for word in arguments)
                 named.add(tuple(str(word) for word in words if word not in {None, "NAME"}))
     assert named == RUN_HERE

@@ -12,8 +12,8 @@ import pytest
 from e2e.conftest import Site
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, Staged
-from mailsluice.sandbox import Sandbox, mail
-from support.program import Ended, run_program
+from mailsluice.sandbox import Fault, Sandbox, Silence, mail
+from support.program import Daemon, Ended, run_program
 from support.reach import run_in_shell
 from support.remedies import commands
 
@@ -130,3 +130,24 @@ def test_the_list_tells_which_ledgers_feed_a_sink(kept: Site) -> None:
     assert row["sink"] == other["sink"] == f"spool:{kept.spool('a')}"
     assert {row["mailbox"], other["mailbox"]} == {"a@acme.example"}
     assert "a@acme.example" in run_program("-c", config, "sink", "list").stdout
+
+
+def test_two_ledgers_that_both_delete_store_each_message_once(
+    site: Site, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    site.configure("a")
+    config = second_site(site)
+    sandbox.mailbox("a@acme.example").deliver(ONE)
+    halt = sandbox.faults.add(Fault("RETR", Silence()))
+    with Daemon(site.config, log=tmp_path / "log") as daemon:
+        assert halt.wait(20)
+        refused = run_program("-c", config, "poll", "--json")
+        halt.release()
+        assert daemon.stop() == 0
+
+    assert refused.code == 75
+    assert "is being polled by another process" in detail(refused)
+    assert "a@acme.example" in run_in_shell(commands(detail(refused))[-1]).stdout
+    assert run_program("-c", site.config, "poll").code == 0
+    assert run_program("-c", config, "poll").code == 0
+    assert site.stored("a") == [ONE]

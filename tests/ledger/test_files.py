@@ -155,3 +155,12 @@ def test_who_opens_a_ledger_to_read_before_anybody_writes_may_read_on(state_dir:
     writer.close()
     assert names(reader) == ["a"]
     reader.close()
+
+
+@pytest.mark.parametrize("use", [names, add_one])
+def test_a_ledger_that_was_cut_short_stops_the_next_transaction(
+    database: Database, state_dir: Path, use: Callable[[Database], object]
+) -> None:
+    os.truncate(state_dir / FILE, 0)
+    with pytest.raises(LedgerReplaced, match="cut short"):
+        use(database)

@@ -104,6 +104,22 @@ def test_a_message_that_is_removed_three_times_is_held_and_the_rest_goes_on(
     assert stored(world) == [ONE, THREE]
 
 
+def test_a_program_that_takes_all_of_many_sets_none_of_them_aside(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [b"Subject: %d\r\n\r\nmessage 2\r\n" % n for n in range(25)]
+    world.deliver(*sent)
+    with monkeypatch.context() as patch:
+        after(patch, DurableBatch, "stage", take_second(world))
+        outcomes = [world.outcome()[0] for _ in range(4)]
+
+    assert outcomes == ["messages-removed"] * 4
+    named = world.logged(events.MESSAGE_REMOVED)[:21]
+    assert named[-1]["more"] == 5
+    assert world.outcome() == ("ok", 0)
+    assert sorted(stored(world)) == sorted(sent)
+
+
 @pytest.mark.parametrize("way", ["renamed away", "staging removed"])
 def test_a_poll_whose_sink_is_taken_under_it_takes_its_rows_back_and_goes_on(
     world: World, way: str, monkeypatch: pytest.MonkeyPatch
@@ -291,6 +307,23 @@ def test_an_adoption_that_was_not_needed_changes_nothing(
     assert world.outcome() == ("ok", 0)
 
     assert stored(world) == [ONE]
+
+
+def test_what_can_be_seen_in_the_sink_does_not_come_again_when_staging_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE, TWO)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.poll()
+    shutil.rmtree(staging_of(sink(world)).parent)
+    world.deliver(THREE)
+
+    assert forget(world.mailbox, world.parts) == 0
+
+    assert world.outcome() == ("ok", 0)
+    assert stored(world) == [ONE, TWO, THREE]
 
 
 def test_a_ledger_that_is_older_than_its_sink_says_so_and_takes_absence_for_no_proof(

@@ -7,7 +7,7 @@ import pytest
 from mailsluice.errors import CommandRefused
 from mailsluice.model import MailboxKey
 from mailsluice.obs import events
-from session.world import World
+from session.world import World, interrupted
 
 RENAMED = {"host": "imap.acme.example", "leave_on_server": True}
 ALIAS = {"address": "rechnungen@acme.example", "leave_on_server": True}
@@ -141,19 +141,29 @@ def test_half_done_messages_of_the_former_name_are_finished(
     letters = kept(world, 3)
     world.deliver(letter(4))
 
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("mailsluice.sink.durable.DurableBatch.publish", die)
-        with pytest.raises(KeyboardInterrupt):
-            world.poll()
+    interrupted(world, monkeypatch)
     world.configure(**RENAMED)
 
     assert world.outcome() == ("ok", 0)
 
     assert world.stored() == [*letters, letter(4)]
     assert world.staged() == []
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_a_first_batch_that_was_half_done_under_the_former_name_is_not_stored_twice(
+    world: World, leave: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = [letter(n) for n in range(5)]
+    world.configure(leave_on_server=leave)
+    world.deliver(*letters)
+    interrupted(world, monkeypatch)
+    world.configure(**(RENAMED | {"leave_on_server": leave}))
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == letters
+    assert len(world.server.mail) == (5 if leave else 0)
 
 
 def test_totals_go_on_under_the_new_name(world: World) -> None:

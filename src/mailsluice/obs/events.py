@@ -74,6 +74,9 @@ STILL_LISTED = "still listed"
 MESSAGE_REMOVED = "message removed"
 """Another program removed a message's files from staging before it was published: it comes again."""
 
+STAGING_REMOVED = "staging removed"
+"""A sink's staging directory was moved away or removed under a poll: what was on its way comes again."""
+
 MESSAGE_SUBSTITUTED = "message substituted"
 """The server handed out a notice in the place of a message that it cannot render: that is not stored.
 
@@ -172,7 +175,7 @@ STATUS_NOTED = "status noted again"
 BUG = "bug"
 """mailsluice is wrong; please report it with this line."""
 
-_MOST_NAMED = 20
+MOST_NAMED = 20
 """Messages that one event of one poll names.
 
 A listing may be wrong in tens of thousands, and to log as many lines takes a minute.
@@ -186,11 +189,11 @@ def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[List
 
     `of_all` is what is said with each.
     """
-    for listed in messages[:_MOST_NAMED]:
+    for listed in messages[:MOST_NAMED]:
         uidl, number, size = uidl_text(listed.uidl), listed.number, listed.size
         log.warning(event, uidl=uidl, number=number, octets=size, **of_all)
-    if len(messages) > _MOST_NAMED:
-        log.warning(event, more=len(messages) - _MOST_NAMED, **of_all)
+    if len(messages) > MOST_NAMED:
+        log.warning(event, more=len(messages) - MOST_NAMED, **of_all)
 
 
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:

@@ -98,21 +98,26 @@ def _without_kept(permits: Sequence[DeletePermit], session: Session) -> Sequence
 
 
 def _tell_vanished(batch: Batch, session: Session) -> None:
-    """Name what another program removed from staging.
+    """Tell what another program removed from staging.
 
     It speaks against a message, unless the whole directory went.
     """
-    for each in batch.vanished:
-        session.tally.vanished += 1
-        if not batch.swept_away:
-            session.tally.removed.append(Listed(0, each.uidl, each.listed_size))
+    vanished, sink = batch.vanished, batch.where.sink
+    session.tally.vanished += len(vanished)
+    if vanished and batch.swept_away:
+        _log.warning(events.STAGING_REMOVED, sink=sink, messages=len(vanished))
+        return
+    session.tally.removed += [Listed(0, each.uidl, each.listed_size) for each in vanished]
+    for each in vanished[: events.MOST_NAMED]:
         _log.warning(
             events.MESSAGE_REMOVED,
             uidl=uidl_text(each.uidl),
             name=each.name,
-            sink=batch.where.sink,
+            sink=sink,
             remedy="see which program takes or removes files in the sink's staging directory; keep it out",
         )
+    if len(vanished) > events.MOST_NAMED:
+        _log.warning(events.MESSAGE_REMOVED, sink=sink, more=len(vanished) - events.MOST_NAMED)
 
 
 def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
