@@ -46,8 +46,8 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 def adopt(settings: Settings, mailbox: str) -> None:
     """Let the ledger of this configuration feed a mailbox's sink in the place of any other.
 
-    What a mailbox keeps on the server, and this ledger does not know, is stored once more, unless it is
-    marked as seen before the next poll.
+    What a mailbox keeps on the server, and this ledger does not know, is stored once more. `seen` before the
+    next poll prevents that, but marks mail that nobody has stored yet, too: that is never fetched then.
     """
     config = begun(settings)
     with Service(config) as service:
