@@ -150,7 +150,7 @@ class Setback(NamedTuple):
     @property
     def quarantined(self) -> bool:
         """Whether it is set aside: it waits for a person, or for the next day."""
-        return self.failures >= TRIES or self.kind is Why.SUBSTITUTE
+        return self.kind is Why.SUBSTITUTE or (self.failures >= TRIES and self.kind is not Why.SILENT)
 
 
 class Memory(NamedTuple):

@@ -35,6 +35,9 @@ ON_RECORD = frozenset({State.STORED, State.GONE, State.SEEN})
 DAILY = timedelta(days=1)
 """What is held, and may come right by itself, is tried so much later again."""
 
+_MOST_DOUBLINGS = 6
+"""Some two months."""
+
 QUIET_FOR = timedelta(days=1)
 """So long at most a listing that left nothing to do is not looked at again while it stays the same."""
 
@@ -253,9 +256,14 @@ def _limit(reasons: list[Reason], most: int) -> None:
 
 
 def needs_identity(listed: Listed, known: Mapping[bytes, Known]) -> bool:
-    """Whether this message is done with, and nothing is noted that it would be known again by."""
+    """Whether this message is done with, and nothing is noted that it would be known again by.
+
+    Not of one that may be another message than the one known: what its header says would be noted of that.
+    """
     row = known.get(listed.uidl)
-    return row is not None and not row.identified and row.state in {State.STORED, State.SEEN}
+    if row is None or row.identified or row.state not in {State.STORED, State.SEEN}:
+        return False
+    return row.gone_since is None and not row.doubt and not _size_differs(listed, row)
 
 
 def digest(listing: Listing, mailbox: Mailbox) -> bytes:
@@ -321,8 +329,12 @@ def _of_seen(known: Known, *, differs: bool) -> Reason:
 
 
 def is_due(setback: Setback, now: datetime) -> bool:
-    """Whether what is held, and may come right by itself, is to be tried again."""
-    return setback.take or now - setback.tried >= DAILY
+    """Whether what is held, and may come right by itself, is to be tried again.
+
+    After a day. What ends sessions, later and later: a mailbox that is polled once a day has others between.
+    """
+    doublings = min(setback.failures - 1, _MOST_DOUBLINGS) if setback.kind is Why.SILENT else 0
+    return setback.take or now - setback.tried >= DAILY * 2 ** max(doublings, 0)
 
 
 def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) -> Reason:

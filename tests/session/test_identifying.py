@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mailsluice.obs import events
 from mailsluice.session import identifying
 from mailsluice.session.seen import Way, settle
 from session.test_takeover import RENAMED, letter
@@ -70,8 +71,26 @@ def test_a_server_without_top_is_asked_for_none(marked: World) -> None:
 def test_a_header_that_ends_the_session_ends_one(marked: World) -> None:
     marked.server.headers_cut = {b"u3"}
     assert marked.outcome() == ("connection-lost", 75)
+    assert marked.outcome() == ("ok", 0)
+    assert tops(marked) == ["TOP u3"]
+    marked.pass_days(1)
     assert [marked.outcome() for _ in range(2)] == [("ok", 0)] * 2
     assert tops(marked) == ["TOP u3", "TOP u2", "TOP u1"]
+
+
+def test_another_message_under_its_uidl_is_not_taken_for_the_known_one(marked: World) -> None:
+    marked.server.mail[b"u2"] = letter(1)
+    for _ in range(2):
+        marked.poll()
+    assert identified(marked).count(True) == 2
+    assert len(marked.logged(events.UIDL_CHANGED)) == 2
+
+
+def test_nothing_is_asked_for_in_a_session_that_has_deleted(marked: World) -> None:
+    marked.deliver(letter(1))
+    marked.server.headers_cut = {b"u1", b"u2", b"u3"}
+    assert marked.outcome() == ("ok", 0)
+    assert tops(marked) == []
 
 
 def test_what_is_marked_as_seen_stays_where_it_is_when_the_mailbox_has_another_name(world: World) -> None:

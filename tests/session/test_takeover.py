@@ -88,12 +88,30 @@ def test_a_header_that_cannot_be_had_now_is_asked_again_before_anything_is_fetch
     letters = kept(world, 3)
     world.configure(**RENAMED)
     world.server.headers_refused = True
+    world.server.refused = set(world.server.mail)
     assert world.outcome() == ("command-refused", 75)
     assert world.stored() == letters
     world.server.headers_refused = False
+    world.server.refused = set()
     assert world.outcome() == ("ok", 0)
     assert world.stored() == letters
     assert CommandRefused.exit_code == 75
+
+
+def test_a_server_that_never_tells_a_header_though_it_could_is_asked_for_the_messages(world: World) -> None:
+    letters = kept(world, 3)
+    world.configure(**RENAMED)
+    world.server.headers_refused = True
+    assert world.outcome() == ("ok", 0)
+    assert world.stored() == letters
+
+
+def test_one_header_of_many_is_too_few(world: World) -> None:
+    letters = kept(world, 5)
+    world.configure(**RENAMED)
+    world.server.substituted = {b"u1", b"u2", b"u3", b"u4"}
+    assert world.outcome() == ("command-refused", 75)
+    assert world.stored() == letters
 
 
 @pytest.mark.parametrize("count", [3, 30])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice.errors import MailboxLocked, StagingLost
-from mailsluice.sink.claim import FILE, Claim, Written, read
+from mailsluice.sink.claim import FILE, Claim, Written, new_token, read
 from mailsluice.sink.fs import Directory
 from support.sinks import FEEDER
 
@@ -25,7 +25,7 @@ def directory(tmp_path: Path) -> Iterator[Directory]:
 
 @pytest.fixture
 def claim(directory: Directory) -> Iterator[Claim]:
-    with Claim.take(directory, FEEDER) as claim:
+    with Claim.take(directory, FEEDER, new_token()) as claim:
         claim.enter()
         yield claim
 
@@ -39,7 +39,7 @@ def test_it_says_whose_directory_this_is(claim: Claim, directory: Directory) -> 
 def test_a_directory_keeps_its_place_whoever_takes_it(directory: Directory) -> None:
     places = set()
     for _ in range(3):
-        with Claim.take(directory, FEEDER) as claim:
+        with Claim.take(directory, FEEDER, new_token()) as claim:
             claim.enter()
             places.add(claim.place)
     assert len(places) == 1
@@ -48,26 +48,26 @@ def test_a_directory_keeps_its_place_whoever_takes_it(directory: Directory) -> N
 def test_another_process_is_told_who_has_it(claim: Claim, directory: Directory) -> None:
     assert claim.is_there(directory)
     with pytest.raises(MailboxLocked, match=r"a@b\.example is being polled by another process, \d+ on host"):
-        Claim.take(directory, FEEDER)
+        Claim.take(directory, FEEDER, new_token())
 
 
 def test_it_remembers_how_far_its_own_ledger_had_come(directory: Directory) -> None:
-    with Claim.take(directory, FEEDER) as claim:
+    with Claim.take(directory, FEEDER, new_token()) as claim:
         claim.enter()
         claim.note(7)
         claim.note(5)
-    with Claim.take(directory, FEEDER) as again:
+    with Claim.take(directory, FEEDER, new_token()) as again:
         assert again.commits_before == 7
-    with Claim.take(directory, FEEDER._replace(ledger="another")) as other:
+    with Claim.take(directory, FEEDER._replace(ledger="another"), new_token()) as other:
         assert other.commits_before == 0
 
 
 def test_what_was_noted_outlives_the_next_poll(directory: Directory) -> None:
-    with Claim.take(directory, FEEDER) as claim:
+    with Claim.take(directory, FEEDER, new_token()) as claim:
         claim.enter()
         claim.note(7)
     for _ in range(2):
-        with Claim.take(directory, FEEDER) as claim:
+        with Claim.take(directory, FEEDER, new_token()) as claim:
             claim.enter()
             assert claim.commits_before == 7
 
@@ -77,7 +77,7 @@ def test_who_finds_another_token_there_has_lost_it(
 ) -> None:
     claim.refuse_if_lost(directory)
     (tmp_path / FILE).unlink()
-    with Claim.take(directory, FEEDER) as other:
+    with Claim.take(directory, FEEDER, new_token()) as other:
         other.enter()
         with pytest.raises(StagingLost, match="took the staging directory"):
             claim.refuse_if_lost(directory)

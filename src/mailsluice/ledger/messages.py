@@ -39,7 +39,7 @@ _BACK = """
     WHERE mailbox = ? AND uidl = ?
 """
 _TAKE_BACK = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'"
-_IDENTIFY = "UPDATE message SET identity = ? WHERE mailbox = ? AND uidl = ?"
+_IDENTIFY = "UPDATE message SET identity = ? WHERE mailbox = ? AND uidl = ? AND identity IS NULL"
 _RECOGNISED = """
     UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 0,
         listed_size = ifnull(?, listed_size)

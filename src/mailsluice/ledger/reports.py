@@ -124,7 +124,8 @@ def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
     cursor.row_factory = sqlite3.Row
     rows = cursor.execute(
         "SELECT *, (SELECT count(*) FROM setback WHERE mailbox = id"
-        " AND (setback.failures >= ? OR setback.kind = 'substitute')) AS quarantined"
+        " AND (setback.failures >= ? AND setback.kind != 'silent' OR setback.kind = 'substitute'))"
+        " AS quarantined"
         " FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name",
         (TRIES,),
     )

@@ -58,8 +58,9 @@ _NAMED_SECRETS = (
     re.compile(rf"(-{_NAME}[\"',\s]{{1,5}})[^\s\"',\]]+"),  # --password x, ['--password', 'x']
     re.compile(r"(://)[^\s\"]{1,500}(?=@)"),  # a password in a URL that should have been encoded
     re.compile(  # the secret x, invalid secret provided: x, Passwort x; x with more than small letters
-        r"((?i:\b(?:token|secret|key|pass[ _-]?(?:word|phrase|wort)|passwd|kennwort|pwd|pin)s?)\b:?\s{1,3}"
-        r"(?:(?:provided|given|was|is|ist|the|of)\b:?\s{1,3}){0,3})(?=[^\s]{0,200}[^a-z\s.,:;)])\S+"
+        r"((?i:(?<![A-Za-z])(?:token|secret|key|pass[ _-]?(?:word|phrase|wort)|passwd|kennwort|pwd|pin)s?)\b"
+        r":?\s{1,3}"
+        r"(?:(?:provided|given|was|is|ist|the|of)\b:?\s{1,3}){0,3})(?![A-Z]?[a-z]*[.,:;)]*(?:\s|$))\S+"
     ),
     re.compile(r"((?:^|\s)-{1,2}(?:u|user|p)[ =]{1,3})\S+"),  # curl -u name:x
 )
@@ -67,7 +68,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
 _WORD = re.compile(r"[^\s\"'`(){}\[\]<>,;|]+")
 _PIECES = re.compile(r"([/:@=])")
 _DIGITS_THEN_LETTERS = re.compile(r"\d[^A-Za-z]{0,99}[A-Za-z]")
-_PLAIN = re.compile(r"[./~]|\d{4}-\d\d-\d\dT")
+_DIGITS_AND_SIGNS = re.compile(r"\d.{0,99}[!$%^&*~+?#]|[!$%^&*~+?#].{0,99}\d")
+_PLAIN = re.compile(r"[.~]{0,2}/[^/]*/|\d{4}-\d\d-\d\dT")
 """What a word begins with that is a path, or a time."""
 _LONG_WORD = re.compile(r"[\w+=~/.%-]{20,}")
 _SHORTEST_SECRET = 8
@@ -107,12 +109,13 @@ def _unless_mixed(word: re.Match[str]) -> str:
     """The word without pieces that have letters behind digits, as no name of a host or a version has."""
     if _PLAIN.match(word[0]):
         return word[0]
-    return "".join(
-        REDACTED
-        if len(piece) >= _SHORTEST_SECRET and "." not in piece and _DIGITS_THEN_LETTERS.search(piece)
-        else piece
-        for piece in _PIECES.split(word[0])
-    )
+    return "".join(REDACTED if _is_mixed(piece) else piece for piece in _PIECES.split(word[0]))
+
+
+def _is_mixed(piece: str) -> bool:
+    if len(piece) < _SHORTEST_SECRET or "." in piece:
+        return False
+    return bool(_DIGITS_THEN_LETTERS.search(piece) or _DIGITS_AND_SIGNS.search(piece))
 
 
 def without(text: str, secret: str) -> str:

@@ -29,7 +29,7 @@ def ask(listed: Listed, session: Session) -> Header:
     """The header, by TOP.
 
     Raises Untold; CommandRefused where the server has no TOP; and ServerError where the session is over. Then
-    it is noted, so that the message does not end each session: it is asked again in a day.
+    it is noted, so that the message does not end each session: it is asked again later and later.
     """
     try:
         octets = session.client.header(listed)
@@ -62,7 +62,7 @@ def ask_by_retr(listed: Listed, session: Session) -> Header:
 def note_silent(listed: Listed, error: ServerError, session: Session) -> None:
     """Note that the server broke off the session when it was asked for this message's header."""
     ledger, now = session.parts.ledger, session.parts.clock.now()
-    setback = Setback(0, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
+    setback = Setback(1, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
     ledger.note_setbacks(session.mailbox.key, {listed: setback})
 
 

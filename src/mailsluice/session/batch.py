@@ -22,6 +22,7 @@ from mailsluice.identity import is_strong
 from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.session.asking import note_silent
 from mailsluice.session.hold import note_where
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch, Passed
@@ -186,7 +187,9 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
         _log.warning(events.MESSAGE_REFUSED, uidl=uidl_text(listed.uidl), reply=refusal.reply)
         raise
     except MessageTooLarge as error:
-        if not session.questions.is_open(listed):  # it may be stored: a row that says so must stay
+        if session.questions.is_open(listed):  # it may be stored: a row that says so must stay
+            note_silent(listed, error, session)
+        else:
             note_oversize({listed: error.octets}, session.mailbox, session.parts)
         raise
     tally.fetched += 1

@@ -15,7 +15,7 @@ from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.parts import Parts
 from mailsluice.session.ports import Staging
-from mailsluice.session.recovery import notice_older_ledger, recover
+from mailsluice.session.recovery import catch_up, missing_writes, recover
 
 _EVENTS = {
     Noticed.MADE_ANEW: events.SINK_MADE_ANEW,
@@ -37,7 +37,7 @@ def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
     sink = parts.open_sink(mailbox)
     known = parts.ledger.stagings.known(mailbox.key, sink.spec)
     with sink.hold(known) as staging:
-        notice_older_ledger(staging, mailbox.key, parts)
+        catch_up(staging, missing_writes(staging, mailbox.key, parts), mailbox.key, parts)
         if known is None or known._replace(token=staging.where.token) != staging.where:
             parts.ledger.stagings.note(mailbox.key, staging.where)
         for notice in staging.notices:

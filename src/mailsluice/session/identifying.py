@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.identity import identity
-from mailsluice.model import Listed, Memory
-from mailsluice.policy import needs_identity
+from mailsluice.model import Listed, Memory, Why
+from mailsluice.policy import is_due, needs_identity
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.parts import Session
 
@@ -23,7 +23,15 @@ _NOTHING = b""
 
 
 def identify(listing: Sequence[Listed], memory: Memory, session: Session) -> None:
-    """Note the identities of some messages, newest first. Raises LedgerError, and ServerError."""
+    """Note the identities of some messages, newest first. Raises LedgerError, and ServerError.
+
+    Not in a session that has marked anything to be deleted, which would be lost with it; and not for a day
+    after a header ended one.
+    """
+    now = session.parts.ledger.now()
+    broke = any(each.kind is Why.SILENT and not is_due(each, now) for each in memory.setbacks.values())
+    if broke or session.client.deleted:
+        return
     asked = [listed for listed in reversed(listing) if needs_identity(listed, memory.known)]
     if asked:
         found: dict[bytes, bytes] = {}

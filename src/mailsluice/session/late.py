@@ -71,7 +71,8 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
             except Untold as why:
                 untold[asked[place]] = why.reply
             except CommandRefused:
-                return asked[place:]
+                most = session.mailbox.max_message
+                return [listed for listed in asked[place:] if (listed.size or 0) <= most]
         _conclude(session)
     session.tally.refused += len(untold)
     events.name_messages(_log, events.HEADER_REFUSED, tuple(untold), reply=next(iter(untold.values()), ""))
@@ -87,11 +88,14 @@ def _conclude(session: Session) -> None:
 
 
 def _conclude_unsure(session: Session) -> None:
-    """Delete what its UIDL alone says is stored; nothing where a UIDL was found to mean another message."""
+    """Delete what its UIDL alone says is stored, once enough were asked.
+
+    Nothing where one of them was found to mean another message: no UIDL is believed any more then.
+    """
     answers = session.questions.answers
     if answers.reused:
         session.parts.ledger.doubt(session.mailbox.key)
-    else:
+    elif session.questions.enough_answered:
         _delete(answers.unsure, session)
 
 

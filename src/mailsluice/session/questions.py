@@ -17,6 +17,9 @@ from mailsluice.model import Known, Listed, Staged
 from mailsluice.policy import Action, Reason
 from mailsluice.recognition import Evidence, Verdict, recognise
 
+_ENOUGH = 64
+"""Headers: if none of so many tells itself from that of the stored message, no other will."""
+
 
 class Question(NamedTuple):
     """What is known of a message that is asked about: its row, and what it is known again by, if anything.
@@ -52,12 +55,19 @@ class Questions:
     def __init__(self, open_: Mapping[bytes, Question], mailbox: Mailbox, now: datetime) -> None:
         self.answers = Answers()
         self._open = open_
+        self._answered: set[bytes] = set()
         self._mailbox = mailbox
         self._now = now
+
+    @property
+    def enough_answered(self) -> bool:
+        """Whether so many headers were seen that a mailbox made anew would have shown itself."""
+        return len(self._answered) >= min(len(self._open), _ENOUGH)
 
     def answer(self, listed: Listed, header: Header) -> Action:
         """What follows for a message, now that its header is known."""
         row, evidence, reason = self._open[listed.uidl]
+        self._answered.add(listed.uidl)
         verdict = recognise(header, evidence)
         action = policy.after(reason, verdict, row, self._mailbox, self._now)
         answers = self.answers

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from enum import Enum
 
 from mailsluice import invocation
 from mailsluice.config.models import Mailbox
@@ -35,61 +36,88 @@ def recover(key: MailboxKey, name: str, parts: Parts) -> None:
             for spec, staged in half_done.items()
         }
         # An older copy of the ledger is known by any of its sinks, and then none of its rows proves anything.
-        is_older = max(
-            (notice_older_ledger(staging, key, parts) for staging in found.values()), default=False
-        )
+        missing = {spec: missing_writes(staging, key, parts) for spec, staging in found.items()}
+        is_older = any(missing.values())
         for spec, staging in found.items():
             proof = staging.is_as_left and not is_older
             _finish(staging, half_done[spec], key, parts, absence_is_proof=proof)
+        for spec, staging in found.items():  # not before: who is killed in between finds it older still
+            catch_up(staging, missing[spec], key, parts)
 
 
 def forget(mailbox: Mailbox, parts: Parts) -> int:
     """Give up the mailbox's staging directories that are gone, or whose sinks are not mounted.
 
+    Those of mailboxes that are configured no more, too, where the sink is not mounted: nobody else can.
     What consumers can see in such a sink is committed. How many other messages were half done there: they
     are still on the server, and come again. Raises SinkRefused where none is gone, and SinkError.
     """
     ledger, key = parts.ledger, mailbox.key
-    half_done = ledger.half_done(key)
-    specs = {where.sink for known_as, where in ledger.stagings.every() if known_as == key} | set(half_done)
-    gone = [spec for spec in specs if not _is_there(spec, mailbox, parts)]
-    if not gone:
+    counts = [
+        _given_up(spec, key, mailbox.name, parts)
+        for spec in _specs(key, parts)
+        if _found_at(spec, key, mailbox.name, parts) is not _Found.THERE
+    ]
+    for former in {known_as for known_as, _ in ledger.stagings.every()} - {key, *parts.live}:
+        with ledger.lock(former):
+            counts += [
+                _given_up(spec, former, "", parts)
+                for spec in _specs(former, parts)
+                if _found_at(spec, former, "", parts) is _Found.REFUSED
+            ]
+    if not counts:
         raise SinkRefused(
             f"the staging directories of {mailbox.name} are there: nothing has to be given up",
             remedy=f"`{invocation.command('poll', mailbox.name)}` finishes what is half done",
         )
-    return sum(_given_up(spec, half_done.get(spec, ()), mailbox, parts) for spec in gone)
+    return sum(counts)
 
 
-def _given_up(spec: str, staged: Sequence[Staged], mailbox: Mailbox, parts: Parts) -> int:
-    ledger, key = parts.ledger, mailbox.key
-    stored = parts.sink_at(spec, key, mailbox.name).published(staged)
+class _Found(Enum):
+    """What there is at the place of a staging directory."""
+
+    THERE = "the very directory"
+    MISSING = "none, or another one"
+    REFUSED = "a sink that is not to be touched now: its file system is not mounted, say"
+
+
+def _specs(key: MailboxKey, parts: Parts) -> set[str]:
+    """The sinks in which something of this mailbox is staged, or was."""
+    staged_in = {where.sink for known_as, where in parts.ledger.stagings.every() if known_as == key}
+    return staged_in | set(parts.ledger.half_done(key))
+
+
+def _found_at(spec: str, key: MailboxKey, name: str, parts: Parts) -> _Found:
+    known = parts.ledger.stagings.known(key, spec)
+    if known is None:
+        return _Found.MISSING
+    try:
+        with parts.sink_at(spec, key, name).find(known) as staging:
+            return _Found.MISSING if staging is None else _Found.THERE
+    except SinkRefused:
+        return _Found.REFUSED
+
+
+def _given_up(spec: str, key: MailboxKey, name: str, parts: Parts) -> int:
+    ledger = parts.ledger
+    staged = ledger.half_done(key).get(spec, ())
+    stored = parts.sink_at(spec, key, name).published(staged)
     ledger.commit(key, stored, ledger.now())
     ledger.take_back(key, staged)
     ledger.stagings.forget(key, spec)
     return len(staged) - len(stored)
 
 
-def _is_there(spec: str, mailbox: Mailbox, parts: Parts) -> bool:
-    known = parts.ledger.stagings.known(mailbox.key, spec)
-    if known is None:
-        return False
-    try:
-        with parts.sink_at(spec, mailbox.key, mailbox.name).find(known) as staging:
-            return staging is not None
-    except SinkRefused:
-        return False
+def missing_writes(staging: Staging, key: MailboxKey, parts: Parts) -> int:
+    """How many writes the sink knows of that the ledger does not, which was put back from a copy then."""
+    return max(0, staging.commits - parts.ledger.commits(key))
 
 
-def notice_older_ledger(staging: Staging, key: MailboxKey, parts: Parts) -> bool:
-    """Whether the sink knows of more than the ledger does, which was put back from a copy then.
-
-    The ledger has forgotten what came since. From now on it doubts every message that it knows as stored.
-    """
-    missing = staging.commits - parts.ledger.commits(key)
-    if missing <= 0:
-        return False
-    parts.ledger.catch_up(key, staging.commits)
+def catch_up(staging: Staging, missing: int, key: MailboxKey, parts: Parts) -> None:
+    """Go on with a ledger that has forgotten so many writes: from now on it doubts every message it knows."""
+    if not missing:
+        return
+    parts.ledger.catch_up(key, max(staging.commits, parts.ledger.commits(key)))
     _log.warning(
         events.LEDGER_OLDER,
         sink=staging.where.sink,
@@ -97,7 +125,6 @@ def notice_older_ledger(staging: Staging, key: MailboxKey, parts: Parts) -> bool
         remedy="if a backup was restored, this is how it goes on: what was stored since then and is on the "
         "server still is stored once more",
     )
-    return True
 
 
 @contextmanager

@@ -6,7 +6,7 @@ take over by UIDLs or sizes: a mailbox that was made anew, or is fed by the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mailsluice import policy
 from mailsluice.errors import CommandRefused, Phase
@@ -24,6 +24,8 @@ ENOUGH = 20
 
 _MOST_ASKED = 2 * ENOUGH
 """Headers that are asked for: some may have been changed since."""
+
+Ask = Callable[[Listed, Session], Header]
 
 _HANDLED = frozenset({State.STORED, State.SEEN})
 """Messages that must not come again."""
@@ -62,29 +64,43 @@ def _leave_stagings(former: MailboxKey, session: Session) -> None:
 def _is_the_same(listing: Sequence[Listed], former: MailboxKey, session: Session) -> bool:
     """Whether enough of the messages listed are known of `former`, by their headers.
 
-    Those count whose headers the server tells. Raises CommandRefused where it tells none.
+    Those count whose headers the server tells, by TOP or else by RETR. Raises CommandRefused where it tells
+    fewer than half.
     """
     evidence = _evidence(listing, former, session)
-    found = told = 0
-    reply = ""
-    for listed, known in evidence:
-        try:
-            header = _header(listed, session)
-        except Untold as why:
-            reply = why.reply
-            continue
-        told += 1
-        found += recognise(header, known) is Verdict.SAME
-        if found == ENOUGH:
-            return True
+    found, told, reply = _count(evidence, ask, session)
     if evidence and not told:
+        found, told, reply = _count(evidence[:ENOUGH], ask_by_retr, session)
+    if found == ENOUGH:
+        return True
+    if found == told < len(evidence) - told:
         raise CommandRefused(
-            f"the server tells no header, so it cannot be said whether {session.mailbox.address} is the "
-            f"mailbox that was {former.address} on {former.host}: nothing is fetched before that",
+            f"the server tells {told} of {len(evidence)} headers, so it cannot be said whether "
+            f"{session.mailbox.address} is the mailbox that was {former.address} on {former.host}: nothing "
+            "is fetched before that",
             phase=Phase.RETRIEVE,
             reply=reply,
         )
     return 0 < found == told
+
+
+def _count(evidence: Sequence[tuple[Listed, Evidence]], how: Ask, session: Session) -> tuple[int, int, str]:
+    """How many are known, as far as it takes; how many headers were told; and the words of a refusal."""
+    found = told = 0
+    reply = ""
+    for listed, known in evidence:
+        try:
+            header = how(listed, session)
+        except Untold as why:
+            reply = why.reply
+            continue
+        except CommandRefused as refusal:  # it has no TOP
+            return 0, 0, refusal.reply
+        told += 1
+        found += recognise(header, known) is Verdict.SAME
+        if found == ENOUGH:
+            break
+    return found, told, reply
 
 
 def _evidence(
@@ -105,10 +121,3 @@ def _evidence(
             if len(found) == _MOST_ASKED:
                 break
     return found
-
-
-def _header(listed: Listed, session: Session) -> Header:
-    try:
-        return ask(listed, session)
-    except CommandRefused:
-        return ask_by_retr(listed, session)

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import threading
 from typing import Any, NamedTuple, Self
 
 from mailsluice.errors import MailboxLocked, StagingLost
@@ -28,6 +29,11 @@ _LENGTH = 33
 """Octets of an id with the line end behind it."""
 
 _MOST = 16 * 1024
+
+
+def new_token() -> str:
+    """A token that nobody else has."""
+    return secrets.token_hex(16)
 
 
 class Written(NamedTuple):
@@ -81,27 +87,28 @@ class Claim:
     we write there.
     """
 
-    def __init__(self, lock: LockFile, feeder: Feeder, turn: LockFile | None) -> None:
+    def __init__(self, lock: LockFile, feeder: Feeder, token: str, turn: LockFile | None) -> None:
         self._lock = lock
         self._turn = turn
-        self.token = secrets.token_hex(16)
+        self.token = token
         self.before = Written.read(lock.read(_MOST))
         self.place = self.before.place
         self._feeder = feeder
         self._commits = 0
         self._is_synced = False
+        self._syncing = threading.Lock()
 
     @classmethod
-    def take(cls, staging: Directory, feeder: Feeder, turn: LockFile | None = None) -> Self:
+    def take(cls, staging: Directory, feeder: Feeder, token: str, turn: LockFile | None = None) -> Self:
         """Lock the claim in this directory. Raises MailboxLocked where another has it, and SinkError.
 
-        Nothing is written yet: see `enter`. `turn` is let go with it, if it is taken.
+        Nothing is written yet: see `enter`. `token` is ours; `turn` is let go with it, if it is taken.
         """
         lock = staging.try_lock(FILE)
         if lock is None:
             raise _held(staging, feeder)
         try:
-            return cls(lock, feeder, turn)
+            return cls(lock, feeder, token, turn)
         except BaseException:
             lock.close()
             raise
@@ -125,9 +132,10 @@ class Claim:
 
         Before a message is recorded: recovery compares the token here with the one that the ledger noted.
         """
-        if not self._is_synced:
-            self._is_synced = True
-            self._lock.sync()
+        with self._syncing:
+            if not self._is_synced:
+                self._lock.sync()
+                self._is_synced = True
 
     @property
     def commits_before(self) -> int:
@@ -142,7 +150,10 @@ class Claim:
             self._lock.write(_LENGTH, self._line())
 
     def give_to(self, heir: str) -> None:
-        """Write down that the mailbox belongs to the ledger `heir` from now on, and was in our hands."""
+        """Write down, durably, that the mailbox belongs to the ledger `heir` from now on.
+
+        And that it was in our hands, before anything is swept.
+        """
         self._give(heir, self.token)
 
     def give_back(self) -> None:
@@ -153,6 +164,7 @@ class Claim:
         old = self.before
         feeder = old.feeder or self._feeder
         self._lock.write(_LENGTH, _line(token, feeder, old.commits, heir))
+        self.sync()
 
     def is_there(self, staging: Directory) -> bool:
         """Whether the claim in this directory is still this one. Raises SinkError."""

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Self
 
+from mailsluice.errors import MailsluiceError
 from mailsluice.model import Feeder, Notice, Staged, Stored, Where
+from mailsluice.sink.claim import new_token
 from mailsluice.sink.durable import DurableBatch, WriteMessage
 from mailsluice.sink.form import Form
 from mailsluice.sink.place import Place
@@ -37,6 +39,8 @@ class Hold:
         self._lock = threading.Lock()
         self._place: Place | None = None
         self._is_as_left = False
+        self._token = new_token()
+        self._lost: MailsluiceError | None = None
 
     @contextmanager
     def taken(self, known: Where | None) -> Iterator[Self]:
@@ -82,9 +86,7 @@ class Hold:
         """
         with self._lock:
             if not self._held.is_there():
-                known = self.where
-                self._let_go()
-                self._take(known, make=True)
+                self._take_anew()
             place = self._held.duplicate()
         return DurableBatch(place, self.where, self._form, self._write_message)
 
@@ -109,16 +111,34 @@ class Hold:
 
     @property
     def _held(self) -> Place:
+        if self._lost is not None:
+            raise self._lost
         if self._place is None:
             raise RuntimeError("the staging directory is not held")
         return self._place
 
     def _take(self, known: Where | None, *, make: bool) -> None:
-        taking = Taking(self._form, self._owner, self._feeder, known, make=make, keeps=self._keeps)
+        taking = Taking(
+            self._form, self._owner, self._feeder, known, self._token, make=make, keeps=self._keeps
+        )
         self._place = taking.place()
         self.where = taking.where
         self._is_as_left = taking.is_as_left
         self.notices += taking.notices
+
+    def _take_anew(self) -> None:
+        """Take what is there now in the place of a directory that went away.
+
+        Another session may have rows in that one. Without a token the ledger takes absence for no proof.
+        """
+        known = self.where
+        self._let_go()
+        try:
+            self._take(known, make=True)
+        except MailsluiceError as error:
+            self._lost = error
+            raise
+        self.where = self.where._replace(token="")
 
     def _let_go(self) -> None:
         place, self._place = self._place, None

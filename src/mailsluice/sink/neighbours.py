@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from mailsluice import invocation
 from mailsluice.errors import SinkRefused
 from mailsluice.model import Feeder, Notice, Noticed
-from mailsluice.sink.claim import Claim, Written, read
+from mailsluice.sink.claim import Claim, Written, new_token, read
 from mailsluice.sink.form import Form
 from mailsluice.sink.fs import Directory
 from mailsluice.sink.place import sweep
@@ -60,12 +60,12 @@ def give_up(form: Form, owner: str, feeder: Feeder) -> None:
     mailbox, _, _ = owner.partition("-")
     with _folder(form) as folder:
         for name, staging in _stagings(folder, f"{mailbox}-"):
-            with Claim.take(staging, feeder) as claim:
+            with Claim.take(staging, feeder, new_token()) as claim:
                 if name == owner:
                     claim.give_back()
                 else:
                     claim.give_to(feeder.ledger)
-                    sweep(staging)
+                    sweep(staging, claim)
 
 
 def claims(form: Form) -> list[Written]:

@@ -31,9 +31,14 @@ def barred(form: Form) -> SinkError:
     )
 
 
-def sweep(staging: Directory) -> int:
-    """Remove every message's files from a staging directory that is claimed; how many messages that were."""
+def sweep(staging: Directory, claim: Claim) -> int:
+    """Remove every message's files from a staging directory; how many messages that were.
+
+    That it is claimed by us is durable before.
+    """
     names = [name for name in staging.names() if name != FILE]
+    if names:
+        claim.sync()
     for name in names:
         staging.unlink(name)
     return len({name.removesuffix(STAGED).rpartition(".")[0] or name for name in names})
@@ -144,7 +149,7 @@ class Place:
 
     def sweep(self) -> int:
         """Remove every message's files from staging; how many messages that were."""
-        return sweep(self.staging)
+        return sweep(self.staging, self.claim)
 
     def remove(self) -> None:
         """Remove the staging directory with all that is in it."""

@@ -33,11 +33,19 @@ class Taking:
     `known` is what the ledger noted of it. With `make` whatever is missing is made; without, only the very
     directory that is known is taken. After `place` has returned one, `where` is where that is, and `notices`
     is what an administrator should hear. `is_as_left` says whether nobody took it since the ledger noted it.
-    `keeps` says whether the mailbox's policy keeps mail on the server.
+    `token` is what we write into the claim. `keeps`: the mailbox's policy keeps mail on the server.
     """
 
     def __init__(
-        self, form: Form, owner: str, feeder: Feeder, known: Where | None, *, make: bool, keeps: bool
+        self,
+        form: Form,
+        owner: str,
+        feeder: Feeder,
+        known: Where | None,
+        token: str,
+        *,
+        make: bool,
+        keeps: bool,
     ) -> None:
         self.notices: list[Notice] = []
         self.where = Where(form.spec, "", (), "")
@@ -46,6 +54,7 @@ class Taking:
         self._owner = owner
         self._feeder = feeder
         self._known = known
+        self._token = token
         self._make = make
         self._keeps = keeps
 
@@ -165,7 +174,7 @@ class Taking:
         """The claim, taken in the mailbox's turn."""
         with ExitStack() as until_taken:
             lock = until_taken.enter_context(turn.take(folder, self._owner, self._feeder))
-            claim = undo.enter_context(Claim.take(staging, self._feeder, lock))
+            claim = undo.enter_context(Claim.take(staging, self._feeder, self._token, lock))
             until_taken.pop_all()
         return claim
 
@@ -204,7 +213,7 @@ class Taking:
         Whoever made it may have been killed before that.
         """
         known = self._known
-        self.is_as_left = known is not None and claim.before.token == known.token
+        self.is_as_left = known is not None and claim.before.token == known.token != ""
         claim.enter(claim.before.token if self.is_as_left and not self._make else "")
         points = mounts.mount_points(self._form.root)
         if known is not None and (sink_id, claim.place) == (known.sink_id, known.place):
