@@ -11,6 +11,7 @@ import pytest
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
 from mailsluice.obs import events
+from mailsluice.session import recovery
 from mailsluice.session.feeding import adopt
 from mailsluice.session.recovery import forget
 from mailsluice.sink.durable import DurableBatch
@@ -343,6 +344,22 @@ def test_a_ledger_that_is_older_than_its_sink_says_so_and_takes_absence_for_no_p
     assert len(world.logged(events.TAKEN_BACK)) == 1
     world.poll()
     assert len(world.logged(events.LEDGER_OLDER)) == 1
+
+
+def test_a_ledger_is_older_until_its_rows_are_settled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.deliver(ONE)
+    interrupted(world, monkeypatch)
+    with world.parts.open_sink(world.mailbox).hold(None) as staging:
+        staging.note(world.ledger.commits(world.mailbox.key) + 5)
+        staging.sweep()
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "_finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.poll()
+
+    assert world.outcome() == ("ok", 0)
+
+    assert stored(world) == [ONE]
 
 
 def test_what_an_older_ledger_knows_as_stored_is_asked_for_its_header_before_it_is_deleted(

@@ -73,6 +73,19 @@ def test_half_done_messages_of_a_disk_that_is_dead_are_given_up(
     assert world.stored() == [TWO]
 
 
+@pytest.mark.parametrize("path", ["mnt", "mnt/new"])
+def test_a_mailbox_that_is_configured_no_more_holds_no_path_for_ever(
+    world: World, disk: Disk, path: str
+) -> None:
+    disk.unmount()
+    deliver_to(world, world.home / path, name="new", address="new@acme.example")
+    assert world.outcome() == ("sink-refused", 73)
+
+    forget(world.mailbox, world.parts)
+
+    assert world.outcome() == ("ok", 0)
+
+
 def test_the_same_path_is_used_without_its_disk_once_that_is_given_up(world: World, disk: Disk) -> None:
     disk.unmount()
     world.deliver(TWO)

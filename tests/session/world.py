@@ -110,7 +110,7 @@ class World:
         return [entry for entry in self.log if entry["event"] == event]
 
 
-def die(*_: object) -> None:
+def die(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
