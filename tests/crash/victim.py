@@ -40,7 +40,7 @@ from support.moved_clock import move_clock
 
 transport._BUFFER = transport._RECORD  # messages come in pieces, so that there is a middle of them
 
-LONGEST_LIFE = 40
+LONGEST_LIFE = 80
 """Seconds after which a child that hangs is ended, by SIGALRM."""
 
 OWNERS = (Channel, Client, Directory, DurableBatch, Ledger, NewFile, Place)

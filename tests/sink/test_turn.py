@@ -36,10 +36,11 @@ def test_other_mailboxes_do_not_wait(kind: str, tmp_path: Path) -> None:
         pass
 
 
-def test_who_has_no_turn_leaves_no_claim_behind(kind: str, tmp_path: Path) -> None:
+def test_who_has_no_turn_claims_nothing(kind: str, tmp_path: Path) -> None:
     with held(of(kind, tmp_path, LEDGER)), pytest.raises(MailboxLocked), held(of(kind, tmp_path, OTHER)):
         pass
-    assert not list(tmp_path.glob(f"sink/*staging/{MAILBOX}-{OTHER}/claim"))
+    (claim,) = tmp_path.glob(f"sink/*staging/{MAILBOX}-{OTHER}/claim")
+    assert claim.read_bytes() == b""
 
 
 def test_the_file_goes_with_the_last_ledger_that_feeds_the_sink_with_the_mailbox(

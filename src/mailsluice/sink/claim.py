@@ -87,9 +87,9 @@ class Claim:
     we write there.
     """
 
-    def __init__(self, lock: LockFile, feeder: Feeder, token: str, turn: LockFile | None) -> None:
+    def __init__(self, lock: LockFile, feeder: Feeder, token: str) -> None:
         self._lock = lock
-        self._turn = turn
+        self._turn: LockFile | None = None
         self.token = token
         self.before = Written.read(lock.read(_MOST))
         self.place = self.before.place
@@ -99,19 +99,23 @@ class Claim:
         self._syncing = threading.Lock()
 
     @classmethod
-    def take(cls, staging: Directory, feeder: Feeder, token: str, turn: LockFile | None = None) -> Self:
+    def take(cls, staging: Directory, feeder: Feeder, token: str) -> Self:
         """Lock the claim in this directory. Raises MailboxLocked where another has it, and SinkError.
 
-        Nothing is written yet: see `enter`. `token` is ours; `turn` is let go with it, if it is taken.
+        Nothing is written yet: see `enter`. `token` is ours.
         """
         lock = staging.try_lock(FILE)
         if lock is None:
             raise _held(staging, feeder)
         try:
-            return cls(lock, feeder, token, turn)
+            return cls(lock, feeder, token)
         except BaseException:
             lock.close()
             raise
+
+    def keep(self, turn: LockFile) -> None:
+        """Keep the mailbox's turn as long as the claim."""
+        self._turn = turn
 
     def enter(self, token: str = "") -> None:
         """Write down that we hold it; a directory without a place is given one. Raises SinkError.

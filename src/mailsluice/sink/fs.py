@@ -284,8 +284,9 @@ class Directory:
     def lock(self, name: str) -> LockFile:
         """The file `name`, made if missing, locked for us as soon as nobody else has it."""
         locked = self._locked(name, fcntl.LOCK_EX)
-        if locked is None:
-            raise RuntimeError("a lock that was waited for is held by another")
+        if locked is None:  # though it was to be waited for: a network file system may say that
+            refusal = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            raise failed("lock", self._path / name, refusal) from refusal
         return locked
 
     def try_lock(self, name: str) -> LockFile | None:

@@ -172,10 +172,8 @@ class Taking:
 
     def _claim(self, folder: Directory, staging: Directory, undo: ExitStack) -> Claim:
         """The claim, taken in the mailbox's turn."""
-        with ExitStack() as until_taken:
-            lock = until_taken.enter_context(turn.take(folder, self._owner, self._feeder))
-            claim = undo.enter_context(Claim.take(staging, self._feeder, self._token, lock))
-            until_taken.pop_all()
+        claim = undo.enter_context(Claim.take(staging, self._feeder, self._token))
+        claim.keep(turn.take(folder, self._owner, self._feeder))
         return claim
 
     def _is_wanted(self, claim: Claim) -> bool:
