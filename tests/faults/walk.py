@@ -77,8 +77,8 @@ class Doomed(World):
         """What the poll that was let down said went wrong, and in what words."""
         if not self.reports:
             return self.printed.strip()
-        report = self.reports[0]
-        return "" if report["outcome"] == "ok" else f"{report['outcome']}: {report['detail']}"
+        failed = [report for report in self.reports if report["outcome"] != "ok"]
+        return f"{failed[0]['outcome']}: {failed[0]['detail']}" if failed else ""
 
     def check_error(self, how: int) -> None:
         """It says what happened, where, and, where somebody is needed, what to do; it is no bug."""
@@ -205,11 +205,10 @@ class Walk:
     def _check(self, world: Doomed, fault: Fault) -> None:
         world.check_error(fault.how)
         world.check_promise()
-        if fault.again and len(world.reports) == 2:
+        if fault.again and len(world.reports) == 2 and world.reports[0]["outcome"] != "ok":
             assert world.reports[1]["outcome"] == "ok", f"the same process does not go on: {world.printed}"
-            if world.reports[0]["outcome"] != "ok":
-                world.check_converged()
-                return
+            world.check_converged()
+            return
         assert world.poll() == 0, f"the next poll fails: {world.printed}"
         world.check_converged()
 

@@ -24,7 +24,7 @@ _REMEDIES = {
     errno.ENOTDIR: _NOT_A_DIRECTORY,
     errno.ELOOP: _NOT_A_DIRECTORY,
     errno.EISDIR: "remove the directory: nothing of mailsluice's has that name",
-    errno.EAGAIN: "see whether the file system lets programs wait for locks: of NFS, its lock service may be down",
+    errno.EAGAIN: "see whether locks work on that file system: the lock service of NFS may be down",
     errno.ENAMETOOLONG: "choose a shorter path, or a shorter name for the mailbox",
 }
 """What helps where it is the sink that is wrong; `system_remedy` knows what helps where the machine is."""
