@@ -50,8 +50,8 @@ SLOWER = 1.5
 _ADDRESS = "kept@bench.example"
 _OTHER = "other@bench.example"
 _ROW = (
-    "INSERT INTO message (mailbox, uidl, state, since, gone_since, listed_size, size, sink, name)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, 'spool:/nowhere', ?)"
+    "INSERT INTO message (mailbox, uidl, state, since, gone_since, listed_size, size, sink, name, identity)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, 'spool:/nowhere', ?, randomblob(17))"
 )
 
 
