@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from mailsluice.errors import MailsluiceError
+from mailsluice.sink.form import STAGED
 from powercut.model import Call, Disk, Kept, Tree, calls_of, choices, lay_down
 from powercut.world import FIRST, SECOND, THIRD, Recorder, World, delivered_by, message_at, servers_after
 
@@ -100,6 +101,12 @@ def failing_at(sync: int) -> Callable[[World], None]:
     return trouble
 
 
+def half_moved(path: str, left: Tree) -> bool:
+    """Whether the cut kept a message's second rename and not its first: then that looks like a removed file."""
+    staged = f"{Path(path).stem}.description{STAGED}"
+    return any(Path(name).name == staged for name in left)
+
+
 class Walk:
     """Goes through one kind of sink and one policy with every story asked for."""
 
@@ -177,7 +184,9 @@ class Walk:
         taken = {path: uidl for path in live if (uidl := message_at(path, live))}
         numbers = Counter(number for number, _ in left.values())
         if taken and max(numbers.values(), default=1) == 1:  # where a rename is kept, it is kept whole
-            again = Counter(uidl for path, uidl in taken.items() if path not in left)
+            again = Counter(
+                uidl for path, uidl in taken.items() if path not in left or half_moved(path, left)
+            )
             self.found.repeated += bool(again)
             rest = {path: found for path, found in left.items() if path not in taken}
             expected = expected - Counter(taken.values()) + again
