@@ -142,3 +142,16 @@ def test_where_nothing_was_interrupted_nothing_is_said(world: World) -> None:
     world.poll()
     world.poll()
     assert [entry["event"] for entry in world.log] == ["session", "session"]
+
+
+def test_what_can_be_seen_was_published_though_another_had_the_directory(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(ONE)
+    interrupt(world, monkeypatch, Ledger, "commit")
+    with world.parts.open_sink(world.mailbox).hold(None):
+        pass  # the claim has another token now
+
+    assert world.outcome() == ("ok", 0)
+
+    assert world.stored() == [ONE]

@@ -141,10 +141,13 @@ class Place:
 
         That a message's files are gone from staging proves that it was published, for only the poll that is
         over could have moved them; not so where the ledger is an older copy of itself, whose rows may have
-        been settled since. The rest was not published, and must be fetched again.
+        been settled since, or where others had the directory. Then only what can be seen was published. The
+        rest was not, and must be fetched again.
         """
         names = set(self.staging.names())
-        done = [each for each in staged if self._finished(each, names, absence_is_proof=absence_is_proof)]
+        proved = staged if absence_is_proof else published(self._form, staged)
+        moved = {each.name for each in proved}
+        done = [each for each in staged if self._finished(each, names, moved)]
         return self._made_durable(done)
 
     def sweep(self) -> int:
@@ -178,13 +181,14 @@ class Place:
             done.append((name, new))
         return True
 
-    def _finished(self, message: Staged, names: set[str], *, absence_is_proof: bool) -> bool:
+    def _finished(self, message: Staged, names: set[str], moved: set[str]) -> bool:
+        """Whether it is published. `names` are in staging; of what is not there, these `moved`."""
         *first, (last, last_new) = self._form.files(message.name)
         if last not in names:
             # The last one goes last: while another is still there, it was not moved but removed. Or a power
             # cut kept the one rename and not the other: then it is where it was moved to.
             if not any(name in names for name, _ in first):
-                return absence_is_proof
+                return message.name in moved
             return self._target.exists(last_new) and all(
                 self._moved_or_there(name, new) for name, new in first
             )
