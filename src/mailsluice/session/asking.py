@@ -44,7 +44,7 @@ def ask(listed: Listed, session: Session) -> Header:
 
 
 def ask_by_retr(listed: Listed, session: Session) -> Header:
-    """The header, from the whole message, which is not kept: where the server has no TOP. Raises as `ask`."""
+    """The header, from the whole message, which is not kept: where TOP tells none. Raises as `ask`."""
     head = bytearray()
     try:
         with closing(session.client.retrieve((listed,), session.mailbox.max_message)) as arrivals:

@@ -25,7 +25,7 @@ _NOTHING = b""
 def identify(listing: Sequence[Listed], memory: Memory, session: Session) -> None:
     """Note the identities of some messages, newest first. Raises LedgerError, and ServerError.
 
-    Not in a session that has marked anything to be deleted, which would be lost with it; and not for a day
+    Not in a session that has marked anything to be deleted, which would be lost with it; and not for a while
     after a header ended one.
     """
     now = session.parts.ledger.now()
