@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
 from mailsluice.model import Known, Listed, Setback, State, Why
-from mailsluice.policy import FEWEST_RENUMBERED, Action, Reason, after, plan, renumbering
+from mailsluice.policy import Action, Reason, after, plan
 from mailsluice.recognition import Verdict
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -235,7 +234,7 @@ def test_what_is_held_under_the_uidl_of_a_stored_message_is_not_asked_at_every_p
     ("failures", "expected"),
     [
         (0, (Action.FETCH, Reason.AGAIN)),
-        (1, (Action.FETCH, Reason.NEW)),
+        (1, (Action.FETCH, Reason.AGAIN)),
         (2, (Action.FETCH, Reason.AGAIN)),
         (3, (Action.LEAVE, Reason.QUARANTINED)),
     ],
@@ -243,7 +242,7 @@ def test_what_is_held_under_the_uidl_of_a_stored_message_is_not_asked_at_every_p
 def test_a_message_that_cannot_be_fetched_has_three_tries(
     failures: int, expected: tuple[Action, Reason]
 ) -> None:
-    setbacks = {b"u": Setback(failures, NOW, "no", 10)}
+    setbacks = {b"u": Setback(failures, NOW, "no", 10, tried=NOW, first=NOW - timedelta(days=1))}
 
     (reason,) = plan((Listed(1, b"u", 10),), {}, setbacks, mailbox(), NOW).reasons
 
@@ -262,7 +261,7 @@ def test_a_message_that_cannot_be_fetched_has_three_tries(
 def test_another_size_under_the_uidl_of_a_message_in_quarantine_is_tried_after_all_others(
     before: int | None, now: int | None, expected: Reason
 ) -> None:
-    setbacks = {b"u": Setback(3, NOW, "no", before)}
+    setbacks = {b"u": Setback(3, NOW, "no", before, tried=NOW, first=NOW - timedelta(days=1))}
 
     assert plan((Listed(1, b"u", now),), {}, setbacks, mailbox(), NOW).reasons == [expected]
 
@@ -297,93 +296,3 @@ def test_what_is_marked_as_seen_stays_unless_another_message_has_its_uidl(verdic
 def test_what_is_marked_as_seen_is_left_whatever_the_policy() -> None:
     assert decide(Known(State.SEEN, LONG_AGO, 1000)) == (Action.LEAVE, Reason.SEEN)
     assert decide(Known(State.SEEN, LONG_AGO, 1000), leave_on_server="1d") == (Action.LEAVE, Reason.SEEN)
-
-
-def shown(*names: str, size: int = 10) -> tuple[Listed, ...]:
-    return tuple(Listed(number, name.encode(), size) for number, name in enumerate(names, 1))
-
-
-def stored(*names: str, size: int = 10, **keys: Any) -> dict[bytes, Known]:
-    return {name.encode(): Known(State.STORED, JUST_NOW, size, **keys) for name in names}
-
-
-def vanished(listing: tuple[Listed, ...], known: dict[bytes, Known], **keys: Any) -> int:
-    """How many messages are taken for renumbered; 0 where the listing looks like any other."""
-    found = renumbering(listing, known, {}, mailbox(**{"leave_on_server": True} | keys), NOW)
-    return found.vanished if found and found.is_one else 0
-
-
-def test_most_vanished_and_as_many_new_is_a_renumbering() -> None:
-    found = renumbering(shown(*"vwxyz"), stored(*"abcde"), {}, mailbox(leave_on_server=True), NOW)
-
-    assert found is not None
-    assert found.is_one
-    assert (found.known, found.vanished, found.new) == (5, 5, 5)
-
-
-@pytest.mark.parametrize(
-    ("listing", "expected"),
-    [
-        ("", 0),
-        ("ab", 0),
-        ("abcxyz", 0),
-        ("abxyz", 0),
-        ("abwxyz", 4),
-        ("x", 0),
-        ("axyz", 0),
-        ("awxyz", 5),
-        ("wxyz", 0),
-        ("vwxyz", 6),
-        ("uvwxyz0123456789", 6),
-    ],
-)
-def test_how_much_must_vanish_and_appear(listing: str, expected: int) -> None:
-    assert vanished(shown(*listing), stored(*"abcdef")) == expected
-
-
-def test_a_handful_of_messages_is_not_taken_for_renumbered() -> None:
-    few = [str(n) for n in range(FEWEST_RENUMBERED - 1)]
-
-    assert vanished(shown(*"vwxyz"), stored(*few)) == 0
-
-
-def test_messages_of_other_sizes_under_the_old_uidls_are_a_renumbering_too() -> None:
-    assert vanished(shown(*"abcde", size=11), stored(*"abcde")) == 5
-
-
-def test_sizes_that_are_not_told_tell_nothing() -> None:
-    listing = tuple(replace(listed, size=None) for listed in shown(*"abcde"))
-
-    assert vanished(listing, stored(*"abcde")) == 0
-
-
-@pytest.mark.parametrize("leave", [False, "1s"])
-def test_what_the_policy_deletes_may_vanish(leave: object) -> None:
-    assert vanished(shown(*"vwxyz"), stored(*"abcde"), leave_on_server=leave) == 0
-
-
-def test_what_vanished_a_while_ago_counts_and_what_vanished_long_ago_does_not() -> None:
-    hours, days = NOW - timedelta(hours=23), NOW - timedelta(days=1)
-
-    assert vanished(shown(*"vwxyz"), stored(*"abcde", gone_since=hours)) == 5
-    assert vanished(shown(*"vwxyz"), stored(*"abcde", gone_since=days)) == 0
-
-
-def test_messages_marked_as_seen_count_whatever_the_policy() -> None:
-    known = {name.encode(): Known(State.SEEN, LONG_AGO, 10) for name in "abcde"}
-
-    assert vanished(shown(*"vwxyz"), known, leave_on_server=False) == 5
-
-
-def test_messages_in_quarantine_are_not_new() -> None:
-    setbacks = {name.encode(): Setback(3, NOW, "no", 10) for name in "wxyz"}
-
-    assert (
-        renumbering(shown(*"awxyz"), stored(*"abcde"), setbacks, mailbox(leave_on_server=True), NOW) is None
-    )
-
-
-def test_messages_that_were_too_large_are_not_new() -> None:
-    too_large = {name.encode(): Known(State.OVERSIZE, JUST_NOW, 10, None, 99) for name in "wxyz"}
-
-    assert vanished(shown(*"awxyz"), stored(*"abcde") | too_large) == 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice.model import Known, Listed, Listing, Memory, Setback, State, Why
-from mailsluice.policy import Plan, Reason, digest, missed_after, plan, quiet, renumbering
+from mailsluice.policy import Plan, Reason, digest, plan, quiet
 from test_policy import NOW, mailbox
 
 QUIET_REASONS = {
@@ -19,6 +19,7 @@ QUIET_REASONS = {
     Reason.SEEN,
     Reason.QUARANTINED,
     Reason.SUBSTITUTED,
+    Reason.UNRECOGNISED,
 }
 ASKED = Setback(3, NOW, "no", None, b"", tried=NOW)
 
@@ -115,6 +116,7 @@ SETBACKS = st.builds(
     st.sampled_from([*Why]),
     TIMES,
     st.booleans(),
+    TIMES,
 )
 
 
@@ -139,45 +141,3 @@ def test_while_it_is_quiet_nothing_else_would_be_decided(
     if until is not None:
         later = NOW + part * (until - NOW)
         assert plan(listing, known, setbacks, box, later).reasons == first.reasons
-        found = renumbering(listing, known, setbacks, box, later)
-        assert found is None or not found.is_one
-
-
-def test_where_stored_messages_are_deleted_none_is_missed_whenever_it_was_stored() -> None:
-    _, stored_after = missed_after(mailbox(leave_on_server=False), NOW)
-    assert stored_after > NOW + timedelta(days=36_500)
-
-
-@given(
-    listed=st.lists(st.tuples(UIDLS, st.sampled_from([None, 10])), max_size=10),
-    new=st.integers(0, 12),
-    known=st.dictionaries(UIDLS, ROWS, max_size=6),
-    gone=st.integers(0, 12),
-    leave=st.sampled_from([False, True, "2d", "3d"]),
-)
-def test_of_what_is_gone_a_count_of_what_is_missed_will_do(
-    listed: list[tuple[bytes, int | None]],
-    new: int,
-    known: dict[bytes, Known],
-    gone: int,
-    leave: object,
-) -> None:
-    box = mailbox(leave_on_server=leave)
-    gone_after, stored_after = missed_after(box, NOW)
-    known |= {b"gone%d" % n: Known(State.GONE, NOW, 10, NOW - timedelta(hours=n)) for n in range(gone)}
-    uidls = [*listed, *((b"new%d" % n, 10) for n in range(new))]
-    listing = tuple(Listed(number, uidl, size) for number, (uidl, size) in enumerate(uidls, 1))
-    there = {each.uidl for each in listing}
-    recalled = {uidl: row for uidl, row in known.items() if row.gone_since is None or uidl in there}
-    missed = sum(
-        row.gone_since is not None
-        and row.gone_since > gone_after
-        and (row.state is State.SEEN or row.since > stored_after)
-        for uidl, row in known.items()
-        if uidl not in recalled
-    )
-    found = renumbering(listing, recalled, {}, box, NOW)
-    if found is not None:
-        found = found.with_missed(min(missed, found.spare + 1))
-    expected = renumbering(listing, known, {}, box, NOW)
-    assert (found if found and found.is_one else None) == (expected if expected and expected.is_one else None)

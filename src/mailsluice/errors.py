@@ -13,7 +13,8 @@
     │   ├── DeadlineExceeded    it was silent or too slow             back off   75
     │   ├── ProtocolViolation   it broke the protocol                 back off   75
     │   ├── CommandRefused      -ERR; the session lives on            retry      75
-    │   │   └── Substituted     a notice came instead of a message    retry      75
+    │   │   ├── Substituted     a notice came instead of a message    retry      75
+    │   │   └── Unrecognised    it may be stored under another UIDL   retry      75
     │   ├── LoginRefused        -ERR to the credential                operator   77
     │   └── MessageTooLarge     more octets than max_message          retry      0
     ├── SinkError               the spool or Maildir is unwritable    back off   73
@@ -24,7 +25,6 @@
     │   └── LedgerReplaced      its files changed under our hands     back off   73
     ├── BackupError             a copy of the state cannot be made    operator   73
     ├── MailboxLocked           another process polls this mailbox    retry      75
-    ├── MailboxRenumbered       its messages have new UIDLs           operator   75
     ├── AlreadyRunning          another daemon serves the directory   retry      75
     ├── NoThread                the system starts no more threads     retry      75
     ├── Stopped                 the program is asked to end           retry      0
@@ -171,6 +171,10 @@ class Substituted(CommandRefused):
         self.text = text
 
 
+class Unrecognised(CommandRefused):
+    """A message may be a stored one under another UIDL, and nothing tells: it is held, and not stored."""
+
+
 class LoginRefused(ServerError):
     """The server did not accept the credential."""
 
@@ -234,12 +238,6 @@ class MailboxLocked(MailsluiceError):
     """Another process is polling this mailbox."""
 
     disposition = Disposition.RETRY
-
-
-class MailboxRenumbered(MailsluiceError):
-    """Most messages known of a mailbox vanished, and about as many unknown ones came: nothing is fetched."""
-
-    disposition = Disposition.OPERATOR
 
 
 class AlreadyRunning(MailsluiceError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple, overload
 
@@ -78,7 +78,10 @@ def uidl_text(uidl: bytes) -> str:
 
 
 TRIES = 3
-"""So many polls in a row that cannot fetch a message put it into quarantine."""
+"""So many sessions in a row that cannot fetch a message put it into quarantine,"""
+
+LONG_ENOUGH = timedelta(days=1)
+"""if they are spread over so much: a server may have a bad hour."""
 
 
 class State(Enum):
@@ -100,7 +103,8 @@ class Known:
     `since` is when it was stored (or first found oversize, or marked as seen). `listed_size` is what LIST
     said then. `gone_since` is when it was first missing from a listing, None while it is there. `octets` is
     how large it is, of an oversize message at least. `doubt`: whether it still is this message, its header is
-    to say. `identified`: what its header is known again by is noted, or that it tells nothing.
+    to say. `identified`: what its header is known again by is noted, or that it tells nothing. `leaving`: the
+    server was asked to delete it.
     """
 
     state: State
@@ -110,20 +114,31 @@ class Known:
     octets: int | None = None
     doubt: bool = False
     identified: bool = True
+    leaving: bool = False
 
 
 class Why(Enum):
     """Why a message could not be had when last tried."""
 
     REFUSED = "refused"
-    """The server refused it, or broke off the session at it."""
+    """The server refused it."""
+    BROKE = "broke"
+    """The server broke off the session at it, or sent what POP3 does not allow."""
     REMOVED = "removed"
     """Another program removed it from staging before it could be published."""
     SUBSTITUTE = "substitute"
     """The server handed out a notice in its place, which says that it cannot render it."""
+    UNRECOGNISED = "unrecognised"
+    """It may be a stored one under another UIDL, that has nothing to be known again by."""
     SILENT = "silent"
     """The server broke off the session when its header was asked for."""
 
+
+BLAMED = frozenset({Why.REFUSED, Why.BROKE})
+"""What speaks against a message, if the server hands out others."""
+
+WAITING = frozenset({Why.SUBSTITUTE, Why.UNRECOGNISED})
+"""What is set aside at once, and looked at again after a day."""
 
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
@@ -131,11 +146,11 @@ _LONG_AGO = datetime.fromtimestamp(0, UTC)
 class Setback(NamedTuple):
     """A message that could not be had when last tried, at `last` (by the time of day).
 
-    `failures` counts the polls in a row that speak against the message; 0 if they speak against its server.
-    `error` is the reason in words, `kind` its kind. `listed_size` is what LIST said of it. `header` is what
-    TOP told of it once it was held, or the text of the notice that came in its place: None before it was
-    asked, empty where it would not say. `tried` is `last` by the ledger's clock. `take`: an administrator
-    wants it stored as it comes.
+    `failures` counts the sessions in a row that speak against the message; 0 if they speak against its
+    server. `error` is the reason in words, `kind` its kind. `listed_size` is what LIST said of it.
+    `header` is what TOP told of it once it was held, or the text of the notice that came in its place:
+    None before it was asked, empty where it would not say. `tried` is `last` by the ledger's clock,
+    `first` the same of the first failure in a row. `take`: an administrator wants it stored as it comes.
     """
 
     failures: int
@@ -146,11 +161,14 @@ class Setback(NamedTuple):
     kind: Why = Why.REFUSED
     tried: datetime = _LONG_AGO
     take: bool = False
+    first: datetime = _LONG_AGO
 
     @property
     def quarantined(self) -> bool:
         """Whether it is set aside: it waits for a person, or for the next day."""
-        return self.kind is Why.SUBSTITUTE or (self.failures >= TRIES and self.kind is not Why.SILENT)
+        if self.kind in WAITING or self.failures < TRIES:
+            return self.kind in WAITING
+        return self.kind is Why.REMOVED or (self.kind in BLAMED and self.tried - self.first >= LONG_ENOUGH)
 
 
 class Memory(NamedTuple):

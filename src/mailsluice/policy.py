@@ -1,7 +1,7 @@
 """WHAT: the plan. A listing and what the ledger remembers become one decision for each message.
 
-Owns every reason for which a message is fetched, deleted or left, and the sign that a mailbox was
-renumbered. Pure: no I/O, no clock of its own, no logging; the same arguments always give the same plan.
+Owns every reason for which a message is fetched, deleted or left. Pure: no I/O, no clock of its own, no
+logging; the same arguments always give the same plan.
 """
 
 from __future__ import annotations
@@ -10,27 +10,22 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from hashlib import sha256
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mailsluice import __version__
 from mailsluice.config.models import Mailbox
-from mailsluice.model import Known, Listed, Listing, Memory, Setback, State, Why
+from mailsluice.model import WAITING, Known, Listed, Listing, Memory, Setback, State, Why
 from mailsluice.recognition import Verdict
 
-FEWEST_RENUMBERED = 5
-"""A mailbox of fewer known messages is not taken for renumbered: people clean up that much by hand."""
-
-_FEWEST_NEW = 3
-"""Of five messages that is more than half, and four fifths of these, rounded up: fewer settle it at once."""
-
-RECENTLY = timedelta(days=1)
-"""A message that went no longer ago still counts as known: some listings are empty before they are new."""
-
-_EVER, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 ON_RECORD = frozenset({State.STORED, State.GONE, State.SEEN})
 """States of messages that are done with, and may be looked for under another UIDL."""
 
+
+REST = timedelta(hours=1)
+"""What ended a session twice is tried no more often."""
 
 DAILY = timedelta(days=1)
 """What is held, and may come right by itself, is tried so much later again."""
@@ -50,6 +45,8 @@ class Action(Enum):
     """Once its header has said that it is the stored message."""
     ASK = "ask"
     """Its header says whether it is the stored message."""
+    APART = "apart"
+    """Fetched in a session of its own: it may end that."""
     LEAVE = "leave"
 
 
@@ -58,6 +55,8 @@ class Reason(Enum):
 
     NEW = Action.FETCH, "not seen before"
     AGAIN = Action.FETCH, "could not be fetched before, and is tried after all others"
+    APART = Action.APART, "the session ended at it when last tried, so it is tried in a session of its own"
+    RESTING = Action.LEAVE, "the session ended at it several times, so it is tried once an hour"
     REUSED = Action.FETCH, "its UIDL belonged to another message that is gone"
     STORED = Action.DELETE, "stored, and not to be left on the server"
     AGED = Action.DELETE, "stored longer ago than the mailbox keeps mail"
@@ -80,8 +79,12 @@ class Reason(Enum):
         "marked as seen, but listed with another size now: it may be another message under the same UIDL",
     )
     SEEN = Action.LEAVE, "marked as seen by an administrator"
-    QUARANTINED = Action.LEAVE, "in quarantine, since it could not be fetched several times"
+    QUARANTINED = Action.LEAVE, "in quarantine, since it could not be fetched several times; tried once a day"
     SUBSTITUTED = Action.LEAVE, "the server hands out a notice in its place; a day later it is asked again"
+    UNRECOGNISED = (
+        Action.LEAVE,
+        "it may be a stored one under another UIDL, and nothing tells; a day later it is looked at again",
+    )
     AMBIGUOUS = (
         Action.LEAVE,
         "its UIDL is listed twice, so that storing one copy proves nothing about the other",
@@ -100,6 +103,7 @@ _QUIET = frozenset(
         Reason.SEEN,
         Reason.QUARANTINED,
         Reason.SUBSTITUTED,
+        Reason.UNRECOGNISED,
     }
 )
 """Reasons that ask for nothing, not even a word in the log."""
@@ -115,11 +119,12 @@ class Plan(NamedTuple):
     listing: Sequence[Listed]
     reasons: Sequence[Reason]
     strangers: frozenset[bytes]
+    tried: Mapping[bytes, datetime] = MappingProxyType({})
 
     def to(self, action: Action) -> tuple[Listed, ...]:
-        """The messages this action is for; last those that failed before: they may end the session."""
+        """The messages this action is for; last those that failed before, the latest at the end."""
         places = [place for place, reason in enumerate(self.reasons) if reason.action is action]
-        places.sort(key=lambda place: self.reasons[place] is Reason.AGAIN)
+        places.sort(key=lambda place: self.tried.get(self.listing[place].uidl, _NEVER))
         return tuple(self.listing[place] for place in places)
 
     def because(self, reason: Reason) -> tuple[Listed, ...]:
@@ -127,78 +132,6 @@ class Plan(NamedTuple):
         if reason not in self.reasons:  # most are for no message
             return ()
         return tuple(listed for listed, why in zip(self.listing, self.reasons, strict=True) if why is reason)
-
-
-class Renumbering(NamedTuple):
-    """What may be one: of `known` messages `vanished` are missing, and `new` ones are there instead."""
-
-    known: int
-    vanished: int
-    new: int
-
-    @property
-    def is_one(self) -> bool:
-        """Whether it looks like one: more than half vanished, and at least four fifths as many came."""
-        return (
-            self.known >= FEWEST_RENUMBERED
-            and 2 * self.vanished > self.known
-            and 5 * self.new >= 4 * self.vanished
-        )
-
-    @property
-    def spare(self) -> int:
-        """How many more may have vanished, and still at least four fifths as many came."""
-        return 5 * self.new // 4 - self.vanished
-
-    def with_missed(self, missed: int) -> Renumbering:
-        """The same with so many more that are known, and vanished."""
-        return Renumbering(self.known + missed, self.vanished + missed, self.new)
-
-
-def renumbering(
-    listing: Sequence[Listed],
-    known: Mapping[bytes, Known],
-    setbacks: Mapping[bytes, Setback],
-    mailbox: Mailbox,
-    now: datetime,
-) -> Renumbering | None:
-    """Whether most of what should still be on the server may have vanished, and about as many new ones came.
-
-    A mailbox that is moved may get new UIDLs for all its messages, and each would be fetched again. What the
-    mailbox's policy deletes may vanish (docs/adr/0007-renumbered-mailboxes.md).
-
-    `known` may lack messages that are gone and not listed. Those that are missed (`missed_after`) have
-    vanished, too, and with them it must be asked again whether it `is_one`. None if it is none however many
-    they are.
-    """
-    there = {each.uidl for each in listing if is_familiar(each, known.get(each.uidl))}
-    new = sum(each.uidl not in there and each.uidl not in setbacks for each in listing)
-    if new < _FEWEST_NEW:
-        return None
-    kept = {uidl for uidl, row in known.items() if _should_be_there(row, mailbox, now)}
-    found = Renumbering(len(kept), len(kept - there), new)
-    # The more are missed, the larger the part that vanished: so with the most that the new ones allow.
-    return found if found.with_missed(max(found.spare, 0)).is_one else None
-
-
-def missed_after(mailbox: Mailbox, now: datetime) -> tuple[datetime, datetime]:
-    """Two times: of the messages that went after the first, those stored after the second are missed.
-
-    They count in `renumbering`, and so do those marked as seen that went after the first.
-    """
-    leave = mailbox.leave_on_server
-    if isinstance(leave, timedelta):
-        return now - RECENTLY, now - leave
-    return now - RECENTLY, _EVER if leave else _NEVER
-
-
-def _should_be_there(row: Known, mailbox: Mailbox, now: datetime) -> bool:
-    if row.gone_since is not None and now - row.gone_since >= RECENTLY:
-        return False
-    if row.state is State.SEEN:
-        return True
-    leave = mailbox.leave_on_server
-    return row.state in ON_RECORD and leave is not False and (leave is True or now - row.since < leave)
 
 
 def is_familiar(listed: Listed, row: Known | None) -> bool:
@@ -228,8 +161,9 @@ def plan(
         if listed.uidl in setbacks:
             reason = _try_again(listed, reason, setbacks[listed.uidl], now)
         reasons.append(reason)
-    _limit(reasons, mailbox.max_per_poll)
-    return Plan(listing, reasons, frozenset(strangers))
+    tried = {uidl: setback.tried for uidl, setback in setbacks.items()}
+    _limit(listing, reasons, tried, mailbox.max_per_poll)
+    return Plan(listing, reasons, frozenset(strangers), tried)
 
 
 def after(reason: Reason, verdict: Verdict, row: Known, mailbox: Mailbox, now: datetime) -> Action:
@@ -247,10 +181,12 @@ def after(reason: Reason, verdict: Verdict, row: Known, mailbox: Mailbox, now: d
     return _delete_or_keep(row, mailbox, now).action
 
 
-def _limit(reasons: list[Reason], most: int) -> None:
+def _limit(
+    listing: Sequence[Listed], reasons: list[Reason], tried: Mapping[bytes, datetime], most: int
+) -> None:
     """Leave what is to be fetched beyond so many to the next poll; first of all what failed before."""
     places = [place for place, reason in enumerate(reasons) if reason.action is Action.FETCH]
-    places.sort(key=lambda place: reasons[place] is Reason.AGAIN)
+    places.sort(key=lambda place: tried.get(listing[place].uidl, _NEVER))
     for place in places[most:]:
         reasons[place] = Reason.NEXT_POLL
 
@@ -289,9 +225,9 @@ def quiet(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> dateti
     if Reason.NOT_YET_AGED in reasons and isinstance(mailbox.leave_on_server, timedelta):
         oldest = min(memory.known[listed.uidl].since for listed in plan.because(Reason.NOT_YET_AGED))
         until = min(until, oldest + mailbox.leave_on_server)
-    if Reason.SUBSTITUTED in reasons:
-        tried = (memory.setbacks[listed.uidl].tried for listed in plan.because(Reason.SUBSTITUTED))
-        until = min(until, min(tried) + DAILY)
+    for reason in (Reason.SUBSTITUTED, Reason.UNRECOGNISED, Reason.QUARANTINED):
+        for listed in plan.because(reason):
+            until = min(until, memory.setbacks[listed.uidl].tried + DAILY)
     return until
 
 
@@ -338,7 +274,7 @@ def is_due(setback: Setback, now: datetime) -> bool:
 
 
 def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) -> Reason:
-    """After the others if it failed before, unless that was once; not if it is set aside.
+    """After the others if it failed before; once a day if it is set aside.
 
     One of another size under its UIDL may be another message, or a size that is told anew each time.
     """
@@ -347,12 +283,24 @@ def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) 
     is_fetched = reason.action is Action.FETCH
     if setback.kind is Why.SILENT:
         return reason if is_fetched or is_due(setback, now) else Reason.NOT_ASKED
-    if setback.kind is Why.SUBSTITUTE:
-        if not is_due(setback, now):
-            return Reason.SUBSTITUTED
-    elif setback.quarantined and not _size_differs_from(listed, setback.listed_size):
-        return Reason.QUARANTINED
-    return Reason.AGAIN if is_fetched and setback.failures != 1 else reason
+    held = _held(listed, setback, now)
+    if held is not None:
+        return held
+    if not is_fetched:
+        return reason
+    return Reason.APART if setback.kind is Why.BROKE else Reason.AGAIN
+
+
+def _held(listed: Listed, setback: Setback, now: datetime) -> Reason | None:
+    """Why a message that failed before is not tried now, if it is not."""
+    if setback.kind in WAITING:
+        if is_due(setback, now):
+            return None
+        return Reason.SUBSTITUTED if setback.kind is Why.SUBSTITUTE else Reason.UNRECOGNISED
+    if setback.quarantined and not _size_differs_from(listed, setback.listed_size):
+        return None if is_due(setback, now) else Reason.QUARANTINED
+    is_tired = setback.kind is Why.BROKE and setback.failures > 1
+    return Reason.RESTING if is_tired and now - setback.tried < REST else None
 
 
 def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> Reason:

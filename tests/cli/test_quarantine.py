@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,9 +39,10 @@ sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
 @pytest.fixture
 def filled(config: Path) -> Path:
     with Ledger(config.parent / "state") as ledger:
-        for _ in range(TRIES):
-            fail(ledger, KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, 1, NOW)
-            fail(ledger, KEY, {Listed(2, b"\xff\x07", 20): "lost"}, 1, NOW)
+        for n in range(TRIES):
+            at = NOW - (TRIES - 1 - n) * timedelta(hours=12)
+            fail(ledger, KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, 1, at)
+            fail(ledger, KEY, {Listed(2, b"\xff\x07", 20): "lost"}, 1, at)
         fail(ledger, KEY, {Listed(3, b"u3", 30): "only once"}, 1, NOW)
         ledger.note_header(KEY, b"u1", HEADER)
     return config
@@ -130,3 +131,9 @@ def test_retry_lets_all_or_those_named_be_tried_again(
 
     with Ledger(filled.parent / "state", read_only=True) as ledger:
         assert set(ledger.setbacks(KEY)) == left
+
+
+def test_retry_is_for_one_mailbox_or_for_all(filled: Path) -> None:
+    assert run(filled, "retry", "--all").output == "2 of a will be tried again by the next poll\n"
+    assert run(filled, "retry").exit_code != 0
+    assert run(filled, "retry", "a", "--all").exit_code != 0

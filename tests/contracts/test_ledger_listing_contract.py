@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -15,12 +15,6 @@ from support.failing import fail
 
 DAY = timedelta(days=1)
 EVER = NOW - 3650 * DAY
-
-
-def missed(
-    ledger: Ledger, *recalled: bytes, gone_after: datetime, stored_after: datetime = EVER, most: int = 9
-) -> int:
-    return ledger.missed(KEY, recalled, gone_after=gone_after, stored_after=stored_after, most=most)
 
 
 def test_what_was_on_the_server_is_recalled_whatever_is_listed(stored: Ledger) -> None:
@@ -37,35 +31,6 @@ def test_what_is_gone_is_recalled_if_it_is_listed(stored: Ledger) -> None:
     assert stored.recall(KEY, []).known == {}
     memory = stored.recall(KEY, [b"u1", b"unknown"])
     assert memory.known == {b"u1": Known(State.GONE, LATER, 9, LATER, identified=False)}
-
-
-def test_what_went_lately_is_missed_unless_it_was_stored_too_long_ago(stored: Ledger) -> None:
-    confirm(stored, KEY, [], [], LATER + DAY)
-    before = LATER + DAY - timedelta(microseconds=1)
-    assert missed(stored, gone_after=before) == 2
-    assert missed(stored, gone_after=before, stored_after=LATER) == 0
-    assert missed(stored, gone_after=LATER + DAY) == 0
-
-
-def test_what_was_marked_as_seen_and_went_lately_is_missed_however_old(ledger: Ledger) -> None:
-    ledger.mark_seen(KEY, [Listed(1, b"old", 5)], NOW)
-    confirm(ledger, KEY, [], [], LATER)
-    assert missed(ledger, gone_after=NOW, stored_after=LATER) == 1
-
-
-def test_of_what_is_missed_only_so_many_are_counted_and_none_that_was_recalled(stored: Ledger) -> None:
-    confirm(stored, KEY, [], [], LATER)
-    assert missed(stored, gone_after=NOW, most=1) == 1
-    assert missed(stored, b"u1", gone_after=NOW) == 1
-    assert missed(stored, b"u1", b"u2", gone_after=NOW) == 0
-
-
-def test_what_is_there_is_not_missed_nor_what_another_mailbox_is_without(stored: Ledger) -> None:
-    assert missed(stored, gone_after=NOW) == 0
-    stored.record(OTHER, STAGED, SINK, NOW)
-    stored.commit(OTHER, STORED, LATER)
-    confirm(stored, OTHER, [], [], LATER)
-    assert missed(stored, gone_after=NOW) == 0
 
 
 def test_failures_are_recalled(stored: Ledger) -> None:

@@ -130,7 +130,7 @@ _COMINGS_AND_GOINGS = (
     ),
     Case(
         "numbers the UIDLs of all it has kept anew",
-        ("mailbox-renumbered",),
+        ("ok",),
         faults=once("LISTING", Relist.RENUMBERED),
         mail=FIVE,
         known=True,

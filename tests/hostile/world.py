@@ -22,9 +22,10 @@ from hostile import victim
 from hostile.case import PATIENT, Case, letter
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import TRIES, State
+from mailsluice.model import LONG_ENOUGH, TRIES, State
 from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.sandbox import Fault, Refuse, Sandbox, SandboxMailbox
+from support.ageing import age_failures
 
 HOSTILE, NEIGHBOUR = "hostile", "neighbour"
 
@@ -148,6 +149,7 @@ class _Stage:
         self._hostile.faults.add(self._refusal)
         for _ in range(polls):
             self.poll(PATIENT)
+        age_failures(self._home / "state", LONG_ENOUGH)
         self._hostile.faults.clear()
 
     @contextmanager

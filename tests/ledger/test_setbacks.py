@@ -21,14 +21,24 @@ def test_failures_are_counted_and_the_last_error_kept(ledger: Ledger) -> None:
     fail(ledger, KEY, {BAD: "first"}, 1, NOW)
     fail(ledger, KEY, {BAD: "second"}, 1, NOW + timedelta(minutes=1))
 
-    assert ledger.setbacks(KEY) == {b"bad": Setback(2, NOW + timedelta(minutes=1), "second", 100)}
+    assert ledger.setbacks(KEY) == {
+        b"bad": Setback(
+            2, NOW + timedelta(minutes=1), "second", 100, tried=NOW + timedelta(minutes=1), first=NOW
+        )
+    }
 
 
 def test_the_last_failure_allowed_puts_a_message_into_quarantine(ledger: Ledger) -> None:
-    told = [fail(ledger, KEY, {BAD: "no"}, 1, NOW) for _ in range(TRIES)]
+    told = [fail(ledger, KEY, {BAD: "no"}, 1, NOW + n * timedelta(hours=12)) for n in range(TRIES)]
 
     assert told == [[]] * (TRIES - 1) + [[BAD]]
     assert ledger.setbacks(KEY)[b"bad"].quarantined
+
+
+def test_so_many_failures_in_an_hour_do_not(ledger: Ledger) -> None:
+    for n in range(20):
+        assert fail(ledger, KEY, {BAD: "no"}, 1, NOW + n * timedelta(minutes=3)) == []
+    assert not ledger.setbacks(KEY)[b"bad"].quarantined
 
 
 def test_a_failure_of_one_message_reports_no_other_again(ledger: Ledger) -> None:
@@ -43,7 +53,7 @@ def test_a_size_that_is_told_anew_each_time_hides_no_failure(ledger: Ledger, siz
     fail(ledger, KEY, {BAD: "no"}, 1, NOW)
     fail(ledger, KEY, {Listed(1, b"bad", size): "no"}, 1, NOW)
 
-    assert ledger.setbacks(KEY)[b"bad"] == Setback(2, NOW, "no", size or 100)
+    assert ledger.setbacks(KEY)[b"bad"] == Setback(2, NOW, "no", size or 100, tried=NOW, first=NOW)
 
 
 def test_a_try_that_speaks_against_the_server_is_noted_and_not_counted(ledger: Ledger) -> None:

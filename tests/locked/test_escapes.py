@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from e2e.conftest import Site
+from mailsluice.ledger.ledger import Ledger
+from mailsluice.model import Listed, MailboxKey
 from mailsluice.obs.clean import json_text
 from mailsluice.sandbox import Fault, Garbage, Refuse, Sandbox
+from support.failing import fail
 from support.program import run_program
 from support.terminal import run_on_terminal
 
@@ -80,11 +84,22 @@ def on_terminal(site: Site, *arguments: str | Path) -> str:
     return run_on_terminal("-c", site.config, *arguments)
 
 
+def set_aside(site: Site) -> None:
+    """As if that server's message had been refused in such words for a day, while others came."""
+    key = MailboxKey(site.sandbox.host, "uidl@acme.example")
+    bad, now = Listed(1, EVIL_UIDL, 1), datetime.now(UTC)
+    with Ledger(site.folder / "state") as ledger:
+        for failures in (2, 1):
+            fail(ledger, key, {bad: EVIL}, failures, now - (failures - 1) * timedelta(days=1))
+        ledger.note_header(key, EVIL_UIDL, EVIL_HEADER)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_neither_log_nor_status_nor_dry_run_lets_anything_through(hostile: Site) -> None:
     piped = run_program("-c", hostile.config, "poll", "--json", *MAILBOXES)
-    seen = [on_terminal(hostile, "poll", *MAILBOXES) for _ in range(2)]
+    seen = [on_terminal(hostile, "poll", *MAILBOXES)]
+    set_aside(hostile)
     seen += [on_terminal(hostile, "poll", "--dry-run", *MAILBOXES), on_terminal(hostile, "status")]
     seen += [on_terminal(hostile, "quarantine", "list")]
     programs = [

@@ -12,6 +12,7 @@ from mailsluice.model import Listed, Why
 from mailsluice.session.asking import Untold, ask, ask_by_retr
 from mailsluice.session.parts import Session
 from mailsluice.session.questions import Questions
+from mailsluice.session.returning import Returning
 from mailsluice.session.tally import Tally
 from session.world import BIG, ONE, World
 
@@ -31,7 +32,9 @@ def opened(world: World) -> tuple[Listed, Session]:
     (listed, *_) = client.listing()
     nothing = Questions({}, world.mailbox, world.ledger.now())
     staging = None
-    session = Session(world.mailbox, client, staging, world.parts, Tally("a", world.clock), nothing)  # type: ignore[arg-type]
+    returning = Returning(world.ledger, world.mailbox.key)
+    tally = Tally("a", world.clock)
+    session = Session(world.mailbox, client, staging, world.parts, tally, nothing, returning)  # type: ignore[arg-type]
     return listed, session
 
 

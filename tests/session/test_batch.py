@@ -24,8 +24,8 @@ def noted(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def note(owner: type, name: str) -> None:
         real: Callable[..., object] = getattr(owner, name)
 
-        def noting(*args: object) -> object:
-            done = real(*args)
+        def noting(*args: object, **keys: object) -> object:
+            done = real(*args, **keys)
             world.server.said.append(name)
             return done
 
@@ -213,7 +213,7 @@ def test_what_was_whole_when_the_connection_broke_is_stored_and_the_rest_comes_n
     assert world.staged() == []
 
     assert world.outcome() == ("ok", 0)
-    assert world.stored() == [ONE, TWO, THREE]
+    assert world.stored() == [ONE, THREE, TWO]
     assert world.server.count("RETR u1") == 1
     assert world.server.mail == {}
 

@@ -46,8 +46,8 @@ def after(monkeypatch: pytest.MonkeyPatch, owner: type, step: str, happens: Call
     """Something happens each time after this step."""
     real: Callable[..., object] = getattr(owner, step)
 
-    def stepping(*args: object) -> object:
-        done = real(*args)
+    def stepping(*args: object, **keys: object) -> object:
+        done = real(*args, **keys)
         happens()
         return done
 

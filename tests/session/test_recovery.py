@@ -14,7 +14,7 @@ from session.world import ONE, TWO, World
 def interrupt(world: World, monkeypatch: pytest.MonkeyPatch, owner: type, step: str) -> None:
     """Poll, and be interrupted in place of this step."""
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -122,7 +122,7 @@ def test_a_sink_that_is_gone_stops_the_poll_before_the_server_is_asked(
 def test_a_commit_that_fails_in_recovery_is_made_at_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise LedgerError("disk full")
 
     world.deliver(ONE)

@@ -1,4 +1,4 @@
-"""A mailbox whose messages were renumbered: polling stops, and an administrator says how it goes on."""
+"""What an administrator says of the messages on the server, instead of fetching them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from mailsluice.errors import ConnectionLost, MailboxLocked, MailboxRenumbered
+from mailsluice.errors import ConnectionLost, MailboxLocked
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
-from mailsluice.session.run import preview
 from mailsluice.session.seen import Settled, Way, settle
 from session.world import World
 
@@ -36,87 +35,11 @@ def states(world: World) -> dict[bytes, State]:
     return {uidl: known.state for uidl, known in world.ledger.known(world.mailbox.key).items()}
 
 
-def test_a_renumbered_mailbox_is_not_fetched_again(kept: World) -> None:
-    renumber(kept)
-
-    assert [kept.outcome() for _ in range(3)] == [("mailbox-renumbered", 75)] * 3
-    assert not [said for said in kept.server.said if said.startswith("RETR new-")]
-    assert kept.stored() == LETTERS
-
-
-def test_the_report_names_both_ways_on(kept: World) -> None:
-    renumber(kept)
-
-    detail = kept.poll().report.detail
-    assert "mailsluice seen invoices --adopt" in detail
-    assert "mailsluice seen invoices --fetch" in detail
-    assert "of 6 messages" in detail
-
-
-def test_a_preview_says_so_too(kept: World) -> None:
-    renumber(kept)
-
-    with pytest.raises(MailboxRenumbered, match="vanished"):
-        preview(kept.mailbox, kept.parts)
-
-
-def test_a_mailbox_that_gets_its_old_numbers_back_goes_on_by_itself(kept: World) -> None:
-    before = dict(kept.server.mail)
-    renumber(kept)
-    kept.poll()
-    kept.server.mail = before
-
-    assert kept.outcome() == ("ok", 0)
-    assert kept.stored() == LETTERS
-
-
-def test_an_empty_listing_before_does_not_hide_it(kept: World) -> None:
-    before = dict(kept.server.mail)
-    kept.server.mail = {}
-    assert kept.outcome() == ("ok", 0)
-    kept.server.mail = before
-    renumber(kept)
-
-    assert kept.outcome() == ("mailbox-renumbered", 75)
-
-
-def test_more_that_went_than_came_are_no_renumbering(kept: World) -> None:
-    kept.server.mail = {}
-    kept.poll()
-    kept.deliver(b"one\r\n", b"two\r\n", b"three\r\n", b"four\r\n")
-
-    assert kept.outcome() == ("ok", 0)
-    assert len(kept.stored()) == len(LETTERS) + 4
-
-
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_for_a_few_new_messages_beside_the_old_ones_nobody_asks_what_went(
-    kept: World, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
-    monkeypatch.delattr(Ledger, "missed")
-    letters = [b"new letter %d\r\n" % n for n in range(count)]
-    kept.deliver(*letters)
-
-    assert kept.outcome() == ("ok", 0)
-    assert kept.stored() == LETTERS + letters
-
-
-def test_a_listing_that_shrinks_and_comes_back_fetches_nothing_twice(kept: World) -> None:
-    before = dict(kept.server.mail)
-    kept.server.mail = dict(list(before.items())[:2])
-    kept.poll()
-    kept.server.mail = before
-
-    assert kept.outcome() == ("ok", 0)
-    assert kept.stored() == LETTERS
-
-
 def test_adopting_knows_the_messages_by_their_headers_and_the_next_poll_fetches_only_what_is_new(
     kept: World,
 ) -> None:
     renumber(kept)
     kept.deliver(b"Message-ID: <new@x>\r\nDate: Tue, 2 Jun 2026 10:00:00 +0000\r\nFrom: bob@x\r\n\r\nnew\r\n")
-    kept.poll()
 
     assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=6, new=1)
     assert kept.outcome() == ("ok", 0)
@@ -139,8 +62,6 @@ def test_adopting_where_new_numbers_are_old_ones_of_other_messages(kept: World) 
     shifted = dict(zip([*uidls[1:], b"u99"], kept.server.mail.values(), strict=True))
     kept.server.mail = shifted
     kept.server.sizes = {uidl: 1000 + n for n, uidl in enumerate(shifted)}
-    assert kept.outcome() == ("mailbox-renumbered", 75)
-
     assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=6)
     assert kept.outcome() == ("ok", 0)
     assert kept.stored() == LETTERS
@@ -178,7 +99,6 @@ def test_a_server_without_headers_adopts_nothing_and_says_so(kept: World) -> Non
 
 def test_fetching_takes_everything_for_new(kept: World) -> None:
     renumber(kept)
-    kept.poll()
 
     assert settle(kept.mailbox, Way.FETCH, kept.parts) == Settled(new=6, gone=6)
     assert kept.outcome() == ("ok", 0)
@@ -235,7 +155,7 @@ def test_what_an_interrupted_poll_left_half_done_is_adopted_too(
     world.configure(leave_on_server=True)
     world.deliver(*LETTERS)
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "commit", lambda *_: pytest.fail("killed"))
+        patch.setattr(Ledger, "commit", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
             world.poll()
     renumber(world)

@@ -13,4 +13,6 @@ def fail(
     ledger: Ledger, key: MailboxKey, errors: Mapping[Listed, str], failures: int, now: datetime
 ) -> Sequence[Listed]:
     """Note that the server refused each of these, so many times more; those that are held by that."""
-    return ledger.note_setbacks(key, {each: Setback(failures, now, error) for each, error in errors.items()})
+    return ledger.note_setbacks(
+        key, {each: Setback(failures, now, error, tried=now) for each, error in errors.items()}
+    )

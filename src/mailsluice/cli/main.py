@@ -30,7 +30,7 @@ COMMANDS = {
     "secret": "Put secrets into the keyring, list and delete them.",
     "quarantine": "List, show and retry the messages that could not be fetched.",
     "sink": "Which ledgers feed a sink; take over from one that is gone.",
-    "seen": "Mark what is on the server as seen, or settle a renumbered mailbox.",
+    "seen": "Mark what is on the server as seen, or settle what cannot be told.",
     "backup": "Copy the whole state, while the daemon runs.",
     "config": "Check the configuration; print its schema or an example.",
     "demo": "A simulated Exchange Online and a poll of it, on this machine.",

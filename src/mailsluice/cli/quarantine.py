@@ -77,12 +77,20 @@ def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("mailbox")
+@click.argument("mailbox", required=False)
 @click.argument("uidls", metavar="[UIDL]...", nargs=-1)
+@click.option("--all", "of_all", is_flag=True, help="Of every mailbox.")
 @click.pass_obj
-def retry(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
+def retry(settings: Settings, mailbox: str | None, uidls: tuple[str, ...], *, of_all: bool) -> None:
     """Let the next poll try all of a mailbox's messages in quarantine again, or those named."""
     config = settings.config()
+    if of_all == (mailbox is not None):
+        raise click.UsageError("name a mailbox, or all of them by --all")
+    for name in config.mailboxes if mailbox is None else (mailbox,):
+        _retry(config, name, uidls)
+
+
+def _retry(config: Config, mailbox: str, uidls: tuple[str, ...]) -> None:
     box = chosen(config, mailbox)
     quarantined = [uidl for uidl, _ in _quarantined(config, box)]
     for name in uidls:

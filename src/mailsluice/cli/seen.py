@@ -24,8 +24,8 @@ from mailsluice.session.seen import Settled, Way
 def command(settings: Settings, mailbox: str, *, adopt: bool, fetch: bool, as_json: bool) -> None:
     """Mark what is on the server now, and not stored yet, as seen: never to be fetched, never deleted.
 
-    With --adopt or --fetch: settle a mailbox whose messages were renumbered. Nothing is fetched or deleted by
-    this command itself.
+    With --adopt or --fetch: settle messages that may be stored ones under other UIDLs. Nothing is fetched or
+    deleted by this command itself.
     """
     if adopt and fetch:
         raise click.UsageError("--adopt and --fetch exclude each other")

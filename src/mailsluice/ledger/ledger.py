@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from mailsluice.ledger import mailboxes, memory, messages, reports, setbacks
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.kin import Kin
 from mailsluice.ledger.lock import hold
+from mailsluice.ledger.lost import Lost
 from mailsluice.ledger.reports import MailboxReport, News
 from mailsluice.ledger.rows import text
 from mailsluice.ledger.stagings import Stagings
@@ -38,6 +39,7 @@ from mailsluice.model import (
     Setback,
     Staged,
     Stored,
+    Why,
     uidl_text,
 )
 from mailsluice.recognition import Evidence
@@ -74,6 +76,7 @@ class Ledger:
             raise
         self.stagings = Stagings(self._database)
         self.kin = Kin(self._database)
+        self.lost = Lost(self._database)
         self._clock = SteadyClock(clock or SystemClock(), last)
         self._pending = threading.Lock()
         self._news: dict[MailboxKey, News] = {}
@@ -134,21 +137,6 @@ class Ledger:
         with self._database.reading() as connection:
             return memory.recall(connection, key, listed)
 
-    def missed(
-        self,
-        key: MailboxKey,
-        recalled: Container[bytes],
-        *,
-        gone_after: datetime,
-        stored_after: datetime,
-        most: int,
-    ) -> int:
-        """How many messages that were not recalled went lately, not beyond `most`; see `memory.missed`."""
-        with self._database.reading() as connection:
-            return memory.missed(
-                connection, key, recalled, gone_after=gone_after, stored_after=stored_after, most=most
-            )
-
     def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
         """Whether a listing of this digest was confirmed as quiet, and that still holds."""
         with self._database.reading() as connection:
@@ -169,13 +157,18 @@ class Ledger:
                 there = ", ".join(map(uidl_text, memory.not_named(connection, key, names)))
                 raise Bug(f"{there} of {key.address} was fetched, but it is in the ledger")
 
-    def commit(self, key: MailboxKey, stored: Sequence[Stored], now: datetime) -> tuple[DeletePermit, ...]:
-        """Turn the rows into `stored`, in one commit (row 5); permits for those that are stored then."""
+    def commit(
+        self, key: MailboxKey, stored: Sequence[Stored], now: datetime, *, leaving: bool = False
+    ) -> tuple[DeletePermit, ...]:
+        """Turn the rows into `stored`, in one commit (row 5); permits for those that are stored then.
+
+        `leaving`: the server is about to be asked to delete them.
+        """
         if not stored:
             return ()
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
-            committed = messages.commit(connection, mailbox, stored, now)
+            committed = messages.commit(connection, mailbox, stored, now, leaving=leaving)
             reports.add_stored(connection, mailbox, committed)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
         uidls = [new.uidl for new in stored]
@@ -281,13 +274,17 @@ class Ledger:
         gone: Collection[bytes],
         gone_since: datetime,
     ) -> None:
-        """Put new UIDLs in the place of old ones, and note those that are gone, since when; in one commit.
+        """Put new UIDLs in the place of old ones, and note those that are gone for good; in one commit.
 
-        A new UIDL may be the old one of another message: of one that is gone, it is forgotten then.
+        A new UIDL may be the old one of another message: of one that is gone, it is forgotten then. What was
+        held because nothing told whether it is known is held no longer.
         """
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
-            messages.rename(connection, mailbox, renamed, gone, gone_since)
+            messages.gone(connection, mailbox, gone, gone_since)
+            messages.leave(connection, mailbox, gone)
+            messages.rename(connection, mailbox, renamed)
+            setbacks.forget_kind(connection, mailbox, Why.UNRECOGNISED)
 
     def mark_seen(self, key: MailboxKey, listed: Collection[Listed], now: datetime) -> int:
         """Remember that these are never to be fetched nor deleted; how many that were.

@@ -6,31 +6,24 @@ Owns the reading of message rows, all of them or what matters beside one listing
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from mailsluice.ledger import mailboxes, setbacks
 from mailsluice.ledger.rows import DamagedRow, octets, text, whole
-from mailsluice.ledger.times import from_micros, to_micros
+from mailsluice.ledger.times import from_micros
 from mailsluice.model import Known, MailboxKey, Memory, Staged, State
 from mailsluice.recognition import Evidence
 
 _COLUMNS = """
     SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL), doubt,
-        identity IS NOT NULL
+        identity IS NOT NULL, leaving
     FROM message
 """
 _OF_MAILBOX = "WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)"
 _ALL = f"{_COLUMNS} {_OF_MAILBOX}"
 _PRESENT = f"{_COLUMNS} INDEXED BY present {_OF_MAILBOX} AND gone_since IS NULL"
-_MISSED = f"""
-    SELECT uidl FROM message INDEXED BY gone {_OF_MAILBOX}
-    AND gone_since > ? AND (state = 'seen' OR since > ?)
-"""  # noqa: S608  constants
 _HALF_DONE = f"""
     SELECT sink, uidl, name, size, listed_size, identity FROM message INDEXED BY half_done
     {_OF_MAILBOX} AND state = 'staged'
@@ -76,25 +69,6 @@ def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[byt
     return Memory(rows, setbacks.read(connection, key), writes)
 
 
-def missed(
-    connection: sqlite3.Connection,
-    key: MailboxKey,
-    recalled: Container[bytes],
-    *,
-    gone_after: datetime,
-    stored_after: datetime,
-    most: int,
-) -> int:
-    """How many messages went after `gone_after`, of those stored after `stored_after` or marked as seen.
-
-    Those that were `recalled` are left out, and no more than `most` are counted: SQLite finds one row after
-    the other, and of those beyond none is read.
-    """
-    times = to_micros(gone_after), to_micros(stored_after)
-    with closing(connection.execute(_MISSED, (key.host, key.address, *times))) as found:
-        return sum(1 for _ in islice((uidl for (uidl,) in found if uidl not in recalled), most))
-
-
 def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:
     """Those of these UIDLs that are committed as stored, and not in doubt."""
     return {uidl for (uidl,) in _among(connection, _STORED, key, uidls)}
@@ -125,7 +99,7 @@ def _among(
         yield from connection.execute(f"{query} AND uidl IN ({marks})", (key.host, key.address, *asked))
 
 
-_Row = tuple[bytes, str, int, int | None, int | None, int | None, int, int]
+_Row = tuple[bytes, str, int, int | None, int | None, int | None, int, int, int]
 
 
 def _values(rows: Iterable[_Row]) -> dict[bytes, Known]:
@@ -138,8 +112,9 @@ def _values(rows: Iterable[_Row]) -> dict[bytes, Known]:
             None if size is None else whole(size),
             bool(doubt),
             bool(identified),
+            bool(leaving),
         )
-        for uidl, state, since, gone_since, listed_size, size, doubt, identified in rows
+        for uidl, state, since, gone_since, listed_size, size, doubt, identified, leaving in rows
     }
 
 

@@ -23,11 +23,11 @@ _RECORD = """
     ON CONFLICT DO UPDATE SET
         state = 'staged', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size,
         size = excluded.size, sink = excluded.sink, name = excluded.name, identity = excluded.identity,
-        doubt = 0
+        doubt = 0, leaving = 0
     WHERE state = 'oversize' OR gone_since IS NOT NULL
 """
 _COMMIT = """
-    UPDATE message SET state = 'stored', since = ?
+    UPDATE message SET state = 'stored', since = ?, leaving = ?
     WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'
 """
 _GONE = """
@@ -46,15 +46,20 @@ _RECOGNISED = """
     WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
 """
 _DOUBT = "UPDATE message INDEXED BY present SET doubt = 1 WHERE mailbox = ? AND gone_since IS NULL"
-_STAYS = "UPDATE message SET state = 'seen' WHERE mailbox = ? AND uidl = ? AND state = 'stored'"
+_LEAVE = "UPDATE message SET leaving = 1 WHERE mailbox = ? AND uidl = ?"
+_STILL_THERE = "UPDATE message SET leaving = 0 WHERE mailbox = ? AND uidl = ?"
+_STAYS = "UPDATE message SET state = 'seen', leaving = 0 WHERE mailbox = ? AND uidl = ? AND state = 'stored'"
 _RENAME = """
     UPDATE message
-    SET uidl = ?, listed_size = ?, state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 0
+    SET uidl = ?, listed_size = ifnull(?, listed_size), state = iif(state = 'seen', 'seen', 'stored'),
+        gone_since = NULL, doubt = 0
     WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
 """
 _PARK = "UPDATE message SET uidl = ? WHERE mailbox = ? AND uidl = ?"
 _PARKED = bytes(2048)
 """Before a UIDL, makes one that no server has: the listing's parser takes none so long."""
+_DISPLACED = b"\0" + bytes(2048)
+"""The same, of a message whose UIDL another one has now."""
 _SEEN = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'seen', ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -64,6 +69,7 @@ _SEEN = """
 _PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
 _PRUNE_LONG_GONE = "DELETE FROM message WHERE mailbox = ? AND gone_since < ?"
 _PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
+_DISPLACE = "UPDATE OR REPLACE message SET uidl = ? WHERE mailbox = ? AND uidl = ? AND gone_since IS NOT NULL"
 _OVERSIZE = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -74,10 +80,14 @@ _OVERSIZE = """
 
 
 class Changes(NamedTuple):
-    """What a listing changes: rows that are gone now, that are back, and that are not kept any longer."""
+    """What a listing changes: rows that are gone now, that are back, and that are not kept any longer.
+
+    `still_there` are those that we asked the server to delete.
+    """
 
     gone: Sequence[bytes]
     back: Sequence[bytes]
+    still_there: Sequence[bytes]
     pruned: Sequence[bytes]
     settled: Collection[bytes]
     """Messages that could not be fetched, and are not listed any more."""
@@ -97,10 +107,12 @@ def record(
     return connection.executemany(_RECORD, rows).rowcount
 
 
-def commit(connection: sqlite3.Connection, mailbox: int, stored: Sequence[Stored], now: datetime) -> int:
-    """Turn the rows into `stored`; how many were."""
+def commit(
+    connection: sqlite3.Connection, mailbox: int, stored: Sequence[Stored], now: datetime, *, leaving: bool
+) -> int:
+    """Turn the rows into `stored`; how many were. `leaving`: they are about to be deleted."""
     since = to_micros(now)
-    rows = [(since, mailbox, new.uidl, new.name) for new in stored]
+    rows = [(since, leaving, mailbox, new.uidl, new.name) for new in stored]
     return connection.executemany(_COMMIT, rows).rowcount
 
 
@@ -130,6 +142,11 @@ def gone(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes],
     connection.executemany(_GONE, [(to_micros(since), mailbox, uidl) for uidl in uidls])
 
 
+def leave(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> None:
+    """Note that we ask the server to delete these."""
+    connection.executemany(_LEAVE, [(mailbox, uidl) for uidl in uidls])
+
+
 def stays(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> None:
     """Note that these stored messages stay on the server for ever."""
     connection.executemany(_STAYS, [(mailbox, uidl) for uidl in uidls])
@@ -140,41 +157,40 @@ def changes(memory: Memory, listed: Collection[bytes], strangers: Collection[byt
 
     `listed` is asked for what is known alone, for it may be of 100,000 messages.
     """
-    gone, back, pruned = [], [], []
+    gone, back, still_there, pruned = [], [], [], []
     for uidl, row in memory.known.items():
         if uidl in listed and uidl not in strangers:
             if row.gone_since is not None:
                 back.append(uidl)
+            if row.leaving:
+                still_there.append(uidl)
         elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
             gone.append(uidl)
         elif row.state is State.OVERSIZE:
             pruned.append(uidl)
-    return Changes(gone, back, pruned, [uidl for uidl in memory.setbacks if uidl not in listed])
+    settled = [uidl for uidl in memory.setbacks if uidl not in listed]
+    return Changes(gone, back, still_there, pruned, settled)
 
 
 def apply(connection: sqlite3.Connection, mailbox: int, changed: Changes, now: datetime) -> None:
     """Make these changes, and prune what is gone for longer than GRACE."""
     gone(connection, mailbox, changed.gone, now)
     connection.executemany(_BACK, [(mailbox, uidl) for uidl in changed.back])
+    connection.executemany(_STILL_THERE, [(mailbox, uidl) for uidl in changed.still_there])
     connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in changed.pruned])
     connection.execute(_PRUNE_LONG_GONE, (mailbox, to_micros(now - GRACE)))
 
 
-def rename(
-    connection: sqlite3.Connection,
-    mailbox: int,
-    renamed: Mapping[bytes, Listed],
-    lost: Collection[bytes],
-    gone_since: datetime,
-) -> None:
-    """Put new UIDLs in the place of old ones, and note those that are lost, since when.
+def rename(connection: sqlite3.Connection, mailbox: int, renamed: Mapping[bytes, Listed]) -> None:
+    """Put new UIDLs in the place of old ones.
 
-    A new UIDL may be the old one of another message: of one that is gone, it is forgotten then.
+    A new UIDL may be the old one of another message. That is renamed, too; or gone, and known by its identity
+    alone from then on.
     """
     taken = {new.uidl for new in renamed.values()}
-    gone(connection, mailbox, [uidl for uidl in lost if uidl not in taken], gone_since)
-    connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in taken.intersection(lost)])
-    connection.executemany(_PRUNE_OVERSIZE, [(mailbox, uidl) for uidl in taken])
+    displaced = taken - renamed.keys()
+    connection.executemany(_PRUNE_OVERSIZE, [(mailbox, uidl) for uidl in displaced])
+    connection.executemany(_DISPLACE, [(_DISPLACED + uidl, mailbox, uidl) for uidl in displaced])
     connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
     rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
     connection.executemany(_RENAME, rows)

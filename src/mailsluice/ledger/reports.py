@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from mailsluice.ledger import setbacks
 from mailsluice.ledger.rows import real, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import TRIES, MailboxKey, SessionReport
+from mailsluice.model import MailboxKey, SessionReport
 
 _OK = "ok"
 _NEITHER = frozenset({"mailbox-locked", "stopped"})
@@ -122,17 +123,14 @@ def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
     """Every mailbox's report, by host and address."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
-    rows = cursor.execute(
-        "SELECT *, (SELECT count(*) FROM setback WHERE mailbox = id"
-        " AND (setback.failures >= ? AND setback.kind != 'silent' OR setback.kind = 'substitute'))"
-        " AS quarantined"
-        " FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name",
-        (TRIES,),
-    )
-    return {MailboxKey(text(row["host"]), text(row["address"])): _report(row) for row in rows}
+    held = setbacks.quarantined(connection)
+    rows = cursor.execute("SELECT * FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name")
+    return {
+        MailboxKey(text(row["host"]), text(row["address"])): _report(row, held[row["id"]]) for row in rows
+    }
 
 
-def _report(row: sqlite3.Row) -> MailboxReport:
+def _report(row: sqlite3.Row, quarantined: int) -> MailboxReport:
     return MailboxReport(
         name=text(row["name"] or row["address"]),
         next_poll=_time(row["next_poll"]),
@@ -141,7 +139,7 @@ def _report(row: sqlite3.Row) -> MailboxReport:
         last_error=text(row["last_error"]),
         total_stored=whole(row["total_stored"]),
         last=None if row["started"] is None else _session(row),
-        quarantined=whole(row["quarantined"]),
+        quarantined=quarantined,
     )
 
 

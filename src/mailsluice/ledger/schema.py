@@ -130,6 +130,20 @@ _SECOND = (
     """,
 )
 
+_THIRD = (
+    # Whether we asked the server to delete it: what then vanishes has not gone elsewhere.
+    "ALTER TABLE message ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0",
+    # Nothing is known of those that are gone already: they may well have been deleted by us.
+    "UPDATE message SET leaving = 1 WHERE state = 'gone' AND identity IS NULL",
+    # When the first of the failures in a row was, by the ledger's clock.
+    "ALTER TABLE setback ADD COLUMN first INTEGER NOT NULL DEFAULT 0",
+    "UPDATE setback SET first = tried",
+    """
+    CREATE INDEX lost ON message (mailbox, identity)
+    WHERE (gone_since IS NOT NULL OR doubt = 1) AND leaving = 0
+    """,
+)
+
 
 def _time(column: str) -> str:
     """From 1970 to the year 9000: nothing that is reckoned from it leaves what a datetime can be."""
@@ -160,8 +174,10 @@ _SOUND = {
     "setback": f"""
         typeof(uidl) = 'blob' AND {_number("failures")} AND {_time("last")} AND typeof(error) = 'text'
         AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(header) IN ('null', 'blob')
-        AND typeof(kind) = 'text' AND kind IN ('refused', 'removed', 'substitute', 'silent')
-        AND {_time("tried")} AND {_number("take")}
+        AND typeof(kind) = 'text' AND kind IN (
+            'refused', 'broke', 'removed', 'substitute', 'silent', 'unrecognised'
+        )
+        AND {_time("tried")} AND {_time("first")} AND {_number("take")}
     """,
     "staging": """
         typeof(sink) = 'text' AND typeof(sink_id) = 'text' AND typeof(place) = 'text'
@@ -182,7 +198,7 @@ _SOUND = {
 }
 """What is true of every row that a mailsluice has written; of `message`, of those `staged`."""
 
-_STEPS = (_FIRST, _SECOND)
+_STEPS = (_FIRST, _SECOND, _THIRD)
 """Each step's statements. Never change one that was released: add another."""
 
 VERSION = len(_STEPS)

@@ -6,25 +6,33 @@ Owns the setback table. Must never decide what is tried again: that is `policy`.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from mailsluice.ledger.rows import DamagedRow, octets, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import TRIES, Listed, MailboxKey, Setback, Why
+from mailsluice.model import Listed, MailboxKey, Setback, Why
 
-_COLUMNS = "uidl, failures, last, error, listed_size, header, kind, tried, take"
-_NOTE = """
-    INSERT INTO setback (mailbox, uidl, failures, last, error, listed_size, kind, tried, header)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+_COLUMNS = "uidl, failures, last, error, listed_size, header, kind, tried, take, first"
+_MAILBOX = "SELECT id FROM mailbox WHERE host = ? AND address = ?"
+_OF_MAILBOX = f"SELECT {_COLUMNS} FROM setback WHERE mailbox = ?"  # noqa: S608  a constant
+_SAME = """
+    (kind = excluded.kind OR (kind IN ('refused', 'broke') AND excluded.kind IN ('refused', 'broke')))
+"""
+_NOTE = f"""
+    INSERT INTO setback (mailbox, uidl, failures, last, error, listed_size, kind, tried, first, header)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
-        failures = iif(kind = excluded.kind, failures, 0) + excluded.failures,
+        failures = iif({_SAME}, failures, 0) + excluded.failures,
+        first = iif({_SAME} AND failures > 0, first, excluded.first),
         last = excluded.last, error = excluded.error, listed_size = ifnull(excluded.listed_size, listed_size),
         kind = excluded.kind, tried = excluded.tried, header = ifnull(excluded.header, header)
-"""
+    WHERE NOT (excluded.kind = 'silent' AND kind IN ('refused', 'broke'))
+"""  # noqa: S608  a constant
 
 
 def note(connection: sqlite3.Connection, mailbox: int, failed: Mapping[Listed, Setback]) -> list[Listed]:
-    """Note that each of these was tried in vain, and add its failures; those that are held by that."""
+    """Note that each of these was tried in vain, and add its failures; those that are set aside by that."""
     rows = [
         (
             mailbox,
@@ -35,18 +43,19 @@ def note(connection: sqlite3.Connection, mailbox: int, failed: Mapping[Listed, S
             each.size,
             setback.kind.value,
             to_micros(setback.tried),
+            to_micros(setback.tried),
             setback.header,
         )
         for each, setback in failed.items()
     ]
+    before = _read(connection, mailbox)
     connection.executemany(_NOTE, rows)
-    held = {
-        uidl
-        for (uidl,) in connection.execute(
-            "SELECT uidl FROM setback WHERE mailbox = ? AND failures >= ?", (mailbox, TRIES)
-        )
-    }
-    return [each for each in failed if each.uidl in held]
+    after = _read(connection, mailbox)
+    return [
+        each
+        for each in failed
+        if after[each.uidl].quarantined and not (each.uidl in before and before[each.uidl].quarantined)
+    ]
 
 
 def note_header(connection: sqlite3.Connection, mailbox: int, uidl: bytes, header: bytes) -> None:
@@ -70,6 +79,11 @@ def forget(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes
     return connection.executemany("DELETE FROM setback WHERE mailbox = ? AND uidl = ?", rows).rowcount
 
 
+def forget_kind(connection: sqlite3.Connection, mailbox: int, why: Why) -> None:
+    """Forget all that is held for this reason."""
+    connection.execute("DELETE FROM setback WHERE mailbox = ? AND kind = ?", (mailbox, why.value))
+
+
 def _why(cell: object) -> Why:
     try:
         return Why(text(cell))
@@ -79,11 +93,23 @@ def _why(cell: object) -> Why:
 
 def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Setback]:
     """Every message of a mailbox that failed at its last try, by UIDL."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM setback"  # noqa: S608  a constant
-        " WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)",
-        (key.host, key.address),
+    found = connection.execute(_MAILBOX, key).fetchone()
+    return {} if found is None else _read(connection, found[0])
+
+
+def quarantined(connection: sqlite3.Connection) -> Counter[int]:
+    """How many messages of each mailbox, by its number, are set aside."""
+    mailboxes = [mailbox for (mailbox,) in connection.execute("SELECT DISTINCT mailbox FROM setback")]
+    return Counter(
+        {
+            mailbox: sum(setback.quarantined for setback in _read(connection, mailbox).values())
+            for mailbox in mailboxes
+        }
     )
+
+
+def _read(connection: sqlite3.Connection, mailbox: int) -> dict[bytes, Setback]:
+    rows = connection.execute(_OF_MAILBOX, (mailbox,))
     return {
         octets(uidl): Setback(
             whole(failures),
@@ -94,6 +120,7 @@ def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Setback
             _why(kind),
             from_micros(tried),
             bool(take),
+            from_micros(first),
         )
-        for uidl, failures, last, error, listed_size, header, kind, tried, take in rows
+        for uidl, failures, last, error, listed_size, header, kind, tried, take, first in rows
     }

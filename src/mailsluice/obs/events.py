@@ -89,6 +89,15 @@ HEADER_REFUSED = "header refused"
 It stays until it can be.
 """
 
+MESSAGE_UNRECOGNISED = "message unrecognised"
+"""It may be a stored message under another UIDL, that has nothing to be known again by."""
+
+MESSAGES_RETURNED = "messages returned"
+"""New messages turned out to be stored ones, which had vanished and came back under other UIDLs."""
+
+APART_ENDED = "session apart ended"
+"""A message that had ended a session ended the one that it was tried in alone; nothing else was lost."""
+
 MESSAGE_UNDECIDED = "message undecided"
 """Nothing tells whether a message is the stored one: it is stored once more, and so may come twice.
 

@@ -17,8 +17,9 @@ from mailsluice.errors import (
     SinkError,
     StagingGone,
     Substituted,
+    Unrecognised,
 )
-from mailsluice.identity import is_strong
+from mailsluice.identity import identity, is_strong
 from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
@@ -26,6 +27,7 @@ from mailsluice.session.asking import note_silent
 from mailsluice.session.hold import note_where
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch, Passed
+from mailsluice.session.triage import passes_by_itself
 from mailsluice.substitute import is_one as is_substitute
 
 MESSAGES = 512
@@ -53,6 +55,7 @@ def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:
     with session.staging.batch() as batch:
         failure = _receive(arrivals, most, batch, session)
         staged = _stage(batch, failure)
+        session.returning.conclude()  # before a message is recorded under a UIDL that is to be given on
         permits = _store(staged, batch, session)
         if failure is not None:
             raise failure
@@ -75,7 +78,8 @@ def _store(staged: Sequence[Staged], batch: Batch, session: Session) -> Sequence
     ledger.take_back(key, batch.vanished)
     batch.refuse_if_lost()
     _tell_vanished(batch, session)
-    permits = ledger.commit(key, stored, ledger.now())
+    leaving = session.mailbox.leave_on_server is False
+    permits = ledger.commit(key, stored, ledger.now(), leaving=leaving)
     session.tally.stored += len(permits)
     _count_twins(staged, session)
     session.staging.note(ledger.commits(key))
@@ -150,11 +154,11 @@ def _receive(
                 session.tally.vanished += 1
                 break  # what this batch has is gone; the next one takes the directory anew
             except ServerError as error:
-                session.tally.errors[arrival.listed] = error
+                session.tally.failed(arrival.listed, error, passes=passes_by_itself(error))
                 if not isinstance(error, CommandRefused):
                     raise
             is_full = taken == most or octets >= OCTETS or clock.monotonic() >= end
-            if is_full or session.parts.stop.is_set():
+            if is_full or session.tally.gave_up or session.parts.stop.is_set():
                 break
     except MailsluiceError as error:
         return error
@@ -192,7 +196,7 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
         else:
             note_oversize({listed: error.octets}, session.mailbox, session.parts)
         raise
-    tally.fetched += 1
+    tally.came()
     tally.octets += passed.size
     session.parts.progress.arrived(session.mailbox.name, passed.size)
     _judge(listed, passed, batch, session)
@@ -202,7 +206,8 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
 def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> None:
     """Take a message out of the batch again that is not to be stored.
 
-    Raises Substituted for a notice that came in the place of a message, and may not pass for it.
+    Raises Substituted for a notice that came in the place of a message, and may not pass for it; Unrecognised
+    for one that may be stored under another UIDL.
     """
     if listed.uidl in session.as_it_comes:
         return
@@ -211,8 +216,23 @@ def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> No
         raise Substituted(
             "the server cannot render the message, and hands out a notice in its place", text=passed.head
         )
-    if session.questions.is_stored(listed, passed.header):
+    try:
+        is_stored = session.questions.is_stored(listed, passed.header) or _is_back(listed, passed, session)
+    except Unrecognised:
         batch.drop()
+        raise
+    if is_stored:
+        batch.drop()
+        session.tally.wanted -= 1
+
+
+def _is_back(listed: Listed, passed: Passed, session: Session) -> bool:
+    """Whether a message only came back under another UIDL."""
+    if session.questions.is_open(listed):  # another message was known under its UIDL
+        if session.questions.newly_reused():
+            session.parts.ledger.doubt(session.mailbox.key)
+        return session.returning.is_known(listed, identity(passed.header))
+    return session.returning.is_back(listed, passed.header)
 
 
 def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, parts: Parts) -> None:

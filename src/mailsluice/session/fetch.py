@@ -41,22 +41,23 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
     further: list[_Further] = []
     try:
         further.extend(_Further(messages, work, session) for _ in range(sessions - 1))
-        _fetch(work, session)
+        fetch_here(work, session)
     finally:
         for each in further:
             each.join()
     return next((each.failure for each in further if each.failure is not None), None)
 
 
-def _fetch(
+def fetch_here(
     messages: Iterable[Listed], session: Session, gives_way: Callable[[], bool] = lambda: False
 ) -> None:
+    """Fetch these by this one session, until it is to end or `gives_way`. Raises what `deliver` raises."""
     most = batch.FIRST
     with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
         try:
             for arrival in arrivals:
                 batch.deliver(chain((arrival,), arrivals), most, session)
-                if session.ending or gives_way():
+                if session.ending or session.tally.gave_up or gives_way():
                     break
                 most = min(2 * most, batch.MESSAGES)
         except BaseException:
@@ -131,7 +132,7 @@ class _Further:
                 return
             session = self._first._replace(client=client, tally=self._tally)
             mine = (here[listed.uidl] for listed in self._work)
-            _fetch(mine, session, gives_way=lambda: places.crowded)
+            fetch_here(mine, session, gives_way=lambda: places.crowded)
             batch.end(session)
 
     def _refuse_other_listing(self, here: Mapping[bytes, Listed]) -> None:

@@ -38,6 +38,7 @@ def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | No
         return None
     session = session._replace(questions=_questions(plan, asked, memory, session))
     by_retr = _ask(asked, session)
+    session.tally.wanted += len(by_retr)
     failure = fetch(_to_fetch(session), session)
     if by_retr:
         failure = fetch(by_retr, session) or failure
@@ -82,7 +83,8 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
 def _conclude(session: Session) -> None:
     """Act on what headers said so far, but for fetching."""
     answers = session.questions.answers
-    session.parts.ledger.recognised(session.mailbox.key, answers.same)
+    doubted = answers.delete if answers.reused else ()  # by who fetched what has another's UIDL
+    session.parts.ledger.recognised(session.mailbox.key, [*answers.same, *doubted])
     _delete(answers.delete, session)
     answers.same, answers.delete = [], []
 
@@ -93,9 +95,9 @@ def _conclude_unsure(session: Session) -> None:
     Nothing where one of them was found to mean another message: no UIDL is believed any more then.
     """
     answers = session.questions.answers
-    if answers.reused:
+    if session.questions.newly_reused():
         session.parts.ledger.doubt(session.mailbox.key)
-    elif session.questions.enough_answered:
+    if not answers.reused and session.questions.enough_answered:
         _delete(answers.unsure, session)
 
 
@@ -103,7 +105,19 @@ def _delete(messages: Sequence[Listed], session: Session) -> None:
     if messages:
         session.staging.refuse_if_lost()
         uidls = [listed.uidl for listed in messages]
-        session.client.delete(session.parts.ledger.permits(session.mailbox.key, uidls))
+        ledger, key = session.parts.ledger, session.mailbox.key
+        ledger.lost.leave(key, uidls)
+        session.client.delete(ledger.permits(key, uidls))
+
+
+def _elsewhere(session: Session) -> Sequence[Listed]:
+    """Those under whose UIDLs other messages are known, without those that are known under other UIDLs."""
+    returning, other = session.returning, session.questions.answers.other
+    ledger = session.parts.ledger
+    ledger.replaced(session.mailbox.key, [listed.uidl for listed in other], ledger.now())
+    new = [listed for listed, who in other.items() if not returning.is_known(listed, who)]
+    returning.conclude()
+    return new
 
 
 def _to_fetch(session: Session) -> Sequence[Listed]:
@@ -112,11 +126,11 @@ def _to_fetch(session: Session) -> Sequence[Listed]:
     Too large ones are only noted.
     """
     mailbox, answers = session.mailbox, session.questions.answers
-    events.name_messages(_log, events.UIDL_REUSED, answers.other)
+    events.name_messages(_log, events.UIDL_REUSED, tuple(answers.other))
     events.name_messages(_log, events.MESSAGE_UNDECIDED, answers.undecided)
-    if answers.reused:
+    if session.questions.newly_reused():
         session.parts.ledger.doubt(mailbox.key)
-    found = [*answers.other, *answers.undecided]
+    found = [*_elsewhere(session), *answers.undecided]
     too_large = {each: each.size or 0 for each in found if (each.size or 0) > mailbox.max_message}
     batch.note_oversize(too_large, mailbox, session.parts)
     wanted = [each for each in found if each not in too_large]

@@ -15,6 +15,7 @@ from mailsluice.model import MailboxKey
 from mailsluice.session.places import Places
 from mailsluice.session.ports import Client, Connect, Credentials, Ledger, Sink, Staging
 from mailsluice.session.questions import Questions
+from mailsluice.session.returning import Returning
 from mailsluice.session.tally import Tally
 
 
@@ -62,7 +63,8 @@ class Parts(NamedTuple):
 class Session(NamedTuple):
     """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts.
 
-    `questions` is what is open about the messages that it fetches. `as_it_comes` are the UIDLs of what is
+    `questions` is what is open about the messages that it fetches, `returning` what they may turn out to be.
+    `as_it_comes` are the UIDLs of what is
     stored whatever comes, and stays on the server.
     """
 
@@ -72,6 +74,7 @@ class Session(NamedTuple):
     parts: Parts
     tally: Tally
     questions: Questions
+    returning: Returning
     as_it_comes: frozenset[bytes] = frozenset()
 
     @property

@@ -6,21 +6,32 @@ decide what is tried: that is `policy`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from mailsluice import invocation
-from mailsluice.errors import CommandRefused, MailsluiceError, MessageTooLarge, ServerError, Substituted
-from mailsluice.model import Listed, Setback, Why, uidl_text
+from mailsluice.errors import (
+    CommandRefused,
+    MailsluiceError,
+    MessageTooLarge,
+    ServerError,
+    Substituted,
+    Unrecognised,
+)
+from mailsluice.model import WAITING, Listed, Setback, Why, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.session.asking import Untold, ask
 from mailsluice.session.parts import Session
 from mailsluice.session.triage import is_explained
 
 MANY = 10
-"""If a server, or another program, spoils more messages than this and leaves none, the fault is its own."""
+"""If another program takes more messages than this and leaves none, the fault is its own."""
 
-_EVENTS = {Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED}
+_EVENTS = {
+    Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED,
+    Why.UNRECOGNISED: events.MESSAGE_UNRECOGNISED,
+}
 KEPT = 64 * 1024
 """Octets of a message's header that the ledger keeps: enough to know it by. Each poll reads them."""
 
@@ -47,38 +58,71 @@ def counting(session: Session) -> Iterator[None]:
 
 
 def _count(session: Session) -> None:
-    """Note what failed, and say what is held by that."""
+    """Note what failed, and say what is set aside by that."""
     tally, ledger = session.tally, session.parts.ledger
-    errors = {listed: error for listed, error in tally.errors.items() if speaks_against_message(error)}
-    # A server that fails with many and hands out none is at fault itself.
-    failures = 0 if len(errors) > MANY and not tally.fetched else 1
-    failed = {listed: _setback(error, failures, session) for listed, error in errors.items()}
-    # So is a program that takes many and leaves none.
-    failures = 0 if len(tally.removed) > MANY and not tally.stored else 1
-    failed |= {listed: _removed(listed, failures, session) for listed in tally.removed}
+    if not tally.errors and not tally.removed:
+        return
+    before = ledger.setbacks(session.mailbox.key)
+    failed = {
+        listed: _setback(listed, error, before, session)
+        for listed, error in tally.errors.items()
+        if speaks_against_message(error)
+    }
+    failed |= {listed: _removed(listed, session) for listed in tally.removed}
     if not failed:
         return
     held = set(ledger.note_setbacks(session.mailbox.key, failed))
     for listed, setback in failed.items():
-        if setback.kind is Why.SUBSTITUTE or listed in held:
+        if setback.kind in WAITING or listed in held:
             _log.warning(
                 _EVENTS.get(setback.kind, events.MESSAGE_QUARANTINED),
                 uidl=uidl_text(listed.uidl),
                 octets=listed.size,
                 error=setback.error,
-                remedy=f"it stays on the server; see `{invocation.command('quarantine', 'list')}`",
+                remedy=_remedy(setback.kind, session.mailbox.name),
             )
 
 
-def _setback(error: MailsluiceError, failures: int, session: Session) -> Setback:
+def _remedy(why: Why, mailbox: str) -> str:
+    if why is Why.UNRECOGNISED:
+        seen = invocation.command("seen", mailbox)
+        return f"look into the mailbox: to leave it there, `{seen}`; to have it, `{seen} --fetch`"
+    return f"it stays on the server; see `{invocation.command('quarantine', 'list')}`"
+
+
+def _setback(listed: Listed, error: MailsluiceError, before: Collection[bytes], session: Session) -> Setback:
     now, tried = session.parts.clock.now(), session.parts.ledger.now()
     if isinstance(error, Substituted):
         return Setback(0, now, str(error), None, error.text[:KEPT], Why.SUBSTITUTE, tried)
-    return Setback(failures, now, str(error), tried=tried)
+    if isinstance(error, Unrecognised):
+        return Setback(0, now, str(error), kind=Why.UNRECOGNISED, tried=tried)
+    kind = Why.REFUSED if isinstance(error, CommandRefused) else Why.BROKE
+    return Setback(_is_to_blame(listed, kind, before, session), now, str(error), kind=kind, tried=tried)
 
 
-def _removed(listed: Listed, failures: int, session: Session) -> Setback:
+def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: Session) -> bool:
+    """Whether this session speaks against the message: the server handed out another, or its own header.
+
+    One of a long row is excused, unless it failed `before`, too.
+    """
+    tally = session.tally
+    if listed in tally.excused and not (tally.fetched and listed.uidl in before):
+        return False
+    if tally.fetched or listed in tally.proven:
+        return True
+    if kind is Why.BROKE or session.client.deleted:  # nothing can be asked any more, or should not be
+        return False
+    try:
+        ask(listed, session)
+    except (ServerError, Untold):
+        return False
+    return True
+
+
+def _removed(listed: Listed, session: Session) -> Setback:
     now, tried = session.parts.clock.now(), session.parts.ledger.now()
+    # A program that takes many and leaves none is at fault itself.
+    failures = 0 if len(session.tally.removed) > MANY and not session.tally.stored else 1
     error = "removed from staging by another program"
     return Setback(failures, now, error, listed.size, kind=Why.REMOVED, tried=tried)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.header import Header
+from mailsluice.identity import identity
 from mailsluice.model import Known, Listed, Staged
 from mailsluice.policy import Action, Reason
 from mailsluice.recognition import Evidence, Verdict, recognise
@@ -43,7 +44,7 @@ class Answers:
     same: list[Listed] = field(default_factory=list)
     delete: list[Listed] = field(default_factory=list)
     unsure: list[Listed] = field(default_factory=list)
-    other: list[Listed] = field(default_factory=list)
+    other: dict[Listed, bytes | None] = field(default_factory=dict)
     undecided: list[Listed] = field(default_factory=list)
     reused: bool = False
     """Whether a UIDL that was never absent means another message: no UIDL of the mailbox is sure then."""
@@ -56,6 +57,7 @@ class Questions:
         self.answers = Answers()
         self._open = open_
         self._answered: set[bytes] = set()
+        self._reuse_told = False
         self._mailbox = mailbox
         self._now = now
 
@@ -72,13 +74,21 @@ class Questions:
         action = policy.after(reason, verdict, row, self._mailbox, self._now)
         answers = self.answers
         if action is Action.FETCH:
-            (answers.other if verdict is Verdict.OTHER else answers.undecided).append(listed)
+            if verdict is Verdict.OTHER:
+                answers.other[listed] = identity(header)
+            else:
+                answers.undecided.append(listed)
             answers.reused |= verdict is Verdict.OTHER and row.gone_since is None and not row.doubt
         elif verdict is Verdict.SAME and reason is not Reason.STORED and reason is not Reason.AGED:
             answers.same.append(listed)
         if action is Action.DELETE:
             (answers.unsure if verdict is Verdict.UNDECIDED else answers.delete).append(listed)
         return action
+
+    def newly_reused(self) -> bool:
+        """Whether a UIDL was found to mean another message; true once, for who puts all of them in doubt."""
+        told, self._reuse_told = self._reuse_told, self.answers.reused
+        return self._reuse_told and not told
 
     def is_open(self, listed: Listed) -> bool:
         """Whether a message of this UIDL is stored, and this one may be it."""

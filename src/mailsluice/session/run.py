@@ -5,14 +5,11 @@ Owns the order of the steps. Must never do I/O of its own: every effect is behin
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from mailsluice import invocation, policy
+from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import (
     Bug,
     LoginRefused,
-    MailboxRenumbered,
     MailsluiceError,
     Stopped,
 )
@@ -21,12 +18,14 @@ from mailsluice.obs import events
 from mailsluice.obs.logger import bound_contextvars, get_logger
 from mailsluice.policy import Action, Plan, Reason
 from mailsluice.session import batch, late, quarantine
+from mailsluice.session.apart import fetch_apart
 from mailsluice.session.fetch import fetch
 from mailsluice.session.hold import held
 from mailsluice.session.identifying import identify
 from mailsluice.session.parts import Parts, Session
-from mailsluice.session.ports import Ledger
 from mailsluice.session.questions import Questions
+from mailsluice.session.returning import Returning
+from mailsluice.session.sifting import sifted
 from mailsluice.session.takeover import take_over
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
@@ -68,31 +67,44 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
         login = parts.credentials.login(mailbox)
         with parts.connect(mailbox) as client:
             session = Session(
-                mailbox, client, staging, parts, tally, Questions({}, mailbox, parts.ledger.now())
+                mailbox,
+                client,
+                staging,
+                parts,
+                tally,
+                Questions({}, mailbox, parts.ledger.now()),
+                Returning(parts.ledger, mailbox.key),
             )
             _authenticate(session, login)
-            failure = _exchange(client.listing(), session)
+            plan, failure = _exchange(client.listing(), session)
             batch.end(session)
+        if plan is not None:
+            fetch_apart(plan.to(Action.APART), session)
     if failure is not None:
         raise failure
     if parts.stop.is_set() and tally.waiting:
         raise Stopped(f"asked to end with {tally.waiting} messages still to fetch")
 
 
-def _exchange(listing: Listing, session: Session) -> MailsluiceError | None:
-    """What is done with a listing, up to QUIT; the error that cut a further session short, if one did."""
+def _exchange(listing: Listing, session: Session) -> tuple[Plan | None, MailsluiceError | None]:
+    """What is done with a listing, up to QUIT.
+
+    The plan, unless nothing was to be done, and the error that cut a further session short, if one did.
+    """
     if _is_quiet(listing, session):
         session.tally.listed = len(listing)
-        return None
+        return None, None
     plan, memory = _plan(listing, session)
     session = session._replace(as_it_comes=memory.taken)
     with quarantine.counting(session):
-        failure = fetch(plan.to(Action.FETCH), session)
+        failure = fetch(sifted(plan.to(Action.FETCH), session), session)
         failure = late.settle(plan, memory, session) or failure
     identify(listing, memory, session)
     quarantine.describe(listing, session)
     _tell_twins(session)
-    return failure
+    if found := session.returning.found:
+        _log.info(events.MESSAGES_RETURNED, messages=found)
+    return plan, failure
 
 
 def _tell_twins(session: Session) -> None:
@@ -115,8 +127,8 @@ def preview(mailbox: Mailbox, parts: Parts) -> Plan:
         client.authenticate(mailbox.address, login)
         listing = client.listing()
         client.quit()
-    plan, _ = _decide(listing, mailbox, parts.ledger, parts.ledger.now())
-    return plan
+    memory = parts.ledger.recall(mailbox.key, (listed.uidl for listed in listing))
+    return policy.plan(listing, memory.known, memory.setbacks, mailbox, parts.ledger.now())
 
 
 def _authenticate(session: Session, login: Login) -> None:
@@ -133,43 +145,19 @@ def _is_quiet(listing: Listing, session: Session) -> bool:
     return ledger.is_quiet(mailbox.key, policy.digest(listing, mailbox), ledger.now())
 
 
-def _decide(listing: Listing, mailbox: Mailbox, ledger: Ledger, now: datetime) -> tuple[Plan, Memory]:
-    """The plan, and what was known. Raises MailboxRenumbered where it would be to fetch everything again."""
-    memory = ledger.recall(mailbox.key, (listed.uidl for listed in listing))
-    found = policy.renumbering(listing, memory.known, memory.setbacks, mailbox, now)
-    if found is not None:
-        found = found.with_missed(_missed(found.spare + 1, memory, mailbox, ledger, now))
-    if found is None or not found.is_one:
-        return policy.plan(listing, memory.known, memory.setbacks, mailbox, now), memory
-    seen = invocation.command("seen", mailbox.name)
-    raise MailboxRenumbered(
-        f"of {found.known} messages known of {mailbox.address} {found.vanished} vanished from its "
-        f"listing and {found.new} unknown ones appeared: it looks as if the mailbox was moved, "
-        "so nothing is fetched",
-        remedy=f"if they are the same messages, run `{seen} --adopt`: it knows them by their headers; "
-        f"if they are new, or to have them all again, run `{seen} --fetch`",
-    )
-
-
-def _missed(most: int, memory: Memory, mailbox: Mailbox, ledger: Ledger, now: datetime) -> int:
-    """How many messages that this memory is without went lately, and should not have; not beyond `most`."""
-    gone_after, stored_after = policy.missed_after(mailbox, now)
-    return ledger.missed(
-        mailbox.key, memory.known, gone_after=gone_after, stored_after=stored_after, most=most
-    )
-
-
 def _plan(listing: Listing, session: Session) -> tuple[Plan, Memory]:
     mailbox, parts, tally = session.mailbox, session.parts, session.tally
     take_over(listing, session)
     uidls = [listed.uidl for listed in listing]
     tally.listed = len(listing)
     now = parts.ledger.now()
-    plan, memory = _decide(listing, mailbox, parts.ledger, now)
+    memory = parts.ledger.recall(mailbox.key, uidls)
+    plan = policy.plan(listing, memory.known, memory.setbacks, mailbox, now)
     until = policy.quiet(plan, memory, mailbox, now)
     quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until)
     parts.ledger.confirm(mailbox.key, memory, uidls, plan.strangers, now, quiet=quiet)
-    tally.wanted = len(plan.to(Action.FETCH)) + len(plan.because(Reason.NEXT_POLL))
+    wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
+    tally.wanted = len(wanted)
     parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
     too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
     batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)

@@ -1,6 +1,6 @@
 """Seen: what an administrator says of the messages on the server, instead of fetching them.
 
-Owns the ways on for a mailbox that was renumbered, and the marking of old mail. Must never fetch or delete
+Owns the ways on for messages that nothing recognises, and the marking of old mail. Must never fetch or delete
 a message.
 """
 
@@ -63,8 +63,7 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
         told = _identities(unknown, mailbox, parts) if way is Way.ADOPT else {}
         renamed = _matched(told, missing, ledger.identities(key))
         gone = [uidl for uidl in missing if uidl not in renamed]
-        # As if they had gone some time ago, or the next poll would take them for just vanished.
-        ledger.settle(key, renamed, gone, ledger.now() - policy.RECENTLY)
+        ledger.settle(key, renamed, gone, ledger.now())
     return Settled(
         adopted=len(renamed),
         new=len(unknown) - len(renamed),

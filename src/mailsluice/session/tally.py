@@ -16,6 +16,9 @@ from mailsluice.model import Listed, MailboxKey, SessionReport
 from mailsluice.obs.clean import printable, redact
 from mailsluice.session.triage import Verdict
 
+MOST_IN_A_ROW = 10
+"""So many messages refused one after the other are the server's affair: a quota, a throttle, a bad hour."""
+
 OK = "ok"
 """The outcome of a session in which nothing went wrong."""
 
@@ -60,16 +63,37 @@ class Tally:
     deleted: int = 0
     octets: int = 0
     refused: int = 0
+    proven: set[Listed] = field(default_factory=set)
+    gave_up: bool = False
+    excused: set[Listed] = field(default_factory=set)
     vanished: int = 0
     removed: list[Listed] = field(default_factory=list)
     twins: Counter[MailboxKey] = field(default_factory=Counter)
     errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
+    _in_a_row: list[Listed] = field(default_factory=list)
     _started: datetime = field(init=False)
     _began: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._started = self.clock.now()
         self._began = self.clock.monotonic()
+
+    def came(self) -> None:
+        """Count a message that came: what was refused before it is that message's own affair."""
+        self.fetched += 1
+        self._in_a_row.clear()
+
+    def failed(self, listed: Listed, error: MailsluiceError, *, passes: bool) -> None:
+        """Count a message that did not come.
+
+        So many in a row, or words that are known to pass by themselves, speak of the server: nothing more is
+        asked for, and no message of that row is blamed.
+        """
+        self.errors[listed] = error
+        self._in_a_row.append(listed)
+        if passes or len(self._in_a_row) >= MOST_IN_A_ROW:
+            self.gave_up = True
+            self.excused.update(self._in_a_row)
 
     @property
     def waiting(self) -> int:
@@ -87,6 +111,7 @@ class Tally:
         self.removed += other.removed
         self.twins.update(other.twins)
         self.errors |= other.errors
+        self.excused |= other.excused
 
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
         """Close the books: after `error` with its `verdict`, or well."""
@@ -99,7 +124,12 @@ class Tally:
             return Polled(self._report(REMOVED_MESSAGES, detail), 75, Disposition.RETRY, served=True)
         if self.refused:
             detail = f"the server refused {self.refused} of the messages that it lists, or their headers"
-            return Polled(self._report(REFUSED_MESSAGES, detail), 75, Disposition.RETRY, served=True)
+            if self.gave_up:
+                detail += ", and was asked for no more of them in that session"
+            report = self._report(REFUSED_MESSAGES, detail)
+            if self.gave_up and not self.fetched:
+                return Polled(report, 75, Disposition.BACK_OFF)
+            return Polled(report, 75, Disposition.RETRY, served=True)
         return Polled(self._report(OK, ""), served=True)
 
     def _report(self, outcome: str, detail: str) -> SessionReport:

@@ -126,6 +126,12 @@ def is_explained(error: MailsluiceError) -> bool:
     return _rule_for(error) is not None
 
 
+def passes_by_itself(error: MailsluiceError) -> bool:
+    """Whether the server's words are known to speak of something that passes."""
+    rule = _rule_for(error)
+    return rule is not None and rule.disposition in {Disposition.RETRY, Disposition.BACK_OFF}
+
+
 def _rule_for(error: MailsluiceError) -> _Rule | None:
     if not isinstance(error, ServerError):
         return None

@@ -21,7 +21,7 @@ from support.failing import fail
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = MailboxKey("pop.acme.example", "a@acme.example")
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "message": ("uidl", "state", "since", "gone_since", "listed_size", "size", "sink", "name", "mailbox", "identity"),
+    "message": ("uidl", "state", "since", "gone_since", "listed_size", "size", "sink", "name", "mailbox", "identity", "leaving"),
     "report": (
         "next_poll", "last_success", "failures", "last_error", "total_stored", "name", "started", "seconds", "listed",
         "fetched", "stored", "deleted", "octets", "waiting", "outcome", "detail", "mailbox",
@@ -174,14 +174,17 @@ def _read(ledger: Ledger, *, agrees: bool) -> None:
     assert {type(value) for row in ledger.identities(KEY).items() for value in row} <= {bytes}
     assert {type(setback.error) for setback in ledger.setbacks(KEY).values()} <= {str}
     memory = ledger.recall(KEY, UIDLS)
-    missed = ledger.missed(KEY, memory.known, gone_after=NOW, stored_after=NOW, most=len(known))
+    ledger.lost.any(KEY)
+    ledger.lost.mostly_nameless(KEY)
+    ledger.lost.there_until(KEY)
+    lost = ledger.lost.find(KEY, b"identity")
     ledger.is_quiet(KEY, b"digest", NOW)
     permits = ledger.permits(KEY, UIDLS)
     for key, report in ledger.reports().items():
         assert {type(key.host), type(key.address), type(report.name)} == {str}
     if agrees:
         assert set(memory.known) <= set(known)
-        assert missed <= len(set(known) - set(memory.known))
+        assert lost is None or lost in known
         assert all(known[permit.uidl].state is State.STORED for permit in permits)
 
 

@@ -5,7 +5,7 @@ Owns these promises. Must never import what keeps them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -78,6 +78,40 @@ class Kin(Protocol):
         ...
 
 
+class Lost(Protocol):
+    """STATE: messages that vanished without our deleting them, or whose UIDLs are in doubt.
+
+    Every method raises LedgerError.
+    """
+
+    def any(self, key: MailboxKey) -> bool:
+        """Whether the mailbox has any."""
+        ...
+
+    def find(self, key: MailboxKey, identity: bytes) -> bytes | None:
+        """The UIDL of the lost message of this identity, if no other message of the mailbox has it."""
+        ...
+
+    def mostly_nameless(self, key: MailboxKey) -> bool:
+        """Whether more than half of what is known is lost, and has nothing to be known again by."""
+        ...
+
+    def there_until(self, key: MailboxKey) -> datetime | None:
+        """When the mailbox was last polled well before the first of them vanished; None for never."""
+        ...
+
+    def come_back(self, key: MailboxKey, found: Mapping[bytes, Listed], now: datetime) -> None:
+        """Put new UIDLs in the place of old ones, in one commit.
+
+        What was known under a new UIDL, and does not come back itself, is gone since now.
+        """
+        ...
+
+    def leave(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
+        """Note that we ask the server to delete these: once they vanish, they are not lost."""
+        ...
+
+
 class Ledger(Protocol):
     """STATE: what is known of every message. Every method raises LedgerError.
 
@@ -92,6 +126,11 @@ class Ledger(Protocol):
     @property
     def kin(self) -> Kin:
         """Which mailboxes may be one and the same."""
+        ...
+
+    @property
+    def lost(self) -> Lost:
+        """What may come back under another UIDL."""
         ...
 
     def now(self) -> datetime:
@@ -122,21 +161,6 @@ class Ledger(Protocol):
         """What is known of these UIDLs, and of all that were there when last listed."""
         ...
 
-    def missed(
-        self,
-        key: MailboxKey,
-        recalled: Container[bytes],
-        *,
-        gone_after: datetime,
-        stored_after: datetime,
-        most: int,
-    ) -> int:
-        """How many messages went after `gone_after`, of those stored after `stored_after` or marked as seen.
-
-        Those whose UIDLs were `recalled` are left out, and no more than `most` are counted.
-        """
-        ...
-
     def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
         """Whether a listing of this digest was confirmed as quiet.
 
@@ -148,8 +172,10 @@ class Ledger(Protocol):
         """Write the rows as `staged`, in one commit (step 3). `sink` is the sink's spec, for recovery."""
         ...
 
-    def commit(self, key: MailboxKey, stored: Sequence[Stored], now: datetime) -> tuple[DeletePermit, ...]:
-        """Turn the rows into `stored`, in one commit (step 5)."""
+    def commit(
+        self, key: MailboxKey, stored: Sequence[Stored], now: datetime, *, leaving: bool = False
+    ) -> tuple[DeletePermit, ...]:
+        """Turn the rows into `stored`, in one commit (step 5). `leaving`: they are about to be deleted."""
         ...
 
     def take_back(self, key: MailboxKey, staged: Sequence[Staged]) -> None:
@@ -204,7 +230,8 @@ class Ledger(Protocol):
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 
-        A row that is back is in doubt: another message may have its UIDL.
+        A row that is back is in doubt: another message may have its UIDL. One that the server was asked to
+        delete, and is listed, is not leaving any more.
 
         `memory` was recalled for this listing, under the mailbox's lock. `strangers` are UIDLs listed that
         other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
@@ -224,7 +251,10 @@ class Ledger(Protocol):
         gone: Collection[bytes],
         gone_since: datetime,
     ) -> None:
-        """Put new UIDLs in the place of old ones, and note those that are gone, since when; in one commit."""
+        """Put new UIDLs in the place of old ones, and note those that are gone for good; in one commit.
+
+        What was held because nothing told whether it is known is held no longer.
+        """
         ...
 
     def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> int:

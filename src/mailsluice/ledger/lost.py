@@ -1,0 +1,95 @@
+"""The lost: messages that may be listed under another UIDL than they are known by.
+
+They vanished from the server without our deleting them, or their UIDLs are in doubt. A clerk files mail away
+and back, a mailbox is moved: the message has another UIDL then. Owns the search for them by identity. Must
+never decide that two are the same: identities do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from mailsluice.ledger import mailboxes, messages
+from mailsluice.ledger.database import Database
+from mailsluice.ledger.rows import octets
+from mailsluice.ledger.times import from_micros
+from mailsluice.model import Listed, MailboxKey
+
+_LOST = """
+    mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)
+    AND (gone_since IS NOT NULL OR doubt = 1) AND leaving = 0
+"""
+_ANY = f"SELECT 1 FROM message INDEXED BY lost WHERE {_LOST} LIMIT 1"  # noqa: S608  a constant
+_FIND = f"""
+    SELECT uidl FROM message AS one INDEXED BY lost WHERE {_LOST} AND identity = ? AND NOT EXISTS (
+        SELECT 1 FROM message AS two INDEXED BY known_again
+        WHERE two.identity = one.identity AND two.mailbox = one.mailbox AND two.uidl != one.uidl
+    )
+"""  # noqa: S608  a constant
+_NAMELESS = f"""
+    SELECT count(*) FROM message INDEXED BY lost WHERE {_LOST} AND gone_since IS NOT NULL
+    AND (identity IS NULL OR identity = x'')
+"""  # noqa: S608  a constant
+_HANDLED = """
+    SELECT count(*) FROM message WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)
+    AND leaving = 0 AND state != 'staged' AND state != 'oversize'
+"""
+_LAST_SUCCESS = """
+    SELECT last_success FROM report WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)
+"""
+
+
+_FIRST_GONE = f"SELECT min(gone_since) FROM message INDEXED BY lost WHERE {_LOST}"  # noqa: S608  a constant
+
+
+class Lost:
+    """Keeps the promises of `session.ports.Lost`. Every method raises LedgerError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def any(self, key: MailboxKey) -> bool:
+        """Whether the mailbox has any."""
+        with self._database.reading() as connection:
+            return connection.execute(_ANY, key).fetchone() is not None
+
+    def find(self, key: MailboxKey, identity: bytes) -> bytes | None:
+        """The UIDL of the lost message of this identity, if no other message of the mailbox has it."""
+        with self._database.reading() as connection:
+            found = connection.execute(_FIND, (*key, identity)).fetchone()
+            return None if found is None else octets(found[0])
+
+    def mostly_nameless(self, key: MailboxKey) -> bool:
+        """Whether more than half of what is known is lost, and has nothing to be known again by."""
+        with self._database.reading() as connection:
+            (nameless,) = connection.execute(_NAMELESS, key).fetchone()
+            if not nameless:
+                return False
+            (known,) = connection.execute(_HANDLED, key).fetchone()
+            return bool(2 * nameless > known)
+
+    def there_until(self, key: MailboxKey) -> datetime | None:
+        """When the mailbox was last polled well before the first of them vanished; None for never."""
+        with self._database.reading() as connection:
+            found = connection.execute(_LAST_SUCCESS, key).fetchone()
+            (gone,) = connection.execute(_FIRST_GONE, key).fetchone()
+            times = [time for time in (found and found[0], gone) if time is not None]
+            return from_micros(min(times)) if found and found[0] is not None else None
+
+    def come_back(self, key: MailboxKey, found: Mapping[bytes, Listed], now: datetime) -> None:
+        """Put new UIDLs in the place of old ones, in one commit.
+
+        What was known under a new UIDL, and does not come back itself, is gone since now.
+        """
+        if found:
+            with self._database.writing() as connection:
+                mailbox = mailboxes.touched(connection, key)
+                messages.gone(connection, mailbox, {new.uidl for new in found.values()} - found.keys(), now)
+                messages.rename(connection, mailbox, found)
+
+    def leave(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
+        """Note that we ask the server to delete these: once they vanish, they are not lost."""
+        if uidls:
+            with self._database.writing() as connection:
+                messages.leave(connection, mailboxes.touched(connection, key), uidls)
