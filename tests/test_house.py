@@ -53,6 +53,7 @@ ELSEWHERE = {
     "sandbox/sasl.py": "sandbox/test_dialogue.py",
     "sandbox/server.py": "sandbox/test_sandbox.py",
     "sandbox/tokens.py": "sandbox/test_entra.py",
+    "reason.py": "test_policy.py",
     "session/parts.py": "session/test_run.py",
     "ledger/kin.py": "session/test_takeover.py",
     "ledger/messages.py": "contracts/test_ledger_contract.py",

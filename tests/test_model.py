@@ -14,6 +14,7 @@ from mailsluice.model import (
     DeletePermit,
     Listed,
     Listing,
+    Messages,
     Password,
     Staged,
     Stored,
@@ -103,18 +104,18 @@ def test_a_listing_is_counted_without_being_parsed_and_parsed_once() -> None:
     messages = (Listed(1, b"a", 5), Listed(2, b"b"))
     parsed: list[None] = []
 
-    def parse() -> tuple[Listed, ...]:
+    def parse() -> Messages:
         parsed.append(None)
-        return messages
+        return Messages(messages)
 
     listing = Listing(b"digest", 2, parse)
-    assert (len(listing), parsed) == (2, [])
+    assert (listing.total, parsed) == (2, [])
     assert (tuple(listing), listing[1], listing[:1]) == (messages, messages[1], messages[:1])
     assert len(parsed) == 1
 
 
 def test_a_listing_that_cannot_be_parsed_says_so_to_whoever_wants_its_messages() -> None:
-    def parse() -> tuple[Listed, ...]:
+    def parse() -> Messages:
         raise ProtocolViolation("nonsense", phase=Phase.LISTING)
 
     listing = Listing(b"digest", 1, parse)

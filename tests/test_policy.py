@@ -9,7 +9,8 @@ import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
 from mailsluice.model import Known, Listed, Setback, State, Why
-from mailsluice.policy import Action, Reason, after, plan
+from mailsluice.policy import after, plan
+from mailsluice.reason import Action, Reason
 from mailsluice.recognition import Verdict
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsluice.model import Known, Listed, Listing, Memory, Setback, State, Why
-from mailsluice.policy import Plan, Reason, digest, plan, quiet
+from mailsluice.model import Known, Listed, Listing, Memory, Messages, Setback, State, Why
+from mailsluice.policy import Plan, digest, plan, quiet
+from mailsluice.reason import Reason
 from test_policy import NOW, mailbox
 
 QUIET_REASONS = {
@@ -20,6 +21,7 @@ QUIET_REASONS = {
     Reason.QUARANTINED,
     Reason.SUBSTITUTED,
     Reason.UNRECOGNISED,
+    Reason.UNDELETABLE,
 }
 ASKED = Setback(3, NOW, "no", None, b"", tried=NOW)
 
@@ -68,7 +70,7 @@ def test_a_listing_is_not_quiet_as_long_as_a_message_has_no_identity() -> None:
 
 
 def listing_of(digest: bytes) -> Listing:
-    return Listing(digest, 0, tuple)
+    return Listing(digest, 0, lambda: Messages(()))
 
 
 @pytest.mark.parametrize(

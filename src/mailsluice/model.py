@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple, overload
 
 
@@ -40,33 +41,77 @@ class Listed:
     size: int | None = None
 
 
+class Window(NamedTuple):
+    """How many messages of a long listing are looked at: the first ones, and the last ones."""
+
+    first: int
+    last: int
+
+
+class Messages(NamedTuple):
+    """What a listing's lines say.
+
+    `unusable` is how many of them name no message that could be told from the others, `examples` the first.
+    """
+
+    usable: tuple[Listed, ...]
+    unusable: int = 0
+    examples: tuple[str, ...] = ()
+
+
 class Listing(Sequence[Listed]):
     """The messages of a session's listing, in the server's order: parsed when one is first asked for.
 
-    `digest` tells it from any other listing without that: the same octets give the same digest. Whoever asks
-    for a message may meet what the parser raises.
+    `digest` tells it from any other listing without that: the same octets give the same digest. `total` is
+    how many messages the server has, `beyond` how many of them are not looked at, for there are too many.
+    Whoever asks for a message may meet what the parser raises.
     """
 
-    def __init__(self, digest: bytes, count: int, parse: Callable[[], tuple[Listed, ...]]) -> None:
+    def __init__(self, digest: bytes, total: int, parse: Callable[[], Messages], beyond: int = 0) -> None:
         self.digest = digest
-        self._count = count
-        self._parse: Callable[[], tuple[Listed, ...]] | None = parse
-        self._messages: tuple[Listed, ...] = ()
+        self.total = total
+        self.beyond = beyond
+        self._parse: Callable[[], Messages] | None = parse
+        self._messages = Messages(())
+
+    @property
+    def unusable(self) -> int:
+        """How many lines name no message that could be told from the others."""
+        return self._parsed().unusable
+
+    @property
+    def examples(self) -> Sequence[str]:
+        """The first of these lines, for people."""
+        return self._parsed().examples
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a message that is not in it is not on the server."""
+        return not self.beyond and not self.unusable
+
+    def renamed(self, uidls: Mapping[int, bytes]) -> Listing:
+        """The same listing, with other UIDLs for some messages, by number."""
+        messages = self._parsed()
+        renamed = tuple(
+            Listed(each.number, uidls[each.number], each.size) if each.number in uidls else each
+            for each in messages.usable
+        )
+        return Listing(self.digest, self.total, lambda: messages._replace(usable=renamed), self.beyond)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._parsed().usable)
 
     def __iter__(self) -> Iterator[Listed]:
-        return iter(self._parsed())
+        return iter(self._parsed().usable)
 
     @overload
     def __getitem__(self, place: int) -> Listed: ...
     @overload
     def __getitem__(self, place: slice) -> tuple[Listed, ...]: ...
     def __getitem__(self, place: int | slice) -> Listed | tuple[Listed, ...]:
-        return self._parsed()[place]
+        return self._parsed().usable[place]
 
-    def _parsed(self) -> tuple[Listed, ...]:
+    def _parsed(self) -> Messages:
         if self._parse is not None:
             self._messages, self._parse = self._parse(), None
         return self._messages
@@ -132,6 +177,8 @@ class Why(Enum):
     """It may be a stored one under another UIDL, that has nothing to be known again by."""
     SILENT = "silent"
     """The server broke off the session when its header was asked for."""
+    UNDELETED = "undeleted"
+    """It is stored; the server broke off the session when it was to be deleted."""
 
 
 BLAMED = frozenset({Why.REFUSED, Why.BROKE})
@@ -168,18 +215,48 @@ class Setback(NamedTuple):
         """Whether it is set aside: it waits for a person, or for the next day."""
         if self.kind in WAITING or self.failures < TRIES:
             return self.kind in WAITING
-        return self.kind is Why.REMOVED or (self.kind in BLAMED and self.tried - self.first >= LONG_ENOUGH)
+        if self.kind is Why.REMOVED:
+            return True
+        is_blamed = self.kind in BLAMED or self.kind is Why.UNDELETED
+        return is_blamed and self.tried - self.first >= LONG_ENOUGH
+
+
+class Held(Enum):
+    """Why a message stays on the server that is not to stay, or not unstored."""
+
+    TOO_LARGE = "too-large"
+    """It is larger than `max_message`."""
+    REFUSED = "refused"
+    """It could not be fetched when last tried, and is tried again."""
+    QUARANTINED = "quarantined"
+    """It could not be fetched several times, and is tried once a day."""
+    SUBSTITUTE = "substitute"
+    """The server hands out a notice in its place."""
+    UNRECOGNISED = "unrecognised"
+    """It may be a stored one under another UIDL, and nothing tells."""
+    UNCLEAR = "unclear"
+    """It may be the stored one or another under its UIDL, and its header is not told."""
+    AMBIGUOUS = "ambiguous"
+    """Another one is listed under the same UIDL, and nothing tells them apart."""
+    UNUSABLE = "unusable"
+    """The server's listing gives it no UIDL that can be used."""
+    UNDELETABLE = "undeletable"
+    """It is stored, and the server ends the session when it is to be deleted."""
+    BEYOND = "beyond"
+    """The mailbox has more messages than are looked at."""
 
 
 class Memory(NamedTuple):
     """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
 
-    `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since.
+    `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since. `left`: the last
+    session that had messages deleted has said QUIT.
     """
 
     known: Mapping[bytes, Known]
     setbacks: Mapping[bytes, Setback]
     writes: int = 0
+    left: bool = False
 
     @property
     def taken(self) -> frozenset[bytes]:
@@ -190,11 +267,13 @@ class Memory(NamedTuple):
 class Quiet(NamedTuple):
     """That a listing leaves nothing to do or to say, until then by the ledger's clock.
 
-    `digest` is that of all that decided so, but for what the ledger knows.
+    `digest` is that of all that decided so, but for what the ledger knows. `held` is how many messages stay
+    for another reason than policy, by the words of `Held`.
     """
 
     digest: bytes
     until: datetime
+    held: Mapping[str, int] = MappingProxyType({})
 
 
 class Staged(NamedTuple):
@@ -273,7 +352,9 @@ class SessionReport(NamedTuple):
     """How one session went: its line in the log, and what `status` shows of it.
 
     `outcome` is `ok` or a stable word for what went wrong, `detail` says it to a person. `waiting` is
-    how many messages were left for the next session; `bytes` is what came from the server.
+    how many messages were left for the next session; `bytes` is what came from the server. `held` is how
+    many messages stay on the server for another reason than policy, by the words of `Held`; None if the
+    session did not come to know.
     """
 
     mailbox: str
@@ -287,6 +368,7 @@ class SessionReport(NamedTuple):
     waiting: int
     outcome: str
     detail: str
+    held: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
 from mailsluice import __version__
 from mailsluice.config.models import Mailbox
-from mailsluice.model import WAITING, Known, Listed, Listing, Memory, Setback, State, Why
+from mailsluice.model import WAITING, Known, Listed, Listing, Memory, Setback, State, Why, Window
+from mailsluice.reason import Action, Reason
 from mailsluice.recognition import Verdict
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -37,62 +37,8 @@ QUIET_FOR = timedelta(days=1)
 """So long at most a listing that left nothing to do is not looked at again while it stays the same."""
 
 
-class Action(Enum):
-    """What is to be done with a message."""
-
-    FETCH = "fetch"
-    DELETE = "delete"
-    """Once its header has said that it is the stored message."""
-    ASK = "ask"
-    """Its header says whether it is the stored message."""
-    APART = "apart"
-    """Fetched in a session of its own: it may end that."""
-    LEAVE = "leave"
-
-
-class Reason(Enum):
-    """Why, in words an administrator can read, and what follows from it."""
-
-    NEW = Action.FETCH, "not seen before"
-    AGAIN = Action.FETCH, "could not be fetched before, and is tried after all others"
-    APART = Action.APART, "the session ended at it when last tried, so it is tried in a session of its own"
-    RESTING = Action.LEAVE, "the session ended at it several times, so it is tried once an hour"
-    REUSED = Action.FETCH, "its UIDL belonged to another message that is gone"
-    STORED = Action.DELETE, "stored, and not to be left on the server"
-    AGED = Action.DELETE, "stored longer ago than the mailbox keeps mail"
-    KEPT = Action.LEAVE, "stored, and kept on the server"
-    NOT_YET_AGED = Action.LEAVE, "stored, and kept on the server a while longer"
-    TOO_LARGE = Action.LEAVE, "larger than max_message"
-    STILL_TOO_LARGE = Action.LEAVE, "larger than max_message, reported before"
-    NEXT_POLL = Action.LEAVE, "max_per_poll is reached"
-    DOUBTFUL = (
-        Action.ASK,
-        "stored, or marked as seen, but its UIDL was absent meanwhile, or it has another size now",
-    )
-    UNSIZED = Action.ASK, "stored, but listed without the size that its UIDL is known with"
-    NOT_ASKED = (
-        Action.LEAVE,
-        "its header ended the session when it was asked for; a day later it is asked again",
-    )
-    CHANGED = (
-        Action.LEAVE,
-        "marked as seen, but listed with another size now: it may be another message under the same UIDL",
-    )
-    SEEN = Action.LEAVE, "marked as seen by an administrator"
-    QUARANTINED = Action.LEAVE, "in quarantine, since it could not be fetched several times; tried once a day"
-    SUBSTITUTED = Action.LEAVE, "the server hands out a notice in its place; a day later it is asked again"
-    UNRECOGNISED = (
-        Action.LEAVE,
-        "it may be a stored one under another UIDL, and nothing tells; a day later it is looked at again",
-    )
-    AMBIGUOUS = (
-        Action.LEAVE,
-        "its UIDL is listed twice, so that storing one copy proves nothing about the other",
-    )
-
-    def __init__(self, action: Action, text: str) -> None:
-        self.action = action
-        self.text = text
+MOST_MESSAGES = 100_000
+"""So many messages of a mailbox are looked at: more take too much time and memory in each poll."""
 
 
 _QUIET = frozenset(
@@ -104,6 +50,7 @@ _QUIET = frozenset(
         Reason.QUARANTINED,
         Reason.SUBSTITUTED,
         Reason.UNRECOGNISED,
+        Reason.UNDELETABLE,
     }
 )
 """Reasons that ask for nothing, not even a word in the log."""
@@ -132,6 +79,19 @@ class Plan(NamedTuple):
         if reason not in self.reasons:  # most are for no message
             return ()
         return tuple(listed for listed, why in zip(self.listing, self.reasons, strict=True) if why is reason)
+
+
+def window(mailbox: Mailbox) -> Window:
+    """Which messages of a mailbox are looked at that has too many.
+
+    Those that the policy deletes make room, so that the mailbox drains; new ones are listed last, and would
+    wait for ever behind those that it keeps.
+    """
+    if mailbox.leave_on_server is True:
+        return Window(0, MOST_MESSAGES)
+    if mailbox.leave_on_server is False:
+        return Window(MOST_MESSAGES, 0)
+    return Window(MOST_MESSAGES // 2, MOST_MESSAGES // 2)
 
 
 def is_familiar(listed: Listed, row: Known | None) -> bool:
@@ -225,7 +185,7 @@ def quiet(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> dateti
     if Reason.NOT_YET_AGED in reasons and isinstance(mailbox.leave_on_server, timedelta):
         oldest = min(memory.known[listed.uidl].since for listed in plan.because(Reason.NOT_YET_AGED))
         until = min(until, oldest + mailbox.leave_on_server)
-    for reason in (Reason.SUBSTITUTED, Reason.UNRECOGNISED, Reason.QUARANTINED):
+    for reason in (Reason.SUBSTITUTED, Reason.UNRECOGNISED, Reason.QUARANTINED, Reason.UNDELETABLE):
         for listed in plan.because(reason):
             until = min(until, memory.setbacks[listed.uidl].tried + DAILY)
     return until
@@ -281,6 +241,8 @@ def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) 
     if reason.action is Action.LEAVE:
         return reason
     is_fetched = reason.action is Action.FETCH
+    if setback.kind is Why.UNDELETED:
+        return _undeleted(setback, now) if reason.action is Action.DELETE else reason
     if setback.kind is Why.SILENT:
         return reason if is_fetched or is_due(setback, now) else Reason.NOT_ASKED
     held = _held(listed, setback, now)
@@ -289,6 +251,13 @@ def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) 
     if not is_fetched:
         return reason
     return Reason.APART if setback.kind is Why.BROKE else Reason.AGAIN
+
+
+def _undeleted(setback: Setback, now: datetime) -> Reason:
+    """How it is tried to delete a message whose deletion has ended a session."""
+    if setback.quarantined and not is_due(setback, now):
+        return Reason.UNDELETABLE
+    return Reason.UNDELETED if now - setback.tried >= REST else Reason.UNDELETED_RESTING
 
 
 def _held(listed: Listed, setback: Setback, now: datetime) -> Reason | None:
@@ -334,8 +303,10 @@ def _delete_or_keep(known: Known, mailbox: Mailbox, now: datetime) -> Reason:
     leave = mailbox.leave_on_server
     if known.state is State.SEEN:
         return Reason.SEEN
-    if leave is False:
-        return Reason.STORED
     if leave is True:
         return Reason.KEPT
-    return Reason.NOT_YET_AGED if now - known.since < leave else Reason.AGED
+    if leave is not False and now - known.since < leave:
+        return Reason.NOT_YET_AGED
+    if known.leaving:
+        return Reason.STILL_LISTED
+    return Reason.STORED if leave is False else Reason.AGED

@@ -50,27 +50,27 @@ def quiet(stored: Ledger) -> Ledger:
 
 def test_no_listing_is_quiet_that_was_not_confirmed_so(stored: Ledger) -> None:
     confirm(stored, KEY, [b"u1", b"u2"], [], LATER)
-    assert not stored.is_quiet(KEY, b"digest", LATER)
+    assert stored.quiet(KEY, b"digest", LATER) is None
 
 
 def test_a_listing_is_quiet_until_its_time_is_over(quiet: Ledger) -> None:
-    assert quiet.is_quiet(KEY, b"digest", LATER + DAY - timedelta(microseconds=1))
-    assert not quiet.is_quiet(KEY, b"digest", LATER + DAY)
+    assert quiet.quiet(KEY, b"digest", LATER + DAY - timedelta(microseconds=1)) is not None
+    assert quiet.quiet(KEY, b"digest", LATER + DAY) is None
 
 
 def test_another_listing_is_not_quiet_nor_is_it_that_of_another_mailbox(quiet: Ledger) -> None:
-    assert not quiet.is_quiet(KEY, b"another", LATER)
-    assert not quiet.is_quiet(OTHER, b"digest", LATER)
+    assert quiet.quiet(KEY, b"another", LATER) is None
+    assert quiet.quiet(OTHER, b"digest", LATER) is None
 
 
 def test_a_confirmation_that_changes_nothing_leaves_it_quiet(quiet: Ledger) -> None:
     confirm(quiet, KEY, [b"u1", b"u2", b"u3"], [], LATER)
-    assert quiet.is_quiet(KEY, b"digest", LATER)
+    assert quiet.quiet(KEY, b"digest", LATER) is not None
 
 
 def test_the_first_listing_of_an_empty_mailbox_can_be_quiet(ledger: Ledger) -> None:
     confirm(ledger, KEY, [], [], NOW, QUIET)
-    assert ledger.is_quiet(KEY, b"digest", NOW)
+    assert ledger.quiet(KEY, b"digest", NOW) is not None
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_whatever_is_written_of_the_mailbox_ends_it(
     write(quiet)
     if when != "after":
         quiet.confirm(KEY, memory, [b"u1", b"u2", b"u3"], [], NOW, quiet=QUIET)
-    assert not quiet.is_quiet(KEY, b"digest", LATER)
+    assert quiet.quiet(KEY, b"digest", LATER) is None
 
 
 def test_what_is_written_of_another_mailbox_does_not_end_it(quiet: Ledger) -> None:
     quiet.record(OTHER, STAGED, SINK, NOW)
-    assert quiet.is_quiet(KEY, b"digest", LATER)
+    assert quiet.quiet(KEY, b"digest", LATER) is not None
 
 
 def test_a_listing_whose_confirmation_changes_rows_can_be_quiet(stored: Ledger) -> None:
     confirm(stored, KEY, [b"u1"], [], LATER, QUIET)
-    assert stored.is_quiet(KEY, b"digest", LATER)
+    assert stored.quiet(KEY, b"digest", LATER) is not None
     assert states(stored) == {b"u1": State.STORED, b"u2": State.GONE}

@@ -22,14 +22,14 @@ def test_a_quiet_listing_is_so_for_the_next_process(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
         confirm(ledger, KEY, [], [], NOW, QUIET)
     with Ledger(state_dir) as again:
-        assert again.is_quiet(KEY, b"digest", NOW)
+        assert again.quiet(KEY, b"digest", NOW) is not None
 
 
 def test_what_another_process_writes_ends_it(ledger: Ledger, state_dir: Path) -> None:
     confirm(ledger, KEY, [], [], NOW, QUIET)
     with Ledger(state_dir) as other:
         other.record(KEY, [Staged(b"u1", "n1", 1)], "spool:/x", NOW)
-    assert not ledger.is_quiet(KEY, b"digest", NOW)
+    assert ledger.quiet(KEY, b"digest", NOW) is None
 
 
 def test_a_write_that_fails_leaves_it_quiet(ledger: Ledger) -> None:
@@ -41,7 +41,7 @@ def test_a_write_that_fails_leaves_it_quiet(ledger: Ledger) -> None:
     with pytest.raises(LedgerError):
         ledger.note_oversize(KEY, {}, NOW)
     connection.set_authorizer(None)
-    assert ledger.is_quiet(KEY, b"digest", NOW)
+    assert ledger.quiet(KEY, b"digest", NOW) is not None
 
 
 def test_a_quiet_listing_that_is_confirmed_is_one_commit(ledger: Ledger) -> None:

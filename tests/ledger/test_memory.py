@@ -21,7 +21,7 @@ def steps(ledger: Ledger) -> int:
     taken: list[None] = []
     ledger._database._connection.set_progress_handler(lambda: taken.append(None), 100)
     ledger.half_done(KEY)
-    ledger.is_quiet(KEY, b"digest", NOW)
+    ledger.quiet(KEY, b"digest", NOW)
     ledger.recall(KEY, [])
     ledger._database._connection.set_progress_handler(None, 0)
     return len(taken)

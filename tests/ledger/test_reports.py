@@ -172,4 +172,4 @@ def test_a_report_leaves_a_quiet_listing_quiet(ledger: Ledger) -> None:
     ledger.note_session(KEY, GOOD)
     ledger.note_next_poll(KEY, "inv", LATER)
     ledger.flush()
-    assert ledger.is_quiet(KEY, b"digest", NOW)
+    assert ledger.quiet(KEY, b"digest", NOW) is not None

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -20,7 +21,7 @@ from mailsluice.errors import (
     Phase,
     TokenUnavailable,
 )
-from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
+from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
 from mailsluice.sandbox import mail
 
 _PIECE = 16
@@ -83,6 +84,26 @@ class FakeServer:
     has_top = True
     """Whether TOP is among what the server says that it can do."""
 
+    unusable_lines = 0
+    """Lines of the listing that name no message."""
+
+    deletes = True
+    """Whether QUIT deletes what is marked."""
+
+    headers_refused = False
+    """Whether TOP is answered by -ERR."""
+
+    refused_login = ""
+
+    gives_sizes = True
+    """Whether LIST is answered."""
+
+    quit_goes_unanswered = False
+    """The deletions are carried out, and then the connection breaks."""
+
+    refused_with = "not this one"
+    """The words of that."""
+
     def __init__(self) -> None:
         self.mail: dict[bytes, bytes] = {}
         self._delivered = 0
@@ -90,8 +111,6 @@ class FakeServer:
         """Every connection and command, in order."""
         self.sizes: dict[bytes, int] = {}
         """What LIST says, where that is not the message's size."""
-        self.gives_sizes = True
-        """Whether LIST is answered."""
         self.arranged: Callable[[int, list[bytes]], list[bytes]] = lambda _, uidls: uidls
         """What a session lists, by its number from 1 and the UIDLs there are: in which order, all or some."""
         self.listed_twice: set[bytes] = set()
@@ -100,23 +119,18 @@ class FakeServer:
         """How many may be logged in at once; one more is told that the mailbox is in use."""
         self.sessions = 0
         """How many are logged in."""
-        self.refused_login = ""
-        self.headers_refused = False
-        """Whether TOP is answered by -ERR."""
         self.headers_cut: set[bytes] = set()
         """The connection breaks when TOP asks for these."""
         self.refused: set[bytes] = set()
         """RETR of these is answered by -ERR."""
-        self.refused_with = "not this one"
-        """The words of that."""
         self.substituted: set[bytes] = set()
         """These cannot be rendered: RETR and TOP give a notice in their place."""
         self.cut: set[bytes] = set()
         """The connection breaks in the middle of these, once."""
         self.quit_fails: CommandRefused | ConnectionLost | None = None
         """What QUIT raises: nothing is deleted then."""
-        self.quit_goes_unanswered = False
-        """The deletions are carried out, and then the connection breaks."""
+        self.deletion_cut: set[bytes] = set()
+        """The connection breaks when these are to be deleted."""
         self.tired_after: int | None = None
         """How many messages, handed out or marked for deletion, make a session tired."""
         self.on_top: Callable[[bytes], None] = lambda _: None
@@ -149,6 +163,8 @@ class FakeClient:
         self._numbers: dict[int, bytes] = {}
         self._session = server.count("CONNECT")
         self._marked: list[bytes] = []
+        self.deleting: bytes | None = None
+        self._listing = Listing(b"", 0, lambda: Messages(()))
         self._retrieved = 0
         self._in = False
 
@@ -173,7 +189,7 @@ class FakeClient:
         self._server.sessions += 1
         self._in = True
 
-    def listing(self) -> Listing:
+    def listing(self, window: Window | None = None) -> Listing:
         self.say("UIDL", Phase.LISTING)
         uidls = self._server.arranged(self._session, list(self._server.mail))
         self._numbers = dict(enumerate(uidls, 1))
@@ -186,7 +202,19 @@ class FakeClient:
             Listed(place, uidl, sizes[uidl] if self._server.gives_sizes else None)
             for place, uidl in enumerate(uidls, 1)
         )
-        return Listing(repr(messages).encode(), len(messages), lambda: messages)
+        total = len(messages) + self._server.unusable_lines
+        kept = messages
+        if window and total > window.first + window.last:
+            kept = messages[: window.first] + messages[len(messages) - window.last :]
+        usable = Messages(kept, self._server.unusable_lines, ("no line",))
+        self._listing = Listing(repr(messages).encode(), total, lambda: usable, len(messages) - len(kept))
+        return self._listing
+
+    def tell_apart(self, uidls: Mapping[int, bytes]) -> Listing:
+        self._listing = self._listing.renamed(uidls)
+        counted = Counter(each.uidl for each in self._listing)
+        self._shown = {each.uidl: each.number for each in self._listing if counted[each.uidl] == 1}
+        return self._listing
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[FakeArrival, None, None]:
         for listed in messages:
@@ -232,8 +260,12 @@ class FakeClient:
     def delete(self, permits: Sequence[DeletePermit]) -> None:
         uidls = [permit.uidl for permit in permits if permit.uidl in self._shown]
         for uidl in uidls:
-            self.say(f"DELE {uidl.decode()}", Phase.DELETE)
-        self._marked += uidls
+            there = self._numbers[self._shown[uidl]]
+            self.say(f"DELE {there.decode()}", Phase.DELETE)
+            if there in self._server.deletion_cut:
+                self.deleting = uidl
+                raise self._break(Phase.DELETE)
+            self._marked.append(there)
 
     @property
     def deleted(self) -> int:
@@ -247,7 +279,7 @@ class FakeClient:
         self.say("QUIT", Phase.QUIT)
         if failure := self._server.quit_fails:
             raise failure
-        for uidl in self._marked:
+        for uidl in self._marked if self._server.deletes else ():
             del self._server.mail[uidl]
         if self._server.quit_goes_unanswered:
             raise self._break(Phase.QUIT)

@@ -11,7 +11,7 @@ from mailsluice.errors import CommandRefused, ConnectionLost, Disposition, Phase
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, MailboxKey
 from mailsluice.obs import events
-from mailsluice.policy import Action
+from mailsluice.reason import Action
 from mailsluice.session.run import preview
 from session.world import BIG, ONE, THREE, TWO, World
 
@@ -137,16 +137,6 @@ def test_a_quit_that_was_carried_out_but_not_answered_is_settled_as_well(world: 
     world.server.quit_goes_unanswered = False
     assert world.outcome() == ("ok", 0)
     assert world.stored() == [ONE]
-
-
-def test_a_uidl_that_is_listed_twice_is_left_alone_with_a_warning(world: World) -> None:
-    world.deliver(ONE, TWO, THREE)
-    world.server.listed_twice = {b"u1"}
-
-    assert world.outcome() == ("ok", 0)
-    assert world.stored() == [THREE]
-    assert world.server.mail == {b"u1": ONE, b"u2": TWO}
-    assert [entry["number"] for entry in world.logged("uidl ambiguous")] == [1, 2]
 
 
 def test_a_uidl_that_is_used_again_for_another_message_is_fetched_with_a_warning(world: World) -> None:

@@ -53,6 +53,7 @@ CANONICAL = {
     "waiting",
     "outcome",
     "detail",
+    "held",
 }
 
 
@@ -81,6 +82,7 @@ def test_a_success_leaves_one_canonical_line(world: World) -> None:
         "waiting": 1,
         "outcome": "ok",
         "detail": "",
+        "held": {},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,7 @@ from typing import Self
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
+from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
 from mailsluice.session.parts import NobodyWatches, Parts
 from mailsluice.session.places import Places
 from mailsluice.session.ports import Arrival
@@ -63,9 +63,15 @@ class Client:
     def authenticate(self, address: str, login: Login) -> None:
         pass
 
-    def listing(self) -> Listing:
+    deleting: bytes | None = None
+
+    def tell_apart(self, uidls: Mapping[int, bytes]) -> Listing:  # noqa: ARG002  the port's signature
+        raise AssertionError
+
+    def listing(self, window: Window | None = None) -> Listing:
+        assert window is not None
         messages = tuple(Listed(n, u, len(m)) for n, (u, m) in enumerate(self._server.mail.items(), 1))
-        return Listing(repr(messages).encode(), len(messages), lambda: messages)
+        return Listing(repr(messages).encode(), len(messages), lambda: Messages(messages))
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         assert ceiling > 0

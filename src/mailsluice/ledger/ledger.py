@@ -45,10 +45,6 @@ from mailsluice.model import (
 from mailsluice.recognition import Evidence
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
-_IDENTITIES = """
-    SELECT uidl, identity FROM message
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND typeof(identity) = 'blob'
-"""
 _HAS_LONG_GONE = """
     SELECT 1 FROM message
     WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND gone_since < ?
@@ -137,10 +133,10 @@ class Ledger:
         with self._database.reading() as connection:
             return memory.recall(connection, key, listed)
 
-    def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
-        """Whether a listing of this digest was confirmed as quiet, and that still holds."""
+    def quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> Mapping[str, int] | None:
+        """What is held of a listing of this digest that was confirmed as quiet, if that still holds."""
         with self._database.reading() as connection:
-            return mailboxes.is_quiet(connection, key, digest, now)
+            return mailboxes.quiet(connection, key, digest, now)
 
     def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
         """Write the rows as `staged`, in one commit (row 3). `sink` is the sink's spec, for recovery.
@@ -169,6 +165,8 @@ class Ledger:
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
             committed = messages.commit(connection, mailbox, stored, now, leaving=leaving)
+            if leaving:
+                mailboxes.note_left(connection, mailbox, left=False)
             reports.add_stored(connection, mailbox, committed)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
         uidls = [new.uidl for new in stored]
@@ -189,17 +187,19 @@ class Ledger:
         now: datetime,
         *,
         quiet: Quiet | None = None,
+        is_whole: bool = True,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
         `recalled` is what was read for this listing, under the mailbox's lock. `strangers` are UIDLs listed
         that other messages than the ledger's have: those rows are absent. Rows marked as seen stay what they
         are, and are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize rows and
-        setbacks absent from the listing, at once. In the same commit the listing is remembered as `quiet`, if
-        it is. Where nothing changed, nothing is written.
+        setbacks absent, at once. In the same commit the listing is remembered as `quiet`, if it is. What is
+        absent from a listing that is not whole stays as it is, but for what was to be deleted.
         """
         matters = recalled.known.keys() | recalled.setbacks.keys()
-        changes = messages.changes(recalled, {uidl for uidl in listed if uidl in matters}, strangers)
+        there = {uidl for uidl in listed if uidl in matters}
+        changes = messages.changes(recalled, there, strangers, is_whole=is_whole)
         changed = bool(changes) or self._has_long_gone(key, to_micros(now - messages.GRACE))
         if not changed and quiet is None:
             return
@@ -265,7 +265,7 @@ class Ledger:
     def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
         """What the headers of stored messages are known again by, by UIDL, as far as they say enough."""
         with self._database.reading() as connection:
-            return dict(connection.execute(_IDENTITIES, (key.host, key.address)).fetchall())
+            return memory.identities(connection, key)
 
     def settle(
         self,
@@ -365,6 +365,11 @@ class Ledger:
                     reports.write(connection, mailboxes.found(connection, key), news)
                 _note_moment(connection, self._clock.moment())
             self._news.clear()
+
+    def acknowledge(self, key: MailboxKey) -> None:
+        """Note that an administrator knows of all that is held of this mailbox."""
+        with self._database.writing() as connection:
+            reports.acknowledge(connection, mailboxes.found(connection, key))
 
     def reports(self) -> Mapping[MailboxKey, MailboxReport]:
         """What `status` shows of every mailbox ever polled or due, as far as it is written."""

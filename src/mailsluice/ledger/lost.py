@@ -92,4 +92,11 @@ class Lost:
         """Note that we ask the server to delete these: once they vanish, they are not lost."""
         if uidls:
             with self._database.writing() as connection:
-                messages.leave(connection, mailboxes.touched(connection, key), uidls)
+                mailbox = mailboxes.touched(connection, key)
+                messages.leave(connection, mailbox, uidls)
+                mailboxes.note_left(connection, mailbox, left=False)
+
+    def left(self, key: MailboxKey) -> None:
+        """Note that QUIT is said now, which has the server delete what it was asked to."""
+        with self._database.writing() as connection:
+            mailboxes.note_left(connection, mailboxes.found(connection, key), left=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from mailsluice.ledger.rows import DamagedRow, whole
+from mailsluice.ledger.rows import DamagedRow, counts, to_json, whole
 from mailsluice.ledger.times import to_micros
 from mailsluice.model import MailboxKey, Quiet
 
@@ -19,12 +19,14 @@ _TOUCH = """
     ON CONFLICT DO UPDATE SET writes = writes + 1
 """
 _FIND = "SELECT id, writes FROM mailbox WHERE host = ? AND address = ?"
+_LEFT = "SELECT left FROM mailbox WHERE host = ? AND address = ?"
 _COUNT_FROM = "UPDATE mailbox SET writes = max(writes, ?) WHERE id = ?"
 _NOTE_QUIET = """
-    UPDATE mailbox SET quiet = ?, quiet_until = ?, quiet_writes = writes WHERE id = ? AND writes = ?
+    UPDATE mailbox SET quiet = ?, quiet_until = ?, quiet_held = ?, quiet_writes = writes
+    WHERE id = ? AND writes = ?
 """
-_IS_QUIET = """
-    SELECT 1 FROM mailbox
+_QUIET = """
+    SELECT quiet_held FROM mailbox
     WHERE host = ? AND address = ? AND quiet = ? AND quiet_writes = writes AND quiet_until > ?
 """
 
@@ -60,12 +62,27 @@ def count_from(connection: sqlite3.Connection, mailbox: int, writes: int) -> Non
     connection.execute(_COUNT_FROM, (writes, mailbox))
 
 
+def note_left(connection: sqlite3.Connection, mailbox: int, *, left: bool) -> None:
+    """Note whether QUIT was said after messages were marked to be deleted."""
+    connection.execute("UPDATE mailbox SET left = ? WHERE id = ?", (left, mailbox))
+
+
+def has_left(connection: sqlite3.Connection, key: MailboxKey) -> bool:
+    """Whether the last session that had messages deleted has said QUIT."""
+    row = connection.execute(_LEFT, (key.host, key.address)).fetchone()
+    return row is not None and bool(row[0])
+
+
 def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, writes: int) -> None:
     """Remember a quiet listing, if nobody has written more than these `writes` of what it stands for."""
-    connection.execute(_NOTE_QUIET, (quiet.digest, to_micros(quiet.until), mailbox, writes))
+    held = to_json(quiet.held)
+    connection.execute(_NOTE_QUIET, (quiet.digest, to_micros(quiet.until), held, mailbox, writes))
 
 
-def is_quiet(connection: sqlite3.Connection, key: MailboxKey, digest: bytes, now: datetime) -> bool:
-    """Whether this listing is the quiet one, its time is not over, and nothing was written since."""
+def quiet(
+    connection: sqlite3.Connection, key: MailboxKey, digest: bytes, now: datetime
+) -> dict[str, int] | None:
+    """What is held, if this listing is the quiet one, its time is not over, and nothing was written since."""
     row = (key.host, key.address, digest, to_micros(now))
-    return connection.execute(_IS_QUIET, row).fetchone() is not None
+    found = connection.execute(_QUIET, row).fetchone()
+    return None if found is None else counts(found[0])

@@ -38,6 +38,7 @@ _EVIDENCE = f"""
     )
     FROM message AS one {_OF_MAILBOX} AND identity IS NOT NULL AND identity != x''
 """  # noqa: S608  constants
+_IDENTITIES = f"SELECT uidl, identity FROM message {_OF_MAILBOX} AND typeof(identity) = 'blob'"  # noqa: S608
 _MOST_ASKED = 500
 """UIDLs that one query asks for: SQLite may be built to take no more than 999 values."""
 
@@ -66,7 +67,7 @@ def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[byt
     writes = mailboxes.writes(connection, key)  # first: what is written meanwhile makes it another memory
     rows = _values(connection.execute(_PRESENT, (key.host, key.address)))
     rows |= _values(_among(connection, _ALL, key, [uidl for uidl in listed if uidl not in rows]))
-    return Memory(rows, setbacks.read(connection, key), writes)
+    return Memory(rows, setbacks.read(connection, key), writes, mailboxes.has_left(connection, key))
 
 
 def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:
@@ -82,6 +83,11 @@ def evidence(
         octets(uidl): Evidence(octets(found), bool(alone))
         for uidl, found, alone in _among(connection, _EVIDENCE, key, uidls)
     }
+
+
+def identities(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, bytes]:
+    """What the headers of a mailbox's messages are known again by, by UIDL."""
+    return dict(connection.execute(_IDENTITIES, (key.host, key.address)).fetchall())
 
 
 def not_named(connection: sqlite3.Connection, key: MailboxKey, names: Mapping[bytes, str]) -> list[bytes]:

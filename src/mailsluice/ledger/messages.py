@@ -152,10 +152,13 @@ def stays(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]
     connection.executemany(_STAYS, [(mailbox, uidl) for uidl in uidls])
 
 
-def changes(memory: Memory, listed: Collection[bytes], strangers: Collection[bytes]) -> Changes:
+def changes(
+    memory: Memory, listed: Collection[bytes], strangers: Collection[bytes], *, is_whole: bool = True
+) -> Changes:
     """What a listing of these UIDLs changes; `strangers` are listed, but mean other messages.
 
-    `listed` is asked for what is known alone, for it may be of 100,000 messages.
+    `listed` is asked for what is known alone, for it may be of 100,000 messages. Where it is not whole, what
+    is absent may be there all the same, unless the server was asked to delete it.
     """
     gone, back, still_there, pruned = [], [], [], []
     for uidl, row in memory.known.items():
@@ -164,11 +167,13 @@ def changes(memory: Memory, listed: Collection[bytes], strangers: Collection[byt
                 back.append(uidl)
             if row.leaving:
                 still_there.append(uidl)
+        elif not is_whole and not row.leaving and uidl not in strangers:
+            continue
         elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
             gone.append(uidl)
         elif row.state is State.OVERSIZE:
             pruned.append(uidl)
-    settled = [uidl for uidl in memory.setbacks if uidl not in listed]
+    settled = [uidl for uidl in memory.setbacks if is_whole and uidl not in listed]
     return Changes(gone, back, still_there, pruned, settled)
 
 

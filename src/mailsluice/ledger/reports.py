@@ -6,12 +6,14 @@ Owns the report table. Nothing that decides the fate of a message may be kept he
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mailsluice.ledger import setbacks
-from mailsluice.ledger.rows import real, text, whole
+from mailsluice.ledger.rows import counts, real, text, to_json, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import MailboxKey, SessionReport
 
@@ -25,7 +27,9 @@ class MailboxReport(NamedTuple):
 
     `name` is the address as long as the section's name is not known. `failures` counts sessions since the
     last success, and `last_error` is what the latest failure was, also when it is over. `last` is None
-    before the first session. `quarantined` is how many messages are set aside.
+    before the first session. `quarantined` is how many messages are set aside, `held` how many stay for
+    another reason than policy, by the words of `model.Held`, and `acknowledged` how many of them an
+    administrator knows of.
     """
 
     name: str
@@ -36,6 +40,13 @@ class MailboxReport(NamedTuple):
     total_stored: int
     last: SessionReport | None
     quarantined: int = 0
+    held: Mapping[str, int] = MappingProxyType({})
+    acknowledged: Mapping[str, int] = MappingProxyType({})
+
+    @property
+    def news(self) -> int:
+        """How many are held that nobody has acknowledged."""
+        return sum(max(0, count - self.acknowledged.get(why, 0)) for why, count in self.held.items())
 
 
 @dataclass
@@ -48,6 +59,7 @@ class News:
     name: str = ""
     last: SessionReport | None = None
     waiting: int | None = None
+    held: Mapping[str, int] | None = None
     last_success: datetime | None = None
     failures: int = 0
     """Since the last success, be that among these or before."""
@@ -66,6 +78,8 @@ class News:
             self.last_error = report.detail or report.outcome
         if report.outcome == _OK or report.listed:
             self.waiting = report.waiting
+        if report.held is not None:
+            self.held = report.held
 
     def next_poll(self, name: str, due: datetime | None) -> None:
         """Note when the mailbox is polled next, and what it is called."""
@@ -109,6 +123,23 @@ def _write_session(connection: sqlite3.Connection, mailbox: int, news: News, las
             mailbox,
         ),
     )
+    if news.held is not None:
+        _write_held(connection, mailbox, news.held)
+
+
+def _write_held(connection: sqlite3.Connection, mailbox: int, held: Mapping[str, int]) -> None:
+    """Note what is held. What is acknowledged never grows by that: more than it is news again."""
+    (cell,) = connection.execute("SELECT acknowledged FROM report WHERE mailbox = ?", (mailbox,)).fetchone()
+    known = {why: min(count, held[why]) for why, count in counts(cell).items() if why in held}
+    connection.execute(
+        "UPDATE report SET held = ?, acknowledged = ? WHERE mailbox = ?",
+        (to_json(held), to_json(known), mailbox),
+    )
+
+
+def acknowledge(connection: sqlite3.Connection, mailbox: int) -> None:
+    """Note that an administrator knows of all that is held."""
+    connection.execute("UPDATE report SET acknowledged = held WHERE mailbox = ?", (mailbox,))
 
 
 def add_stored(connection: sqlite3.Connection, mailbox: int, messages: int) -> None:
@@ -140,6 +171,8 @@ def _report(row: sqlite3.Row, quarantined: int) -> MailboxReport:
         total_stored=whole(row["total_stored"]),
         last=None if row["started"] is None else _session(row),
         quarantined=quarantined,
+        held=counts(row["held"]),
+        acknowledged=counts(row["acknowledged"]),
     )
 
 
@@ -156,6 +189,7 @@ def _session(row: sqlite3.Row) -> SessionReport:
         waiting=whole(row["waiting"]),
         outcome=text(row["outcome"]),
         detail=text(row["detail"]),
+        held=counts(row["held"]),
     )
 
 

@@ -6,6 +6,9 @@ damaged file, or another program, may leave a cell of which no value can be made
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 
 class DamagedRow(Exception):
     """A row that no mailsluice writes. `Database` makes a LedgerError of it, in every kind of block."""
@@ -40,3 +43,19 @@ def real(cell: object) -> float:
     if not isinstance(cell, (int, float)):
         raise DamagedRow
     return cell
+
+
+def counts(cell: object) -> dict[str, int]:
+    """The cell, which is a JSON object of whole numbers."""
+    try:
+        found = json.loads(text(cell))
+    except ValueError as exc:
+        raise DamagedRow from exc
+    if not isinstance(found, dict):
+        raise DamagedRow
+    return {word: whole(count) for word, count in found.items()}
+
+
+def to_json(found: Mapping[str, int]) -> str:
+    """What `counts` reads back."""
+    return json.dumps(dict(found))

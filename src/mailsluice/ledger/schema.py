@@ -138,6 +138,13 @@ _THIRD = (
     # When the first of the failures in a row was, by the ledger's clock.
     "ALTER TABLE setback ADD COLUMN first INTEGER NOT NULL DEFAULT 0",
     "UPDATE setback SET first = tried",
+    # Whether the last session that had messages deleted has said QUIT, which deletes them.
+    "ALTER TABLE mailbox ADD COLUMN left INTEGER NOT NULL DEFAULT 0",
+    # How many messages stay for another reason than policy, by reason, as JSON objects: of the quiet listing,
+    # when last polled, and what an administrator knows of.
+    "ALTER TABLE mailbox ADD COLUMN quiet_held TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE report ADD COLUMN held TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE report ADD COLUMN acknowledged TEXT NOT NULL DEFAULT '{}'",
     """
     CREATE INDEX lost ON message (mailbox, identity)
     WHERE (gone_since IS NOT NULL OR doubt = 1) AND leaving = 0
@@ -175,7 +182,7 @@ _SOUND = {
         typeof(uidl) = 'blob' AND {_number("failures")} AND {_time("last")} AND typeof(error) = 'text'
         AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(header) IN ('null', 'blob')
         AND typeof(kind) = 'text' AND kind IN (
-            'refused', 'broke', 'removed', 'substitute', 'silent', 'unrecognised'
+            'refused', 'broke', 'removed', 'substitute', 'silent', 'unrecognised', 'undeleted'
         )
         AND {_time("tried")} AND {_time("first")} AND {_number("take")}
     """,
@@ -187,7 +194,7 @@ _SOUND = {
     "orphan": f"typeof(sink) = 'text' AND typeof(name) = 'text' AND {_time('since')}",
     "report": f"""
         {_number("failures", "total_stored")} AND typeof(last_error) = 'text'
-        AND typeof(name) IN ('text', 'null')
+        AND typeof(name) IN ('text', 'null') AND json_valid(held) AND json_valid(acknowledged)
         AND (next_poll IS NULL OR {_time("next_poll")}) AND (last_success IS NULL OR {_time("last_success")})
         AND (started IS NULL OR (
             {_time("started")} AND typeof(name) = 'text' AND typeof(seconds) = 'real'

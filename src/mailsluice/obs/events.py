@@ -69,7 +69,22 @@ DELETION_REFUSED = "deletion refused"
 """The server did not agree to delete so many messages that are stored; the next poll asks again."""
 
 STILL_LISTED = "still listed"
-"""So many messages are stored, not to be left on the server, and there all the same: deleted once more."""
+"""So many messages are listed though an earlier session asked the server to delete them: it is asked anew."""
+
+DELETING_OLD = "deleting kept messages"
+"""The policy deletes so many stored messages now that stayed on the server before.
+
+A warning where the mailbox was turned to deletion.
+"""
+
+MESSAGE_UNDELETABLE = "message undeletable"
+"""The server ended several sessions when a stored message was to be deleted; that is tried once a day."""
+
+MAILBOX_LARGE = "mailbox large"
+"""The mailbox has so many `messages` that soon, or already, not all of them are looked at (`beyond`)."""
+
+LISTING_UNUSABLE = "listing unusable"
+"""So many lines of the server's UIDL listing name no message (`examples`): those messages stay there."""
 
 MESSAGE_REMOVED = "message removed"
 """Another program removed a message's files from staging before it was published: it comes again."""
@@ -140,7 +155,7 @@ TAKEN_BACK = "taken back"
 """What an interrupted poll had recorded was never published: it is fetched again."""
 
 UIDL_AMBIGUOUS = "uidl ambiguous"
-"""Two messages of one listing have the same UIDL, so neither can be told by it (RFC 1939 §7)."""
+"""Two messages of one listing have the same UIDL, against RFC 1939 §7: their headers tell them apart."""
 
 UIDL_REUSED = "uidl reused"
 """A UIDL that was stored before names another message now, as its header says: that is fetched."""

@@ -84,20 +84,28 @@ class Channel:
         event = self.next_event()
         return event if isinstance(event, Challenged) else _answered(event)
 
-    def body(self, ceiling: int, remedy: str = "", *, kept: int | None = None) -> bytes:
+    def body(self, ceiling: int, *, kept: int | None = None) -> bytes:
         """Read the body of an accepted command; its first `kept` octets, or all of it.
+
+        ProtocolViolation beyond `ceiling` octets.
+        """
+        body = bytearray()  # not a list: a server may send it two octets at a time
+        kept = ceiling if kept is None else kept
+        for piece in self.pieces(ceiling):
+            body += piece[: kept - len(body)]
+        return bytes(body)
+
+    def pieces(self, ceiling: int, remedy: str = "") -> Iterator[bytes]:
+        """The body of an accepted command as it comes, to be read to its end.
 
         ProtocolViolation with `remedy` beyond `ceiling` octets.
         """
-        body = bytearray()  # not a list: a server may send it two octets at a time
         octets, last = 0, False
-        kept = ceiling if kept is None else kept
         while not last:
             event = self.next_event()
             if not isinstance(event, BodyChunk):
                 raise LocalProtocolError(f"read a body, met {event!r}")
             octets += len(event.data)
-            body += event.data[: kept - len(body)]
             last = event.last
             if octets > ceiling:
                 self.close()
@@ -107,7 +115,7 @@ class Channel:
                     phase=phase,
                     remedy=remedy,
                 )
-        return bytes(body)
+            yield event.data
 
     @contextmanager
     def fatal(self) -> Iterator[None]:

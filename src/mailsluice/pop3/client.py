@@ -25,13 +25,13 @@ from mailsluice.errors import (
     ServerError,
 )
 from mailsluice.header import LIMIT, Header
-from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login
+from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
 from mailsluice.pop3 import commands as c
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import Answered, Challenged, Greeted, TurnedAway
+from mailsluice.pop3.excerpt import Excerpt
 from mailsluice.pop3.listing import (
-    count_listing,
     listing_digest,
     parse_capabilities,
     parse_listing,
@@ -46,15 +46,12 @@ _DEADLINES = Deadlines()
 _UIDL = attrgetter("uidl")
 
 _LONGEST_CAPABILITIES = 64 * 1024
-_LONGEST_LISTING = 4 * 1024 * 1024
-"""Octets of a UIDL or LIST body: as many messages as there may be, with UIDLs of 23 octets. Exchange Online's
-have some 10."""
-_MOST_MESSAGES = 100_000
-"""Messages in a listing. With all that the session makes of them so many take less than 32 MiB."""
+_LONGEST_LISTING = 64 * 1024 * 1024
+"""Octets of a UIDL or LIST body: some three million messages of Exchange Online. What is kept is less."""
 _LONGEST_TOP = 200 * 1024 * 1024
 """Octets of TOP's answer, of which the header alone is kept: a server that takes no notice of the number of
 lines sends the whole message. As many as a message may have unless `max_message` is set."""
-_LISTING_REMEDY = f"move old mail out of the inbox: {_MOST_MESSAGES} messages are the most that are polled"
+_LISTING_REMEDY = "move old mail out of the inbox: a listing that long is not read"
 
 
 def connect(
@@ -153,35 +150,47 @@ class Client:
         with self._channel.fatal():
             return parse_stat(answer.text)
 
-    def listing(self) -> Listing:
-        """Every message the server shows, in its order; LIST's sizes where it gives them.
+    def listing(self, window: Window | None = None) -> Listing:
+        """The messages the server shows, in its order, or those in the `window`; LIST's sizes where it can.
 
         Raises CommandRefused if UIDL is refused; a refused LIST only leaves the sizes out, and an empty
         mailbox is not asked for them. Who asks for its messages may meet ProtocolViolation, which ends the
         session.
         """
-        uidls = self._listed(c.UIDL)
-        sizes: bytes | None = None
-        if uidls:
+        uidls, sizes = self._listed(c.UIDL, window), None
+        if uidls.lines:
             with suppress(CommandRefused):
-                sizes = self._listed(c.LIST)
-        with self._channel.fatal():
-            self._refuse_too_long(uidls)
-        self._listing = Listing(
-            listing_digest(uidls, sizes), count_listing(uidls), lambda: self._parsed(uidls, sizes or b"")
-        )
+                sizes = self._listed(c.LIST, window)
+        body, other = uidls.body(), sizes.body() if sizes else b""
+        digest = listing_digest(uidls.digest, sizes.digest if sizes else None)
+        beyond = uidls.lines - body.count(b"\n")
+        self._listing = Listing(digest, uidls.lines, lambda: self._parsed(body, other), beyond)
         return self._listing
 
-    def _listed(self, command: c.Command) -> bytes:
+    def _listed(self, command: c.Command, window: Window | None) -> Excerpt:
         self._begin(self._deadlines.listing)
         answer = self._channel.ask(command)
         if not answer.accepted:
             raise self._channel.refusal(answer)
-        return self._channel.body(_LONGEST_LISTING, _LISTING_REMEDY)
+        excerpt = Excerpt(window)
+        for piece in self._channel.pieces(_LONGEST_LISTING, _LISTING_REMEDY):
+            excerpt.feed(piece)
+        return excerpt
 
-    def _parsed(self, uidls: bytes, sizes: bytes) -> tuple[Listed, ...]:
+    def _parsed(self, uidls: bytes, sizes: bytes) -> Messages:
         with self._channel.fatal():
             return parse_listing(uidls, sizes, self._channel.quotable)
+
+    def tell_apart(self, uidls: Mapping[int, bytes]) -> Listing:
+        """The listing, in which these messages, by number, have other UIDLs from now on: for this session."""
+        self._listing, self._numbers = self._shown.renamed(uidls), None
+        return self._listing
+
+    @property
+    def _shown(self) -> Listing:
+        if self._listing is None:
+            raise LocalProtocolError("no listing was asked for")
+        return self._listing
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         """Fetch these in order; see `Transfer.retrieve`. `ceiling`: the most octets one message may have."""
@@ -213,10 +222,8 @@ class Client:
         Passed over: what this session's listing has not, or has twice. A refusal of one message is not
         raised: it is counted, and the next listing shows it. Raises LocalProtocolError before a listing.
         """
-        if self._listing is None:
-            raise LocalProtocolError("delete before listing")
         if self._numbers is None:
-            ordered = sorted(self._listing, key=_UIDL)
+            ordered = sorted(self._shown, key=_UIDL)
             self._numbers = [listed.uidl for listed in ordered], [listed.number for listed in ordered]
         numbers = tuple(_numbers(*self._numbers, permits))
         if self._channel.idle and numbers:
@@ -234,12 +241,19 @@ class Client:
         """How many deletions the server refused."""
         return self._transfer.undeleted
 
+    @property
+    def deleting(self) -> bytes | None:
+        """The UIDL of the message whose deletion was asked for and not answered; None if there is none."""
+        number = self._transfer.deleting
+        return None if number is None else next(each.uidl for each in self._shown if each.number == number)
+
     def quit(self) -> None:
         """End the session, which makes the server delete what was marked (RFC 1939 §6).
 
-        Raises CommandRefused where the server says that it could not delete everything.
+        It may take longer the more that is. Raises CommandRefused where the server says that it could not
+        delete everything.
         """
-        self._begin(self._deadlines.quit)
+        self._begin(self._deadlines.quit + self.deleted * self._deadlines.deletion)
         answer = self._channel.ask(c.QUIT)
         self._channel.close()
         if not answer.accepted:
@@ -258,14 +272,6 @@ class Client:
         if not self._channel.idle and not self._channel.closed:
             raise LocalProtocolError("another verb while a retrieval is open")
         self._channel.patience = Patience(seconds)
-
-    def _refuse_too_long(self, body: bytes) -> None:
-        if body.count(b"\n") > _MOST_MESSAGES:
-            raise ProtocolViolation(
-                f"{self._channel.peer} lists more than {_MOST_MESSAGES} messages",
-                phase=Phase.LISTING,
-                remedy=_LISTING_REMEDY,
-            )
 
     def _login_failure(self, address: str, answer: Answered | Challenged, reason: str) -> ServerError:
         because = f" ({reason})" if reason else ""

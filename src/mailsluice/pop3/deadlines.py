@@ -28,7 +28,9 @@ class Deadlines(NamedTuple):
     progress: int = 64 * 1024
     delete: float = 60
     quit: float = 60
-    """The server deletes what is marked before it answers (RFC 1939 §6)."""
+    """The server deletes what is marked before it answers (RFC 1939 §6):"""
+    deletion: float = 0.5
+    """each message may take it so much longer. Who hangs up meanwhile may find that none was deleted."""
     session: float = 45 * 60
     """The hard end: an access token lives for 60 minutes at least."""
     tired: float = 30 * 60

@@ -7,20 +7,23 @@ UIDL: it is opaque octets.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 
 from mailsluice.errors import Phase, ProtocolViolation
-from mailsluice.model import Listed
+from mailsluice.model import Listed, Messages
 from mailsluice.pop3.lines import readable
 
 # RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Servers have gone beyond both, so any octets
 # without white space will do, up to a length that no honest server comes near.
-_UIDL_LINE = re.compile(rb"([1-9][0-9]{0,9})[ \t]+(\S{1,1024})[ \t]*(?:\r\n|\Z)")
+_UIDL_LINE = re.compile(rb"(?:\A|(?<=\r\n))([1-9][0-9]{0,9})[ \t]+(\S{1,512})[ \t]*(?:\r\n|\Z)")
 _LIST_LINE = re.compile(
     rb"(?:\A|(?<=\r\n))([1-9][0-9]{0,9})[ \t]+([0-9]{1,15})(?=[ \t]|\r\n|\Z)",
 )
+_EXAMPLES = 20
+"""Unusable lines that are shown to people."""
 _STAT_TEXT = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,15})(?![0-9])", re.ASCII)
 
 
@@ -31,33 +34,46 @@ def parse_capabilities(body: bytes) -> Mapping[str, tuple[str, ...]]:
 
 
 def listing_digest(uidls: bytes, sizes: bytes | None) -> bytes:
-    """What tells the bodies of UIDL and LIST from all others, and a refused LIST from an empty one."""
-    digest = sha256(b"%d " % len(uidls) + (b"" if sizes is None else b"and sizes "))
-    digest.update(uidls)
-    digest.update(sizes or b"")
-    return digest.digest()
+    """What tells a listing from all others, of the digests of UIDL's body and LIST's; None if refused."""
+    return sha256(uidls + (sizes or b"")).digest()
 
 
-def count_listing(uidls: bytes) -> int:
-    """How many messages UIDL's body has, if it has nothing else: one in a line."""
-    return uidls.count(b"\n")
-
-
-def parse_listing(
-    uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] = readable
-) -> tuple[Listed, ...]:
+def parse_listing(uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] = readable) -> Messages:
     """The messages of UIDL's body in its order, each with the size that LIST's body has for it, if any.
 
-    Raises ProtocolViolation, with the line made `quotable`, for one of UIDL's that is not `number uidl` and
-    for a number that comes twice: who cannot be sure which message is which must not delete any. The same
-    UIDL may come twice. Lines of LIST's that make no sense are passed over: sizes are hints (estimates on
-    Exchange Online), not worth a session.
+    The same UIDL may come twice. A line of UIDL's that is not `number uidl` is unusable, and so are all of a
+    number that comes twice, for who cannot be sure which message is which must not delete it. Raises
+    ProtocolViolation where there are such lines alone: that is no listing. Lines of LIST's that make no sense
+    are passed over: sizes are hints (estimates on Exchange Online), not worth a session.
     """
+    unusable = Unusable(quotable)
     size = _Sizes(sizes)
-    listing = tuple(Listed(number, uidl, size.of(number)) for number, uidl in _uidls(uidls, quotable))
+    listing = tuple(Listed(number, uidl, size.of(number)) for number, uidl in _uidls(uidls, unusable))
     if any(one.number >= other.number for one, other in pairwise(listing)):
-        _refuse_repeated(listing)
-    return listing
+        listing = _without_repeated(listing, unusable)
+    if unusable.count and not listing:
+        line = unusable.examples[0]
+        raise ProtocolViolation(
+            f"the server's UIDL listing has nothing but lines like {line!r}, and no message number and UIDL",
+            phase=Phase.LISTING,
+            reply=line,
+        )
+    return Messages(listing, unusable.count, tuple(unusable.examples))
+
+
+class Unusable:
+    """The lines that name no message: how many, and the first of them for people."""
+
+    def __init__(self, quotable: Callable[[bytes], str]) -> None:
+        self.count = 0
+        self.examples: list[str] = []
+        self._quotable = quotable
+
+    def add(self, line: bytes) -> None:
+        """Count one."""
+        self.count += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(self._quotable(line))
 
 
 class _Sizes:
@@ -76,24 +92,28 @@ class _Sizes:
         return self._passed.get(number)
 
 
-def _uidls(body: bytes, quotable: Callable[[bytes], str]) -> Iterator[tuple[int, bytes]]:
+def _uidls(body: bytes, unusable: Unusable) -> Iterator[tuple[int, bytes]]:
     end = 0
     for found in _UIDL_LINE.finditer(body):
         if found.start() != end:
-            break
+            _count(body[end : found.start()], unusable)
         end = found.end()
         yield int(found[1]), found[2]
     if end < len(body):
-        line = body[end:].partition(b"\r\n")[0]
-        raise _malformed("a line that is no message number and UIDL", quotable(line))
+        _count(body[end:], unusable)
 
 
-def _refuse_repeated(listing: Sequence[Listed]) -> None:
-    seen: set[int] = set()
+def _count(lines: bytes, unusable: Unusable) -> None:
+    for line in lines.removesuffix(b"\r\n").split(b"\r\n"):
+        unusable.add(line)
+
+
+def _without_repeated(listing: Sequence[Listed], unusable: Unusable) -> tuple[Listed, ...]:
+    times = Counter(listed.number for listed in listing)
     for listed in listing:
-        if listed.number in seen:
-            raise _malformed("the same message number twice", str(listed.number))
-        seen.add(listed.number)
+        if times[listed.number] > 1:
+            unusable.add(b"%d %b" % (listed.number, listed.uidl))
+    return tuple(listed for listed in listing if times[listed.number] == 1)
 
 
 def parse_stat(text: str) -> tuple[int, int]:
@@ -104,9 +124,3 @@ def parse_stat(text: str) -> tuple[int, int]:
             f"the server's answer to STAT has no two numbers: {text!r}", phase=Phase.LISTING, reply=text
         )
     return int(found[1]), int(found[2])
-
-
-def _malformed(what: str, shown: str) -> ProtocolViolation:
-    return ProtocolViolation(
-        f"the server's UIDL listing has {what}: {shown!r}", phase=Phase.LISTING, reply=shown
-    )

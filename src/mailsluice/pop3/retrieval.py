@@ -70,7 +70,7 @@ class Arrival:
                 f"closed the connection to {self._channel.peer}",
                 octets=self._octets,
             )
-        if self._done and not self._octets:
+        if self._done and not self._octets and self.listed.size != 0:
             raise self._nothing()
         return event.data
 
@@ -84,10 +84,10 @@ class Arrival:
         self._reply = answer.text
 
     def _nothing(self) -> CommandRefused:
-        """The error for `+OK` to no octets: no message is empty, so the server does not hand this one out."""
+        """The error for `+OK` to no octets, of a message that LIST does not say is empty."""
         return CommandRefused(
             f"{self._channel.peer} answered RETR {self.listed.number} with +OK {self._reply!r} and an empty "
-            "message: taken for a refusal, since no message is empty",
+            "message: taken for a refusal, since LIST does not say that it is empty",
             phase=Phase.RETRIEVE,
             reply=self._reply,
         )
@@ -135,6 +135,12 @@ class Transfer:
         self._marks.extend(numbers)
         if is_idle:
             self._finish_all()
+
+    @property
+    def deleting(self) -> int | None:
+        """The number of the message whose deletion is answered next, if that is what is answered next."""
+        due = self._under_way[0] if self._under_way else None
+        return due if isinstance(due, int) else None
 
     def _finish_all(self) -> None:
         while (due := self._next_due(iter(()))) is not None:

@@ -1,4 +1,4 @@
-"""Apart: messages at which a session ended are tried in a session of their own, after all others.
+"""Apart: messages at which a session ended are tried in sessions of their own, after all others.
 
 Owns that one that fails ends nothing but that session. Must never decide which are tried, or when: that is
 `policy`.
@@ -6,17 +6,19 @@ Owns that one that fails ends nothing but that session. Must never decide which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mailsluice import policy
 from mailsluice.errors import CommandRefused, ServerError
-from mailsluice.model import Listed
+from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.session import batch, quarantine
+from mailsluice.policy import Plan
+from mailsluice.reason import Action, Reason
+from mailsluice.session import batch, late, quarantine
 from mailsluice.session.fetch import fetch_here
+from mailsluice.session.namesakes import told_apart
 from mailsluice.session.parts import Session
-from mailsluice.session.ports import Client
 from mailsluice.session.tally import Tally
 from mailsluice.session.triage import triage
 
@@ -28,33 +30,58 @@ _log = get_logger(__name__)
 
 def fetch_apart(messages: Sequence[Listed], session: Session) -> None:
     """Try these, and note what fails. Raises LedgerError and SinkError, but no ServerError."""
-    if not messages or session.parts.stop.is_set():
-        return
-    mailbox, parts = session.mailbox, session.parts
-    tally = Tally(mailbox.name, parts.clock)
-    if session.tally.fetched:  # the server hands out others
-        tally.proven.update(messages)
+
+    def work(here: Sequence[Listed], apart: Session) -> None:
+        if session.tally.fetched:  # the server hands out others
+            apart.tally.proven.update(here)
+        with quarantine.counting(apart):
+            _fetch(here, apart)
+
+    if messages and not session.parts.stop.is_set():
+        tally = _beside(messages[:MOST], session, work)
+        session.tally.refused += len(tally.errors)
+
+
+def delete_apart(plan: Plan, memory: Memory, session: Session) -> None:
+    """Try to delete what is stored and ended a session at its deletion, each in a session of its own.
+
+    Until one is not deleted. Raises LedgerError and SinkError, but no ServerError.
+    """
+
+    def work(here: Sequence[Listed], apart: Session) -> None:
+        if session.tally.confirmed:  # the server deletes others
+            apart.tally.proven.update(here)
+        with quarantine.counting(apart, is_apart=True):
+            late.settle(Plan(here, [Reason.STORED] * len(here), frozenset()), memory, apart)
+
+    for listed in plan.to(Action.DELETE_APART)[:MOST]:
+        if session.parts.stop.is_set() or not _beside([listed], session, work).confirmed:
+            return
+        session.tally.done([listed.uidl])
+
+
+def _beside(
+    messages: Sequence[Listed], session: Session, work: Callable[[Sequence[Listed], Session], None]
+) -> Tally:
+    """Do this work with these messages in one more session; what it did is tallied with the others.
+
+    That the server ends it is only told.
+    """
+    mailbox, parts, tally = session.mailbox, session.parts, session.tally.beside()
+    wanted = {each.uidl for each in messages}
     try:
         login = parts.credentials.login(mailbox)
         with parts.connect(mailbox) as client:
-            client.authenticate(mailbox.address, login)
-            here = _here(messages, client)
             apart = session._replace(client=client, tally=tally)
-            with quarantine.counting(apart):
-                _fetch(here, apart)
+            client.authenticate(mailbox.address, login)
+            listing = told_apart(client.listing(policy.window(mailbox)), apart)
+            there = wanted - policy.listed_twice(listing)
+            work([each for each in listing if each.uidl in there], apart)
             batch.end(apart)
     except ServerError as error:
         _log.warning(events.APART_ENDED, error=str(error), remedy=triage(error).remedy)
-    tally.refused += len(tally.errors) - tally.refused
     session.tally.add(tally)
-
-
-def _here(messages: Sequence[Listed], client: Client) -> list[Listed]:
-    """These messages as this session lists them, if no other has their UIDLs."""
-    listing = client.listing()
-    twice = policy.listed_twice(listing)
-    there = {listed.uidl: listed for listed in listing if listed.uidl not in twice}
-    return [there[each.uidl] for each in messages[:MOST] if each.uidl in there]
+    return tally
 
 
 def _fetch(messages: Sequence[Listed], session: Session) -> None:

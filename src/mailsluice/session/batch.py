@@ -20,7 +20,7 @@ from mailsluice.errors import (
     Unrecognised,
 )
 from mailsluice.identity import identity, is_strong
-from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
+from mailsluice.model import DeletePermit, Held, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import note_silent
@@ -81,6 +81,7 @@ def _store(staged: Sequence[Staged], batch: Batch, session: Session) -> Sequence
     leaving = session.mailbox.leave_on_server is False
     permits = ledger.commit(key, stored, ledger.now(), leaving=leaving)
     session.tally.stored += len(permits)
+    session.tally.done(permit.uidl for permit in permits)
     _count_twins(staged, session)
     session.staging.note(ledger.commits(key))
     return _without_kept(permits, session)
@@ -169,12 +170,16 @@ def end(session: Session) -> None:
     """Ask for what was marked to be deleted. The answer proves nothing: the next listing decides (step 6)."""
     client = session.client
     session.tally.deleted += client.deleted
+    if client.deleted:
+        session.parts.ledger.lost.left(session.mailbox.key)
     if client.undeleted:
         _log.warning(events.DELETION_REFUSED, messages=client.undeleted)
+        session.tally.keep(Held.UNDELETABLE, client.undeleted)
     try:
         client.quit()
+        session.tally.confirmed += client.deleted
     except ServerError as error:
-        _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply)
+        _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply, deletions=client.deleted)
 
 
 def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
@@ -193,7 +198,9 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
     except MessageTooLarge as error:
         if session.questions.is_open(listed):  # it may be stored: a row that says so must stay
             note_silent(listed, error, session)
+            session.tally.failing[listed.uidl] = Held.UNCLEAR
         else:
+            session.tally.failing[listed.uidl] = Held.TOO_LARGE
             note_oversize({listed: error.octets}, session.mailbox, session.parts)
         raise
     tally.came()
@@ -224,6 +231,7 @@ def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> No
     if is_stored:
         batch.drop()
         session.tally.wanted -= 1
+        session.tally.done([listed.uidl])
 
 
 def _is_back(listed: Listed, passed: Passed, session: Session) -> bool:

@@ -20,8 +20,9 @@ from mailsluice.model import Listed
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session import batch
+from mailsluice.session.namesakes import told_apart
 from mailsluice.session.parts import Session
-from mailsluice.session.tally import Tally
+from mailsluice.session.quarantine import telling_undeleted
 from mailsluice.session.triage import triage
 
 WORTH_A_SESSION = 16
@@ -93,7 +94,7 @@ class _Further:
         self._sizes = {listed.uidl: listed.size for listed in messages}
         self._work = work
         self._first = first
-        self._tally = Tally(first.mailbox.name, first.parts.clock)
+        self._tally = first.tally.beside()
         self._thread: threading.Thread | None = None
         with suppress(RuntimeError, MemoryError):  # the system starts no more: the others do all
             thread = threading.Thread(target=copy_context().run, args=(self._run,), name="session")
@@ -124,15 +125,16 @@ class _Further:
             try:
                 client = opened.enter_context(parts.connect(mailbox))
                 client.authenticate(mailbox.address, login)
-                here = self._here(client.listing())
+                session = self._first._replace(client=client, tally=self._tally)
+                here = self._here(told_apart(client.listing(policy.window(mailbox)), session))
                 self._refuse_other_listing(here)
             except ServerError as error:
                 if places.leave_alone(mailbox.key):
                     _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
                 return
-            session = self._first._replace(client=client, tally=self._tally)
             mine = (here[listed.uidl] for listed in self._work)
-            fetch_here(mine, session, gives_way=lambda: places.crowded)
+            with telling_undeleted(session):
+                fetch_here(mine, session, gives_way=lambda: places.crowded)
             batch.end(session)
 
     def _refuse_other_listing(self, here: Mapping[bytes, Listed]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailsluice.errors import CommandRefused, MailsluiceError
-from mailsluice.model import Listed, Memory
+from mailsluice.model import Held, Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.policy import Action, Plan
+from mailsluice.policy import Plan
+from mailsluice.reason import Action
 from mailsluice.session import batch
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.fetch import fetch
@@ -76,6 +77,7 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
                 return [listed for listed in asked[place:] if (listed.size or 0) <= most]
         _conclude(session)
     session.tally.refused += len(untold)
+    session.tally.failing.update({listed.uidl: Held.UNCLEAR for listed in untold})
     events.name_messages(_log, events.HEADER_REFUSED, tuple(untold), reply=next(iter(untold.values()), ""))
     return ()
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from mailsluice import invocation
 from mailsluice.errors import (
     CommandRefused,
     MailsluiceError,
     MessageTooLarge,
+    Phase,
     ServerError,
     Substituted,
     Unrecognised,
 )
-from mailsluice.model import WAITING, Listed, Setback, Why, uidl_text
+from mailsluice.model import WAITING, Held, Listed, Setback, Why, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import Untold, ask
@@ -31,6 +33,12 @@ MANY = 10
 _EVENTS = {
     Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED,
     Why.UNRECOGNISED: events.MESSAGE_UNRECOGNISED,
+    Why.UNDELETED: events.MESSAGE_UNDELETABLE,
+}
+_HELD = {
+    Why.SUBSTITUTE: Held.SUBSTITUTE,
+    Why.UNRECOGNISED: Held.UNRECOGNISED,
+    Why.UNDELETED: Held.UNDELETABLE,
 }
 KEPT = 64 * 1024
 """Octets of a message's header that the ledger keeps: enough to know it by. Each poll reads them."""
@@ -49,18 +57,40 @@ def speaks_against_message(error: MailsluiceError) -> bool:
 
 
 @contextmanager
-def counting(session: Session) -> Iterator[None]:
-    """Count what could not be fetched, however the fetching within ends; report what is set aside by that."""
+def counting(session: Session, *, is_apart: bool = False) -> Iterator[None]:
+    """Count what could not be fetched or deleted, however the work within ends; say what is set aside.
+
+    `is_apart`: the session is about the deletion of one message alone.
+    """
+    try:
+        with telling_undeleted(session):
+            yield
+    finally:
+        _count(session, is_apart=is_apart)
+
+
+@contextmanager
+def telling_undeleted(session: Session) -> Iterator[None]:
+    """Tally the message at whose deletion the session ends, if the work within ends so."""
     try:
         yield
-    finally:
-        _count(session)
+    except ServerError as error:
+        if error.phase is Phase.DELETE and (uidl := session.client.deleting) is not None:
+            session.tally.undeleted[uidl] = error
+        raise
 
 
-def _count(session: Session) -> None:
+def _undeleted(uidl: bytes, error: ServerError, session: Session, *, is_apart: bool) -> Setback:
+    """One at whose deletion the session ended: that is tried apart, at once the first time, then hourly."""
+    tried = session.parts.ledger.now() if is_apart else datetime.fromtimestamp(0, UTC)
+    failures = 1 if any(each.uidl == uidl for each in session.tally.proven) else 0
+    return Setback(failures, session.parts.clock.now(), str(error), kind=Why.UNDELETED, tried=tried)
+
+
+def _count(session: Session, *, is_apart: bool) -> None:
     """Note what failed, and say what is set aside by that."""
     tally, ledger = session.tally, session.parts.ledger
-    if not tally.errors and not tally.removed:
+    if not tally.errors and not tally.removed and not tally.undeleted:
         return
     before = ledger.setbacks(session.mailbox.key)
     failed = {
@@ -69,10 +99,17 @@ def _count(session: Session) -> None:
         if speaks_against_message(error)
     }
     failed |= {listed: _removed(listed, session) for listed in tally.removed}
+    failed |= {
+        Listed(0, uidl): _undeleted(uidl, error, session, is_apart=is_apart)
+        for uidl, error in tally.undeleted.items()
+    }
     if not failed:
         return
     held = set(ledger.note_setbacks(session.mailbox.key, failed))
     for listed, setback in failed.items():
+        if setback.failures or setback.kind in _HELD:
+            tried = Held.QUARANTINED if listed in held else Held.REFUSED
+            tally.failing[listed.uidl] = _HELD.get(setback.kind, tried)
         if setback.kind in WAITING or listed in held:
             _log.warning(
                 _EVENTS.get(setback.kind, events.MESSAGE_QUARANTINED),

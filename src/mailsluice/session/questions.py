@@ -15,7 +15,7 @@ from mailsluice.config.models import Mailbox
 from mailsluice.header import Header
 from mailsluice.identity import identity
 from mailsluice.model import Known, Listed, Staged
-from mailsluice.policy import Action, Reason
+from mailsluice.reason import Action, Reason
 from mailsluice.recognition import Evidence, Verdict, recognise
 
 _ENOUGH = 64
@@ -79,7 +79,7 @@ class Questions:
             else:
                 answers.undecided.append(listed)
             answers.reused |= verdict is Verdict.OTHER and row.gone_since is None and not row.doubt
-        elif verdict is Verdict.SAME and reason is not Reason.STORED and reason is not Reason.AGED:
+        elif verdict is Verdict.SAME and reason.action is Action.ASK:
             answers.same.append(listed)
         if action is Action.DELETE:
             (answers.unsure if verdict is Verdict.UNDECIDED else answers.delete).append(listed)

@@ -13,33 +13,27 @@ from mailsluice.errors import (
     MailsluiceError,
     Stopped,
 )
-from mailsluice.model import Listing, Login, Memory, Quiet
+from mailsluice.model import Login
 from mailsluice.obs import events
 from mailsluice.obs.logger import bound_contextvars, get_logger
-from mailsluice.policy import Action, Plan, Reason
+from mailsluice.policy import Plan
+from mailsluice.reason import Action
 from mailsluice.session import batch, late, quarantine
-from mailsluice.session.apart import fetch_apart
+from mailsluice.session.apart import delete_apart, fetch_apart
 from mailsluice.session.fetch import fetch
 from mailsluice.session.hold import held
 from mailsluice.session.identifying import identify
+from mailsluice.session.namesakes import told_apart
 from mailsluice.session.parts import Parts, Session
+from mailsluice.session.planning import Planned, is_quiet, plan_for
 from mailsluice.session.questions import Questions
 from mailsluice.session.returning import Returning
 from mailsluice.session.sifting import sifted
-from mailsluice.session.takeover import take_over
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 
-_WARNINGS = {
-    Reason.REUSED: events.UIDL_REUSED,
-    Reason.CHANGED: events.UIDL_CHANGED,
-    Reason.AMBIGUOUS: events.UIDL_AMBIGUOUS,
-}
 _TWINS, _FEWEST_TWINS = 20, 3
 """So many deliveries that two mailboxes share make one of them; or all of a poll's, if they are no fewer."""
-
-_MOST_NAMED = 20
-"""Messages too large that are reported in one poll: those beyond are reported by the polls to come."""
 
 _log = get_logger(__name__)
 
@@ -76,35 +70,34 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
                 Returning(parts.ledger, mailbox.key),
             )
             _authenticate(session, login)
-            plan, failure = _exchange(client.listing(), session)
+            listing = client.listing(policy.window(mailbox))
+            planned = None
+            if not is_quiet(listing, session):
+                planned = plan_for(told_apart(listing, session), session)
+                session = session._replace(as_it_comes=planned.memory.taken)
+            failure = _exchange(planned, session) if planned else None
             batch.end(session)
-        if plan is not None:
-            fetch_apart(plan.to(Action.APART), session)
+        if planned is not None:
+            fetch_apart(planned.plan.to(Action.APART), session)
+            delete_apart(planned.plan, planned.memory, session)
     if failure is not None:
         raise failure
     if parts.stop.is_set() and tally.waiting:
         raise Stopped(f"asked to end with {tally.waiting} messages still to fetch")
 
 
-def _exchange(listing: Listing, session: Session) -> tuple[Plan | None, MailsluiceError | None]:
-    """What is done with a listing, up to QUIT.
-
-    The plan, unless nothing was to be done, and the error that cut a further session short, if one did.
-    """
-    if _is_quiet(listing, session):
-        session.tally.listed = len(listing)
-        return None, None
-    plan, memory = _plan(listing, session)
-    session = session._replace(as_it_comes=memory.taken)
+def _exchange(planned: Planned, session: Session) -> MailsluiceError | None:
+    """What is done by a plan, up to QUIT; the error that cut a further session short, if one did."""
+    plan, memory = planned.plan, planned.memory
     with quarantine.counting(session):
         failure = fetch(sifted(plan.to(Action.FETCH), session), session)
         failure = late.settle(plan, memory, session) or failure
-    identify(listing, memory, session)
-    quarantine.describe(listing, session)
+    identify(plan.listing, memory, session)
+    quarantine.describe(plan.listing, session)
     _tell_twins(session)
     if found := session.returning.found:
         _log.info(events.MESSAGES_RETURNED, messages=found)
-    return plan, failure
+    return failure
 
 
 def _tell_twins(session: Session) -> None:
@@ -125,7 +118,7 @@ def preview(mailbox: Mailbox, parts: Parts) -> Plan:
     login = parts.credentials.login(mailbox)
     with parts.connect(mailbox) as client:
         client.authenticate(mailbox.address, login)
-        listing = client.listing()
+        listing = client.listing(policy.window(mailbox))
         client.quit()
     memory = parts.ledger.recall(mailbox.key, (listed.uidl for listed in listing))
     return policy.plan(listing, memory.known, memory.setbacks, mailbox, parts.ledger.now())
@@ -137,35 +130,6 @@ def _authenticate(session: Session, login: Login) -> None:
     except LoginRefused:
         session.parts.credentials.refused(session.mailbox, login)
         raise
-
-
-def _is_quiet(listing: Listing, session: Session) -> bool:
-    """Whether an earlier poll found that this very listing leaves nothing to do, and that still holds."""
-    ledger, mailbox = session.parts.ledger, session.mailbox
-    return ledger.is_quiet(mailbox.key, policy.digest(listing, mailbox), ledger.now())
-
-
-def _plan(listing: Listing, session: Session) -> tuple[Plan, Memory]:
-    mailbox, parts, tally = session.mailbox, session.parts, session.tally
-    take_over(listing, session)
-    uidls = [listed.uidl for listed in listing]
-    tally.listed = len(listing)
-    now = parts.ledger.now()
-    memory = parts.ledger.recall(mailbox.key, uidls)
-    plan = policy.plan(listing, memory.known, memory.setbacks, mailbox, now)
-    until = policy.quiet(plan, memory, mailbox, now)
-    quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until)
-    parts.ledger.confirm(mailbox.key, memory, uidls, plan.strangers, now, quiet=quiet)
-    wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
-    tally.wanted = len(wanted)
-    parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
-    too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
-    batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
-    if again := len(plan.because(Reason.STORED)):
-        _log.warning(events.STILL_LISTED, messages=again)
-    for reason, event in _WARNINGS.items():
-        events.name_messages(_log, event, plan.because(reason))
-    return plan, memory
 
 
 def _failed(error: MailsluiceError, tally: Tally) -> Polled:

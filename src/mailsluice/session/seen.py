@@ -62,7 +62,8 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
         unknown, missing = _unknown(listing, known), _missing(listing, known)
         told = _identities(unknown, mailbox, parts) if way is Way.ADOPT else {}
         renamed = _matched(told, missing, ledger.identities(key))
-        gone = [uidl for uidl in missing if uidl not in renamed]
+        told_apart = not policy.listed_twice(listing)  # else the next poll does, and may know them again
+        gone = [uidl for uidl in missing if uidl not in renamed and told_apart]
         ledger.settle(key, renamed, gone, ledger.now())
     return Settled(
         adopted=len(renamed),

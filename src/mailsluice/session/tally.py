@@ -6,14 +6,17 @@ Owns the arithmetic of the canonical line; must never touch mail, server or ledg
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from mailsluice.clock import Clock
-from mailsluice.errors import Disposition, MailsluiceError
-from mailsluice.model import Listed, MailboxKey, SessionReport
+from mailsluice.errors import Disposition, MailsluiceError, ServerError
+from mailsluice.model import Held, Listed, Listing, MailboxKey, SessionReport
 from mailsluice.obs.clean import printable, redact
+from mailsluice.policy import Plan
+from mailsluice.reason import Action
 from mailsluice.session.triage import Verdict
 
 MOST_IN_A_ROW = 10
@@ -24,6 +27,9 @@ OK = "ok"
 
 REMOVED_MESSAGES = "messages-removed"
 """The outcome of a session that went well but for messages that another program removed from staging."""
+
+STILL_LISTED = "still-listed"
+"""The outcome of a session that went well, but found listed what an earlier one had asked to delete."""
 
 REFUSED_MESSAGES = "messages-refused"
 """The outcome of a session that went well but for messages the server would not hand out."""
@@ -51,7 +57,10 @@ class Tally:
     `refused` is how many messages the server would not hand out, or not tell the headers of. `vanished`
     is how many messages another program removed from staging, `removed` those of them that went alone.
     `errors` are those that could not be fetched, and why. `twins` is how many of those stored other
-    mailboxes have, too.
+    mailboxes have, too. `still_listed` are those that an earlier session asked the server to delete,
+    `confirmed` those that it was asked to delete now, and answered QUIT well; `undeleted` are those, by UIDL,
+    at whose deletion a session ended. `held` is what the listing alone says is held, None before it is known,
+    and `failing` what is tried, by UIDL: all sessions of a poll share it.
     """
 
     mailbox: str
@@ -63,6 +72,8 @@ class Tally:
     deleted: int = 0
     octets: int = 0
     refused: int = 0
+    still_listed: int = 0
+    confirmed: int = 0
     proven: set[Listed] = field(default_factory=set)
     gave_up: bool = False
     excused: set[Listed] = field(default_factory=set)
@@ -70,6 +81,9 @@ class Tally:
     removed: list[Listed] = field(default_factory=list)
     twins: Counter[MailboxKey] = field(default_factory=Counter)
     errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
+    undeleted: dict[bytes, ServerError] = field(default_factory=dict)
+    held: Mapping[str, int] | None = None
+    failing: dict[bytes, Held] = field(default_factory=dict)
     _in_a_row: list[Listed] = field(default_factory=list)
     _started: datetime = field(init=False)
     _began: float = field(init=False)
@@ -100,17 +114,55 @@ class Tally:
         """How many messages are still to be fetched, by this session or a later one."""
         return self.wanted - self.stored
 
+    def hold(self, plan: Plan, listing: Listing) -> None:
+        """Count what is held by a plan: some of it for good, and some that is tried in this poll."""
+        left = Counter(
+            reason.held.value
+            for reason in plan.reasons
+            if reason.held is not None and reason.action is Action.LEAVE
+        )
+        beside = {Held.BEYOND.value: listing.beyond, Held.UNUSABLE.value: listing.unusable}
+        self.held = left + Counter(beside)
+        for listed, reason in zip(plan.listing, plan.reasons, strict=True):
+            if reason.held is not None and reason.action is not Action.LEAVE:
+                self.failing[listed.uidl] = reason.held
+
+    def keep(self, why: Held, messages: int) -> None:
+        """Count so many as held, of which nothing else is known."""
+        self.held = Counter(self.held or {}) + Counter({why.value: messages})
+
+    def done(self, uidls: Iterable[bytes]) -> None:
+        """Count no longer as held what came, or is known after all, or was deleted."""
+        for uidl in uidls:
+            self.failing.pop(uidl, None)
+
+    @property
+    def all_held(self) -> Mapping[str, int] | None:
+        """How many messages stay on the server for another reason than policy, by the words of `Held`."""
+        if self.held is None:
+            return None
+        return dict(
+            sorted((Counter(self.held) + Counter(each.value for each in self.failing.values())).items())
+        )
+
+    def beside(self) -> Tally:
+        """The tally of another session of the same poll."""
+        return Tally(self.mailbox, self.clock, failing=self.failing)
+
     def add(self, other: Tally) -> None:
         """Count what a further session of the same poll did."""
         self.fetched += other.fetched
         self.stored += other.stored
         self.deleted += other.deleted
+        self.confirmed += other.confirmed
         self.octets += other.octets
         self.refused += other.refused
         self.vanished += other.vanished
         self.removed += other.removed
         self.twins.update(other.twins)
+        self.held = Counter(self.held or {}) + Counter(other.held or {}) if self.held is not None else None
         self.errors |= other.errors
+        self.undeleted |= other.undeleted
         self.excused |= other.excused
 
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
@@ -130,6 +182,12 @@ class Tally:
             if self.gave_up and not self.fetched:
                 return Polled(report, 75, Disposition.BACK_OFF)
             return Polled(report, 75, Disposition.RETRY, served=True)
+        if self.still_listed:
+            detail = (
+                f"{self.still_listed} messages that the server was asked to delete before are listed all the "
+                "same: it was asked once more"
+            )
+            return Polled(self._report(STILL_LISTED, detail), 75, Disposition.RETRY, served=True)
         return Polled(self._report(OK, ""), served=True)
 
     def _report(self, outcome: str, detail: str) -> SessionReport:
@@ -145,4 +203,5 @@ class Tally:
             waiting=self.waiting,
             outcome=outcome,
             detail=detail,
+            held=self.all_held,
         )

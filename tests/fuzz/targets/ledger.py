@@ -178,7 +178,7 @@ def _read(ledger: Ledger, *, agrees: bool) -> None:
     ledger.lost.mostly_nameless(KEY)
     ledger.lost.there_until(KEY)
     lost = ledger.lost.find(KEY, b"identity")
-    ledger.is_quiet(KEY, b"digest", NOW)
+    ledger.quiet(KEY, b"digest", NOW)
     permits = ledger.permits(KEY, UIDLS)
     for key, report in ledger.reports().items():
         assert {type(key.host), type(key.address), type(report.name)} == {str}

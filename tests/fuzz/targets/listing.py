@@ -16,8 +16,8 @@ SEEDS = (
     b"\x00\x00\x00\x0010\t\x80\xff!\t \r\n10 b\r\n",
     b"\x00\x00\x00SASL PLAIN XOAUTH2\r\nPIPELINING\n\r\r\nTOP \r\n",
     b"\x00\x00\x0012 345 and more",
-    b"\x00\x00\x00\x001 " + b"u" * 1024 + b"\r\n",
-    b"\x00\x00\x00\x001 " + b"u" * 1025 + b"\r\n",
+    b"\x00\x00\x00\x001 " + b"u" * 512 + b"\r\n",
+    b"\x00\x00\x00\x001 " + b"u" * 513 + b"\r\n",
 )
 WORDS = (
     b"\r\n.\r\n",
@@ -76,18 +76,22 @@ def _parse_all(body: bytes) -> None:
 def _check_parsers(wire: bytes) -> None:
     """UIDL's body and LIST's, parted by two octets, or one body for both."""
     body, parted, other = wire.partition(PARTED)
-    uidls = [_uidl(line) for line in _lines(body)]
+    every = [_uidl(line) for line in _lines(body)]
     sizes = [pair for pair in map(_size, _lines(other if parted else body)) if pair]
-    numbers = [pair[0] for pair in uidls if pair]
+    numbers = [pair[0] for pair in every if pair]
+    uidls = [pair for pair in every if pair and numbers.count(pair[0]) == 1]
     try:
         listing = parse_listing(body, other if parted else body)
     except ProtocolViolation as error:
-        assert None in uidls or len(set(numbers)) < len(numbers)
+        assert every
+        assert not uidls
         assert error.reply.isprintable()
         assert str(error).isprintable()
     else:
-        assert [(listed.number, listed.uidl) for listed in listing] == uidls
-        for listed in listing:
+        assert [(listed.number, listed.uidl) for listed in listing.usable] == uidls
+        assert listing.unusable == len(every) - len(uidls)
+        assert all(example.isprintable() for example in listing.examples)
+        for listed in listing.usable:
             given = [size for number, size in sizes if number == listed.number]
             assert listed.size in given or (listed.size is None and not given)
     for word, arguments in parse_capabilities(body).items():
@@ -111,7 +115,7 @@ def _split(line: bytes) -> tuple[bytes, bytes]:
 def _uidl(line: bytes) -> tuple[int, bytes] | None:
     first, rest = _split(line)
     number, uidl = _number(first, 10), rest.rstrip(_BLANK)
-    if number is None or first.startswith(b"0") or set(uidl) & _SPACE or not 0 < len(uidl) <= 1024:
+    if number is None or first.startswith(b"0") or set(uidl) & _SPACE or not 0 < len(uidl) <= 512:
         return None
     return number, uidl
 

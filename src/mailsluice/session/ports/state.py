@@ -111,6 +111,10 @@ class Lost(Protocol):
         """Note that we ask the server to delete these: once they vanish, they are not lost."""
         ...
 
+    def left(self, key: MailboxKey) -> None:
+        """Note that QUIT is said now, which has the server delete what it was asked to."""
+        ...
+
 
 class Ledger(Protocol):
     """STATE: what is known of every message. Every method raises LedgerError.
@@ -161,8 +165,8 @@ class Ledger(Protocol):
         """What is known of these UIDLs, and of all that were there when last listed."""
         ...
 
-    def is_quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> bool:
-        """Whether a listing of this digest was confirmed as quiet.
+    def quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> Mapping[str, int] | None:
+        """What is held of a listing of this digest that was confirmed as quiet; None for any other.
 
         It holds until its time is over, or anything is written of the mailbox's messages or setbacks.
         """
@@ -227,6 +231,7 @@ class Ledger(Protocol):
         now: datetime,
         *,
         quiet: Quiet | None = None,
+        is_whole: bool = True,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 
@@ -236,7 +241,8 @@ class Ledger(Protocol):
         `memory` was recalled for this listing, under the mailbox's lock. `strangers` are UIDLs listed that
         other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
         period are pruned, setbacks absent from the listing at once. A `quiet` listing is remembered, unless
-        something that it stands for was written since it was recalled.
+        something that it stands for was written since it was recalled. Where the listing is not whole, what
+        is absent from it stays as it is, but for what the server was asked to delete.
         """
         ...
 

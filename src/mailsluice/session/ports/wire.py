@@ -5,12 +5,12 @@ Owns these promises. Must never import what keeps them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from mailsluice.config.models import Mailbox
-from mailsluice.model import DeletePermit, Listed, Listing, Login
+from mailsluice.model import DeletePermit, Listed, Listing, Login, Window
 
 
 class Credentials(Protocol):
@@ -62,11 +62,15 @@ class Client(Protocol):
         """Log in to the mailbox `address`. Raises LoginRefused with the server's words."""
         ...
 
-    def listing(self) -> Listing:
-        """Every message the server shows, in its order; LIST's sizes where it gives them.
+    def listing(self, window: Window | None = None) -> Listing:
+        """The messages the server shows, in its order, or those in the window; LIST's sizes where it has any.
 
         Who asks for its messages may meet a ServerError: they are parsed when they are wanted.
         """
+        ...
+
+    def tell_apart(self, uidls: Mapping[int, bytes]) -> Listing:
+        """The listing, in which these messages, by number, have other UIDLs from now on: for this session."""
         ...
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
@@ -100,6 +104,11 @@ class Client(Protocol):
     @property
     def undeleted(self) -> int:
         """How many deletions the server refused."""
+        ...
+
+    @property
+    def deleting(self) -> bytes | None:
+        """The UIDL of the message whose deletion was asked for and not answered; None if there is none."""
         ...
 
     def quit(self) -> None:

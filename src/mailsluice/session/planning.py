@@ -1,0 +1,112 @@
+"""Planning: what a listing comes to, beside what the ledger knows, and what an administrator hears of it.
+
+Owns that the ledger notes a listing before anything is done by it. Must never decide for a message: that is
+`policy`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mailsluice import policy
+from mailsluice.model import Listing, Memory, Quiet
+from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
+from mailsluice.policy import Plan
+from mailsluice.reason import Action, Reason
+from mailsluice.session import batch
+from mailsluice.session.parts import Session
+from mailsluice.session.takeover import take_over
+
+LARGE = policy.MOST_MESSAGES * 8 // 10
+"""From so many messages on the mailbox's size is warned of."""
+
+_WARNINGS = {
+    Reason.REUSED: events.UIDL_REUSED,
+    Reason.CHANGED: events.UIDL_CHANGED,
+}
+_MOST_NAMED = 20
+"""Messages too large that are reported in one poll: those beyond are reported by the polls to come."""
+
+_log = get_logger(__name__)
+
+
+class Planned(NamedTuple):
+    """A plan, and the memory that it was made with."""
+
+    plan: Plan
+    memory: Memory
+
+
+def is_quiet(listing: Listing, session: Session) -> bool:
+    """Whether an earlier poll found that this very listing leaves nothing to do, and that still holds."""
+    ledger, mailbox, tally = session.parts.ledger, session.mailbox, session.tally
+    tally.listed = listing.total
+    held = ledger.quiet(mailbox.key, policy.digest(listing, mailbox), ledger.now())
+    if held is not None:
+        tally.held = held
+    return held is not None
+
+
+def plan_for(listing: Listing, session: Session) -> Planned:
+    """Plan what is to be done, and have the ledger note the listing. Raises LedgerError and ServerError."""
+    mailbox, parts, tally = session.mailbox, session.parts, session.tally
+    take_over(listing, session)
+    uidls = [listed.uidl for listed in listing]
+    now = parts.ledger.now()
+    memory = parts.ledger.recall(mailbox.key, uidls)
+    plan = policy.plan(listing, memory.known, memory.setbacks, mailbox, now)
+    tally.hold(plan, listing)
+    until = policy.quiet(plan, memory, mailbox, now)
+    quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until, tally.all_held or {})
+    parts.ledger.confirm(
+        mailbox.key, memory, uidls, plan.strangers, now, quiet=quiet, is_whole=listing.is_whole
+    )
+    wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
+    tally.wanted = len(wanted)
+    parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
+    too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
+    batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
+    _warn_of_deletions(plan, memory, session)
+    _warn_of_listing(listing, session)
+    for reason, event in _WARNINGS.items():
+        events.name_messages(_log, event, plan.because(reason))
+    return Planned(plan, memory)
+
+
+def _warn_of_deletions(plan: Plan, memory: Memory, session: Session) -> None:
+    """Say what should be gone, and what is deleted that stayed by another policy."""
+    if memory.left:  # else the session ended before it could ask for anything
+        session.tally.still_listed = len(plan.because(Reason.STILL_LISTED))
+    if session.tally.still_listed:
+        _log.warning(events.STILL_LISTED, messages=session.tally.still_listed)
+    if aged := len(plan.because(Reason.AGED)):
+        _log.info(events.DELETING_OLD, messages=aged)
+    if kept := len(plan.because(Reason.STORED)):
+        name = session.mailbox.name
+        _log.warning(
+            events.DELETING_OLD,
+            messages=kept,
+            remedy=f"leave_on_server of {name} is false now: they go with this poll and the next ones",
+        )
+
+
+def _warn_of_listing(listing: Listing, session: Session) -> None:
+    """Say what the listing does not show, or soon will not."""
+    if listing.total >= LARGE:
+        _log.warning(
+            events.MAILBOX_LARGE,
+            messages=listing.total,
+            beyond=listing.beyond,
+            remedy=f"move old mail out of the inbox: of more than {policy.MOST_MESSAGES} messages "
+            f"{_looked_at(session)} are looked at",
+        )
+    if listing.unusable:
+        _log.warning(events.LISTING_UNUSABLE, messages=listing.unusable, examples=list(listing.examples))
+
+
+def _looked_at(session: Session) -> str:
+    first, last = policy.window(session.mailbox)
+    return " and ".join(
+        f"the {place} {count}" for place, count in (("first", first), ("last", last)) if count
+    )
