@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mailsluice.cli.held import remedy
 from mailsluice.cli.main import Settings
 from mailsluice.cli.status import command
 from mailsluice.clock import SystemClock
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import MailboxKey, SessionReport
+from mailsluice.model import Held, MailboxKey, SessionReport
 
 NOW = SystemClock().now()
 KEY = MailboxKey("pop.example", "a@acme.example")
@@ -103,3 +104,64 @@ def test_an_error_that_is_over_is_not_shown(state_dir: Path) -> None:
         ledger.flush()
 
     assert "access" not in status(state_dir)
+
+
+HELD = GOOD._replace(held={"too-large": 3, "refused": 1})
+
+
+@pytest.fixture
+def held(state_dir: Path) -> Path:
+    note(state_dir, HELD)
+    return state_dir
+
+
+def note(state_dir: Path, report: SessionReport) -> None:
+    with Ledger(state_dir) as ledger:
+        ledger.note_session(KEY, report)
+        ledger.flush()
+
+
+def test_what_is_held_is_counted_in_a_column_and_each_reason_has_its_remedy(held: Path) -> None:
+    head, row, *lines = status(held).splitlines()
+
+    assert row[head.index("held") :].split()[0] == "4"
+    assert "a: 3 held (too-large): larger than max_message: raise it in the section a to fetch them" in lines
+    assert any(line.startswith("a: 1 held (refused): ") for line in lines)
+
+
+def test_a_program_reads_what_is_held_by_reason(held: Path) -> None:
+    (row,) = json.loads(status(held, "--json"))
+
+    assert row["held_new"] == 4
+    assert row["held"]["too-large"]["messages"] == 3
+    assert row["held"]["too-large"]["acknowledged"] == 0
+    assert "max_message" in row["held"]["too-large"]["remedy"]
+
+
+def test_what_is_acknowledged_is_told_in_one_line_and_is_not_new(held: Path) -> None:
+    *_, last = status(held, "--acknowledge").splitlines()
+
+    assert last == "a: 4 held, acknowledged"
+    (row,) = json.loads(status(held, "--json"))
+    assert row["held_new"] == 0
+
+
+def test_what_is_held_beside_is_new(held: Path) -> None:
+    status(held, "--acknowledge", "a")
+    note(held, HELD._replace(held={"too-large": 5}))
+
+    (row,) = json.loads(status(held, "--json"))
+
+    assert row["held_new"] == 2
+    assert "a: 5 held (too-large): " in status(held)
+
+
+def test_a_session_that_knows_nothing_of_it_leaves_it_as_it_was(held: Path) -> None:
+    note(held, BAD)
+    (row,) = json.loads(status(held, "--json"))
+    assert row["held_new"] == 4
+
+
+@pytest.mark.parametrize("why", Held)
+def test_every_reason_has_a_remedy(why: Held) -> None:
+    assert remedy(why.value, "a") != remedy("of a newer version", "a")

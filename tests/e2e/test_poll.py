@@ -301,3 +301,39 @@ def test_one_token_serves_every_mailbox_of_a_credential(site: Site, sandbox: San
 
     assert poll(site).code == 0
     assert sandbox.entra.token_requests == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, "2 listed: fetch 2, then delete them from the server"),
+        ({"leave_on_server": "true"}, "2 listed: fetch 2, and leave them on the server"),
+        ({"max_message": '"10B"'}, "2 listed: leave 2"),
+    ],
+)
+def test_a_dry_run_says_in_a_sentence_what_becomes_of_the_mail(
+    site: Site, sandbox: Sandbox, keys: dict[str, str], words: str
+) -> None:
+    for number in (1, 2):
+        sandbox.mailbox("a@acme.example").deliver(mail.note(number))
+    site.configure("a", **keys)
+
+    ended = run_program("-c", site.config, "poll", "--dry-run")
+
+    assert ended.stdout.splitlines()[0] == f"a: {words}"
+
+
+def test_a_dry_run_after_a_mailbox_was_turned_to_deletion_says_how_many_go(
+    site: Site, sandbox: Sandbox
+) -> None:
+    box = sandbox.mailbox("a@acme.example")
+    box.deliver(mail.note(1))
+    site.configure("a", leave_on_server="true")
+    poll(site)
+    box.deliver(mail.note(2))
+    site.configure("a")
+
+    ended = run_program("-c", site.config, "poll", "--dry-run")
+
+    first = ended.stdout.splitlines()[0]
+    assert first == "a: 2 listed: fetch 1, then delete them from the server; delete 1 stored before"

@@ -25,11 +25,13 @@ RUN_HERE = {
     ("secret", "set"),
     ("secret", "list"),
     ("quarantine", "list"),
+    ("quarantine", "retry"),
     ("sink", "adopt"),
     ("sink", "forget"),
     ("sink", "list"),
     ("poll",),
     ("seen",),
+    ("seen", "--fetch"),
     ("config", "example"),
 }
 """The commands of the tests below, as far as their words stand in the source."""
@@ -160,7 +162,7 @@ def test_what_nothing_recognises_is_settled_in_either_way(
 
 class TestQuarantine:
     @pytest.fixture
-    def quarantined(self, site: Site, sandbox: Sandbox) -> Iterator[str]:
+    def quarantined(self, site: Site, sandbox: Sandbox) -> str:
         """The UIDL of a message that the server does not hand out; what the poll logged that set it aside."""
         (uidl,) = sandbox.mailbox("a@acme.example").remaining()
         sandbox.faults.add(Fault("RETR", Refuse("cannot convert"), uidl=uidl, times=100))
@@ -168,13 +170,18 @@ class TestQuarantine:
             poll(site)
         age_failures(site.folder / "state", timedelta(days=1))
         log = poll(site).stderr
-        yield uidl.decode()
         (event,) = [json.loads(line) for line in log.splitlines() if "message quarantined" in line]
         assert uidl.decode() in run_in_shell(command_in(event["remedy"])).stdout
+        return uidl.decode()
 
     def test_status_names_the_command_that_lists_it(self, site: Site, quarantined: str) -> None:
-        ended = run_program("-c", site.config, "status")
-        assert quarantined in run_in_shell(commands(ended.stdout)[-1]).stdout
+        listing, _ = commands(run_program("-c", site.config, "status").stdout)
+        assert quarantined in run_in_shell(listing).stdout
+
+    def test_status_names_the_command_that_tries_it_again(self, site: Site, quarantined: str) -> None:
+        assert quarantined
+        _, again = commands(run_program("-c", site.config, "status").stdout)
+        assert run_in_shell(again).stdout.startswith("1 of a will be tried again")
 
     @pytest.mark.parametrize("action", ["show", "retry"])
     def test_a_uidl_that_is_not_there_is_looked_up_in_the_list(

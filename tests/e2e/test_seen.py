@@ -72,7 +72,7 @@ def test_a_poisoned_message_is_listed_shown_and_tried_again(site: Site) -> None:
     assert "it is broken" in row["error"]
     header = SIX[2].partition(b"\r\n\r\n")[0].splitlines()[0].decode()
     assert header in run_program("-c", site.config, "quarantine", "show", "invoices", row["uidl"]).stdout
-    assert "1 in quarantine" in run_program("-c", site.config, "status").stdout
+    assert "1 held (quarantined)" in run_program("-c", site.config, "status").stdout
 
     assert run_program("-c", site.config, "quarantine", "retry", "invoices", row["uidl"]).code == 0
     assert run_program("-c", site.config, "poll").code == 0

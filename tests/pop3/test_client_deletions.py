@@ -6,6 +6,7 @@ import pytest
 
 from mailsluice.model import DeletePermit
 from mailsluice.pop3.client import Client
+from mailsluice.pop3.deadlines import Patience
 from mailsluice.pop3.protocol import LocalProtocolError
 from mailsluice.pop3.retrieval import WINDOW
 from pop3.scripted import playing
@@ -97,3 +98,27 @@ def test_a_pipelining_server_is_asked_for_deletions_at_once(logged_in: Connect) 
 def test_deleting_before_a_listing_is_a_bug(logged_in: Connect) -> None:
     with pytest.raises(LocalProtocolError):
         logged_in(playing("")).delete([DeletePermit(b"a")])
+
+
+def test_quit_is_waited_for_the_longer_the_more_is_deleted(
+    logged_in: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = logged_in(
+        playing(
+            "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: -ERR",
+            "C: CAPA\nS: -ERR\nC: DELE 1\nS: +OK\nC: DELE 2\nS: +OK\nC: QUIT\nS: +OK",
+        ),
+        quit=10,
+        deletion=3,
+    )
+    client.listing()
+    client.delete([DeletePermit(b"a"), DeletePermit(b"b")])
+    waited: list[float] = []
+
+    def patience(seconds: float) -> Patience:
+        waited.append(seconds)
+        return Patience(seconds)
+
+    monkeypatch.setattr("mailsluice.pop3.client.Patience", patience)
+    client.quit()
+    assert waited == [16]

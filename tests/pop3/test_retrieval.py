@@ -136,6 +136,11 @@ def test_an_empty_message_is_a_refusal(logged_in: Connect) -> None:
     client.stat()
 
 
+def test_an_empty_message_that_list_calls_empty_is_whole(logged_in: Connect) -> None:
+    client = logged_in(lambda wire: wire.play("C: RETR 1\nS: +OK\nS: ."))
+    assert read(client.retrieve(listed(1, size=0), 100)) == [b""]
+
+
 def test_a_message_of_one_empty_line_is_whole(logged_in: Connect) -> None:
     def script(wire: Wire) -> None:
         wire.expect(b"RETR 1")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,7 +25,7 @@ from mailsluice.policy import Plan
 from mailsluice.session.parts import Progress
 from mailsluice.session.triage import triage
 
-_COLUMNS = ("mailbox", "listed", "stored", "deleted", "waiting", "bytes", "outcome")
+_COLUMNS = ("mailbox", "listed", "stored", "deleted", "waiting", "held", "bytes", "outcome")
 
 
 @click.command()
@@ -60,10 +62,11 @@ def _progress() -> AbstractContextManager[Progress | None]:
     return bars()
 
 
-def _show(reports: list[dict[str, object]]) -> None:
+def _show(reports: list[dict[str, Any]]) -> None:
     from mailsluice.cli.screen import print_table  # noqa: PLC0415  as above
 
-    print_table(reports, _COLUMNS)
+    shown = [report | {"held": sum(held.values()) if (held := report["held"]) else 0} for report in reports]
+    print_table(shown, _COLUMNS)
 
 
 def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
@@ -81,10 +84,29 @@ def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None
         click.echo(json_text(plans))
     else:
         for name, decisions in plans.items():
-            click.echo(f"{name}: {len(decisions)} listed")
+            click.echo(f"{name}: {len(decisions)} listed: {_summary(decisions, config.mailboxes[name])}")
             for decision in decisions:
                 click.echo("  {action:6} {uidl}  {octets} octets  {reason}".format(**decision))
     sys.exit(worst(exit_codes))
+
+
+def _summary(decisions: list[dict[str, object]], mailbox: Mailbox) -> str:
+    """What the poll would come to: deleting is the default, and nobody may overlook that."""
+    counted = Counter(str(decision["action"]) for decision in decisions)
+    fetched = counted["fetch"] + counted["apart"]
+    deleted = counted["delete"] + counted["delete-apart"]
+    does = []
+    if fetched and mailbox.leave_on_server is False:
+        does.append(f"fetch {fetched}, then delete them from the server")
+    elif fetched:
+        does.append(f"fetch {fetched}, and leave them on the server")
+    if deleted:
+        does.append(f"delete {deleted} stored before")
+    if counted["ask"]:
+        does.append(f"ask for {counted['ask']} headers, which decide")
+    if counted["leave"]:
+        does.append(f"leave {counted['leave']}")
+    return "; ".join(does) or "nothing to do"
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
 
-from mailsluice import invocation
+from mailsluice.cli.choice import chosen
+from mailsluice.cli.held import remedy
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
@@ -17,25 +19,35 @@ from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey
 from mailsluice.obs.clean import json_text, printable
 
-_COLUMNS = ("mailbox", "last_success", "next_poll", "stored", "waiting", "failures", "outcome")
+_COLUMNS = ("mailbox", "last_success", "next_poll", "stored", "waiting", "held", "failures", "outcome")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @click.command()
+@click.argument("mailboxes", metavar="[MAILBOX]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--acknowledge", is_flag=True, help="Note that what is held now is known: `held_new` counts only more."
+)
 @click.pass_obj
-def command(settings: Settings, *, as_json: bool) -> None:
-    """Show for each mailbox: last success, next poll, stored, waiting, errors."""
+def command(settings: Settings, mailboxes: tuple[str, ...], *, as_json: bool, acknowledge: bool) -> None:
+    """Show for each mailbox: last success, next poll, stored, waiting, held, errors.
+
+    Held is what stays on the server for another reason than policy.
+    """
     config = settings.config()
+    chosen_ones = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
     reports: Mapping[MailboxKey, MailboxReport] = {}
     if is_begun(config.service.state_dir):
-        with Ledger(config.service.state_dir, read_only=True) as ledger:
+        with Ledger(config.service.state_dir, read_only=not acknowledge) as ledger:
+            for mailbox in chosen_ones if acknowledge else ():
+                ledger.acknowledge(mailbox.key)
             reports = ledger.reports()
     else:
         click.echo(
             printable(f"nothing was polled yet: there is no {config.service.state_dir / FILE}"), err=True
         )
-    rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in config.mailboxes.values()]
+    rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in chosen_ones]
     if as_json:
         click.echo(json_text(rows))
     else:
@@ -51,10 +63,24 @@ def _row(mailbox: Mailbox, report: MailboxReport | None) -> dict[str, object]:
         "next_poll": report.next_poll if report else None,
         "stored": report.total_stored if report else 0,
         "waiting": last.waiting if last else 0,
+        "held": _held(mailbox.name, report) if report else {},
+        "held_new": report.news if report else 0,
         "quarantined": report.quarantined if report else 0,
         "failures": report.failures if report else 0,
         "outcome": last.outcome if last else "never polled",
         "error": report.last_error if report and report.failures else "",
+    }
+
+
+def _held(name: str, report: MailboxReport) -> dict[str, object]:
+    """What is held, by reason."""
+    return {
+        why: {
+            "messages": count,
+            "acknowledged": min(count, report.acknowledged.get(why, 0)),
+            "remedy": remedy(why, name),
+        }
+        for why, count in report.held.items()
     }
 
 
@@ -69,14 +95,25 @@ def _show(rows: list[dict[str, object]], now: datetime) -> None:
     for row in rows:
         if row["error"]:
             click.echo(f"{row['mailbox']}: {printable(str(row['error']))}")
-        if row["quarantined"]:
-            listing = invocation.command("quarantine", "list")
-            click.echo(f"{row['mailbox']}: {row['quarantined']} in quarantine, see `{listing}`")
+        for held in _held_lines(row):
+            click.echo(printable(held))
+
+
+def _held_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each reason; those that are acknowledged in one, without remedies."""
+    known = sum(each["acknowledged"] for each in row["held"].values())
+    for why, each in row["held"].items():
+        if each["messages"] > each["acknowledged"]:
+            yield f"{row['mailbox']}: {each['messages']} held ({why}): {each['remedy']}"
+    if known:
+        yield f"{row['mailbox']}: {known} held, acknowledged"
 
 
 def _cell(value: object, now: datetime) -> str:
     if value is None:
         return "-"
+    if isinstance(value, dict):
+        return str(sum(each["messages"] for each in value.values()))
     return _distance(value - now) if isinstance(value, datetime) else printable(str(value))
 
 
