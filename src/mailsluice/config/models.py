@@ -297,7 +297,8 @@ class Mailbox(Section):
     )
     leave_on_server: Leave = Field(
         default=False,
-        description='false: delete once stored; true: keep; "30d": delete 30 days after it was stored.',
+        description="false: delete each message from the server once it is stored, which is the default; "
+        'true: keep; "30d": delete 30 days after it was stored.',
         examples=[False, True, "30d"],
     )
     max_message: Size = Field(
