@@ -25,6 +25,7 @@ QUICK = Deadlines(
     progress=1092,  # the pace that the program asks for: 64 KiB in 60 s
     delete=1,
     quit=1,
+    deletion=0,
     session=12,
     tired=10,
 )
@@ -45,6 +46,9 @@ PATIENT = Deadlines(
 )
 """For servers that do not: long enough for a busy machine."""
 
+
+UNDONE = ("still-listed",)
+"""What the next poll ends with if QUIT was not carried out."""
 
 OWN_TIME = 1.5
 """Seconds that a poll may take beside the deadline that ends it."""
@@ -79,6 +83,8 @@ class Case:
     says: str = ""
     events: tuple[str, ...] = ()
     """What else the log must have."""
+    later: tuple[str, ...] = ()
+    """What the poll after it may end with, beside `ok`."""
     faults: tuple[Fault, ...] = ()
     door: Door | None = None
     """Asked instead of the sandbox in the hostile poll."""

@@ -6,7 +6,7 @@ import base64
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 
-from hostile.case import MAIL, PATIENT, Case, letter, once
+from hostile.case import MAIL, PATIENT, UNDONE, Case, letter, once
 from mailsluice.header import LIMIT
 from mailsluice.sandbox import Fault, Garbage, Rewrite
 
@@ -84,7 +84,7 @@ _ENDLESS = (
     Case(
         "lists the longest UIDLs allowed, and as many as there is room for",
         (VIOLATION,),
-        faults=once("UIDL", counting(b"%d " + b"u" * 1024 + b"\r\n")),
+        faults=once("UIDL", counting(b"%d " + b"u" * 512 + b"\r\n")),
     ),
     Case(
         "lists a message without end", (VIOLATION,), faults=once("UIDL", repeated(b"+OK\r\n1 ", b"u" * 4000))
@@ -114,6 +114,7 @@ _ENDLESS = (
     Case(
         "goes on talking after QUIT",
         ("ok",),
+        later=UNDONE,
         faults=once("QUIT", Garbage(b"+OK bye\r\n" * 100, endless=True)),
         stored=3,
     ),
@@ -127,7 +128,7 @@ _LONG_LINES = (
     _line_of_10_mb("LOGIN", "PASS", VIOLATION),
     _line_of_10_mb("UIDL", "UIDL", VIOLATION),
     _line_of_10_mb("UIDL", "UIDL, in its body,", VIOLATION, ends=b"\r\n.\r\n"),
-    _line_of_10_mb("LIST", "LIST, in its body,", VIOLATION, ends=b"\r\n.\r\n"),
+    _line_of_10_mb("LIST", "LIST, in its body,", "ok", ends=b"\r\n.\r\n", stored=3),
     _line_of_10_mb("RETR", "RETR", VIOLATION),
     _line_of_10_mb("DELE", "DELE", VIOLATION, stored=3),
     _line_of_10_mb("QUIT", "QUIT", "ok", stored=3),
@@ -188,9 +189,11 @@ _BOMBS = (
         always=True,
     ),
     Case(
-        f"lists {MANY + 1:,} messages",
-        (VIOLATION,),
-        says=f"{MANY}",
+        f"lists {MANY + 1:,} messages and hands out three",
+        ("messages-refused",),
+        stored=3,
+        events=("mailbox large",),
+        uidls=(b"u1", b"u2", b"u3"),
         faults=once("UIDL", listed(lambda number: b"%d u%d" % (number, number), MANY + 1)),
     ),
     Case(

@@ -20,7 +20,7 @@ _UIDLS = (
     _uidls("SQL", b"';DROP/**/TABLE/**/message;--", b"%s%n", b"NULL"),
     _uidls("control characters", b"\x1b[2J\x07", b"\0\0", b"\x7f\x08\x08"),
     _uidls("8-bit", b"\xff\xfe", b"\xc3\xa4", "\u202e\u200b".encode()),
-    _uidls("as long as may be", b"u" * 1024, b"v" * 1024, b"\xff" * 1024),
+    _uidls("as long as may be", b"u" * 512, b"v" * 512, b"\xff" * 512),
     _uidls("alike but for their case", b"aA", b"AA", b"aa"),
 )
 
@@ -37,7 +37,7 @@ def _says(name: str, body: bytes, outcome: str = VIOLATION, stored: int = 0, **f
 
 
 _NUMBERS = (
-    _says("a UIDL of 1,025 octets", b"1 " + b"u" * 1025 + b"\r\n"),
+    _says("a UIDL of 513 octets", b"1 " + b"u" * 513 + b"\r\n"),
     _says("a UIDL of 4,000 octets", b"1 " + b"u" * 4000 + b"\r\n"),
     _says("a UIDL with a space", b"1 a b\r\n"),
     _says("no UIDLs", b"1\r\n2\r\n3\r\n"),
@@ -49,6 +49,7 @@ _NUMBERS = (
     _says("a number twice", b"1 a\r\n1 b\r\n"),
     _says("a number in full-width digits", "\uff11 a\r\n".encode()),
     _says("messages that are not there", b"7 a\r\n8 b\r\n", "messages-refused"),
+    _says("a line that makes no sense among others", b"1 6499\r\nnonsense\r\n3 6501\r\n", "ok", stored=2),
     _says("lines with bare LFs", b"1 a\n2 b\n3 c\r\n"),
     _says("lines with bare CRs", b"1 a\r2 b\r\n"),
     _says("empty lines", b"\r\n\r\n\r\n"),
@@ -111,7 +112,7 @@ _COMINGS_AND_GOINGS = (
         ("ok",),
         events=("uidl ambiguous",),
         faults=once("LISTING", Relist.DUPLICATED),
-        stored=1,
+        stored=3,
     ),
     Case(
         "shows two messages that were stored under one UIDL",
@@ -119,7 +120,6 @@ _COMINGS_AND_GOINGS = (
         events=("uidl ambiguous",),
         faults=once("LISTING", Relist.DUPLICATED),
         known=True,
-        gone=2,
         keep=True,
     ),
     Case(

@@ -30,7 +30,7 @@ from mailsluice.pop3 import commands as c
 from mailsluice.pop3.channel import Channel
 from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import Answered, Challenged, Greeted, TurnedAway
-from mailsluice.pop3.excerpt import Excerpt
+from mailsluice.pop3.excerpt import OCTETS, Excerpt
 from mailsluice.pop3.listing import (
     listing_digest,
     parse_capabilities,
@@ -46,8 +46,8 @@ _DEADLINES = Deadlines()
 _UIDL = attrgetter("uidl")
 
 _LONGEST_CAPABILITIES = 64 * 1024
-_LONGEST_LISTING = 64 * 1024 * 1024
-"""Octets of a UIDL or LIST body: some three million messages of Exchange Online. What is kept is less."""
+_LONGEST_LISTING = 24 * 1024 * 1024
+"""Octets of a UIDL or LIST body: a million messages of Exchange Online. What is kept is less."""
 _LONGEST_TOP = 200 * 1024 * 1024
 """Octets of TOP's answer, of which the header alone is kept: a server that takes no notice of the number of
 lines sends the whole message. As many as a message may have unless `max_message` is set."""
@@ -162,6 +162,12 @@ class Client:
             with suppress(CommandRefused):
                 sizes = self._listed(c.LIST, window)
         body, other = uidls.body(), sizes.body() if sizes else b""
+        if uidls.lines and not body:
+            with self._channel.fatal():
+                raise ProtocolViolation(
+                    f"{self._channel.peer} answered UIDL with a line of more than {OCTETS} octets",
+                    phase=Phase.LISTING,
+                )
         digest = listing_digest(uidls.digest, sizes.digest if sizes else None)
         beyond = uidls.lines - body.count(b"\n")
         self._listing = Listing(digest, uidls.lines, lambda: self._parsed(body, other), beyond)

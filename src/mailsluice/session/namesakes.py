@@ -17,8 +17,11 @@ from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.parts import Session
 
+MOST = 1000
+"""So many are asked for their headers in one poll,"""
+
 SECONDS = 300.0
-"""So long at most headers are asked for; those that are not reached are held till the next poll."""
+"""and so long at most; those that are not reached are held till the next poll."""
 
 _log = get_logger(__name__)
 
@@ -33,7 +36,7 @@ def told_apart(listing: Listing, session: Session) -> Listing:
         return listing
     namesakes = [listed for listed in listing if listed.uidl in twice]
     events.name_messages(_log, events.UIDL_AMBIGUOUS, namesakes)
-    told = _told(namesakes[::-1], session)
+    told = _told(namesakes[: -MOST - 1 : -1], session)
     names: dict[int, bytes] = {}
     alike: Counter[bytes] = Counter()
     for listed in namesakes:
