@@ -18,6 +18,7 @@ from mailsluice.auth.http import ProviderHttp, explain
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import EntraCredential
 from mailsluice.errors import TokenUnavailable
+from support.black_hole import black_hole
 from support.certificates import with_common_name_alone
 
 
@@ -91,20 +92,46 @@ def test_a_proxy_that_dribbles_ends_at_the_deadline(
     assert explain(caught.value) == "it did not answer in time"
 
 
-def test_addresses_share_the_time_for_connecting(
+def test_a_dead_address_costs_a_fraction_of_a_second(
     endpoint: TokenEndpoint, http: ProviderHttp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, allowed = socket.getaddrinfo, []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: real(*a, **k) * 6)
-    connect = socket.socket.connect
+    real = socket.getaddrinfo
+    with black_hole() as dead:
+        first = (socket.AF_INET, socket.SOCK_STREAM, 6, "", dead)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [first, *real(*a, **k)])
+        begun = SystemClock().monotonic()
+        http.get(endpoint.authority)
+        seconds = SystemClock().monotonic() - begun
+    print(f"{seconds:.3f} s")
+    assert seconds < 5
 
-    def noted(self: socket.socket, address: object) -> None:
-        allowed.append(self.gettimeout())
-        connect(self, address)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(socket.socket, "connect", noted)
-    http.get(endpoint.authority)
-    assert allowed == [10.0]
+def test_a_provider_that_no_address_leads_to_is_given_up_at_the_deadline(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = ProviderHttp(endpoint.ca_file, SystemClock(), 0.3)
+    with black_hole() as dead:
+        first = (socket.AF_INET, socket.SOCK_STREAM, 6, "", dead)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [first])
+        with pytest.raises(requests.RequestException) as caught:
+            http.get(endpoint.authority)
+    assert explain(caught.value) == "it did not answer in time"
+
+
+def test_a_ca_file_that_was_renewed_with_the_provider_is_read_for_the_next_token(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    before, after = TokenEndpoint(old), TokenEndpoint(new)
+    try:
+        ProviderHttp(before.ca_file, clock).get(before.authority)
+        after.ca_file.replace(before.ca_file)
+        ProviderHttp(before.ca_file, clock).get(after.authority)
+    finally:
+        before.close()
+        after.close()
 
 
 def test_session_keys_are_never_written(

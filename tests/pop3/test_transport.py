@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -32,12 +31,17 @@ Dial = Callable[..., Connection]
 def dial(connections: Connections) -> Iterator[Dial]:
     with ExitStack() as stack:
 
-        def connect_to(endpoint: Endpoint, clock: HandClock | None = None, **deadlines: float) -> Connection:
+        def connect_to(
+            endpoint: Endpoint,
+            clock: HandClock | None = None,
+            among: Connections = connections,
+            **deadlines: float,
+        ) -> Connection:
             connection = Connection.open(
                 endpoint,
                 clock=clock or SystemClock(),
                 deadlines=Deadlines()._replace(**deadlines),  # type: ignore[arg-type]
-                connections=connections,
+                connections=among,
             )
             stack.callback(connection.close)
             return connection
@@ -95,33 +99,6 @@ def test_a_name_that_does_not_resolve_is_unreachable(
     with pytest.raises(ServerUnreachable, match=f"{name}:995") as unreachable:
         dial(Endpoint(name, 995))
     assert "DNS" in unreachable.value.remedy
-
-
-def test_a_dead_address_does_not_hide_a_live_one(
-    dial: Dial, authority: trustme.CA, ca_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with serving(silent, server_context(authority, HOST), ca_file) as endpoint:
-        addresses = [(HOST, closed_port()), (HOST, endpoint.port)]
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        connection = dial(endpoint)
-        assert not connection.closed
-        connection.close()
-
-
-def test_no_answer_to_a_connect_is_unreachable(dial: Dial) -> None:
-    with socket.socket() as full:
-        full.bind((HOST, 0))
-        full.listen(0)
-        with ExitStack() as stack:
-            for _ in range(4):  # a full backlog drops what comes next, as a firewall does
-                waiting = stack.enter_context(socket.socket())
-                waiting.setblocking(False)
-                with suppress(BlockingIOError):
-                    waiting.connect(full.getsockname())
-            with pytest.raises(ServerUnreachable, match="cannot connect") as unreachable:
-                dial(Endpoint(HOST, full.getsockname()[1]), connect=0.05)
-    assert unreachable.value.phase is Phase.CONNECT
 
 
 def test_an_unknown_authority_is_untrusted(dial: Dial, ca_file: Path) -> None:
@@ -313,6 +290,30 @@ def test_abort_from_another_thread_ends_a_handshake(
         dial(endpoint)
 
 
+def test_a_part_is_cut_alone_and_with_all(
+    dial: Dial, authority: trustme.CA, ca_file: Path, connections: Connections
+) -> None:
+    cut, left = connections.part(), connections.part()
+    with serving(silent, server_context(authority, HOST), ca_file) as endpoint:
+        connection = dial(endpoint, among=left)
+        cut.abort_all()
+        connection.check(Phase.LISTING)
+        with pytest.raises(Stopped):
+            dial(endpoint, among=cut)
+        connections.abort_all()
+        with pytest.raises(Stopped):
+            connection.check(Phase.LISTING)
+        connection.close()
+    assert (len(left), len(connections)) == (0, 0)
+
+
+def test_after_all_were_aborted_a_part_opens_nothing(dial: Dial, connections: Connections) -> None:
+    part = connections.part()
+    connections.abort_all()
+    with pytest.raises(Stopped):
+        dial(Endpoint(HOST, closed_port()), among=part)
+
+
 def test_abort_leaves_the_tls_layer_in_place(dial: Dial, authority: trustme.CA, ca_file: Path) -> None:
     with serving(silent, server_context(authority, HOST), ca_file) as endpoint:
         connection = dial(endpoint)
@@ -340,42 +341,6 @@ def test_after_an_abort_of_all_nothing_new_is_opened(dial: Dial, connections: Co
     connections.abort_all()
     with pytest.raises(Stopped):
         dial(Endpoint(HOST, closed_port()))
-
-
-def test_one_context_serves_all_threads(connections: Connections, ca_file: Path) -> None:
-    contexts: list[ssl.SSLContext] = []
-    threads = [
-        threading.Thread(target=lambda: contexts.append(connections.tls_context(ca_file))) for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len({id(context) for context in contexts}) == 1
-    assert connections.tls_context(None) is not connections.tls_context(ca_file)
-
-
-def test_connections_made_anew_read_a_renewed_ca_file(
-    authority: trustme.CA, tmp_path: Path, connections: Connections
-) -> None:
-    renewed = tmp_path / "renewed.pem"
-    trustme.CA().cert_pem.write_to_path(str(renewed))
-    old = connections.tls_context(renewed).get_ca_certs()
-    authority.cert_pem.write_to_path(str(renewed))
-    assert Connections().tls_context(renewed).get_ca_certs() != old
-
-
-def test_session_keys_are_written_nowhere(
-    connections: Connections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA
-) -> None:
-    keylog, ca_file = tmp_path / "keys", tmp_path / "own-ca.pem"
-    authority.cert_pem.write_to_path(str(ca_file))
-    monkeypatch.setenv("SSLKEYLOGFILE", str(keylog))
-    context = connections.tls_context(ca_file)
-    assert context.keylog_filename is None
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert not keylog.exists()
 
 
 def test_what_goes_wrong_behind_octets_is_told_after_them(

@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 
 from mailsluice.clock import Clock
+from mailsluice.dialing import dial
 
 
 class Deadline:
@@ -88,15 +89,13 @@ class _Connection(HTTPSConnection):
     """A connection whose every step keeps to the deadline of its TLS settings."""
 
     def _new_conn(self) -> socket.socket:
-        """Connect, to one address after the other, each for its share of the time.
+        """Connect to the address that answers first.
 
         The resolver knows no time-out but its own (resolv.conf, some 10 s a server).
         """
         deadline = cast("TimedTls", self.ssl_context).deadline
         addresses = socket.getaddrinfo(self.host.strip("[]"), self.port, type=socket.SOCK_STREAM)
-        self.timeout = deadline.left() / len(addresses)
-        connected = super()._new_conn()
-        timed = _PlainSocket(fileno=connected.detach())
+        timed = _PlainSocket(fileno=dial(addresses, deadline.left).detach())
         timed.deadline = deadline
         timed.settimeout(deadline.left())  # for the handshake, a single wait
         return timed

@@ -1,6 +1,6 @@
 """The transport: a TLS connection whose every wait has an end, and that another thread may cut.
 
-Owns the socket, trust, and what the errors of both mean. Must never know what is said over it.
+Owns the socket, and what its errors and those of TLS mean. Must never know what is said over it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from mailsluice.clock import Clock
+from mailsluice.dialing import dial
 from mailsluice.errors import (
     ConnectionLost,
     DeadlineExceeded,
@@ -24,6 +25,7 @@ from mailsluice.errors import (
     Stopped,
     system_remedy,
 )
+from mailsluice.pop3.authorities import Authorities
 from mailsluice.pop3.deadlines import Deadlines, Patience
 
 _RECORD = 16 * 1024
@@ -45,17 +47,19 @@ class Endpoint(NamedTuple):
 
 
 class Connections:
-    """What connections share: an end, for a stop ends them all, and TLS settings. Safe between threads.
+    """What connections share: an end, for a stop ends them all, and whom they trust. Safe between threads."""
 
-    Make it anew to read the certificate authorities again.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, authorities: Authorities | None = None, *, among: Connections | None = None) -> None:
         # Reentrant, as in Connection: a signal handler may abort while its own thread is in here.
         self._lock = threading.RLock()
         self._open: set[Connection] = set()
-        self._contexts: dict[Path | None, ssl.SSLContext] = {}
+        self._among = among
         self._aborted = False
+        self.authorities = authorities or Authorities()
+
+    def part(self) -> Connections:
+        """Some of these, which can be cut alone, and are cut with all."""
+        return Connections(self.authorities, among=self)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -65,22 +69,16 @@ class Connections:
         with self._lock:
             if self._aborted:
                 raise Stopped(f"stopped before connecting to {connection.endpoint}")
+            if self._among is not None:
+                self._among.add(connection)
             self._open.add(connection)
 
     def discard(self, connection: Connection) -> None:
         """Forget a connection."""
         with self._lock:
             self._open.discard(connection)
-
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
-        """The TLS settings for `ca_file`, made once: reading the system's authorities takes some 20 ms.
-
-        Raises ServerUntrusted where `ca_file` cannot be read.
-        """
-        with self._lock:
-            if ca_file not in self._contexts:
-                self._contexts[ca_file] = _tls_context(ca_file)
-            return self._contexts[ca_file]
+            if self._among is not None:
+                self._among.discard(connection)
 
     def abort_all(self) -> None:
         """Cut every connection, and refuse new ones from now on."""
@@ -120,8 +118,7 @@ class Connection:
         connection = cls(endpoint, clock=clock, deadlines=deadlines, connections=connections)
         connections.add(connection)
         try:
-            connection._connect()
-            connection._secure()
+            connection._reach()
         except BaseException:
             connection.close()
             raise
@@ -187,28 +184,38 @@ class Connection:
                 with suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _connect(self) -> None:
-        """Try the addresses in turn, each for its share of the time, so that a dead one hides no live one."""
-        context = self._connections.tls_context(self.endpoint.ca_file)
+    def _reach(self) -> None:
+        """Connect and verify; once more if the authorities have changed on disk since they were read."""
+        authorities, ca_file = self._connections.authorities, self.endpoint.ca_file
+        context = authorities.context(ca_file)
+        try:
+            self._connect(context)
+            self._secure()
+        except ServerUntrusted:
+            renewed = authorities.renewed(ca_file, context)
+            if renewed is None:
+                raise
+            self._connect(renewed)
+            self._secure()
+
+    def _connect(self, context: ssl.SSLContext) -> None:
         patience = Patience(self._deadlines.connect)
         with self._translating(Phase.CONNECT, patience):
             # getaddrinfo knows no time-out: the resolver's own (resolv.conf, some 10 s a server) has to do.
             found = socket.getaddrinfo(self.endpoint.host, self.endpoint.port, type=socket.SOCK_STREAM)
-        for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
-            try:
-                with self._translating(Phase.CONNECT, patience):
-                    self._take(socket.socket(family, kind, protocol), context)
-                with self._waiting(Phase.CONNECT, patience, share=left) as wire:
-                    wire.connect(address)
-                    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except ServerUnreachable:
-                if left == 1:
-                    raise
-            else:
-                return
+            begun = self._clock.monotonic()
+            self._take(dial(found, lambda: self._left_to_connect(begun)), context)
+
+    def _left_to_connect(self, begun: float) -> float:
+        """The seconds left. Raises TimeoutError where there are none, and once this was aborted."""
+        end = min(begun + self._deadlines.connect, self.opened + self._deadlines.session)
+        left = end - self._clock.monotonic()
+        if left <= 0 or self._aborted:
+            raise TimeoutError
+        return left
 
     def _take(self, plain: socket.socket, context: ssl.SSLContext) -> None:
-        """Hold this socket, not the last; wrapped before it connects, it never speaks in the clear."""
+        """Hold this socket, not the last; it is wrapped before anything is sent over it."""
         with self._swap:
             if self._socket is not None:
                 self._socket.close()
@@ -228,11 +235,11 @@ class Connection:
         return self._socket
 
     @contextmanager
-    def _waiting(self, phase: Phase, patience: Patience, share: int = 1) -> Iterator[ssl.SSLSocket]:
+    def _waiting(self, phase: Phase, patience: Patience) -> Iterator[ssl.SSLSocket]:
         """Lend the socket for one call that blocks no longer than patience and session allow."""
         wire = self._held(phase)
         begun = self._clock.monotonic()
-        limit = min(patience.left / share, self.opened + self._deadlines.session - begun)
+        limit = min(patience.left, self.opened + self._deadlines.session - begun)
         try:
             if limit <= 0:
                 raise TimeoutError
@@ -289,28 +296,6 @@ class Connection:
 
     def _stopped(self, phase: Phase) -> Stopped:
         return Stopped(f"stopped while talking to {self.endpoint}, in phase {phase.value}")
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 or later, certificate and host name verified.
-
-    Not by `ssl.create_default_context`, which writes session keys to wherever SSLKEYLOGFILE points.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate and checks its name
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # RFC 9525 §2: a name stands in subjectAltName alone
-    if ca_file is None:
-        context.load_default_certs()
-        return context
-    try:
-        context.load_verify_locations(ca_file)
-    except OSError as exc:
-        raise ServerUntrusted(
-            f"no certificate authorities can be read from {ca_file}: {exc.strerror or exc}",
-            phase=Phase.TLS,
-            remedy="make ca_file a readable file of PEM certificates",
-        ) from exc
-    return context
 
 
 _NAME_REMEDY = "check the spelling of `host`, and this machine's DNS"

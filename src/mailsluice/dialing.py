@@ -1,0 +1,109 @@
+"""Dialing: a connection to a host of several addresses, of which some may be dead.
+
+Owns the race between them (RFC 8305 §5). Must never wait longer than it may, nor know what is said over the
+connection, or what a failure means.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+ATTEMPT_DELAY = 0.25
+"""Seconds that an address has to itself before the next is tried beside it (RFC 8305 §8)."""
+
+Address = tuple[int, int, int, str, Any]
+"""What `socket.getaddrinfo` says of one."""
+
+
+def dial(addresses: Sequence[Address], left: Callable[[], float]) -> socket.socket:
+    """A socket connected to the address that answered first; families are tried in turn.
+
+    `left` says how many seconds there are still, and raises OSError where there are none: it is asked every
+    ATTEMPT_DELAY at least. Raises that; or OSError, the last of their failures, if no address can be reached.
+    """
+    race = _Race()
+    try:
+        waiting = deque(_in_turn(addresses))
+        while waiting or race.runs:
+            if waiting:
+                race.begin(waiting.popleft())
+            if race.runs and (winner := race.winner(min(ATTEMPT_DELAY, left()))):
+                return winner
+        raise race.failure
+    finally:
+        race.end()
+
+
+def _in_turn(addresses: Sequence[Address]) -> list[Address]:
+    """The addresses in the resolver's order, but of the first's family and others by turns (RFC 8305 §4).
+
+    So a dead family is as one dead address, however many it has.
+    """
+    first = [address for address in addresses if address[0] == addresses[0][0]]
+    others = [address for address in addresses if address[0] != addresses[0][0]]
+    return [address for address in chain(*zip_longest(first, others)) if address]
+
+
+class _Race:
+    """Attempts that run side by side."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.failure = OSError("the name has no address")
+
+    @property
+    def runs(self) -> bool:
+        return bool(self._selector.get_map())
+
+    def begin(self, address: Address) -> None:
+        family, kind, protocol, _, where = address
+        try:
+            attempt = socket.socket(family, kind, protocol)
+        except OSError as exc:
+            self.failure = exc
+            return
+        attempt.setblocking(False)
+        self._selector.register(attempt, selectors.EVENT_WRITE)
+        try:
+            attempt.connect(where)
+        except BlockingIOError:
+            pass  # under way
+        except OSError as exc:
+            self._drop(attempt, exc)
+
+    def winner(self, seconds: float) -> socket.socket | None:
+        """Wait so long at most for one that is connected."""
+        for key, _ in self._selector.select(seconds):
+            attempt: Any = key.fileobj
+            if code := attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self._drop(attempt, OSError(code, os.strerror(code)))
+                continue
+            self._selector.unregister(attempt)
+            return _ready(attempt)
+        return None
+
+    def end(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            self._drop(key.fileobj, self.failure)
+        self._selector.close()
+
+    def _drop(self, attempt: Any, failure: OSError) -> None:
+        self.failure = failure
+        self._selector.unregister(attempt)
+        attempt.close()
+
+
+def _ready(attempt: socket.socket) -> socket.socket:
+    try:
+        attempt.setblocking(True)
+        attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt

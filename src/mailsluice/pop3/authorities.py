@@ -1,0 +1,103 @@
+"""The authorities: the TLS settings by which a mail server is trusted.
+
+Owns which certificates are read, and when they are read anew. Must never trust what is on disk no more, once
+it was told to forget.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from mailsluice.errors import Phase, ServerUntrusted
+
+_Signature = tuple[tuple[int, ...], ...]
+"""Which files were read: their device, inode, size and time of change."""
+
+
+class _Read(NamedTuple):
+    context: ssl.SSLContext
+    signature: _Signature
+
+
+class Authorities:
+    """TLS settings, made once for each `ca_file`, or for None: the system's. Safe between threads.
+
+    To read the system's authorities takes some 20 ms. Who gives settings raises ServerUntrusted where
+    `ca_file` cannot be read.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: dict[Path | None, _Read] = {}
+
+    def context(self, ca_file: Path | None) -> ssl.SSLContext:
+        """The settings for this file, as it was when it was read."""
+        with self._lock:
+            if ca_file not in self._read:
+                self._read[ca_file] = _read(ca_file)
+            return self._read[ca_file].context
+
+    def renewed(self, ca_file: Path | None, untrusting: ssl.SSLContext) -> ssl.SSLContext | None:
+        """What is to be tried where these settings did not trust a server; None if nothing has changed.
+
+        An authority that is renewed is put on disk before any server shows a certificate of it.
+        """
+        with self._lock:
+            held = self._read.get(ca_file)
+            if held is None or (held.context is untrusting and held.signature != _signature(ca_file)):
+                held = self._read[ca_file] = _read(ca_file)
+            return None if held.context is untrusting else held.context
+
+    def forget(self) -> None:
+        """Read all anew when they are needed next: what was taken away is trusted no longer."""
+        with self._lock:
+            self._read.clear()
+
+
+def _read(ca_file: Path | None) -> _Read:
+    signature = _signature(ca_file)  # before: what changes meanwhile is noticed afterwards
+    return _Read(tls_context(ca_file), signature)
+
+
+def _signature(ca_file: Path | None) -> _Signature:
+    found = []
+    for path in _system_places() if ca_file is None else (ca_file,):
+        with suppress(OSError):
+            status = Path(path).stat()
+            found.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _system_places() -> Iterator[str]:
+    """The file, and the directories of files, that OpenSSL takes for the system's."""
+    paths = ssl.get_default_verify_paths()
+    yield os.environ.get(paths.openssl_cafile_env, paths.openssl_cafile)
+    yield from os.environ.get(paths.openssl_capath_env, paths.openssl_capath).split(os.pathsep)
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 or later, certificate and host name verified. Raises ServerUntrusted.
+
+    Not by `ssl.create_default_context`, which writes session keys to wherever SSLKEYLOGFILE points.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate and checks its name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9525 §2: a name stands in subjectAltName alone
+    if ca_file is None:
+        context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as exc:
+        raise ServerUntrusted(
+            f"no certificate authorities can be read from {ca_file}: {exc.strerror or exc}",
+            phase=Phase.TLS,
+            remedy="make ca_file a readable file of PEM certificates",
+        ) from exc
+    return context
