@@ -1,4 +1,4 @@
-"""The composition root: builds every part from a configuration, and owns signals and stopping.
+"""The composition root: builds every part from a configuration, and owns reloading and stopping.
 
 Must never know how any part does its work.
 """
@@ -6,27 +6,23 @@ Must never know how any part does its work.
 from __future__ import annotations
 
 import resource
-import signal
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
-from pathlib import Path
-from queue import Empty, SimpleQueue
 from random import random
-from types import FrameType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
 from mailsluice.clock import Clock, SystemClock
+from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.errors import Bug, LedgerError, LedgerReplaced, MailsluiceError, NoThread
-from mailsluice.ledger.database import is_begun
+from mailsluice.errors import Bug, LedgerError, LedgerReplaced, NoThread
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.ledger.lock import ServiceLock
+from mailsluice.model import MailboxKey
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.pacing import Pacing, SlowDown
@@ -43,6 +39,7 @@ from mailsluice.session.seen import Settled, Way, settle
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.tidying import is_due, tidy
 from mailsluice.session.triage import triage
+from mailsluice.signals import Signals
 from mailsluice.sink.sinks import Sinks
 from mailsluice.upkeep import Upkeep
 
@@ -56,12 +53,17 @@ _FILES_A_SESSION = 1024
 """Descriptors worth having for each session: if there are 16, `sink.durable` then syncs its most at once."""
 
 _LOOK_AROUND = 1.0
-"""Seconds between two looks at the clock and the signals, when nothing else happens."""
-
-_BETWEEN_TRIES = 15.0
-"""Seconds between two tries to open a ledger that was replaced: as systemd waits to restart the unit."""
+"""Seconds between two looks at the signals during a round."""
 
 _log = get_logger(__name__)
+
+
+class _Watch(NamedTuple):
+    """A mailbox as it is polled under one configuration, and what ends its sessions: all of these alone."""
+
+    mailbox: Mailbox
+    stop: threading.Event
+    connections: Connections
 
 
 class Service:
@@ -86,6 +88,10 @@ class Service:
         self._ledger = ledger or self._opened_ledger()
         self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
         self._status_is_old = False
+        self._lock = threading.Lock()  # of what a reload changes; held for moments only
+        self._watches: dict[str, _Watch] = {}
+        self._at_work: set[MailboxKey] = set()
+        self._leaving: list[tuple[float, _Watch]] = []  # who was asked to end, and when that is cut
         self._stop = threading.Event()
         self._cutter = threading.Timer(GRACE, self._connections.abort_all)
         self._cutter.daemon = True
@@ -93,11 +99,10 @@ class Service:
         self._ends.callback(self._ledger.close)
         self._ends.callback(self._flush)
         self._ends.callback(self._cutter.cancel)
+        self._tokens = self._credentials(config)
         sinks = Sinks(self._ledger.id, self._ledger.staging_owner, config.service.state_dir)
         self._parts = Parts(
-            credentials=Credentials(
-                config.credentials, Secrets(config.service.state_dir).reader, self._clock
-            ),
+            credentials=self._tokens,
             connect=partial(connect, clock=self._clock, connections=self._connections),
             ledger=self._ledger,
             open_sink=sinks.open,
@@ -106,11 +111,15 @@ class Service:
             stop=self._stop,
             places=Places(config.service.max_sessions, self._clock),
             progress=progress or NobodyWatches(),
-            live=frozenset(mailbox.key for mailbox in config.mailboxes.values()),
+            live=_keys(config),
         )
-        mailboxes = config.mailboxes.values()
-        self._upkeep = Upkeep(partial(is_due, self._parts), partial(tidy, mailboxes, self._parts))
+        self._upkeep = Upkeep(
+            lambda: is_due(self._parts), lambda: tidy(self.config.mailboxes.values(), self._parts)
+        )
         self._ends.callback(self._upkeep.join)
+
+    def _credentials(self, config: Config, former: Credentials | None = None) -> Credentials:
+        return Credentials(config.credentials, Secrets(config.service.state_dir).reader, self._clock, former)
 
     def _opened_ledger(self) -> Ledger:
         ledger = Ledger(self.config.service.state_dir)
@@ -142,6 +151,8 @@ class Service:
         """
         if not self._stop.is_set():
             self._stop.set()
+            for watch in self._watches.values():
+                watch.stop.set()
             try:
                 self._cutter.start()
             except (RuntimeError, MemoryError):
@@ -190,9 +201,44 @@ class Service:
     def start(self) -> None:
         """Begin to poll every mailbox on its schedule. Raises NoThread."""
         for mailbox in self.config.mailboxes.values():
-            due = self._schedule.add(mailbox, partial(self._poll_on_schedule, mailbox))
-            self._note_next_poll(mailbox, due)
+            self._begin(mailbox)
         self._schedule.start()
+
+    def follow(self, config: Config) -> Change:
+        """Go on with this configuration, which has the same state directory; what differs from the last.
+
+        Sessions, due times and pacing of mailboxes that are polled as before stay as they are. Sessions of
+        the others end after the message in flight; after GRACE they are cut. Raises SecretError; then all
+        goes on as before.
+        """
+        change = Change.between(self.config, config)
+        credentials = self._credentials(config, self._tokens)
+        _allow_files(_FILES_A_SESSION * config.service.max_sessions)
+        with self._lock:
+            self.config, self._tokens = config, credentials
+            self._parts = self._parts._replace(credentials=credentials, live=_keys(config))
+            self._parts.places.resize(config.service.max_sessions)
+            self._schedule.resize(config.service.max_sessions)
+            self._connections.authorities.forget()
+            for name in change.ends:
+                self._end(name)
+            self._pacing.follow(config.mailboxes.values(), self._clock.monotonic(), change.begins)
+            for name in change.begins:
+                self._begin(config.mailboxes[name])
+        return change
+
+    def _begin(self, mailbox: Mailbox) -> None:
+        watch = self._watches[mailbox.name] = _Watch(mailbox, threading.Event(), self._connections.part())
+        zone = self.config.zone.tzinfo if self.config.zone else UTC
+        due = self._schedule.add(mailbox, partial(self._poll_on_schedule, watch), zone)
+        self._note_next_poll(mailbox, due)
+
+    def _end(self, name: str) -> None:
+        watch = self._watches.pop(name)
+        self._schedule.remove(name)
+        self._note_next_poll(watch.mailbox, None)
+        watch.stop.set()
+        self._leaving.append((self._clock.monotonic() + GRACE, watch))
 
     def tend(self) -> None:
         """To be called every second or so: follows the clock, and writes what `status` shows.
@@ -206,20 +252,62 @@ class Service:
         except LedgerError:
             pass  # it cannot be looked at now: whoever uses it says so
         if self._schedule.follow_clock():
-            self._leave_alone(self.config.mailboxes.values())
+            with self._lock:
+                self._leave_alone(self.config.mailboxes.values())
+        self._cut_who_should_have_left()
         self._flush()
         self._upkeep.tend()
         if not self._schedule.alive:
             raise Bug("the schedule has ended by itself")
 
-    def _poll_on_schedule(self, mailbox: Mailbox) -> None:
-        if self._stop.is_set():
+    def _cut_who_should_have_left(self) -> None:
+        now = self._clock.monotonic()
+        for when, watch in self._leaving:
+            if when <= now:
+                watch.connections.abort_all()
+        self._leaving = [(when, watch) for when, watch in self._leaving if when > now]
+
+    def _poll_on_schedule(self, watch: _Watch) -> None:
+        mailbox = watch.mailbox
+        if not self._may_begin(watch):
             return
-        if wait := self._pacing.begin(mailbox.name, self._clock.monotonic()):
-            self._schedule.set_due(mailbox.name, wait)
-            self._note_next_poll(mailbox, self._schedule.next_poll(mailbox.name))
-            return
-        polled = poll(mailbox, self._parts)
+        polled = None
+        try:
+            parts = self._parts._replace(
+                stop=watch.stop,
+                connect=partial(connect, clock=self._clock, connections=watch.connections),
+            )
+            polled = poll(mailbox, parts)
+        finally:
+            with self._lock:
+                self._at_work.remove(mailbox.key)
+                if watch.stop.is_set():
+                    self._hand_over(mailbox.key)
+                elif polled is not None:
+                    self._account(mailbox, polled)
+
+    def _may_begin(self, watch: _Watch) -> bool:
+        mailbox = watch.mailbox
+        with self._lock:
+            if watch.stop.is_set():
+                self._hand_over(mailbox.key)
+                return False
+            if mailbox.key in self._at_work:
+                return False  # under the former configuration: it hands over when it has ended
+            if wait := self._pacing.begin(mailbox.name, self._clock.monotonic()):
+                self._schedule.set_due(mailbox.name, wait)
+                self._note_next_poll(mailbox, self._schedule.next_poll(mailbox.name))
+                return False
+            self._at_work.add(mailbox.key)
+            return True
+
+    def _hand_over(self, key: MailboxKey) -> None:
+        """Let who polls this mailbox now go on at once where a former configuration left off."""
+        for watch in self._watches.values():
+            if watch.mailbox.key == key and not watch.stop.is_set():
+                self._schedule.set_due(watch.mailbox.name, timedelta())
+
+    def _account(self, mailbox: Mailbox, polled: Polled) -> None:
         if polled.served:
             if self._pacing.served(mailbox.name):
                 _log.info(events.CREDENTIAL_RECOVERED, credential=mailbox.credential)
@@ -269,118 +357,13 @@ class Service:
             self._status_is_old = False
 
 
+def _keys(config: Config) -> frozenset[MailboxKey]:
+    return frozenset(mailbox.key for mailbox in config.mailboxes.values())
+
+
 def _allow_files(wanted: int) -> None:
     """Let this process have so many descriptors if it may: the more, the more files share their syncs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < min(wanted, hard):
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
-
-
-class Signals:
-    """What the operating system asks: SIGTERM and SIGINT to stop, SIGHUP to reload.
-
-    Takes them over where it is made, in the main thread. A handler may run inside another, or inside any
-    call of the main thread, so it takes no lock: it sets a flag and fills a queue that allows for that.
-    """
-
-    def __init__(self) -> None:
-        self.stop = False
-        self.reload = False
-        self._wake: SimpleQueue[None] = SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stopped)
-        signal.signal(signal.SIGHUP, self._reloaded)
-
-    def wait(self, seconds: float) -> None:
-        """Sleep so long, or until a signal comes."""
-        with suppress(Empty):
-            self._wake.get(timeout=seconds)
-
-    def _stopped(self, _number: int, _frame: FrameType | None) -> None:
-        self.stop = True
-        self._wake.put(None)
-
-    def _reloaded(self, _number: int, _frame: FrameType | None) -> None:
-        self.reload = True
-        self._wake.put(None)
-
-
-def serve(load: Callable[[], Config]) -> None:
-    """Run until SIGTERM, building everything anew at SIGHUP. Raises MailsluiceError at the start.
-
-    Later only NoThread, where a reload finds the system short of threads for the new timetable.
-
-    A configuration that cannot be used at SIGHUP is reported, and the one in force stays. So it is done where
-    the ledger was replaced, but for that nothing is polled until it is open again. No other daemon can serve
-    the same state directory meanwhile.
-    """
-    signals = Signals()
-    successor: tuple[ServiceLock, Service] | None = _built(load, ServiceLock.take)
-    while successor is not None:
-        lock, service = successor
-        build = partial(_built, load, lock.following)
-        with lock:
-            replaced = False
-            with service:
-                service.start()
-                _log.info(events.STARTED, mailboxes=len(service.config.mailboxes))
-                try:
-                    successor = _tend(service, signals, build)
-                except LedgerReplaced as error:
-                    replaced = True
-                    _log.error(events.LEDGER_REPLACED, error=str(error), remedy=error.remedy)
-                _log.info(events.STOPPING)
-            if replaced:  # and closed: SQLite could not open it a second time before
-                successor = _rebuilt(signals, partial(build, service.config.service.state_dir))
-    _log.info(events.STOPPED)
-
-
-def _built(
-    load: Callable[[], Config], take: Callable[[Path], ServiceLock], had_ledger: Path | None = None
-) -> tuple[ServiceLock, Service]:
-    """A service, and before it the lock on its state directory. Raises MailsluiceError.
-
-    `had_ledger` is a state directory in which no new ledger is to begin.
-    """
-    config = load()
-    if config.service.state_dir == had_ledger:
-        is_begun(had_ledger, promised=True)
-    with ExitStack() as undo:
-        lock = undo.enter_context(take(config.service.state_dir))
-        service = Service(config)
-        undo.pop_all()
-    return lock, service
-
-
-def _rebuilt(
-    signals: Signals, build: Callable[[], tuple[ServiceLock, Service]]
-) -> tuple[ServiceLock, Service] | None:
-    """What is built, as soon as it can be; None if asked to stop before."""
-    while not signals.stop:
-        signals.reload = False
-        try:
-            return build()
-        except MailsluiceError as error:
-            _log.error(events.LEDGER_NOT_REOPENED, error=str(error), remedy=error.remedy)
-        signals.wait(_BETWEEN_TRIES)
-    return None
-
-
-def _tend(
-    service: Service, signals: Signals, build: Callable[[], tuple[ServiceLock, Service]]
-) -> tuple[ServiceLock, Service] | None:
-    """Watch over a running service until it is to end; the one to go on with, if any."""
-    while not signals.stop:
-        signals.wait(_LOOK_AROUND)
-        service.tend()
-        if signals.reload:
-            signals.reload = False
-            try:
-                successor = build()
-            except MailsluiceError as error:
-                _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=error.remedy)
-            else:
-                _log.info(events.RELOADED)
-                return successor
-    return None

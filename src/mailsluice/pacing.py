@@ -7,7 +7,7 @@ log: it is told the monotonic time in seconds, and says what changed (docs/adr/0
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
@@ -90,19 +90,27 @@ class Pacing:
     began, less up to a fifth. `jitter` draws from 0 to 1.
     """
 
-    def __init__(self, mailboxes: Iterable[Mailbox], now: float, jitter: Callable[[], float]) -> None:
+    def __init__(self, mailboxes: Collection[Mailbox], now: float, jitter: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._jitter = jitter
-        self._credentials: dict[str, _Credential] = {}
-        self._paces = {
-            mailbox.name: _Pace(
-                self._credentials.setdefault(mailbox.credential, _Credential()),
-                interval_of(mailbox),
-                now,
-                jitter(),
-            )
-            for mailbox in mailboxes
-        }
+        self._paces: dict[str, _Pace] = {}
+        self.follow(mailboxes, now)
+
+    def follow(self, mailboxes: Collection[Mailbox], now: float, anew: Collection[str] = ()) -> None:
+        """Go on with these mailboxes alone. Those in `anew` begin anew, as do those that are not known yet.
+
+        A credential does so when all its mailboxes do.
+        """
+        with self._lock:
+            before, self._paces = self._paces, {}
+            known = [
+                (box, before[box.name]) for box in mailboxes if box.name in before and box.name not in anew
+            ]
+            credentials = {box.credential: pace.credential for box, pace in known}
+            for box in mailboxes:
+                credential = credentials.setdefault(box.credential, _Credential())
+                self._paces[box.name] = _Pace(credential, interval_of(box), now, self._jitter())
+            self._paces |= {box.name: pace for box, pace in known}
 
     def begin(self, name: str, now: float) -> timedelta:
         """Begin a poll that is due: zero; or how long it is to be put off, and nothing was begun."""

@@ -82,6 +82,18 @@ class Pool:
         with self._changed:
             return self._lanes.setdefault(name, Lane(self._submit))
 
+    def close_lane(self, name: str) -> None:
+        """Count this lane no more as one of several; what was submitted by it is done all the same."""
+        with self._changed:
+            del self._lanes[name]
+            self._begin()
+
+    def resize(self, size: int) -> None:
+        """Have so many threads at most from now on: more begin at once, and too many end as they are done."""
+        with self._changed:
+            self._size = size
+            self._begin()
+
     def shutdown(self) -> None:
         """Take nothing more, and wait until all that was taken has run."""
         with self._changed:

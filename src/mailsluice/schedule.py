@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import sha256
+from itertools import count
 
 from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.executors.pool import BasePoolExecutor
+from apscheduler.job import Job
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
 from cronsim import CronSim
-from tzlocal import get_localzone
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
@@ -96,7 +98,9 @@ class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no ty
         What a job raises itself does not come here: APScheduler logs that where it happens.
         """
         self._run_job_success(job_id, [])
-        _log.error(events.POLL_LEFT_OUT, mailbox=job_id, error=str(error), remedy=error.remedy)
+        _log.error(
+            events.POLL_LEFT_OUT, mailbox=job_id.split(maxsplit=1)[0], error=str(error), remedy=error.remedy
+        )
 
 
 class Schedule:
@@ -112,34 +116,58 @@ class Schedule:
         self._clock = clock
         self._lead = self._wall_lead()
         self._pool = Pool(max_sessions)
-        self._credentials: set[str] = set()
+        self._shares: Counter[str] = Counter()  # mailboxes by credential
+        self._jobs: dict[str, Job] = {}
+        self._numbers = count()
         self._scheduler = BlockingScheduler(
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
         self._thread = threading.Thread(target=self._scheduler.start, name="schedule", daemon=True)
 
-    def add(self, mailbox: Mailbox, job: Callable[[], None]) -> datetime:
-        """Put a mailbox on the timetable; when it is due first."""
+    def add(self, mailbox: Mailbox, job: Callable[[], None], zone: tzinfo = UTC) -> datetime:
+        """Put a mailbox on the timetable; when it is due first. `zone` is what a cron line is read in."""
         credential = mailbox.credential
-        if credential not in self._credentials:
-            self._credentials.add(credential)
+        if credential not in self._shares:
             self._scheduler.add_executor(_Threads(self._pool.lane(credential)), credential)
-        trigger, first = self._trigger(mailbox)
-        self._scheduler.add_job(job, trigger, id=mailbox.name, next_run_time=first, executor=credential)
+        self._shares[credential] += 1
+        trigger, first = self._trigger(mailbox, zone)
+        # A number of its own: APScheduler would not begin a job while one of its name runs, be that removed.
+        self._jobs[mailbox.name] = self._scheduler.add_job(
+            job,
+            trigger,
+            id=f"{mailbox.name} {next(self._numbers)}",
+            next_run_time=first,
+            executor=credential,
+        )
         return first
 
-    def _trigger(self, mailbox: Mailbox) -> tuple[BaseTrigger, datetime]:
+    def remove(self, name: str) -> None:
+        """Take a mailbox off the timetable. A poll that is under way or waits for its turn goes on."""
+        job = self._jobs.pop(name)
+        credential: str = job.executor
+        job.remove()
+        self._shares[credential] -= 1
+        if not self._shares[credential]:
+            del self._shares[credential]
+            self._scheduler.remove_executor(credential, shutdown=False)
+            self._pool.close_lane(credential)
+
+    def resize(self, max_sessions: int) -> None:
+        """Let there be so many sessions at once from now on; those that run, run on."""
+        self._pool.resize(max_sessions)
+
+    def _trigger(self, mailbox: Mailbox, zone: tzinfo) -> tuple[BaseTrigger, datetime]:
         now = self._clock.now()
         if mailbox.cron is not None:
-            trigger = CronTrigger(mailbox.cron, get_localzone())
+            trigger = CronTrigger(mailbox.cron, zone)
             return trigger, trigger.get_next_fire_time(None, now)
         interval, spread = interval_of(mailbox), phase(mailbox.name)
         return IntervalTrigger(interval, spread), now + min(interval, START_SPREAD) * spread
 
     def next_poll(self, name: str) -> datetime | None:
-        """When a mailbox is due next; None once the timetable is stopped."""
-        job = self._scheduler.get_job(name)
+        """When a mailbox is due next; None if it is not on the timetable, or that is stopped."""
+        job = self._scheduler.get_job(self._jobs[name].id) if name in self._jobs else None
         due: datetime | None = job.next_run_time if job else None
         return due
 
@@ -152,7 +180,7 @@ class Schedule:
     def set_due(self, name: str, delay: timedelta) -> None:
         """Poll a mailbox so much later whose time has come now."""
         with suppress(JobLookupError):  # the timetable was stopped meanwhile
-            self._scheduler.modify_job(name, next_run_time=self._clock.now() + delay)
+            self._jobs[name].modify(next_run_time=self._clock.now() + delay)
 
     def start(self) -> None:
         """Begin to poll. Raises NoThread, and Bug if the timetable cannot be followed."""

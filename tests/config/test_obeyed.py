@@ -172,7 +172,7 @@ class TestWarnings:
     def test_a_directory_in_which_a_group_may_put_a_file_though_it_be_empty(self, main: Path) -> None:
         (main.parent / "mailboxes.d" / "b.toml").unlink()
         (main.parent / "mailboxes.d").chmod(0o775)
-        assert remedies(main) == [f"chmod g-w {main.parent}/mailboxes.d"]
+        assert f"chmod g-w {main.parent}/mailboxes.d" in remedies(main)
 
     def test_certificates_that_a_group_may_write(self, main: Path) -> None:
         ca_file = main.parent / "ca.pem"

@@ -8,8 +8,8 @@ import pytest
 
 from mailsluice.config.load import load
 from mailsluice.config.models import Config
-from mailsluice.daemon import Signals
 from mailsluice.sandbox import Sandbox
+from mailsluice.signals import Signals
 
 
 @pytest.fixture

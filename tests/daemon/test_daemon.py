@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from mailsluice import daemon
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.daemon import Service, Signals
+from mailsluice.daemon import Service
 from mailsluice.errors import Bug, SinkError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import events
@@ -25,6 +25,7 @@ from mailsluice.schedule import Schedule
 from mailsluice.session.parts import Parts
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
+from mailsluice.signals import Signals
 from support.shortage import Shortage, of_sessions
 
 SOON = 20.0
@@ -178,7 +179,7 @@ def test_a_clock_that_is_set_shortens_no_delay_and_lengthens_none(
 
     with Service(config, clock=clock) as service:
         service.start()
-        service._poll_on_schedule(mailbox)
+        service._poll_on_schedule(service._watches["a"])
         clock.ahead = step
         service.tend()
         due = service._schedule.next_poll("a")

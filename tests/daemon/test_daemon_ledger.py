@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from mailsluice import daemon
+from mailsluice import lifetime
 from mailsluice.config.models import Config
-from mailsluice.daemon import Service, Signals
+from mailsluice.daemon import Service
 from mailsluice.errors import LedgerError, LedgerReplaced
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.lock import ServiceLock
+from mailsluice.lifetime import Configurations
 from mailsluice.obs import events
+from mailsluice.signals import Signals
 
 
 def said(logs: list[Any], event: str) -> list[Any]:
@@ -60,7 +62,7 @@ def test_a_ledger_that_cannot_be_looked_at_is_left_to_who_uses_it(
 
 @pytest.mark.parametrize("left", ["nothing", "an empty directory"])
 def test_where_a_ledger_was_replaced_by_nothing_none_is_begun_in_its_place(
-    config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch, left: str
+    config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, left: str
 ) -> None:
     state_dir = config.service.state_dir
     Ledger(state_dir).close()
@@ -74,10 +76,11 @@ def test_where_a_ledger_was_replaced_by_nothing_none_is_begun_in_its_place(
         signals.stop = len(waited) == 3
 
     monkeypatch.setattr(signals, "wait", wait)
-    with capture_logs() as logs:
-        built = daemon._rebuilt(signals, lambda: daemon._built(lambda: config, ServiceLock.take, state_dir))
+    configurations = Configurations(lambda: config, lambda _: None)
+    with ServiceLock.take(tmp_path) as lock, capture_logs() as logs:
+        built = lifetime._rebuilt(signals, lambda: lifetime._built_anew(configurations, lock, state_dir))
     assert built is None
-    assert waited == [daemon._BETWEEN_TRIES] * 3
+    assert waited == [lifetime._BETWEEN_TRIES] * 3
     refusals = said(logs, events.LEDGER_NOT_REOPENED)
     assert len(refusals) == 3
     assert str(state_dir) in refusals[0]["error"]

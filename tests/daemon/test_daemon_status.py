@@ -6,11 +6,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from mailsluice.config.models import Config
-from mailsluice.daemon import Service, Signals
+from mailsluice.daemon import Service
 from mailsluice.errors import LedgerError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import events
 from mailsluice.sandbox import Sandbox, mail
+from mailsluice.signals import Signals
 from support.waiting import wait_until
 
 

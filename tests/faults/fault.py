@@ -16,8 +16,9 @@ from typing import Any
 
 from crash.victim import Fate
 from mailsluice.config.models import Mailbox
-from mailsluice.daemon import Service, Signals
+from mailsluice.daemon import Service
 from mailsluice.session.tally import Polled
+from mailsluice.signals import Signals
 
 SHIM = "MAILSLUICE_TEST_SHIM"
 """The variable that tells the nursery where the compiled library is."""

@@ -33,7 +33,8 @@ class Credentials:
     reference to the secret do not, and each asks for its own: while a secret is rotated the expired one
     must not fail the mailboxes of the new one, nor a wrong one stay unseen behind the other.
 
-    `reader` makes what reads a secret whenever it is called.
+    `reader` makes what reads a secret whenever it is called. The tokens that `former` holds are gone on with
+    where a section says the same as there.
     """
 
     def __init__(
@@ -41,15 +42,17 @@ class Credentials:
         credentials: Mapping[str, Credential],
         reader: Callable[[SecretRef], Callable[[], str]],
         clock: Clock,
+        former: Credentials | None = None,
     ) -> None:
+        held = former._entra if former else {}  # noqa: SLF001  of the same class
         self._credentials = credentials
         self._passwords = {
             credential: reader(credential.password)
             for credential in credentials.values()
             if isinstance(credential, PasswordCredential)
         }
-        self._entra = {
-            credential: _tokens(credential, reader(credential.client_secret), clock)
+        self._entra: dict[EntraCredential, EntraTokens] = {
+            credential: held.get(credential) or _tokens(credential, reader(credential.client_secret), clock)
             for credential in credentials.values()
             if isinstance(credential, EntraCredential)
         }

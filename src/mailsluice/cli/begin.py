@@ -14,9 +14,14 @@ _log = get_logger(__name__)
 
 
 def begun(settings: Settings) -> Config:
-    """The configuration as the file has it now; its warnings are logged. Raises ConfigurationError."""
+    """The configuration as the file has it now; it is announced. Raises ConfigurationError."""
     config = settings.config()
+    announce(config)
+    return config
+
+
+def announce(config: Config) -> None:
+    """Log as this configuration says from now on, and what it warns of."""
     log.configure(config.log.level, config.log.format)
     for warning in config.warnings:
         _log.warning(events.CONFIGURATION_WARNING, warning=warning.what, remedy=warning.remedy)
-    return config

@@ -15,7 +15,7 @@ from mailsluice.cli.begin import begun
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.daemon import Service, Signals
+from mailsluice.daemon import Service
 from mailsluice.errors import MailsluiceError, worst
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
@@ -24,6 +24,7 @@ from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
 from mailsluice.session.parts import Progress
 from mailsluice.session.triage import triage
+from mailsluice.signals import Signals
 
 _COLUMNS = ("mailbox", "listed", "stored", "deleted", "waiting", "held", "bytes", "outcome")
 

@@ -10,13 +10,14 @@ import glob
 import os
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mailsluice.config.mistakes import Mistakes, Place, nearest
 from mailsluice.errors import ConfigurationError, system_remedy
-from mailsluice.trust import flaw_of_obeyed
+from mailsluice.trust import Flaw, flaw_of_obeyed
 
 SECTIONS = ("include", "service", "log", "keyring", "credentials", "defaults", "mailboxes")
 NAMED_SECTIONS = ("credentials", "mailboxes")
@@ -33,7 +34,8 @@ class Entry(NamedTuple):
 class Source:
     """All that was read: the first file's own sections, and the named sections of all files.
 
-    `places` are all the files, and the directories that were searched for them.
+    `places` are all the files, and the directories that were searched for them. `unmatched` tells of
+    patterns that mean no file.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Source:
     credentials: dict[str, Entry] = field(default_factory=dict)
     mailboxes: dict[str, Entry] = field(default_factory=dict)
     places: list[Path] = field(default_factory=list)
+    unmatched: list[Flaw] = field(default_factory=list)
 
 
 def read(path: Path, mistakes: Mistakes) -> Source:
@@ -128,8 +131,13 @@ def _included(source: Source, mistakes: Mistakes) -> Iterator[Path]:
         names = [pattern]
         if glob.has_magic(pattern):
             names = _found(pattern, folder)
-            if not all(_may_search(folder / name, source, mistakes) for name in _searched(pattern, folder)):
+            told = len(mistakes.lines)
+            for above, name in _searched(pattern, folder):
+                _check_search(folder / above, name, source, mistakes)
+            if len(mistakes.lines) > told:
                 continue
+            if not names:
+                source.unmatched.append(_matches_nothing(place, folder / pattern))
         for path in (folder / name for name in names):
             if path.resolve() not in seen:
                 seen.add(path.resolve())
@@ -140,19 +148,37 @@ def _found(pattern: str, folder: Path) -> list[str]:
     return sorted(glob.glob(pattern, root_dir=folder))  # noqa: PTH207  Path.glob refuses absolute ones
 
 
-def _searched(pattern: str, folder: Path) -> list[str]:
-    """The directories in which the pattern looks for files."""
-    above = os.path.dirname(pattern)  # noqa: PTH120  as `glob` takes it apart
-    return _found(above, folder) if glob.has_magic(above) else [above]
+def _searched(pattern: str, folder: Path) -> list[tuple[str, str]]:
+    """The directories in which the pattern looks, and for what in each."""
+    above, name = os.path.split(pattern)
+    if not glob.has_magic(above):
+        return [(above, name)]
+    return [*_searched(above, folder), *((directory, name) for directory in _found(above, folder))]
 
 
-def _may_search(directory: Path, source: Source, mistakes: Mistakes) -> bool:
-    """Whether nobody may add a file there that we would obey; else a mistake. What is missing has none."""
+def _check_search(directory: Path, name: str, source: Source, mistakes: Mistakes) -> None:
+    """A mistake if it cannot be looked into, or somebody may add a file there that we would obey.
+
+    What is missing is none, nor is a file where a directory would be: nothing can be found there.
+    """
     try:
         problem = not_obeyed(directory)
+        with suppress(FileNotFoundError, NotADirectoryError):  # `glob` would pass over all errors
+            if glob.has_magic(name):
+                os.scandir(directory).close()
+            else:
+                (directory / name).lstat()
+    except PermissionError as exc:
+        problem = f"cannot be searched: {exc.strerror}; let the user that runs mailsluice read it (ls -ld)"
     except OSError as exc:
         problem = f"cannot be searched: {exc.strerror}"
     source.places.append(directory)
     if problem:
         mistakes.add(Place(directory), problem)
-    return not problem
+
+
+def _matches_nothing(place: Place, pattern: Path) -> Flaw:
+    return Flaw(
+        f"{place}: no file matches {Place(pattern)}",
+        "see that the path is right and the files are there; if none are to be, take the pattern out",
+    )

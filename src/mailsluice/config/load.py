@@ -23,6 +23,7 @@ from mailsluice.config.models import (
     EntraCredential,
     Keyring,
     Log,
+    Mailbox,
     PasswordCredential,
     SecretRef,
     Service,
@@ -30,6 +31,7 @@ from mailsluice.config.models import (
 from mailsluice.config.section import Section
 from mailsluice.errors import ConfigurationError
 from mailsluice.trust import Flaw, doubts_of_obeyed, files_of_command, flaw_of_obeyed
+from mailsluice.zone import Zone, ZoneError, local_zone
 
 S = TypeVar("S", bound=Section)
 
@@ -87,6 +89,7 @@ def load(path: Path) -> Config:
     mailboxes = Mailboxes(source, credentials, mistakes).build()
     _check_environments(source, credentials, mistakes)
     _check_ca_files(source, mistakes)
+    zone = _zone(mailboxes, mistakes)
     mistakes.raise_if_any()
     return Config.model_validate(
         {
@@ -95,9 +98,21 @@ def load(path: Path) -> Config:
             "keyring": keyring,
             "credentials": credentials,
             "mailboxes": mailboxes,
-            "warnings": tuple(dict.fromkeys(_warnings(source, credentials))),
+            "warnings": tuple(dict.fromkeys((*source.unmatched, *_warnings(source, credentials)))),
+            "zone": zone,
         }
     )
+
+
+def _zone(mailboxes: Mapping[str, Mailbox], mistakes: Mistakes) -> Zone | None:
+    """What cron lines are read in. Who has none needs to know no local time."""
+    if all(mailbox.cron is None for mailbox in mailboxes.values()):
+        return None
+    try:
+        return local_zone()
+    except ZoneError as exc:
+        mistakes.lines.append(str(exc))
+        return None
 
 
 def _service(source: Source, mistakes: Mistakes) -> Service | None:

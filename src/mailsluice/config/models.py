@@ -40,6 +40,7 @@ from mailsluice.config.types import (
 from mailsluice.errors import ConfigurationError
 from mailsluice.model import MailboxKey
 from mailsluice.trust import Flaw
+from mailsluice.zone import Zone
 
 __all__ = [
     "CommandCredential",
@@ -337,7 +338,8 @@ class Mailbox(Section):
 class Config(Section):
     """The whole configuration; mailboxes and credentials by name.
 
-    `warnings` is what an administrator should know of the files it was read from; no file can set it.
+    `warnings` is what an administrator should know of the files it was read from, and `zone` the local time
+    that `cron` lines are read in, None where there are none; no file can set these.
     """
 
     service: Service = Field(default_factory=Service, description="The daemon as a whole.")
@@ -348,3 +350,4 @@ class Config(Section):
     )
     mailboxes: Mapping[Name, Mailbox] = Field(default_factory=dict, description="What is polled, by name.")
     warnings: SkipJsonSchema[tuple[Flaw, ...]] = ()
+    zone: SkipJsonSchema[Zone | None] = None

@@ -11,7 +11,7 @@ from mailsluice.model import Listed, SessionReport, uidl_text
 from mailsluice.obs.logger import FilteringBoundLogger
 
 STARTED = "service started"
-"""Polling begins, at the start and after every reload; `mailboxes` is how many."""
+"""Polling begins; `mailboxes` is how many, and `zone` the local time of `cron` lines, if there are any."""
 
 STOPPING = "service stopping"
 """No new poll begins; those under way are ended."""
@@ -20,7 +20,10 @@ STOPPED = "service stopped"
 """The last line of an orderly end."""
 
 RELOADED = "configuration reloaded"
-"""A SIGHUP was obeyed."""
+"""A SIGHUP was obeyed: so many `mailboxes` there are now, of which some were `added` or are `changed`.
+
+Sessions of these and of the `removed` ones are asked to end; all others go on as they were.
+"""
 
 CONFIGURATION_WARNING = "configuration warning"
 """What an administrator should know of the files that are obeyed (`warning`): at a start or reload."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from mailsluice.clock import Clock
 from mailsluice.model import MailboxKey
@@ -21,26 +21,35 @@ class Places:
     """At most `size` sessions at once, at most half of them further ones of a poll. Safe among threads."""
 
     def __init__(self, size: int, clock: Clock) -> None:
-        self._free = threading.BoundedSemaphore(size)
-        self._for_further = threading.BoundedSemaphore(size // 2) if size > 1 else None
-        self._lock = threading.Lock()
+        self._size = size
+        self._freed = threading.Condition()
+        self._taken = 0
+        self._further = 0
         self._waiting = 0
         self._clock = clock
         self._alone_until: dict[MailboxKey, float] = {}
 
+    def resize(self, size: int) -> None:
+        """Have so many places from now on; whoever has one keeps it."""
+        with self._freed:
+            self._size = size
+            self._freed.notify_all()
+
     @contextmanager
     def own(self) -> Iterator[None]:
         """A place for a poll's own session; waits only while further sessions of others have them all."""
-        if not self._free.acquire(blocking=False):
-            with self._lock:
+        with self._freed:
+            if self._taken >= self._size:
                 self._waiting += 1
-            self._free.acquire()
-            with self._lock:
+                self._freed.wait_for(lambda: self._taken < self._size)
                 self._waiting -= 1
+            self._taken += 1
         try:
             yield
         finally:
-            self._free.release()
+            with self._freed:
+                self._taken -= 1
+                self._freed.notify()
 
     @property
     def crowded(self) -> bool:
@@ -50,10 +59,21 @@ class Places:
     @contextmanager
     def further(self, key: MailboxKey) -> Iterator[bool]:
         """A place for one more session of this mailbox: whether there is one."""
-        with ExitStack() as taken:
-            yield self._clock.monotonic() >= self._alone_until.get(key, 0) and all(
-                _take(semaphore, taken) for semaphore in (self._for_further, self._free)
+        with self._freed:
+            free = (
+                self._clock.monotonic() >= self._alone_until.get(key, 0)
+                and self._further < self._size // 2
+                and self._taken < self._size
             )
+            self._further += free
+            self._taken += free
+        try:
+            yield free
+        finally:
+            with self._freed:
+                self._further -= free
+                self._taken -= free
+                self._freed.notify()
 
     def leave_alone(self, key: MailboxKey) -> bool:
         """Note that the server does not open this mailbox more than once: no further session for an hour.
@@ -64,10 +84,3 @@ class Places:
         is_news = now >= self._alone_until.get(key, 0)
         self._alone_until[key] = now + ALONE
         return is_news
-
-
-def _take(semaphore: threading.Semaphore | None, taken: ExitStack) -> bool:
-    if semaphore is None or not semaphore.acquire(blocking=False):
-        return False
-    taken.callback(semaphore.release)
-    return True

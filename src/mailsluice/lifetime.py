@@ -1,0 +1,151 @@
+"""The lifetime of a daemon: from the first configuration over all that follow to SIGTERM.
+
+Owns which configuration is in force, and what is built anew for another. Must never know how a mailbox is
+polled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from mailsluice.config.models import Config
+from mailsluice.daemon import Service
+from mailsluice.errors import ConfigurationError, LedgerReplaced, MailsluiceError
+from mailsluice.ledger.database import is_begun
+from mailsluice.ledger.lock import ServiceLock
+from mailsluice.obs import events
+from mailsluice.obs.logger import get_logger
+from mailsluice.signals import Signals
+
+_LOOK_AROUND = 1.0
+"""Seconds between two looks at the clock and the signals, when nothing else happens."""
+
+_BETWEEN_TRIES = 15.0
+"""Seconds between two tries to open a ledger that was replaced: as systemd waits to restart the unit."""
+
+_log = get_logger(__name__)
+
+
+_Built = tuple[ServiceLock, Service]
+
+
+class Configurations(NamedTuple):
+    """Where configurations come from.
+
+    `load` reads one: it raises ConfigurationError. `announce` is called with each that comes into force.
+    """
+
+    load: Callable[[], Config]
+    announce: Callable[[Config], None]
+
+
+def serve(configurations: Configurations) -> None:
+    """Run until SIGTERM; SIGHUP brings the next configuration into force.
+
+    Raises MailsluiceError at the start; later only NoThread, where the system is short of threads for the
+    timetable of another state directory.
+
+    A configuration that cannot be used at SIGHUP is reported, and the one in force stays. So it is done where
+    the ledger was replaced, but for that nothing is polled until it is open again. No other daemon can serve
+    the same state directory meanwhile. Another state directory is another service, which is built anew: the
+    one in force is ended for it.
+    """
+    signals = Signals()
+    config = configurations.load()
+    configurations.announce(config)
+    successor: _Built | None = _built(config, ServiceLock.take)
+    while successor is not None:
+        lock, service = successor
+        with lock:
+            replaced = False
+            with service:
+                service.start()
+                _log.info(events.STARTED, mailboxes=len(service.config.mailboxes), **_zone(service.config))
+                try:
+                    successor = _tend(service, signals, partial(_reloaded, service, configurations, lock))
+                except LedgerReplaced as error:
+                    replaced = True
+                    _log.error(events.LEDGER_REPLACED, error=str(error), remedy=error.remedy)
+                _log.info(events.STOPPING)
+            if replaced:  # and closed: SQLite could not open it a second time before
+                former = service.config.service.state_dir
+                successor = _rebuilt(signals, partial(_built_anew, configurations, lock, former))
+    _log.info(events.STOPPED)
+
+
+def _built(config: Config, take: Callable[[Path], ServiceLock]) -> _Built:
+    """A service, and before it the lock on its state directory. Raises MailsluiceError."""
+    with ExitStack() as undo:
+        lock = undo.enter_context(take(config.service.state_dir))
+        service = Service(config)
+        undo.pop_all()
+    return lock, service
+
+
+def _built_anew(configurations: Configurations, lock: ServiceLock, had_ledger: Path) -> _Built:
+    """The same; `had_ledger` is a state directory in which no new ledger is to begin."""
+    config = configurations.load()
+    configurations.announce(config)
+    if config.service.state_dir == had_ledger:
+        is_begun(had_ledger, promised=True)
+    return _built(config, lock.following)
+
+
+def _rebuilt(signals: Signals, build: Callable[[], _Built]) -> _Built | None:
+    """What is built, as soon as it can be; None if asked to stop before."""
+    while not signals.stop:
+        signals.reload = False
+        try:
+            return build()
+        except MailsluiceError as error:
+            _log.error(events.LEDGER_NOT_REOPENED, error=str(error), remedy=error.remedy)
+        signals.wait(_BETWEEN_TRIES)
+    return None
+
+
+def _tend(service: Service, signals: Signals, reload: Callable[[], _Built | None]) -> _Built | None:
+    """Watch over a running service until it is to end; the one to go on with, if any."""
+    while not signals.stop:
+        signals.wait(_LOOK_AROUND)
+        service.tend()
+        if signals.reload:
+            signals.reload = False
+            try:
+                successor = reload()
+            except MailsluiceError as error:
+                _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=error.remedy)
+            else:
+                if successor is not None:
+                    return successor
+    return None
+
+
+def _reloaded(service: Service, configurations: Configurations, lock: ServiceLock) -> _Built | None:
+    """Bring the next configuration into force; the service to go on with, if it has to be another one.
+
+    Raises MailsluiceError; then nothing has changed.
+    """
+    former, config = service.config, configurations.load()
+    if former.mailboxes and not config.mailboxes:
+        raise ConfigurationError(
+            ["no mailbox is left: nothing would be polled any more"],
+            remedy="keep one [mailboxes.NAME] section at least; to poll nothing, stop mailsluice",
+        )
+    if config.service.state_dir != former.service.state_dir:
+        successor = _built(config, lock.following)
+        configurations.announce(config)
+        _log.info(events.RELOADED, mailboxes=len(config.mailboxes), **_zone(config))
+        return successor
+    change = service.follow(config)
+    configurations.announce(config)
+    counts = {kind: len(names) for kind, names in change._asdict().items()}
+    _log.info(events.RELOADED, mailboxes=len(config.mailboxes), **counts, **_zone(config))
+    return None
+
+
+def _zone(config: Config) -> dict[str, str]:
+    return {"zone": config.zone.name} if config.zone else {}

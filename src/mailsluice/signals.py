@@ -1,0 +1,40 @@
+"""The signals: what the operating system asks of a running program.
+
+Owns their handlers. Must never do what is asked, only note it.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+
+class Signals:
+    """What the operating system asks: SIGTERM and SIGINT to stop, SIGHUP to reload.
+
+    Takes them over where it is made, in the main thread. A handler may run inside another, or inside any
+    call of the main thread, so it takes no lock: it sets a flag and fills a queue that allows for that.
+    """
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.reload = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stopped)
+        signal.signal(signal.SIGHUP, self._reloaded)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, or until a signal comes."""
+        with suppress(Empty):
+            self._wake.get(timeout=seconds)
+
+    def _stopped(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop = True
+        self._wake.put(None)
+
+    def _reloaded(self, _number: int, _frame: FrameType | None) -> None:
+        self.reload = True
+        self._wake.put(None)
