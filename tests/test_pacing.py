@@ -308,3 +308,28 @@ def test_whatever_happens_no_mailbox_waits_longer_than_15_minutes_or_its_interva
         else:
             pacing.failed(name, outcome, ended, of_credential=of_credential)
         due[name] = max(usual, ended + pacing.wait(name, ended).total_seconds())
+
+
+def test_who_goes_on_keeps_its_delay_and_who_begins_anew_has_none(day: Day) -> None:
+    day.fail("a", of_credential=False)
+    day.fail("b", of_credential=False)
+    left = day.wait("a")
+    day.later(seconds=30)
+
+    boxes = [mailbox("a"), mailbox("b", every="2m"), mailbox("new")]
+    day.pacing.follow(boxes, day.now, {"b"})
+
+    assert NONE < day.wait("a") == left - timedelta(seconds=30)
+    assert (day.wait("b"), day.wait("new")) == (NONE, NONE)
+    with pytest.raises(KeyError):
+        day.wait("c")
+
+
+def test_a_slow_down_is_that_of_new_mailboxes_too_and_ends_with_the_last_that_goes_on(day: Day) -> None:
+    day.fail("a")
+    assert day.fail("b")
+    boxes = [mailbox("a"), mailbox("new")]
+    day.pacing.follow(boxes, day.now)
+    assert day.wait("new") > NONE
+    day.pacing.follow(boxes, day.now, {"a", "new"})
+    assert (day.wait("a"), day.wait("new")) == (NONE, NONE)

@@ -288,3 +288,41 @@ def test_that_threads_run_short_is_said_once_until_they_are_to_be_had_again(
     assert [line["event"] for line in logs] == [events.THREADS_SHORT] * 2
     assert logs[0]["at_work"] == 1
     assert "TasksMax=" in logs[0]["remedy"]
+
+
+def test_a_pool_that_grows_begins_what_waits(hall: Hall) -> None:
+    with Pool(1) as pool:
+        calls = submit(pool.lane("a"), hall, "a", 3)
+        assert hall.holds(a=1)
+        pool.resize(2)
+        assert hall.holds(a=2)
+        hall.let_go("a")
+        assert [call.result(SOON) for call in calls] == ["a"] * 3
+
+
+def test_a_pool_that_shrinks_ends_nothing_and_begins_no_more_than_its_size(hall: Hall) -> None:
+    with Pool(3) as pool:
+        running = submit(pool.lane("a"), hall, "a", 3)
+        assert hall.holds(a=3)
+        pool.resize(1)
+        waiting = submit(pool.lane("a"), hall, "b", 2)
+        assert hall.holds(a=3, b=0)
+        hall.let_go("a")
+        assert [call.result(SOON) for call in running] == ["a"] * 3
+        assert hall.holds(b=1)
+        hall.let_go("b")
+        assert [call.result(SOON) for call in waiting] == ["b"] * 2
+
+
+def test_a_lane_that_is_closed_leaves_all_threads_to_the_only_one_and_loses_nothing(hall: Hall) -> None:
+    with Pool(4) as pool:
+        first, second = pool.lane("a"), pool.lane("b")
+        submit(first, hall, "a", 4)
+        assert hall.holds(a=2)
+        last = submit(second, hall, "b", 3)
+        assert hall.holds(a=2, b=1)
+        pool.close_lane("b")
+        assert hall.holds(a=3, b=1)
+        hall.let_go("b")
+        assert [call.result(SOON) for call in last] == ["b"] * 3
+        hall.let_go("a")

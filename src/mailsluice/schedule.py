@@ -111,8 +111,9 @@ class Schedule:
     """
 
     def __init__(self, max_sessions: int, clock: Clock) -> None:
-        # Polls skipped because the last one still runs are the timetable working, not worth a warning.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        # Polls skipped because the last one still runs are the timetable working, not worth a warning. Of
+        # APScheduler's loggers this one alone: that of the library as a whole is the log's to set.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._clock = clock
         self._lead = self._wall_lead()
         self._pool = Pool(max_sessions)

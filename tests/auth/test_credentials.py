@@ -110,3 +110,17 @@ def test_a_password_that_would_be_two_lines_is_refused(
     with pytest.raises(SecretError, match="keyring:old") as caught:
         credentials.login(mailbox("old"))
     assert "canary" not in str(caught.value)
+
+
+def test_a_token_is_gone_on_with_where_a_section_says_the_same_and_asked_for_anew_where_it_does_not(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
+) -> None:
+    former = Credentials({"acme": credential}, reader, clock)
+    assert former.login(mailbox("acme")) == BearerToken("canary-token-1")
+    changed = credential.model_copy(update={"client_secret": SecretRef("keyring", "new")})
+
+    credentials = Credentials({"moved": credential.model_copy(), "acme": changed}, reader, clock, former)
+
+    assert credentials.login(mailbox("moved")) == BearerToken("canary-token-1")
+    assert credentials.login(mailbox("acme")) == BearerToken("canary-token-2")
+    assert former.login(mailbox("acme")) == BearerToken("canary-token-1")

@@ -53,7 +53,20 @@ def test_check_json_of_a_right_one(right: Path, capsys: pytest.CaptureFixture[st
         "mailboxes": 1,
         "mistakes": [],
         "warnings": [],
+        "zone": None,
     }
+
+
+@pytest.mark.parametrize("tz", ["CET-1CEST,M3.5.0,M10.5.0/3", "Europe/Berlin"])
+def test_check_says_in_which_local_time_cron_lines_are_read(
+    right: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tz: str
+) -> None:
+    monkeypatch.setenv("TZ", tz)
+    right.write_text(right.read_text().replace("#cron", "cron"))
+    assert main(["-c", str(right), "config", "check"]) == 0
+    assert capsys.readouterr().out == (f"{right}: ok, 1 mailbox\ncron lines are in local time: {tz}, by TZ\n")
+    assert main(["-c", str(right), "config", "check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["zone"] == f"{tz}, by TZ"
 
 
 def test_check_says_its_warnings_and_ends_with_0_all_the_same(

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from mailsluice.config.load import load
+from mailsluice.errors import ConfigurationError
+from support.users import common_ground, unprivileged
 
 Write = Callable[..., Path]
 Told = Callable[[str], list[str]]
@@ -46,8 +48,40 @@ def test_a_file_that_two_patterns_mean_is_read_once_and_the_file_itself_never(
     assert len(load(write('include = ["b.toml", "*.toml"]\n' + whole)).mailboxes) == 2
 
 
-def test_a_pattern_may_match_nothing(write: Write, whole: str) -> None:
-    assert load(write('include = ["mailboxes.d/*.toml"]\n' + whole)).mailboxes
+def test_a_pattern_may_match_nothing_and_is_warned_of(write: Write, whole: str, tmp_path: Path) -> None:
+    write(MAILBOX.format("b"), "there.d/b.toml")
+    config = load(write('include = ["there.d/*.toml", "mailboxes.d/*.toml"]\n' + whole))
+    assert list(config.mailboxes) == ["invoices", "b"]
+    (warning,) = config.warnings
+    assert warning.what == (
+        f"{tmp_path}/mailsluice.toml: include: no file matches {tmp_path}/mailboxes.d/*.toml"
+    )
+
+
+def test_a_pattern_that_matches_what_another_matched_is_not_warned_of(write: Write, whole: str) -> None:
+    write(MAILBOX.format("b"), "b.toml")
+    assert load(write('include = ["b.toml", "?.toml"]\n' + whole)).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "pattern", ["dark/*.toml", "dark/b.tom[l]", "*/b.toml", "dark/*/*.toml", "d*/x/*.toml"]
+)
+def test_a_directory_that_cannot_be_looked_into_is_named(whole: str, pattern: str) -> None:
+    with common_ground() as ground:
+        main, dark = ground / "mailsluice.toml", ground / "dark"
+        main.write_text(f'include = ["{pattern}"]\n{whole}')
+        dark.mkdir()
+        (dark / "b.toml").write_text(MAILBOX.format("b"))
+        dark.chmod(0)
+        try:
+            with unprivileged(), pytest.raises(ConfigurationError) as caught:
+                load(main)
+        finally:
+            dark.chmod(0o755)
+    (line,) = caught.value.mistakes
+    assert line == (
+        f"{dark}: cannot be searched: Permission denied; let the user that runs mailsluice read it (ls -ld)"
+    )
 
 
 def test_a_file_named_outright_must_be_there(mistakes: Told, whole: str) -> None:

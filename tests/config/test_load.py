@@ -336,3 +336,26 @@ def test_many_mailboxes_load(write: Write, whole: str) -> None:
     head, mailbox = whole.split("[mailboxes.invoices]")
     sections = (f"[mailboxes.m{n}]{mailbox.replace('invoices@', f'm{n}@')}" for n in range(500))
     assert len(load(write(head + "".join(sections))).mailboxes) == 500
+
+
+def test_a_zone_that_cannot_be_read_is_a_mistake_where_a_cron_line_needs_it(
+    mistakes: Told, write: Write, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlln")
+    assert load(write(whole)).zone is None
+    (line,) = mistakes(whole + 'cron = "0 6 * * *"\n')
+    assert line.startswith("TZ: there is no time zone /usr/share/zoneinfo/Europe/Berlln; ")
+
+
+def test_the_zone_of_cron_lines_is_part_of_the_configuration(
+    write: Write, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    zone = load(write(whole + 'cron = "0 6 * * *"\n')).zone
+    assert zone is not None
+    assert zone.name == "CET-1CEST,M3.5.0,M10.5.0/3, by TZ"
+
+
+def test_no_file_sets_the_zone(mistakes: Told, whole: str) -> None:
+    (line,) = mistakes(f"zone = 1\n{whole}")
+    assert line.startswith("mailsluice.toml: zone: unknown key")

@@ -64,3 +64,30 @@ def test_a_mailbox_opened_once_only_is_left_alone_for_an_hour() -> None:
         clock.advance(timedelta(minutes=minutes))
         with places.further(KEY) as free, places.further(OTHER) as free_for_other:
             assert (free, free_for_other) == (expected, True)
+
+
+def test_more_places_let_in_who_waits() -> None:
+    places = Places(1, HandClock())
+    inside = threading.Event()
+
+    def poll() -> None:
+        with places.own():
+            inside.set()
+
+    with places.own():
+        thread = threading.Thread(target=poll)
+        thread.start()
+        wait_until(lambda: places.crowded, "the poll waits")
+        places.resize(2)
+        assert inside.wait(20)
+    thread.join()
+
+
+def test_fewer_places_throw_nobody_out_and_let_nobody_in() -> None:
+    places = Places(4, HandClock())
+    with places.own(), places.own():
+        places.resize(2)
+        with places.further(KEY) as free:
+            assert not free
+    with places.own(), places.further(KEY) as free:
+        assert free

@@ -27,27 +27,37 @@ def command() -> None:
 def check(settings: Settings, *, as_json: bool) -> None:
     """Read the configuration and name every mistake: file, key, and what would be right.
 
-    A warning, such as of a file that a group may write, is no mistake.
+    A warning, such as of a file that a group may write, is no mistake. Where there are cron lines, the local
+    time that they are read in is told.
     """
     try:
         config = settings.config()
     except ConfigurationError as error:
         if not as_json:
             raise
-        _show_json(mailboxes=0, mistakes=error.mistakes, warnings=[])
+        _show_json(mailboxes=0, mistakes=error.mistakes, warnings=[], zone=None)
         raise click.exceptions.Exit(error.exit_code) from None
     warnings = [f"{warning.what}; {warning.remedy}" for warning in config.warnings]
+    zone = config.zone.name if config.zone else None
     if as_json:
-        _show_json(mailboxes=len(config.mailboxes), mistakes=[], warnings=warnings)
+        _show_json(mailboxes=len(config.mailboxes), mistakes=[], warnings=warnings, zone=zone)
         return
     count = len(config.mailboxes)
     click.echo(f"{settings.path}: ok, {count} mailbox{'' if count == 1 else 'es'}")
+    if zone is not None:
+        click.echo(printable(f"cron lines are in local time: {zone}"))
     for warning in warnings:
         click.echo(printable(f"warning: {warning}"), err=True)
 
 
-def _show_json(*, mailboxes: int, mistakes: Sequence[str], warnings: Sequence[str]) -> None:
-    answer = {"ok": not mistakes, "mailboxes": mailboxes, "mistakes": mistakes, "warnings": warnings}
+def _show_json(*, mailboxes: int, mistakes: Sequence[str], warnings: Sequence[str], zone: str | None) -> None:
+    answer = {
+        "ok": not mistakes,
+        "mailboxes": mailboxes,
+        "mistakes": mistakes,
+        "warnings": warnings,
+        "zone": zone,
+    }
     click.echo(json.dumps(answer, indent=2))
 
 

@@ -118,6 +118,8 @@ def mailsluice(context: click.Context, file: Path | None) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code (sysexits)."""
+    if arguments is None:
+        _speak_utf8()
     try:
         with mailsluice.make_context(
             "mailsluice", sys.argv[1:] if arguments is None else arguments
@@ -140,6 +142,17 @@ def main(arguments: list[str] | None = None) -> int:
         _say(traceback.format_exc())
         return BUG
     return 0
+
+
+def _speak_utf8() -> None:
+    """Begin again in Python's UTF-8 mode, if the locale has another encoding: a path is its octets.
+
+    A configuration is UTF-8. In the locale's encoding its paths would be others than a service has, whose
+    locale is mostly C.UTF-8. Which encoding Python takes is settled before anything of ours runs. For the
+    locale C, Python does so itself (PEP 540).
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606  ourselves
 
 
 def _failed(error: MailsluiceError) -> int:

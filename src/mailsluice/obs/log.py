@@ -45,9 +45,8 @@ def configure(level: str, form: str) -> None:
         )
     )
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, _StandardError)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
+    # At one stroke: at a reload sessions go on, and their lines are neither lost nor told twice.
+    root.handlers = [*(other for other in root.handlers if not isinstance(other, _StandardError)), handler]
     root.setLevel(number)
     for library in LIBRARIES:
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
