@@ -227,3 +227,30 @@ def test_a_mailbox_of_which_something_is_known_is_never_taken_over(world: World)
     assert MailboxKey("pop.acme.example", "invoices@acme.example") in world.ledger.kin.others(
         world.mailbox.key
     )
+
+
+def test_a_mailbox_that_moved_to_another_host_where_all_uidls_are_new_stores_nothing_twice(
+    world: World,
+) -> None:
+    letters = kept(world, 30)
+    world.server.mail = {b"n-" + uidl: mail for uidl, mail in world.server.mail.items()}
+    new = letter(59)
+    world.deliver(new)
+    world.configure(**RENAMED)
+    for _ in range(3):
+        assert world.outcome() == ("ok", 0)
+    assert sorted(world.stored()) == sorted([*letters, new])
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_other_messages_of_the_same_address_elsewhere_are_all_stored_whatever_their_uidls(
+    world: World, keeps: bool
+) -> None:
+    letters = kept(world, 7)
+    others = [letter(n, by="b") for n in range(7)]
+    world.server.mail = dict(zip(world.server.mail, others, strict=True))
+    world.configure(**RENAMED | {"leave_on_server": keeps})
+    for _ in range(3):
+        world.poll()
+    assert sorted(world.stored()) == sorted(letters + others)
+    assert bool(world.server.mail) == keeps

@@ -1,7 +1,7 @@
 """Taking over: what is known of a mailbox under the name that it had before.
 
 Owns the question whether a mailbox of which nothing is known is one that no section has any more. Must never
-take over by UIDLs or sizes: a mailbox that was made anew, or is fed by the same list, has the same.
+believe a UIDL or size for that: a mailbox that was made anew, or is fed by the same list, has the same.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ _log = get_logger(__name__)
 def take_over(listing: Sequence[Listed], session: Session) -> None:
     """Go on with what is known under a former host or address, if this is that mailbox.
 
+    The headers of known UIDLs decide. The same address on another host, where its UIDLs may all be others, is
+    taken over in any case, and each row put in doubt: what is known again by its header is not stored again.
+
     Raises LedgerError, and ServerError where a header cannot be had now: the next poll asks again, before
     anything is fetched.
     """
@@ -47,10 +50,13 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
             continue
         if ledger.half_done(former):  # what it stored is not known before
             _leave_stagings(former, session)
-        if _is_the_same(listing, former, session):
+        is_the_same = _is_the_same(listing, former, session)
+        if is_the_same or former.address == key.address:
             _leave_stagings(former, session)
             with ledger.lock(former):
                 ledger.kin.rename(former, key)
+            if not is_the_same:
+                ledger.doubt(key)
             _log.warning(events.MAILBOX_RENAMED, former_host=former.host, former_address=former.address)
             return
 
