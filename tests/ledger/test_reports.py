@@ -29,6 +29,7 @@ GOOD = SessionReport(
     waiting=6,
     outcome="ok",
     detail="",
+    held={},
 )
 BAD = GOOD._replace(started=LATER, stored=1, outcome="connection-lost", detail="the server closed")
 

@@ -106,7 +106,7 @@ def test_quit_is_waited_for_the_longer_the_more_is_deleted(
     client = logged_in(
         playing(
             "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: -ERR",
-            "C: CAPA\nS: -ERR\nC: DELE 1\nS: +OK\nC: DELE 2\nS: +OK\nC: QUIT\nS: +OK",
+            "C: DELE 1\nS: +OK\nC: DELE 2\nS: +OK\nC: QUIT\nS: +OK",
         ),
         quit=10,
         deletion=3,
