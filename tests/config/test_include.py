@@ -64,15 +64,24 @@ def test_a_pattern_that_matches_what_another_matched_is_not_warned_of(write: Wri
 
 
 @pytest.mark.parametrize(
-    "pattern", ["dark/*.toml", "dark/b.tom[l]", "*/b.toml", "dark/*/*.toml", "d*/x/*.toml"]
+    ("pattern", "mode"),
+    [
+        ("dark/*.toml", 0),
+        ("dark/*.toml", 0o311),
+        ("dark/b.tom[l]", 0o311),
+        ("*/b.toml", 0),
+        ("*/b.toml", 0o644),
+        ("dark/*/*.toml", 0o311),
+        ("d*/x/*.toml", 0),
+    ],
 )
-def test_a_directory_that_cannot_be_looked_into_is_named(whole: str, pattern: str) -> None:
+def test_a_directory_that_cannot_be_looked_into_is_named(whole: str, pattern: str, mode: int) -> None:
     with common_ground() as ground:
         main, dark = ground / "mailsluice.toml", ground / "dark"
         main.write_text(f'include = ["{pattern}"]\n{whole}')
         dark.mkdir()
         (dark / "b.toml").write_text(MAILBOX.format("b"))
-        dark.chmod(0)
+        dark.chmod(mode)
         try:
             with unprivileged(), pytest.raises(ConfigurationError) as caught:
                 load(main)

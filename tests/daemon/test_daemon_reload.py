@@ -50,6 +50,7 @@ class Polls:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.under_way: dict[str, Parts] = {}
         self.begun: list[Mailbox] = []
+        self.inside = 0
         self.let_go: dict[str, threading.Event] = {}
         monkeypatch.setattr(daemon, "poll", self.poll)
 
@@ -57,8 +58,10 @@ class Polls:
         go = self.let_go.setdefault(mailbox.name, threading.Event())
         self.under_way[mailbox.name] = parts
         self.begun.append(mailbox)
-        while not parts.stop.is_set() and not go.wait(0.01):
-            pass
+        with parts.places.own():
+            self.inside += 1
+            while not parts.stop.is_set() and not go.wait(0.01):
+                pass
         return Tally(mailbox.name, parts.clock).polled()
 
     def wait_for(self, *names: str) -> None:
@@ -98,6 +101,9 @@ def test_due_times_and_delays_of_the_others_are_kept(make: Make, monkeypatch: py
         now = datetime.now(UTC)
         service.follow(make("a", "b", a=hourly, b={"every": timedelta(minutes=30)}))
         after = {name: service._schedule.next_poll(name) for name in ("a", "b")}
+        waits = {name: service._pacing.wait(name, service._clock.monotonic()) for name in ("a", "b")}
+    assert waits["a"] > timedelta(minutes=1)
+    assert waits["b"] == timedelta()
     assert after["a"] == before["a"]
     assert after["b"] is not None
     assert after["b"] - now <= timedelta(seconds=31)
@@ -188,6 +194,27 @@ def test_who_should_have_left_is_cut_after_the_grace_and_nobody_else(
         assert service._leaving == []
 
 
+def test_a_new_mailbox_is_known_to_be_polled_and_a_removed_one_is_not(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = Polls(monkeypatch)
+    with Service(make("gone")) as service:
+        service.start()
+        service.follow(config := make("new"))
+        polls.wait_for("new")
+        assert polls.under_way["new"].live == {config.mailboxes["new"].key}
+
+
+def test_certificates_are_read_anew(make: Make, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    Polls(monkeypatch)
+    with Service(make("a")) as service:
+        service.start()
+        authorities = service._connections.authorities
+        before = authorities.context(sandbox.ca_file)
+        service.follow(make("a"))
+        assert authorities.context(sandbox.ca_file) is not before
+
+
 def test_a_token_is_gone_on_with(make: Make, sandbox: Sandbox) -> None:
     boxes = [sandbox.mailbox(f"{name}@acme.example") for name in ("a", "b")]
     with Service(make("a")) as service:
@@ -204,7 +231,7 @@ def test_other_numbers_of_sessions_are_those_at_once(make: Make, monkeypatch: py
         service.start()
         wait_until(lambda: len(polls.begun) == 1, "one")
         service.follow(make("a", "b", max_sessions=2))
-        wait_until(lambda: len(polls.begun) == 2, "the other beside it")
+        wait_until(lambda: polls.inside == 2, "the other beside it")
         assert not any(parts.stop.is_set() for parts in polls.under_way.values())
 
 
