@@ -22,9 +22,13 @@ class Signals:
         self.stop = False
         self.reload = False
         self._wake: SimpleQueue[None] = SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stopped)
-        signal.signal(signal.SIGHUP, self._reloaded)
+        takers = {signal.SIGTERM: self._stopped, signal.SIGINT: self._stopped, signal.SIGHUP: self._reloaded}
+        self._before = {number: signal.signal(number, taker) for number, taker in takers.items()}
+
+    def give_back(self) -> None:
+        """Let them do again what they did before: for who goes on, and looks at these flags no more."""
+        for number, taker in self._before.items():
+            signal.signal(number, taker)
 
     def wait(self, seconds: float) -> None:
         """Sleep so long, or until a signal comes."""

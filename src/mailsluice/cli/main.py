@@ -18,6 +18,7 @@ import click
 
 from mailsluice import __version__, invocation
 from mailsluice.errors import MailsluiceError
+from mailsluice.obs import outlet
 from mailsluice.obs.clean import presentable
 
 if TYPE_CHECKING:
@@ -166,7 +167,10 @@ def _failed(error: MailsluiceError) -> int:
 
 
 def _say(text: str) -> None:
-    click.echo(presentable(text), err=True)
+    """Say it after what the log has said, even to a reader who has stopped to read."""
+    stream = outlet.standard_error()
+    stream.write(f"{presentable(text)}\n")
+    stream.flush()
 
 
 def _forget_output() -> None:

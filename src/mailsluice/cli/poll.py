@@ -20,6 +20,7 @@ from mailsluice.errors import MailsluiceError, worst
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import uidl_text
+from mailsluice.obs import outlet
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
 from mailsluice.session.parts import Progress
@@ -46,7 +47,10 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as
 
 def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     with _progress() as progress, Service(config, progress=progress) as service:
-        polls = service.round(mailboxes, Signals())
+        signals = Signals()
+        polls = service.round(mailboxes, signals)
+    signals.give_back()  # who reads what is printed may have stopped reading
+    outlet.drain()
     reports = [polled.report._asdict() for polled in polls]
     if as_json:
         click.echo(json_text(reports))

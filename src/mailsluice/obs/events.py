@@ -25,6 +25,9 @@ RELOADED = "configuration reloaded"
 Sessions of these and of the `removed` ones are asked to end; all others go on as they were.
 """
 
+LINES_DROPPED = "log lines dropped"
+"""So many `lines` of the log are missing before this one: its reader did not read. Polling went on."""
+
 CONFIGURATION_WARNING = "configuration warning"
 """What an administrator should know of the files that are obeyed (`warning`): at a start or reload."""
 

@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from typing import TextIO
 
-from mailsluice.obs import events
+from mailsluice.obs import events, outlet
 from mailsluice.obs.clean import clean, printable
 from mailsluice.obs.logger import get_logger, structlog
 
@@ -48,6 +48,7 @@ def configure(level: str, form: str) -> None:
     # At one stroke: at a reload sessions go on, and their lines are neither lost nor told twice.
     root.handlers = [*(other for other in root.handlers if not isinstance(other, _StandardError)), handler]
     root.setLevel(number)
+    outlet.tell_dropped(_tell_dropped)
     for library in LIBRARIES:
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
     sys.excepthook = _uncaught
@@ -75,15 +76,24 @@ def _renderer(form: str) -> structlog.typing.Processor:
     return structlog.processors.JSONRenderer(ensure_ascii=False)
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
+def _tell_dropped(lines: int) -> None:
+    _log.warning(
+        events.LINES_DROPPED,
+        lines=lines,
+        remedy="see why the log's reader did not read: a pager that waits, a terminal that was stopped, "
+        "or a journal that hangs",
+    )
+
+
+class _StandardError(logging.StreamHandler[TextIO | outlet.Outlet]):
     """Standard error, whichever it is when an event comes."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     @property
-    def stream(self) -> TextIO:  # type: ignore[override]  # a property, as in logging.lastResort
-        return sys.stderr
+    def stream(self) -> TextIO | outlet.Outlet:  # type: ignore[override]  # a property, as in logging.lastResort
+        return outlet.standard_error()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the name is logging's
         """Say that a line was lost; never its text, which has not been cleaned."""
