@@ -5,6 +5,7 @@ Owns what is logged of the configuration itself. Must never be for commands that
 
 from __future__ import annotations
 
+from mailsluice import heap
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config
 from mailsluice.obs import events, log
@@ -15,6 +16,7 @@ _log = get_logger(__name__)
 
 def begun(settings: Settings) -> Config:
     """The configuration as the file has it now; it is announced. Raises ConfigurationError."""
+    heap.keep_one_arena()  # before there is any other thread
     config = settings.config()
     announce(config)
     return config
