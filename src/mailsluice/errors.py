@@ -39,6 +39,9 @@ from __future__ import annotations
 import errno
 from enum import Enum
 
+DENIED = 77
+"""The exit code for what this user has no right to (sysexits: EX_NOPERM)."""
+
 
 class Disposition(Enum):
     """What an error means for the mailbox it happened to."""
@@ -71,17 +74,20 @@ class Phase(Enum):
 class MailsluiceError(Exception):
     """An error an administrator can read: what happened, and in `remedy` what to do.
 
-    `exit_code` is what the program ends with when this was the worst of a run (sysexits).
+    `exit_code` is what the program ends with when this was the worst of a run (sysexits). `denied`: the user
+    that this runs as lacks a right, which has an exit code of its own.
     """
 
     disposition = Disposition.BACK_OFF
     exit_code = 75
     remedy = ""
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
+    def __init__(self, message: str, *, remedy: str = "", denied: bool = False) -> None:
         super().__init__(message)
         if remedy:
             self.remedy = remedy
+        if denied:
+            self.exit_code = DENIED
 
     @property
     def code(self) -> str:
@@ -96,8 +102,8 @@ class ConfigurationError(MailsluiceError):
     disposition = Disposition.OPERATOR
     exit_code = 78
 
-    def __init__(self, mistakes: list[str], *, remedy: str = "") -> None:
-        super().__init__("\n".join(mistakes), remedy=remedy)
+    def __init__(self, mistakes: list[str], *, remedy: str = "", denied: bool = False) -> None:
+        super().__init__("\n".join(mistakes), remedy=remedy, denied=denied)
         self.mistakes = tuple(mistakes)
 
 

@@ -89,7 +89,7 @@ def test_a_directory_that_cannot_be_looked_into_is_named(whole: str, pattern: st
             dark.chmod(0o755)
     (line,) = caught.value.mistakes
     assert line == (
-        f"{dark}: cannot be searched: Permission denied; let the user that runs mailsluice read it (ls -ld)"
+        f"{dark}: cannot be searched: Permission denied"
     )
 
 

@@ -96,7 +96,7 @@ def test_a_service_finds_its_configuration_from_a_directory_that_it_may_not_ente
 def test_another_user_who_sets_a_secret_is_told_whose_directory_it_is(site: Site) -> None:
     belongs_to(NOBODY, site)
     ended = called(site, "secret", "set", "acme", uid=ANN, stdin="canary")
-    assert ended.code == 78
+    assert ended.code == 77
     assert last_line(ended).endswith(f"sudo -u nobody -- {PROGRAM} -c '{site.config}' secret set acme")
 
 

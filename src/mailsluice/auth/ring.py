@@ -15,6 +15,7 @@ from keyring.errors import KeyringError, PasswordDeleteError
 from mailsluice import invocation
 from mailsluice.auth.sealed import SealedVault, VaultError
 from mailsluice.errors import SecretError
+from mailsluice.rights import is_denied
 
 SERVICE = "mailsluice"
 """The service under which the keyring knows this program's secrets."""
@@ -61,7 +62,8 @@ def _translated(subject: str) -> Iterator[None]:
     try:
         yield
     except VaultError as exc:
-        raise SecretError(f"{subject}: {exc}", remedy=exc.remedy) from exc
+        denied = isinstance(exc.__cause__, OSError) and is_denied(exc.__cause__)
+        raise SecretError(f"{subject}: {exc}", remedy=exc.remedy, denied=denied) from exc
     except PasswordDeleteError as exc:
         remedy = f"`{invocation.command('secret', 'list')}` shows the names"
         raise SecretError(f"{subject}: {exc}", remedy=remedy) from exc

@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailsluice import invocation
+from mailsluice import invocation, rights
 from mailsluice.auth.files import read_private
 from mailsluice.config.models import SecretRef
 from mailsluice.config.types import Scheme
 from mailsluice.errors import SecretError, system_remedy
+from mailsluice.rights import is_denied
 from mailsluice.trust import trusted_owners
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def _from_file(ref: SecretRef) -> str:
     try:
         return _text(ref, read_private(path, owners=trusted_owners()))
     except OSError as exc:
-        raise SecretError(f"{ref}: {exc.strerror}", remedy=system_remedy(exc, _remedy(ref))) from exc
+        denied = is_denied(exc)
+        remedy = rights.remedy(path) if denied else system_remedy(exc, _remedy(ref))
+        raise SecretError(f"{ref}: {exc.strerror}", remedy=remedy, denied=denied) from exc
 
 
 def _from_systemd(ref: SecretRef) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from mailsluice import __version__, invocation
-from mailsluice.errors import MailsluiceError
+from mailsluice.errors import DENIED, MailsluiceError
 from mailsluice.obs import outlet
 from mailsluice.obs.clean import presentable
 
@@ -138,10 +138,8 @@ def main(arguments: list[str] | None = None) -> int:
         _forget_output()
     except MailsluiceError as error:
         return _failed(error)
-    except Exception:  # noqa: BLE001  the program's outermost door
-        _say(f"This is a bug in mailsluice {__version__}; please report it with these lines:")
-        _say(traceback.format_exc())
-        return BUG
+    except Exception as error:  # noqa: BLE001  the program's outermost door
+        return _unexpected(error)
     return 0
 
 
@@ -164,6 +162,19 @@ def _failed(error: MailsluiceError) -> int:
     if verdict.remedy:
         _say(verdict.remedy)
     return verdict.exit_code
+
+
+def _unexpected(error: Exception) -> int:
+    """A bug; or a file that this user has no right to, where nobody has said so before."""
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        from mailsluice import rights  # noqa: PLC0415  --help does without
+
+        _say(f"{error.filename}: {error.strerror}")
+        _say(rights.remedy(Path(error.filename)))
+        return DENIED
+    _say(f"This is a bug in mailsluice {__version__}; please report it with these lines:")
+    _say(traceback.format_exc())
+    return BUG
 
 
 def _say(text: str) -> None:

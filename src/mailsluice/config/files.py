@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mailsluice import rights
 from mailsluice.config.mistakes import Mistakes, Place, nearest
-from mailsluice.errors import ConfigurationError, system_remedy
+from mailsluice.errors import DENIED, ConfigurationError, system_remedy
+from mailsluice.rights import is_denied
 from mailsluice.trust import Flaw, flaw_of_obeyed
 
 SECTIONS = ("include", "service", "log", "keyring", "credentials", "defaults", "mailboxes")
@@ -56,13 +58,14 @@ def read(path: Path, mistakes: Mistakes) -> Source:
             table = _parse(included)
         except ConfigurationError as exc:
             mistakes.lines.extend(exc.mistakes)
+            mistakes.unreadable += [included] * (exc.exit_code == DENIED)
         else:
             _gather(source, included, table, NAMED_SECTIONS, mistakes)
     return source
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    remedy = ""
+    remedy, denied = "", False
     try:
         problem = not_obeyed(path)
         if not problem:
@@ -71,12 +74,13 @@ def _parse(path: Path) -> dict[str, Any]:
         problem = "there is no such file"
     except OSError as exc:
         problem = f"cannot be read: {exc.strerror}"
-        remedy = system_remedy(exc, "let the user that runs mailsluice read it (ls -l)")
+        denied = is_denied(exc)
+        remedy = rights.remedy(path) if denied else system_remedy(exc)
     except UnicodeDecodeError as exc:
         problem = f"is not UTF-8 text (octet {exc.start}); save it as UTF-8"
     except (ValueError, RecursionError) as exc:
         problem = f"is not TOML: {exc}"
-    raise ConfigurationError([f"{Place(path)}: {problem}"], remedy=remedy)
+    raise ConfigurationError([f"{Place(path)}: {problem}"], remedy=remedy, denied=denied)
 
 
 def not_obeyed(path: Path) -> str:
@@ -161,6 +165,7 @@ def _check_search(directory: Path, name: str, source: Source, mistakes: Mistakes
 
     What is missing is none, nor is a file where a directory would be: nothing can be found there.
     """
+    source.places.append(directory)
     try:
         problem = not_obeyed(directory)
         with suppress(FileNotFoundError, NotADirectoryError):  # `glob` would pass over all errors
@@ -168,11 +173,9 @@ def _check_search(directory: Path, name: str, source: Source, mistakes: Mistakes
                 os.scandir(directory).close()
             else:
                 (directory / name).lstat()
-    except PermissionError as exc:
-        problem = f"cannot be searched: {exc.strerror}; let the user that runs mailsluice read it (ls -ld)"
     except OSError as exc:
-        problem = f"cannot be searched: {exc.strerror}"
-    source.places.append(directory)
+        mistakes.add_unreadable(Place(directory), directory, exc, "searched")
+        return
     if problem:
         mistakes.add(Place(directory), problem)
 

@@ -188,7 +188,7 @@ def _check_ca_files(source: Source, mistakes: Mistakes) -> None:
             except ssl.SSLError:
                 mistakes.add(place, "holds no certificate; it must be PEM text")
             except OSError as exc:
-                mistakes.add(place, f"cannot be read: {exc.strerror}")
+                mistakes.add_unreadable(place, Path(value), exc)
 
 
 def _ca_files(source: Source) -> Iterator[tuple[Place, str]]:

@@ -17,9 +17,11 @@ from typing import Any, NamedTuple, Self, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from mailsluice import rights
 from mailsluice.config.section import Section
 from mailsluice.config.types import parse_name
 from mailsluice.errors import ConfigurationError
+from mailsluice.rights import is_denied
 
 S = TypeVar("S", bound=Section)
 
@@ -53,18 +55,27 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Mistakes:
-    """All mistakes found so far, in the order they were found."""
+    """All mistakes found so far, in the order they were found; and what this user may not read of it all."""
 
     lines: list[str] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
 
     def add(self, place: Place, text: str) -> None:
         """Note one mistake."""
         self.lines.append(f"{place}: {text}")
 
+    def add_unreadable(self, place: Place, path: Path, error: OSError, verb: str = "read") -> None:
+        """Note that the file or directory at `path`, which this place means, cannot be read or searched."""
+        self.add(place, f"cannot be {verb}: {error.strerror}")
+        if is_denied(error):
+            self.unreadable.append(path)
+
     def raise_if_any(self) -> None:
-        """Raise ConfigurationError when there are any."""
+        """Raise ConfigurationError when there are any: about rights, if that is what is wrong with one."""
         if self.lines:
-            raise ConfigurationError(self.lines)
+            denied = next(iter(self.unreadable), None)
+            remedy = "" if denied is None else rights.remedy(denied)
+            raise ConfigurationError(self.lines, remedy=remedy, denied=denied is not None)
 
     def table(self, place: Place, value: object) -> dict[str, Any]:
         """The value if it is a table; else a mistake, and an empty one."""

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailsluice import invocation
+from mailsluice import invocation, rights
 from mailsluice.errors import LedgerError, system_remedy
+from mailsluice.rights import is_denied
 from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
 
 RESTORE = 'restore a backup (docs/operations.md, "Backup and restore")'
@@ -44,13 +45,15 @@ def usable(state_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
+        denied = is_denied(exc)
+        ways = (
+            "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
+            "or set service.state_dir"
+        )
         raise LedgerError(
             f"the state directory {state_dir} cannot be used: {exc.strerror}",
-            remedy=system_remedy(
-                exc,
-                "let the user that runs mailsluice make it, or make it for that user (mkdir, chown); "
-                "or set service.state_dir",
-            ),
+            remedy=f"{rights.remedy(state_dir)}; {ways}" if denied else system_remedy(exc, ways),
+            denied=denied,
         ) from exc
 
 
@@ -128,6 +131,7 @@ def _refuse_if_shared(state_dir: Path) -> None:
         raise LedgerError(
             f"the state directory {state_dir} belongs to {user_name(found.st_uid)}",
             remedy=f"run the command as that user: {invocation.again_as(found.st_uid)}",
+            denied=os.geteuid() != 0,
         )
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise LedgerError(

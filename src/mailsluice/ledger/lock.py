@@ -24,6 +24,7 @@ from mailsluice.errors import (
     system_remedy,
 )
 from mailsluice.ledger.directory import prepare
+from mailsluice.rights import is_denied
 from mailsluice.trust import user_name
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -211,4 +212,5 @@ def _unusable(path: Path, exc: OSError) -> LedgerError:
         remedy=system_remedy(
             exc, "let the user that runs mailsluice write the state directory, on a local file system"
         ),
+        denied=is_denied(exc),
     )

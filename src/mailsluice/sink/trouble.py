@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mailsluice.errors import SinkError, system_remedy
+from mailsluice.rights import is_denied
+from mailsluice.trust import user_name
 
 _DENIED = (
-    "give the user that runs mailsluice write permission there (ls -ld shows it, chown or chmod changes it)"
+    "give the user that runs mailsluice, {user}, permission to read and write there (ls -ld shows it, "
+    "chown or chmod changes it)"
 )
 _NOT_A_DIRECTORY = "name a real directory, not a file or a symbolic link"
 _REMEDIES = {
@@ -35,7 +38,8 @@ def failed(tried: str, path: Path, error: OSError) -> SinkError:
     code = error.errno or 0
     return SinkError(
         f"cannot {tried} {path}: {os.strerror(code)} ({errno.errorcode.get(code, code)})",
-        remedy=system_remedy(error, _REMEDIES.get(code, "")),
+        remedy=system_remedy(error, _REMEDIES.get(code, "").format(user=user_name(os.geteuid()))),
+        denied=is_denied(error),
     )
 
 
