@@ -88,9 +88,7 @@ def test_a_directory_that_cannot_be_looked_into_is_named(whole: str, pattern: st
         finally:
             dark.chmod(0o755)
     (line,) = caught.value.mistakes
-    assert line == (
-        f"{dark}: cannot be searched: Permission denied"
-    )
+    assert line == (f"{dark}: cannot be searched: Permission denied")
 
 
 def test_a_file_named_outright_must_be_there(mistakes: Told, whole: str) -> None:

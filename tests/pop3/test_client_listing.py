@@ -97,7 +97,7 @@ def test_a_listing_without_end_is_given_up_with_a_remedy(
 
     with logged_in(endless) as client, pytest.raises(ProtocolViolation, match="4000000 octets") as broken:
         client.listing()
-    assert "old mail" in broken.value.remedy
+    assert "more than 25165824 octets (24 MiB) to UIDL" in broken.value.remedy
 
 
 def test_of_a_long_listing_the_window_is_shown_with_its_sizes(logged_in: Connect) -> None:

@@ -51,7 +51,10 @@ _LONGEST_LISTING = 24 * 1024 * 1024
 _LONGEST_TOP = 200 * 1024 * 1024
 """Octets of TOP's answer, of which the header alone is kept: a server that takes no notice of the number of
 lines sends the whole message. As many as a message may have unless `max_message` is set."""
-_LISTING_REMEDY = "move old mail out of the inbox: a listing that long is not read"
+_TOO_LONG = (
+    f"move old mail out of the inbox: an answer of more than {_LONGEST_LISTING} octets "
+    f"({_LONGEST_LISTING // 2**20} MiB) to {{}} is not read, however few messages it has"
+)
 
 
 def connect(
@@ -179,7 +182,7 @@ class Client:
         if not answer.accepted:
             raise self._channel.refusal(answer)
         excerpt = Excerpt(window)
-        for piece in self._channel.pieces(_LONGEST_LISTING, _LISTING_REMEDY):
+        for piece in self._channel.pieces(_LONGEST_LISTING, _TOO_LONG.format(command.verb)):
             excerpt.feed(piece)
         return excerpt
 
