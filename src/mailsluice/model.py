@@ -250,13 +250,15 @@ class Memory(NamedTuple):
     """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
 
     `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since. `left`: the last
-    session that had messages deleted has said QUIT.
+    session that had messages deleted has said QUIT. `policy` is what the mailbox left on the server when it
+    was last polled, in words; None before it was.
     """
 
     known: Mapping[bytes, Known]
     setbacks: Mapping[bytes, Setback]
     writes: int = 0
     left: bool = False
+    policy: str | None = None
 
     @property
     def taken(self) -> frozenset[bytes]:

@@ -22,7 +22,7 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, Login, Password
-from mailsluice.obs import log
+from mailsluice.obs import log, outlet
 from mailsluice.pop3.client import connect
 from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.pop3.transport import Connections
@@ -95,6 +95,7 @@ def child(request: dict[str, Any]) -> None:
         print(json.dumps(polled(home, mailboxes, deadlines, request["by_token"])), flush=True)
         code = 0
     finally:
+        outlet.drain()
         os._exit(code)
 
 

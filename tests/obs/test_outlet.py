@@ -162,6 +162,12 @@ def test_nobody_who_reads_stops_nobody(gone: str) -> None:
 
 
 def test_a_line_just_before_the_end_is_read() -> None:
-    act = "from mailsluice.obs import outlet; outlet.standard_error().write('last words\\n'); raise SystemExit(3)"
+    act = """
+import sys
+from mailsluice.cli import main
+from mailsluice.obs import outlet
+main._ended = lambda _arguments: outlet.standard_error().write("last words\\n") or 3
+sys.exit(main.main())
+"""
     ended = subprocess.run([sys.executable, "-c", act], capture_output=True, check=False, timeout=LONG)
     assert (ended.returncode, ended.stderr) == (3, b"last words\n")

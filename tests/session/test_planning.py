@@ -134,14 +134,22 @@ def test_the_first_poll_after_a_mailbox_is_turned_to_deletion_says_how_many_go(w
     assert len(world.logged(events.DELETING_OLD)) == 1
 
 
-def test_mail_that_has_aged_is_counted_without_a_warning(world: World) -> None:
+def test_mail_that_has_aged_goes_without_a_word(world: World) -> None:
     world.configure(leave_on_server="30d")
     world.deliver(ONE, TWO)
     world.poll()
     world.pass_days(31)
     world.poll()
-    (said,) = world.logged(events.DELETING_OLD)
-    assert (said["log_level"], said["messages"]) == ("info", 2)
+    assert world.server.mail == {}
+    assert world.logged(events.DELETING_OLD) == []
+
+
+def test_what_a_broken_session_left_is_not_taken_for_a_change_of_policy(world: World) -> None:
+    world.deliver(ONE, TWO, THREE)
+    world.server.cut = {b"u3"}
+    world.poll()
+    world.poll()
+    assert world.logged(events.DELETING_OLD) == []
 
 
 def test_a_server_that_undoes_deletions_is_noticed_each_time(world: World) -> None:

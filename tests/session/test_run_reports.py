@@ -119,7 +119,22 @@ def test_a_server_that_does_not_agree_to_delete_is_told_of(
     assert report["messages"] == 2
 
 
-def test_a_server_that_shows_what_it_agreed_to_delete_is_told_of(world: World) -> None:
+@pytest.fixture
+def forgetful(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A server that agrees to everything and deletes nothing."""
+    monkeypatch.setattr(FakeClient, "quit", lambda _client: None)
+    return world
+
+
+def test_a_server_that_shows_what_it_agreed_to_delete_is_told_of_at_each_poll(forgetful: World) -> None:
+    forgetful.deliver(ONE, TWO)
+    for _ in range(3):
+        forgetful.poll()
+
+    assert [each["messages"] for each in forgetful.logged(events.STILL_LISTED)] == [2, 2]
+
+
+def test_a_server_that_undoes_the_deletions_of_a_session_that_it_let_wait_is_told_of(world: World) -> None:
     world.deliver(ONE, TWO)
     world.server.quit_fails = ConnectionLost("gone", phase=Phase.QUIT)
     world.poll()
@@ -127,6 +142,32 @@ def test_a_server_that_shows_what_it_agreed_to_delete_is_told_of(world: World) -
 
     (report,) = world.logged(events.STILL_LISTED)
     assert report["messages"] == 2
+
+
+def test_a_server_that_did_not_agree_to_a_deletion_is_not_accused(
+    forgetful: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeClient, "undeleted", 1)
+    forgetful.deliver(ONE, TWO)
+    forgetful.poll()
+    forgetful.poll()
+
+    assert forgetful.logged(events.STILL_LISTED) == []
+
+
+@pytest.mark.parametrize("before", [True, "30d"])
+def test_a_server_that_was_never_asked_is_not_accused_after_a_change_of_policy(
+    world: World, before: object
+) -> None:
+    world.configure(leave_on_server=before)
+    world.deliver(ONE, TWO)
+    world.poll()
+    world.configure(leave_on_server=False)
+    world.poll()
+    world.poll()
+
+    assert world.logged(events.STILL_LISTED) == []
+    assert not world.server.mail
 
 
 def test_a_poll_that_gives_way_to_another_is_no_failure(world: World) -> None:

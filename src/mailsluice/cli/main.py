@@ -118,9 +118,16 @@ def mailsluice(context: click.Context, file: Path | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code (sysexits)."""
+    """Run the command line; the exit code (sysexits). All that was said is out then, if somebody reads it."""
     if arguments is None:
         _speak_utf8()
+    try:
+        return _ended(arguments)
+    finally:
+        outlet.drain()
+
+
+def _ended(arguments: list[str] | None) -> int:
     try:
         with mailsluice.make_context(
             "mailsluice", sys.argv[1:] if arguments is None else arguments

@@ -45,10 +45,6 @@ from mailsluice.model import (
 from mailsluice.recognition import Evidence
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
-_HAS_LONG_GONE = """
-    SELECT 1 FROM message
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND gone_since < ?
-"""
 
 
 class Ledger:
@@ -188,6 +184,7 @@ class Ledger:
         *,
         quiet: Quiet | None = None,
         is_whole: bool = True,
+        policy: str | None = None,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
@@ -195,18 +192,22 @@ class Ledger:
         that other messages than the ledger's have: those rows are absent. Rows marked as seen stay what they
         are, and are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize rows and
         setbacks absent, at once. In the same commit the listing is remembered as `quiet`, if it is. What is
-        absent from a listing that is not whole stays as it is, but for what was to be deleted.
+        absent from a listing that is not whole stays as it is, but for what was to be deleted. Another `policy`
+        than was recalled is noted.
         """
         matters = recalled.known.keys() | recalled.setbacks.keys()
         there = {uidl for uidl in listed if uidl in matters}
         changes = messages.changes(recalled, there, strangers, is_whole=is_whole)
-        changed = bool(changes) or self._has_long_gone(key, to_micros(now - messages.GRACE))
-        if not changed and quiet is None:
+        with self._database.reading() as connection:
+            changed = bool(changes) or messages.has_long_gone(connection, key, now)
+        if not changed and quiet is None and policy == recalled.policy:
             return
         with self._database.writing() as connection:
             mailbox = (mailboxes.touched if changed else mailboxes.found)(connection, key)
             messages.apply(connection, mailbox, changes, now)
             setbacks.forget(connection, mailbox, changes.settled)
+            if policy is not None:
+                mailboxes.note_policy(connection, mailbox, policy)
             if quiet is not None:
                 mailboxes.note_quiet(connection, mailbox, quiet, recalled.writes + changed)
 
@@ -375,10 +376,6 @@ class Ledger:
         """What `status` shows of every mailbox ever polled or due, as far as it is written."""
         with self._database.reading() as connection:
             return reports.read(connection)
-
-    def _has_long_gone(self, key: MailboxKey, limit: int) -> bool:
-        with self._database.reading() as connection:
-            return connection.execute(_HAS_LONG_GONE, (key.host, key.address, limit)).fetchone() is not None
 
 
 def _permits(stored: Iterable[bytes]) -> tuple[DeletePermit, ...]:

@@ -19,7 +19,7 @@ _TOUCH = """
     ON CONFLICT DO UPDATE SET writes = writes + 1
 """
 _FIND = "SELECT id, writes FROM mailbox WHERE host = ? AND address = ?"
-_LEFT = "SELECT left FROM mailbox WHERE host = ? AND address = ?"
+_STANDING = "SELECT left, policy FROM mailbox WHERE host = ? AND address = ?"
 _COUNT_FROM = "UPDATE mailbox SET writes = max(writes, ?) WHERE id = ?"
 _NOTE_QUIET = """
     UPDATE mailbox SET quiet = ?, quiet_until = ?, quiet_held = ?, quiet_writes = writes
@@ -67,10 +67,15 @@ def note_left(connection: sqlite3.Connection, mailbox: int, *, left: bool) -> No
     connection.execute("UPDATE mailbox SET left = ? WHERE id = ?", (left, mailbox))
 
 
-def has_left(connection: sqlite3.Connection, key: MailboxKey) -> bool:
-    """Whether the last session that had messages deleted has said QUIT."""
-    row = connection.execute(_LEFT, (key.host, key.address)).fetchone()
-    return row is not None and bool(row[0])
+def note_policy(connection: sqlite3.Connection, mailbox: int, policy: str) -> None:
+    """Note what the mailbox leaves on the server now."""
+    connection.execute("UPDATE mailbox SET policy = ? WHERE id = ?", (policy, mailbox))
+
+
+def standing(connection: sqlite3.Connection, key: MailboxKey) -> tuple[bool, str | None]:
+    """Whether the last session that had messages deleted has said QUIT, and the policy that was noted."""
+    row = connection.execute(_STANDING, (key.host, key.address)).fetchone()
+    return (False, None) if row is None else (bool(row[0]), row[1])
 
 
 def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, writes: int) -> None:

@@ -67,7 +67,7 @@ def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[byt
     writes = mailboxes.writes(connection, key)  # first: what is written meanwhile makes it another memory
     rows = _values(connection.execute(_PRESENT, (key.host, key.address)))
     rows |= _values(_among(connection, _ALL, key, [uidl for uidl in listed if uidl not in rows]))
-    return Memory(rows, setbacks.read(connection, key), writes, mailboxes.has_left(connection, key))
+    return Memory(rows, setbacks.read(connection, key), writes, *mailboxes.standing(connection, key))
 
 
 def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from mailsluice.ledger.times import to_micros
-from mailsluice.model import Listed, Memory, Staged, State, Stored
+from mailsluice.model import Listed, MailboxKey, Memory, Staged, State, Stored
 
 GRACE = timedelta(days=30)
 """How long a row outlives its message: a listing may lack a message for a while and show it again."""
@@ -68,6 +68,10 @@ _SEEN = """
 """
 _PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
 _PRUNE_LONG_GONE = "DELETE FROM message WHERE mailbox = ? AND gone_since < ?"
+_HAS_LONG_GONE = """
+    SELECT 1 FROM message
+    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND gone_since < ?
+"""
 _PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
 _DISPLACE = "UPDATE OR REPLACE message SET uidl = ? WHERE mailbox = ? AND uidl = ? AND gone_since IS NOT NULL"
 _OVERSIZE = """
@@ -175,6 +179,12 @@ def changes(
             pruned.append(uidl)
     settled = [uidl for uidl in memory.setbacks if is_whole and uidl not in listed]
     return Changes(gone, back, still_there, pruned, settled)
+
+
+def has_long_gone(connection: sqlite3.Connection, key: MailboxKey, now: datetime) -> bool:
+    """Whether anything is gone for longer than GRACE."""
+    row = (key.host, key.address, to_micros(now - GRACE))
+    return connection.execute(_HAS_LONG_GONE, row).fetchone() is not None
 
 
 def apply(connection: sqlite3.Connection, mailbox: int, changed: Changes, now: datetime) -> None:

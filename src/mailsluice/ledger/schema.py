@@ -140,6 +140,8 @@ _THIRD = (
     "UPDATE setback SET first = tried",
     # Whether the last session that had messages deleted has said QUIT, which deletes them.
     "ALTER TABLE mailbox ADD COLUMN left INTEGER NOT NULL DEFAULT 0",
+    # What the mailbox leaves on the server, when last polled: NULL before that was noted.
+    "ALTER TABLE mailbox ADD COLUMN policy TEXT",
     # How many messages stay for another reason than policy, by reason, as JSON objects: of the quiet listing,
     # when last polled, and what an administrator knows of.
     "ALTER TABLE mailbox ADD COLUMN quiet_held TEXT NOT NULL DEFAULT '{}'",

@@ -78,10 +78,7 @@ STILL_LISTED = "still listed"
 """So many messages are listed though an earlier session asked the server to delete them: it is asked anew."""
 
 DELETING_OLD = "deleting kept messages"
-"""The policy deletes so many stored messages now that stayed on the server before.
-
-A warning where the mailbox was turned to deletion.
-"""
+"""By a changed policy so many stored messages are deleted now that stayed on the server before."""
 
 MESSAGE_UNDELETABLE = "message undeletable"
 """The server ended several sessions when a stored message was to be deleted; that is tried once a day."""

@@ -7,8 +7,7 @@ the descriptor, which we share with whoever started us (O_NONBLOCK belongs to th
 
 from __future__ import annotations
 
-import atexit
-import os
+import io
 import select
 import sys
 import threading
@@ -102,22 +101,16 @@ def _put(line: str) -> None:
     stream = sys.__stderr__
     with suppress(OSError, ValueError):
         if stream is not None:
+            raw = io.FileIO(stream.fileno(), "w", closefd=False)
             octets = line.encode(stream.encoding, "backslashreplace")
             while octets:
-                octets = octets[_written(stream.fileno(), octets) :]
-
-
-def _written(descriptor: int, octets: bytes) -> int:
-    """How many octets were written. Raises OSError."""
-    try:
-        return os.write(descriptor, octets)
-    except BlockingIOError:  # somebody else who has the descriptor set O_NONBLOCK
-        select.select([], [descriptor], [])
-        return 0
+                written = raw.write(octets)
+                if written is None:  # somebody else who has the descriptor set O_NONBLOCK
+                    select.select([], [raw], [])
+                octets = octets[written or 0 :]
 
 
 _outlet = Outlet(_put)
-atexit.register(_outlet.drain)
 
 
 def standard_error() -> TextIO | Outlet:

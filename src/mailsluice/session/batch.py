@@ -56,7 +56,7 @@ def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:
         failure = _receive(arrivals, most, batch, session)
         staged = _stage(batch, failure)
         session.returning.conclude()  # before a message is recorded under a UIDL that is to be given on
-        permits = _store(staged, batch, session)
+        permits = _store(staged, batch, session, leaving=failure is None)
         if failure is not None:
             raise failure
         if session.mailbox.leave_on_server is False:
@@ -64,8 +64,12 @@ def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:
             session.client.delete(permits)
 
 
-def _store(staged: Sequence[Staged], batch: Batch, session: Session) -> Sequence[DeletePermit]:
+def _store(
+    staged: Sequence[Staged], batch: Batch, session: Session, *, leaving: bool
+) -> Sequence[DeletePermit]:
     """Record, publish and commit what is staged; permits for what may be deleted of it.
+
+    `leaving`: what the policy deletes is asked to be deleted next.
 
     What another program removed from staging is taken back: it is still on the server, and comes again.
     """
@@ -78,7 +82,7 @@ def _store(staged: Sequence[Staged], batch: Batch, session: Session) -> Sequence
     ledger.take_back(key, batch.vanished)
     batch.refuse_if_lost()
     _tell_vanished(batch, session)
-    leaving = session.mailbox.leave_on_server is False
+    leaving = leaving and session.mailbox.leave_on_server is False
     permits = ledger.commit(key, stored, ledger.now(), leaving=leaving)
     session.tally.stored += len(permits)
     session.tally.done(permit.uidl for permit in permits)
@@ -170,7 +174,7 @@ def end(session: Session) -> None:
     """Ask for what was marked to be deleted. The answer proves nothing: the next listing decides (step 6)."""
     client = session.client
     session.tally.deleted += client.deleted
-    if client.deleted:
+    if client.deleted and not client.undeleted:  # which ones it did not agree to, nobody knows later
         session.parts.ledger.lost.left(session.mailbox.key)
     if client.undeleted:
         _log.warning(events.DELETION_REFUSED, messages=client.undeleted)

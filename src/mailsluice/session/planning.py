@@ -60,7 +60,14 @@ def plan_for(listing: Listing, session: Session) -> Planned:
     until = policy.quiet(plan, memory, mailbox, now)
     quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until, tally.all_held or {})
     parts.ledger.confirm(
-        mailbox.key, memory, uidls, plan.strangers, now, quiet=quiet, is_whole=listing.is_whole
+        mailbox.key,
+        memory,
+        uidls,
+        plan.strangers,
+        now,
+        quiet=quiet,
+        is_whole=listing.is_whole,
+        policy=str(mailbox.leave_on_server),
     )
     wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
     tally.wanted = len(wanted)
@@ -80,14 +87,13 @@ def _warn_of_deletions(plan: Plan, memory: Memory, session: Session) -> None:
         session.tally.still_listed = len(plan.because(Reason.STILL_LISTED))
     if session.tally.still_listed:
         _log.warning(events.STILL_LISTED, messages=session.tally.still_listed)
-    if aged := len(plan.because(Reason.AGED)):
-        _log.info(events.DELETING_OLD, messages=aged)
-    if kept := len(plan.because(Reason.STORED)):
-        name = session.mailbox.name
+    kept = len(plan.because(Reason.STORED)) + len(plan.because(Reason.AGED))
+    if kept and memory.policy not in {None, str(session.mailbox.leave_on_server)}:
         _log.warning(
             events.DELETING_OLD,
             messages=kept,
-            remedy=f"leave_on_server of {name} is false now: they go with this poll and the next ones",
+            remedy=f"leave_on_server of {session.mailbox.name} was changed: they go now, after their headers "
+            "were asked",
         )
 
 

@@ -232,6 +232,7 @@ class Ledger(Protocol):
         *,
         quiet: Quiet | None = None,
         is_whole: bool = True,
+        policy: str | None = None,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
 
@@ -242,7 +243,8 @@ class Ledger(Protocol):
         other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
         period are pruned, setbacks absent from the listing at once. A `quiet` listing is remembered, unless
         something that it stands for was written since it was recalled. Where the listing is not whole, what
-        is absent from it stays as it is, but for what the server was asked to delete.
+        is absent from it stays as it is, but for what the server was asked to delete. `policy` is what the
+        mailbox leaves on the server, in words: `recall` tells it the next time.
         """
         ...
 
