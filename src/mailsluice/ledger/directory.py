@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mailsluice import invocation, rights
 from mailsluice.errors import LedgerError, system_remedy
+from mailsluice.filesystem import flaw_of_sync
 from mailsluice.rights import is_denied
 from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
 
@@ -102,10 +103,16 @@ def publish(unfinished: Path, path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make the names in a directory durable, or the octets of a file. Raises OSError."""
+    """Make the names in a directory durable, or the octets of a file.
+
+    Raises OSError, and LedgerError where the file system cannot do that for a directory.
+    """
     fd = os.open(path, _READ)
     try:
         os.fsync(fd)
+    except OSError as error:
+        refuse(flaw_of_sync(path, error))
+        raise
     finally:
         os.close(fd)
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from mailsluice.errors import SinkError
+from mailsluice.filesystem import flaw_of_sync
 from mailsluice.sink.files import LockFile, NewFile
 from mailsluice.sink.trouble import failed, trying
 from mailsluice.trust import flaw_of_place, flaw_of_way
@@ -328,8 +329,12 @@ class Directory:
 
     def sync(self) -> None:
         """Make every name here durable. Once only, as for a file."""
-        with trying("sync the directory", self._path):
+        try:
             os.fsync(self._fd)
+        except OSError as error:
+            if flaw := flaw_of_sync(self._path, error):
+                raise SinkError(flaw.what, remedy=flaw.remedy) from error
+            raise failed("sync the directory", self._path, error) from error
 
     def close(self) -> None:
         """Give the descriptor back."""
