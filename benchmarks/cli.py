@@ -24,6 +24,7 @@ from benchmarks.figures import LAST_RUN, save
 from benchmarks.idle import idle
 from benchmarks.scale import scale
 from benchmarks.scenarios import FULL, QUICK
+from benchmarks.soak import command as soak
 from benchmarks.start import start
 from benchmarks.tools import TOOLS, told, versions
 
@@ -141,4 +142,5 @@ def _about(disk: str, tools: Iterable[str]) -> dict[str, str]:
 
 main.add_command(idle)
 main.add_command(scale)
+main.add_command(soak)
 main.add_command(start)

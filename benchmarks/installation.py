@@ -166,10 +166,18 @@ class Daemon:
 
     def memory(self) -> str:
         """Resident now, and at most so far."""
+        found = self._status()
+        return f"{found['VmRSS']:.0f} MiB, at most {found['VmHWM']:.0f}"
+
+    def resident(self) -> float:
+        """MiB resident now."""
+        return self._status()["VmRSS"]
+
+    def _status(self) -> dict[str, float]:
+        """What has a size, in MiB."""
         lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii").splitlines()
-        found = dict(line.split(":", 1) for line in lines)
-        now, peak = (int(found[key].split()[0]) / 1024 for key in ("VmRSS", "VmHWM"))
-        return f"{now:.0f} MiB, at most {peak:.0f}"
+        found = (line.split() for line in lines if line.endswith(" kB"))
+        return {name.rstrip(":"): int(size) / 1024 for name, size, _ in found}
 
     def reload(self) -> float:
         """SIGHUP; the seconds until it polls anew."""
