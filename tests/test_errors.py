@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from mailsluice import errors
-from mailsluice.errors import Disposition, MailsluiceError, Phase, worst
+from mailsluice.errors import Disposition, LedgerError, MailsluiceError, Phase, SecretError, SinkError, worst
 
 KINDS = [
     kind
@@ -73,3 +73,9 @@ def test_what_helps_against_the_machine_s_own_errors_goes_before_the_caller_s_ad
 def test_what_is_the_caller_s_to_know_is_left_to_the_caller() -> None:
     assert errors.system_remedy(OSError(errno.EACCES, "x"), "otherwise") == "otherwise"
     assert errors.system_remedy(ValueError("x"), "otherwise") == "otherwise"
+
+
+@pytest.mark.parametrize("kind", [SinkError, LedgerError, SecretError])
+def test_an_error_about_a_right_of_this_user_has_an_exit_code_of_its_own(kind: type[MailsluiceError]) -> None:
+    assert kind("no", denied=True).exit_code == 77
+    assert kind("no").exit_code == kind.exit_code != 77

@@ -30,7 +30,8 @@
     ├── Stopped                 the program is asked to end           retry      0
     └── Bug                     mailsluice itself is wrong            bug        70
 
-Any exception from elsewhere is a bug too (exit code 70). `session.triage` may sharpen a disposition by
+Whatever kind it is, an error that is `denied`, for want of a right of this user, has the exit code 77. Any
+exception from elsewhere is a bug too (exit code 70). `session.triage` may sharpen a disposition by
 what the server said; nothing else decides what an error means.
 """
 
