@@ -192,8 +192,8 @@ class Ledger:
         that other messages than the ledger's have: those rows are absent. Rows marked as seen stay what they
         are, and are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize rows and
         setbacks absent, at once. In the same commit the listing is remembered as `quiet`, if it is. What is
-        absent from a listing that is not whole stays as it is, but for what was to be deleted. The `policy` is
-        noted if it is another one.
+        absent from a listing that is not whole stays as it is, but for what was to be deleted. Another
+        `policy` is noted.
         """
         matters = recalled.known.keys() | recalled.setbacks.keys()
         there = {uidl for uidl in listed if uidl in matters}
