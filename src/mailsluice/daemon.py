@@ -5,24 +5,26 @@ Must never know how any part does its work.
 
 from __future__ import annotations
 
-import resource
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from random import random
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from mailsluice.answers import Answers
 from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
 from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
+from mailsluice.descriptors import allow_for
 from mailsluice.errors import Bug, LedgerError, LedgerReplaced, NoThread
+from mailsluice.giving_way import let_give_way
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import MailboxKey
+from mailsluice.model import Answer, MailboxKey
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.pacing import Pacing, SlowDown
@@ -48,9 +50,6 @@ if TYPE_CHECKING:
 
 GRACE = 20.0
 """Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
-
-_FILES_A_SESSION = 1024
-"""Descriptors worth having for each session: if there are 16, `sink.durable` then syncs its most at once."""
 
 _LOOK_AROUND = 1.0
 """Seconds between two looks at the signals during a round."""
@@ -82,10 +81,11 @@ class Service:
         ledger: Ledger | None = None,
     ) -> None:
         self.config = config
-        _allow_files(_FILES_A_SESSION * config.service.max_sessions)
+        allow_for(config.service.max_sessions)
         self._clock = clock or SystemClock()
         self._connections = Connections()
         self._ledger = ledger or self._opened_ledger()
+        self._answers = Answers(config.mailboxes.values())
         self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
         self._status_is_old = False
         self._lock = threading.Lock()  # of what a reload changes; held for moments only
@@ -139,7 +139,7 @@ class Service:
         """The timetable, of a service that is started: what polls once does without APScheduler."""
         from mailsluice.schedule import Schedule  # noqa: PLC0415  as said
 
-        schedule = Schedule(self.config.service.max_sessions, self._clock)
+        schedule = Schedule(self.config.service.max_sessions, self._clock, self._answers.is_aside)
         self._ends.callback(schedule.stop)
         return schedule
 
@@ -161,18 +161,39 @@ class Service:
     def round(self, mailboxes: Iterable[Mailbox], signals: Signals) -> list[Polled]:
         """Poll these once each, at most `max_sessions` at a time, which their credentials share.
 
-        How each went, in their order.
+        How each went, in their order. Those that gave way to others are polled again after them.
         """
         with Pool(self.config.service.max_sessions) as pool:
             lanes = [(mailbox, pool.lane(mailbox.credential)) for mailbox in mailboxes]
-            polls = [lane.submit(poll, mailbox, self._parts) for mailbox, lane in lanes]
-            while wait(polls, timeout=_LOOK_AROUND).not_done:
-                if signals.stop:
-                    self.stop()
-                self._flush()
-            self._flush()
+
+            def submit(place: int) -> Future[Polled]:
+                mailbox, lane = lanes[place]
+                return lane.submit_as(mailbox.name, lambda: self._attempt(mailbox))
+
+            polls = [submit(place) for place in range(len(lanes))]
+            self._watch(polls, signals, pool)
+            again = [place for place, polled in enumerate(polls) if _gave_way(polled)]
+            for place in again:
+                polls[place] = submit(place)
+            self._watch(polls, signals)
             self._upkeep.run_if_due()
             return [self._polled(mailbox, polled) for (mailbox, _), polled in zip(lanes, polls, strict=True)]
+
+    def _attempt(self, mailbox: Mailbox) -> Polled:
+        self._answers.begin(mailbox.name, self._clock.monotonic())
+        polled = poll(mailbox, self._parts)
+        self._answers.end(mailbox.name, polled.answer, served=polled.served)
+        return polled
+
+    def _watch(self, polls: Sequence[Future[Polled]], signals: Signals, pool: Pool | None = None) -> None:
+        """Wait for the end of all; where there is a `pool`, those whose server is silent give way to others."""
+        while wait(polls, timeout=_LOOK_AROUND).not_done:
+            if signals.stop:
+                self.stop()
+            if pool is not None:
+                self._let_give_way(pool.waiting())
+            self._flush()
+        self._flush()
 
     def _polled(self, mailbox: Mailbox, polled: Future[Polled]) -> Polled:
         try:
@@ -213,7 +234,7 @@ class Service:
         """
         change = Change.between(self.config, config)
         credentials = self._credentials(config, self._tokens)
-        _allow_files(_FILES_A_SESSION * config.service.max_sessions)
+        allow_for(config.service.max_sessions)
         with self._lock:
             self.config, self._tokens = config, credentials
             self._parts = self._parts._replace(credentials=credentials, live=_keys(config))
@@ -223,6 +244,7 @@ class Service:
             for name in change.ends:
                 self._end(name)
             self._pacing.follow(config.mailboxes.values(), self._clock.monotonic(), change.begins)
+            self._answers.follow(config.mailboxes.values())
             for name in change.begins:
                 self._begin(config.mailboxes[name])
         return change
@@ -255,6 +277,7 @@ class Service:
             with self._lock:
                 self._leave_alone(self.config.mailboxes.values())
         self._cut_who_should_have_left()
+        self._let_give_way(self._schedule.waiting())
         self._flush()
         self._upkeep.tend()
         if not self._schedule.alive:
@@ -298,6 +321,7 @@ class Service:
                 self._schedule.set_due(mailbox.name, wait)
                 self._note_next_poll(mailbox, self._schedule.next_poll(mailbox.name))
                 return False
+            self._answers.begin(mailbox.name, self._clock.monotonic())
             self._at_work.add(mailbox.key)
             return True
 
@@ -308,17 +332,34 @@ class Service:
                 self._schedule.set_due(watch.mailbox.name, timedelta())
 
     def _account(self, mailbox: Mailbox, polled: Polled) -> None:
+        back = self._answers.end(mailbox.name, polled.answer, served=polled.served)
+        self._pacing.forgive(back)
         if polled.served:
             if self._pacing.served(mailbox.name):
                 _log.info(events.CREDENTIAL_RECOVERED, credential=mailbox.credential)
+                if self._pacing.was_silent(mailbox.name):
+                    back = [*back, *(other.name for other in self._of(mailbox.credential))]
         elif polled.disposition is not None:
             now = self._clock.monotonic()
             slow = self._pacing.failed(
-                mailbox.name, polled.disposition, now, of_credential=polled.of_credential
+                mailbox.name,
+                polled.disposition,
+                now,
+                of_credential=polled.of_credential,
+                answer=polled.answer,
             )
             if slow is not None:
                 self._slow_down(mailbox.credential, slow, polled.report.detail)
-        self._leave_alone([mailbox])
+        for name in back:
+            self._schedule.resume(name)
+        self._leave_alone([mailbox, *(self.config.mailboxes[name] for name in back)])
+
+    def _let_give_way(self, waiting: Sequence[str]) -> None:
+        most = self.config.service.max_sessions
+        let_give_way(self._connections, self._answers, waiting, most, self._clock)
+
+    def _of(self, credential: str) -> list[Mailbox]:
+        return [mailbox for mailbox in self.config.mailboxes.values() if mailbox.credential == credential]
 
     def _slow_down(self, credential: str, slow: SlowDown, cause: str) -> None:
         """Put off the mailboxes of a credential that was found throttled."""
@@ -330,9 +371,7 @@ class Service:
                 cause=cause,
                 until=until.isoformat(timespec="seconds"),
             )
-        self._leave_alone(
-            [mailbox for mailbox in self.config.mailboxes.values() if mailbox.credential == credential]
-        )
+        self._leave_alone(self._of(credential))
 
     def _leave_alone(self, mailboxes: Collection[Mailbox]) -> None:
         now = self._clock.monotonic()
@@ -361,9 +400,5 @@ def _keys(config: Config) -> frozenset[MailboxKey]:
     return frozenset(mailbox.key for mailbox in config.mailboxes.values())
 
 
-def _allow_files(wanted: int) -> None:
-    """Let this process have so many descriptors if it may: the more, the more files share their syncs."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < min(wanted, hard):
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+def _gave_way(polled: Future[Polled]) -> bool:
+    return polled.exception() is None and polled.result().answer is Answer.NOT_AWAITED

@@ -11,6 +11,7 @@
     │   ├── ServerUntrusted     its certificate was not accepted      operator   69
     │   ├── ConnectionLost      it closed or reset the connection     back off   75
     │   ├── DeadlineExceeded    it was silent or too slow             back off   75
+    │   │   └── GaveWay         others waited for its session         back off   75
     │   ├── ProtocolViolation   it broke the protocol                 back off   75
     │   ├── CommandRefused      -ERR; the session lives on            retry      75
     │   │   ├── Substituted     a notice came instead of a message    retry      75
@@ -158,6 +159,12 @@ class ConnectionLost(ServerError):
 
 class DeadlineExceeded(ServerError):
     """The server was silent, or too slow, for longer than its phase or the session allows."""
+
+
+class GaveWay(DeadlineExceeded):
+    """The server was silent for some seconds, and the session ended early for others that waited for it."""
+
+    remedy = "it is tried again, with all the time there is; if this comes often, raise service.max_sessions"
 
 
 class ProtocolViolation(ServerError):

@@ -350,6 +350,16 @@ class DeletePermit(NamedTuple):
     uidl: bytes
 
 
+class Answer(Enum):
+    """Whether a server answered in a poll, be it with a refusal."""
+
+    GIVEN = "given"
+    MISSED = "missed"
+    """It was unreachable, or silent for as long as we wait."""
+    NOT_AWAITED = "not awaited"
+    """It was silent, and the session ended early for others that waited."""
+
+
 class SessionReport(NamedTuple):
     """How one session went: its line in the log, and what `status` shows of it.
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import Disposition
+from mailsluice.model import Answer
 
 LONGEST_DELAY = timedelta(minutes=15)
 """However long a fault lasts, a mailbox is tried at least so often, if its own schedule is as dense."""
@@ -65,6 +66,8 @@ class SlowDown(NamedTuple):
 class _Credential:
     suspect: str | None = None
     slow: SlowDown | None = None
+    silent: bool = False  # it slowed down since nothing was answered, and not by a refusal
+    served: float = -inf  # when the latest poll began that went well
 
 
 @dataclass(slots=True)
@@ -82,7 +85,8 @@ class Pacing:
     """The pace of all mailboxes. Safe to use from any thread.
 
     A credential slows down when two of its mailboxes in a row, with no success between, fail in a way that
-    concerns it as a whole; a mailbox that failed so before is no news and does not count. It slows down
+    concerns it as a whole; a mailbox that failed so before is no news and does not count, nor does one while
+    whose poll lasted another one was begun and went well. It slows down
     further only by the failure of a poll that began when the slow-down was over, so that a hundred mailboxes
     that fail in one minute are one step. A success of a poll begun since ends it.
 
@@ -127,6 +131,17 @@ class Pacing:
         with self._lock:
             return _wait(self._paces[name], now)
 
+    def forgive(self, names: Collection[str]) -> None:
+        """Leave these alone no longer for what they failed by; that it was not the first time is remembered."""
+        with self._lock:
+            for name in names:
+                self._paces[name].not_before = -inf
+
+    def was_silent(self, name: str) -> bool:
+        """Whether the last slow-down of this mailbox's credential was one in which its server answered nothing."""
+        with self._lock:
+            return self._paces[name].credential.silent
+
     def served(self, name: str) -> bool:
         """Note that the poll went well; whether its credential recovered by that."""
         with self._lock:
@@ -134,13 +149,20 @@ class Pacing:
             pace.failures, pace.of_credential, pace.not_before = 0, False, -inf
             credential = pace.credential
             credential.suspect = None
+            credential.served = max(credential.served, pace.began)
             if credential.slow is None or pace.began <= credential.slow.began:
                 return False
             credential.slow = None
             return True
 
     def failed(
-        self, name: str, disposition: Disposition, now: float, *, of_credential: bool
+        self,
+        name: str,
+        disposition: Disposition,
+        now: float,
+        *,
+        of_credential: bool,
+        answer: Answer = Answer.GIVEN,
     ) -> SlowDown | None:
         """Note that the poll failed; how its credential slows down, if it begins to or does so further.
 
@@ -160,6 +182,7 @@ class Pacing:
             if not level:
                 return None
             slow = pace.credential.slow
+            pace.credential.silent = answer is not Answer.GIVEN
             pace.credential.slow = _slow_down(level, slow.began if slow else now, now, pace.interval)
             return pace.credential.slow
 
@@ -175,6 +198,8 @@ def _wait(pace: _Pace, now: float) -> timedelta:
 def _level(name: str, pace: _Pace, *, news: bool) -> int:
     """What level of slow-down this failure begins; 0: none that is not there already."""
     credential = pace.credential
+    if credential.served > pace.began:
+        return 0
     if credential.slow is not None:
         return 0 if pace.began < credential.slow.until else credential.slow.level + 1
     if not news:

@@ -13,10 +13,13 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from hashlib import sha256
 from itertools import count
+from typing import Any
 
 from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.executors.pool import BasePoolExecutor
@@ -83,11 +86,24 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no type
         return next(CronSim(self._line, now.astimezone(self._zone)))
 
 
+class _Entry:
+    """A lane as APScheduler sees a pool: it submits its own function, and the job as the first argument."""
+
+    def __init__(self, lane: Lane, is_aside: Callable[[str], bool]) -> None:
+        self._lane = lane
+        self._is_aside = is_aside
+
+    def submit(self, call: Callable[..., Any], job: Job, *args: object) -> Future[Any]:
+        """Have this called in the lane, aside of the others if the mailbox is to be."""
+        name = job.id.split(maxsplit=1)[0]
+        return self._lane.submit_as(name, partial(call, job, *args), aside=self._is_aside(name))
+
+
 class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no types
     """Jobs run in a lane of our pool, so that we can wait for it without APScheduler's locks held."""
 
-    def __init__(self, lane: Lane) -> None:
-        super().__init__(lane)
+    def __init__(self, entry: _Entry) -> None:
+        super().__init__(entry)
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002  as APScheduler has it
         """Do nothing: the pool is the schedule's to shut down."""
@@ -107,16 +123,19 @@ class Schedule:
     """The timetable of all mailboxes. Polls begin with `start` and are asked to end with `stop`.
 
     A job is called in a thread of its own, never twice at once for one mailbox, at most `max_sessions`
-    at once over all, which the credentials share.
+    at once over all, which the credentials share, and those for whom `is_aside` holds among them.
     """
 
-    def __init__(self, max_sessions: int, clock: Clock) -> None:
+    def __init__(
+        self, max_sessions: int, clock: Clock, is_aside: Callable[[str], bool] = lambda _: False
+    ) -> None:
         # Polls skipped because the last one still runs are the timetable working, not worth a warning. Of
         # APScheduler's loggers this one alone: that of the library as a whole is the log's to set.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._clock = clock
         self._lead = self._wall_lead()
         self._pool = Pool(max_sessions)
+        self._is_aside = is_aside
         self._shares: Counter[str] = Counter()  # mailboxes by credential
         self._jobs: dict[str, Job] = {}
         self._numbers = count()
@@ -130,7 +149,8 @@ class Schedule:
         """Put a mailbox on the timetable; when it is due first. `zone` is what a cron line is read in."""
         credential = mailbox.credential
         if credential not in self._shares:
-            self._scheduler.add_executor(_Threads(self._pool.lane(credential)), credential)
+            entry = _Entry(self._pool.lane(credential), self._is_aside)
+            self._scheduler.add_executor(_Threads(entry), credential)
         self._shares[credential] += 1
         trigger, first = self._trigger(mailbox, zone)
         # A number of its own: APScheduler would not begin a job while one of its name runs, be that removed.
@@ -182,6 +202,18 @@ class Schedule:
         """Poll a mailbox so much later whose time has come now."""
         with suppress(JobLookupError):  # the timetable was stopped meanwhile
             self._jobs[name].modify(next_run_time=self._clock.now() + delay)
+
+    def resume(self, name: str) -> None:
+        """Poll a mailbox that was put off at its next usual time, if that comes sooner."""
+        with suppress(JobLookupError):
+            job = self._jobs.get(name)
+            if job is not None and self.next_poll(name) is not None:
+                usual = job.trigger.get_next_fire_time(None, self._clock.now())
+                job.modify(next_run_time=min(job.next_run_time, usual))
+
+    def waiting(self) -> list[str]:
+        """The mailboxes that are due and wait for a session, but for those aside."""
+        return self._pool.waiting()
 
     def start(self) -> None:
         """Begin to poll. Raises NoThread, and Bug if the timetable cannot be followed."""

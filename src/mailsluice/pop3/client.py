@@ -66,7 +66,9 @@ def connect(
     where `connections` were aborted.
     """
     endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file)
-    connection = Connection.open(endpoint, clock=clock, deadlines=deadlines, connections=connections)
+    connection = Connection.open(
+        endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=mailbox.name
+    )
     channel = Channel(connection, Patience(deadlines.greeting))
     event = channel.next_event()
     if not isinstance(event, Greeted):

@@ -18,6 +18,7 @@ from mailsluice.dialing import dial
 from mailsluice.errors import (
     ConnectionLost,
     DeadlineExceeded,
+    GaveWay,
     MailsluiceError,
     Phase,
     ServerUnreachable,
@@ -80,6 +81,13 @@ class Connections:
             if self._among is not None:
                 self._among.discard(connection)
 
+    def waiting(self) -> list[tuple[Connection, Phase, float]]:
+        """Those that wait for their server: in which phase, and since when, in monotonic seconds."""
+        with self._lock:
+            connections = tuple(self._open)
+        waits = ((connection, connection.waits) for connection in connections)
+        return [(connection, *wait) for connection, wait in waits if wait is not None]
+
     def abort_all(self) -> None:
         """Cut every connection, and refuse new ones from now on."""
         with self._lock:
@@ -90,16 +98,26 @@ class Connections:
 
 
 class Connection:
-    """One connection to one server, in the hands of one thread; only `abort` may come from another.
+    """One connection to one server, in the hands of one thread; what ends it may come from another.
 
     Every method raises ServerUnreachable, ServerUntrusted, ConnectionLost or DeadlineExceeded, naming
-    the endpoint and the phase, or Stopped once `abort` was called.
+    the endpoint and the phase, or Stopped once `abort` was called, GaveWay once `give_way` was.
+    `owner` is the mailbox's name. `waits`: the phase in which it waits for the server, and since when; None
+    while it does not.
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, clock: Clock, deadlines: Deadlines, connections: Connections
+        self,
+        endpoint: Endpoint,
+        *,
+        clock: Clock,
+        deadlines: Deadlines,
+        connections: Connections,
+        owner: str = "",
     ) -> None:
         self.endpoint = endpoint
+        self.owner = owner
+        self.waits: tuple[Phase, float] | None = None
         self.opened = clock.monotonic()
         self._clock = clock
         self._deadlines = deadlines
@@ -107,15 +125,22 @@ class Connection:
         self._socket: ssl.SSLSocket | None = None
         self._swap = threading.RLock()
         self._aborted = False
+        self._gave_way = 0.0  # seconds of silence; 0: it did not
         self._buffer = memoryview(bytearray(_BUFFER))
         self._met: OSError | None = None
 
     @classmethod
     def open(
-        cls, endpoint: Endpoint, *, clock: Clock, deadlines: Deadlines, connections: Connections
+        cls,
+        endpoint: Endpoint,
+        *,
+        clock: Clock,
+        deadlines: Deadlines,
+        connections: Connections,
+        owner: str = "",
     ) -> Self:
         """Connect, and verify the server's certificate and name."""
-        connection = cls(endpoint, clock=clock, deadlines=deadlines, connections=connections)
+        connection = cls(endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=owner)
         connections.add(connection)
         try:
             connection._reach()
@@ -158,7 +183,7 @@ class Connection:
 
     def check(self, phase: Phase) -> None:
         """Raise Stopped if this was aborted, ConnectionLost if it is closed."""
-        if self._aborted or self._socket is None:
+        if self._is_cut or self._socket is None:
             self._held(phase)
 
     @property
@@ -176,8 +201,16 @@ class Connection:
 
     def abort(self) -> None:
         """End whatever goes on here, from any thread; it then raises Stopped."""
+        self._aborted = True
+        self._cut()
+
+    def give_way(self, since: float) -> None:
+        """End this, from any thread, after silence since then; it then raises GaveWay."""
+        self._gave_way = max(self._clock.monotonic() - since, 0.001)
+        self._cut()
+
+    def _cut(self) -> None:
         with self._swap:
-            self._aborted = True
             if self._socket is not None:
                 # Not SSLSocket.shutdown: it first drops the TLS layer, and the thread that owns this
                 # connection might then send in the clear. The plain call leaves that layer in place.
@@ -228,7 +261,7 @@ class Connection:
             wire.do_handshake()
 
     def _held(self, phase: Phase) -> ssl.SSLSocket:
-        if self._aborted:
+        if self._is_cut:
             raise self._stopped(phase)
         if self._socket is None:
             raise ConnectionLost(f"the connection to {self.endpoint} is closed already", phase=phase)
@@ -244,12 +277,14 @@ class Connection:
             if limit <= 0:
                 raise TimeoutError
             wire.settimeout(limit)
+            self.waits = phase, begun
             yield wire
         except (OSError, UnicodeError) as exc:
             raise self._meaning(exc, phase, patience) from exc
         finally:
+            self.waits = None
             patience.spend(self._clock.monotonic() - begun, 0)
-        if self._aborted:  # it may have looked like an orderly end
+        if self._is_cut:  # it may have looked like an orderly end
             raise self._stopped(phase)
 
     @contextmanager
@@ -261,7 +296,7 @@ class Connection:
             raise self._meaning(exc, phase, patience) from exc
 
     def _meaning(self, exc: OSError | UnicodeError, phase: Phase, patience: Patience) -> MailsluiceError:
-        if self._aborted:
+        if self._is_cut:
             return self._stopped(phase)
         if isinstance(exc, ssl.SSLCertVerificationError):
             return ServerUntrusted(
@@ -294,7 +329,14 @@ class Connection:
             what = f"silent or too slow for {patience.allowed:g} s"
         return DeadlineExceeded(f"{self.endpoint} in phase {phase.value}: {what}", phase=phase)
 
-    def _stopped(self, phase: Phase) -> Stopped:
+    @property
+    def _is_cut(self) -> bool:
+        return self._aborted or self._gave_way > 0
+
+    def _stopped(self, phase: Phase) -> Stopped | GaveWay:
+        if not self._aborted:
+            what = f"silent for {self._gave_way:.0f} s, while others waited for the session"
+            return GaveWay(f"{self.endpoint} in phase {phase.value}: {what}", phase=phase)
         return Stopped(f"stopped while talking to {self.endpoint}, in phase {phase.value}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from mailsluice.errors import CommandRefused, ServerError
+from mailsluice.errors import CommandRefused, GaveWay, ServerError
 from mailsluice.header import LIMIT, Header
 from mailsluice.model import Listed, Setback, Why
 from mailsluice.session.parts import Session
@@ -61,6 +61,8 @@ def ask_by_retr(listed: Listed, session: Session) -> Header:
 
 def note_silent(listed: Listed, error: ServerError, session: Session) -> None:
     """Note that the server broke off the session when it was asked for this message's header."""
+    if isinstance(error, GaveWay):  # that was us
+        return
     ledger, now = session.parts.ledger, session.parts.clock.now()
     setback = Setback(1, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
     ledger.note_setbacks(session.mailbox.key, {listed: setback})

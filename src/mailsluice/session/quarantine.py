@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from mailsluice import invocation
 from mailsluice.errors import (
     CommandRefused,
+    GaveWay,
     MailsluiceError,
     MessageTooLarge,
     Phase,
@@ -52,7 +53,9 @@ def speaks_against_message(error: MailsluiceError) -> bool:
     Not one that is ours, nor one that the server explains otherwise.
     """
     return (
-        isinstance(error, ServerError) and not isinstance(error, MessageTooLarge) and not is_explained(error)
+        isinstance(error, ServerError)
+        and not isinstance(error, MessageTooLarge | GaveWay)
+        and not is_explained(error)
     )
 
 

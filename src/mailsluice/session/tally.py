@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mailsluice.clock import Clock
-from mailsluice.errors import Disposition, MailsluiceError, ServerError
-from mailsluice.model import Held, Listed, Listing, MailboxKey, SessionReport
+from mailsluice.errors import ConnectionLost, Disposition, MailsluiceError, ServerError
+from mailsluice.model import Answer, Held, Listed, Listing, MailboxKey, SessionReport
 from mailsluice.obs.clean import printable, redact
 from mailsluice.policy import Plan
 from mailsluice.reason import Action
@@ -21,6 +21,11 @@ from mailsluice.session.triage import Verdict
 
 MOST_IN_A_ROW = 10
 """So many messages refused one after the other are the server's affair: a quota, a throttle, a bad hour."""
+
+LONG = 30.0
+"""Seconds: a connection lost after so long without a message is silence that the server ended first.
+
+Exchange ends a session after a minute in which it did not log in (facts of Set-PopSettings)."""
 
 OK = "ok"
 """The outcome of a session in which nothing went wrong."""
@@ -40,7 +45,7 @@ class Polled(NamedTuple):
 
     `disposition` is None when nothing went wrong. `served`: the server let the session do all it came for,
     be it that single messages were refused. `of_credential`: what went wrong concerns the credential as a
-    whole.
+    whole. `answer`: whether the server answered.
     """
 
     report: SessionReport
@@ -48,6 +53,7 @@ class Polled(NamedTuple):
     disposition: Disposition | None = None
     served: bool = False
     of_credential: bool = False
+    answer: Answer = Answer.GIVEN
 
 
 @dataclass
@@ -170,7 +176,14 @@ class Tally:
         if error is not None and verdict is not None:
             detail = printable(redact("; ".join(filter(None, (str(error), verdict.remedy)))))
             report = self._report(error.code, detail)
-            return Polled(report, verdict.exit_code, verdict.disposition, of_credential=verdict.of_credential)
+            lost = isinstance(error, ConnectionLost) and not self.fetched and report.seconds >= LONG
+            return Polled(
+                report,
+                verdict.exit_code,
+                verdict.disposition,
+                of_credential=verdict.of_credential,
+                answer=Answer.MISSED if lost else verdict.answer,
+            )
         if self.vanished:
             detail = f"another program removed {self.vanished} messages from staging: they come again"
             return Polled(self._report(REMOVED_MESSAGES, detail), 75, Disposition.RETRY, served=True)

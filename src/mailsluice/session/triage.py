@@ -14,12 +14,15 @@ from mailsluice.errors import (
     ConnectionLost,
     DeadlineExceeded,
     Disposition,
+    GaveWay,
     LoginRefused,
     MailsluiceError,
     Phase,
     ServerError,
+    ServerUnreachable,
     TokenError,
 )
+from mailsluice.model import Answer
 
 
 class Verdict(NamedTuple):
@@ -33,6 +36,7 @@ class Verdict(NamedTuple):
     remedy: str
     exit_code: int
     of_credential: bool = False
+    answer: Answer = Answer.GIVEN
 
 
 class _Rule(NamedTuple):
@@ -116,7 +120,9 @@ def triage(error: MailsluiceError) -> Verdict:
     """The verdict on an error: its own, sharpened by what the server said."""
     rule = _rule_for(error)
     if rule is None:
-        return Verdict(error.disposition, error.remedy, error.exit_code, _is_of_credential(error))
+        return Verdict(
+            error.disposition, error.remedy, error.exit_code, _is_of_credential(error), _answer_in(error)
+        )
     exit_code = _EXIT_CODES[rule.disposition]
     return Verdict(rule.disposition, error.remedy or rule.remedy, exit_code, rule.of_credential)
 
@@ -140,7 +146,15 @@ def _rule_for(error: MailsluiceError) -> _Rule | None:
 
 
 def _is_of_credential(error: MailsluiceError) -> bool:
+    if isinstance(error, GaveWay):  # others were served meanwhile
+        return False
     if isinstance(error, ServerError):
         lost = isinstance(error, LoginRefused | ConnectionLost | DeadlineExceeded)
         return lost and error.phase is Phase.AUTH
     return isinstance(error, TokenError)
+
+
+def _answer_in(error: MailsluiceError) -> Answer:
+    if isinstance(error, GaveWay):
+        return Answer.NOT_AWAITED
+    return Answer.MISSED if isinstance(error, DeadlineExceeded | ServerUnreachable) else Answer.GIVEN
