@@ -66,6 +66,7 @@ ELSEWHERE = {
     "session/ports/state.py": "contracts/test_ledger_contract.py",
     "session/ports/wire.py": "contracts/test_client_contract.py",
     "session/questions.py": "session/test_late.py",
+    "signals.py": "daemon/test_daemon.py",
     "sink/files.py": "sink/test_durable.py",
     "sink/form.py": "sink/test_spool.py",
     "sink/kind.py": "contracts/test_sink_contract.py",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mailsluice.config.models import Mailbox, SpoolSink
 from mailsluice.errors import Disposition
+from mailsluice.model import Answer
 from mailsluice.pacing import LONGEST_DELAY, Pacing, SlowDown, delay_after, interval_of
 
 MINUTE = timedelta(minutes=1)
@@ -167,6 +168,44 @@ def test_a_success_between_two_failures_shows_that_the_credential_is_well(day: D
     day.serve("b")
 
     assert day.fail("c") is None
+
+
+def test_a_success_begun_while_others_hang_shows_that_the_credential_is_well(day: Day) -> None:
+    for name in ("a", "b"):
+        assert day.begin(name) == NONE
+    day.later(seconds=1)
+    day.serve("c")
+    day.later(minutes=2)
+
+    assert [day.failed(name) for name in ("a", "b")] == [None, None]
+
+
+def test_a_success_of_a_poll_begun_before_shows_nothing(day: Day) -> None:
+    day.begin("c")
+    day.later(seconds=1)
+    for name in ("a", "b"):
+        assert day.begin(name) == NONE
+    day.pacing.served("c")
+
+    assert [bool(day.failed(name)) for name in ("a", "b")] == [False, True]
+
+
+def test_a_forgiven_mailbox_is_not_left_alone_and_is_no_beginner(day: Day) -> None:
+    day.fail("a", of_credential=False)
+    day.pacing.forgive(["a"])
+    assert day.wait("a") == NONE
+    day.fail("a", of_credential=False)
+
+    assert day.wait("a") == 4 * MINUTE
+
+
+@pytest.mark.parametrize("answer", Answer)
+def test_a_credential_remembers_whether_it_slowed_down_by_silence(day: Day, answer: Answer) -> None:
+    for name in ("a", "b"):
+        day.begin(name)
+        day.pacing.failed(name, Disposition.BACK_OFF, day.now, of_credential=True, answer=answer)
+
+    assert day.pacing.was_silent("acme") == (answer is not Answer.GIVEN)
 
 
 def test_mailboxes_that_never_worked_do_not_slow_their_credential_down_again_and_again(day: Day) -> None:

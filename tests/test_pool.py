@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -163,6 +164,58 @@ def test_a_session_that_ends_lets_in_whoever_waits(hall: Hall) -> None:
 
         assert hall.holds(a=2)
         hall.let_go("a")
+
+
+def aside(lane: Lane, hall: Hall, name: str, times: int) -> list[Future[str]]:
+    return [lane.submit_as(name, partial(hall.enter, name), aside=True) for _ in range(times)]
+
+
+def test_what_is_aside_leaves_a_quarter_of_the_sessions_free(hall: Hall) -> None:
+    with Pool(16) as pool:
+        aside(pool.lane("a"), hall, "a", 50)
+
+        assert hall.holds(a=12)
+        hall.let_go("a")
+
+
+@pytest.mark.parametrize(("size", "share"), [(1, 1), (3, 1), (8, 2), (16, 4)])
+def test_while_others_wait_what_is_aside_begins_in_a_quarter_of_the_sessions(
+    hall: Hall, size: int, share: int
+) -> None:
+    with Pool(size) as pool:
+        lane = pool.lane("a")
+        submit(lane, hall, "a", size)
+        aside(lane, hall, "c", size)
+        submit(lane, hall, "probe", size)
+        hall.let_go("a")
+
+        assert hall.holds(c=share, probe=size - share)
+        hall.let_go("c", "probe")
+
+
+def test_what_waited_when_a_call_aside_ended_goes_before_the_next(hall: Hall) -> None:
+    begun: list[str] = []
+    with Pool(1) as pool:
+        lane = pool.lane("a")
+        aside(lane, hall, "a", 1)
+        for name in "xy":
+            lane.submit_as(name, partial(begun.append, name), aside=True)
+        for name in "bc":
+            lane.submit_as(name, partial(begun.append, name))
+        hall.let_go("a")
+
+    assert begun == ["b", "c", "x", "y"]
+
+
+def test_a_pool_names_who_waits_but_for_those_aside(hall: Hall) -> None:
+    with Pool(1) as pool:
+        lane = pool.lane("a")
+        submit(lane, hall, "a", 1)
+        calls = [lane.submit_as(name, partial(hall.enter, "a"), aside=name == "y") for name in "xyz"]
+
+        assert pool.waiting() == ["x", "z"]
+        hall.let_go("a")
+    assert all(call.done() for call in calls)
 
 
 def test_a_call_that_raises_gives_its_thread_back() -> None:

@@ -73,7 +73,7 @@ class Answers:
             self._standings[name].began = now
 
     def end(self, name: str, answer: Answer, *, served: bool) -> Collection[str]:
-        """Note how the poll ended; the mailboxes that need not be left alone any longer, for their host is back.
+        """Note how the poll ended; the mailboxes that need not be left alone any longer: their host is back.
 
         Each of these once until it is served itself: a mailbox that hangs beside others that are polled
         seldom looks like a host that comes and goes.

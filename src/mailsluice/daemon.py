@@ -186,7 +186,7 @@ class Service:
         return polled
 
     def _watch(self, polls: Sequence[Future[Polled]], signals: Signals, pool: Pool | None = None) -> None:
-        """Wait for the end of all; where there is a `pool`, those whose server is silent give way to others."""
+        """Wait for the end of all; in a `pool`, those whose server is silent give way to others."""
         while wait(polls, timeout=_LOOK_AROUND).not_done:
             if signals.stop:
                 self.stop()

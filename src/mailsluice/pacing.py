@@ -132,7 +132,7 @@ class Pacing:
             return _wait(self._paces[name], now)
 
     def forgive(self, names: Collection[str]) -> None:
-        """Leave these alone no longer for what they failed by; that it was not the first time is remembered."""
+        """Leave these alone no longer; how often they failed is remembered."""
         with self._lock:
             for name in names:
                 self._paces[name].not_before = -inf

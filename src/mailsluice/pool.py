@@ -1,7 +1,7 @@
 """The pool: the threads that sessions run in, shared out so that no credential can take them all.
 
-Owns who begins next (docs/adr/0006-sharing-sessions.md, docs/adr/0016-who-hangs-gives-way.md). Must never know
-what a session is: it runs callables.
+Owns who begins next (docs/adr/0006-sharing-sessions.md, docs/adr/0016-who-hangs-gives-way.md). Must never
+know what a session is: it runs callables.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Pool:
     others. Of the lanes that may begin, that one does whose last call began longest ago: who waits behind
     many that hang waits for one of them, and not for all they have to do.
 
-    What is submitted aside has a quarter of the threads, one at least; what waited when a call aside ended goes
-    before the next. It has more only while nothing else waits and another quarter stays free.
+    What is submitted aside has a quarter of the threads, one at least; what waited when a call aside ended
+    goes before the next. It has more only while nothing else waits and another quarter stays free.
 
     Threads are started when there is work for them, and end when there is none. Where the system starts no
     more, those at work do what waits, one after the other.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from mailsluice import daemon
+from mailsluice import answers, daemon
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service
@@ -27,6 +27,7 @@ from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 from mailsluice.signals import Signals
 from support.shortage import Shortage, of_sessions
+from support.waiting import wait_until
 
 SOON = 20.0
 
@@ -256,15 +257,44 @@ def test_in_a_round_no_credential_takes_all_sessions(
     other = mailbox.model_copy(update={"credential": "other"})
     served = threading.Event()
 
-    def watched(polled: Mailbox, _parts: Parts) -> bool:
+    def watched(polled: Mailbox, parts: Parts) -> Polled:
         if polled is other:
             served.set()
-        return served.wait(SOON)
+        assert served.wait(SOON)
+        return Tally("a", parts.clock).polled()
 
     monkeypatch.setattr(daemon, "poll", watched)
 
     with Service(config) as service:
         assert all(service.round([mailbox] * 4 + [other], signals))
+
+
+@pytest.mark.timeout(60)
+def test_in_a_round_who_gave_way_to_others_is_polled_again_after_them(
+    config: Config, sandbox: Sandbox, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "LULL", 0.0)
+    monkeypatch.setattr(daemon, "_LOOK_AROUND", 0.01)
+    config = alike(config, 40)
+    config = config.model_copy(update={"service": config.service.model_copy(update={"max_sessions": 3})})
+    boxes = [sandbox.mailbox(mailbox.address) for mailbox in config.mailboxes.values()]
+    for box in boxes:
+        box.deliver(mail.note(1))
+    for name in ("box0", "box1"):
+        sandbox.faults.add(Fault("LOGIN", Silence(), mailbox=f"{name}@acme.example"))
+
+    def heal() -> None:
+        wait_until(lambda: any(session.finished for session in boxes[39].sessions), "the last mailbox")
+        sandbox.faults.clear()
+
+    threading.Thread(target=heal).start()
+
+    with capture_logs() as logs, Service(config) as service:
+        polls = service.round(config.mailboxes.values(), signals)
+
+    assert [polled.report.outcome for polled in polls] == ["ok"] * 40
+    outcomes = [line["outcome"] for line in logs if line["event"] == events.SESSION]
+    assert "gave-way" in outcomes
 
 
 @pytest.mark.timeout(30)
@@ -293,11 +323,12 @@ def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(
 
     polls: list[None] = []
 
-    def watched(*_: object) -> None:
+    def watched(_mailbox: Mailbox, parts: Parts) -> Polled:
         assert at_once.acquire(blocking=False)
         both.wait(SOON)
         at_once.release()
         polls.append(None)
+        return Tally("a", parts.clock).polled()
 
     monkeypatch.setattr(daemon, "poll", watched)
 

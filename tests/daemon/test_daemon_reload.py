@@ -158,7 +158,7 @@ def test_what_waited_for_its_turn_when_it_was_changed_is_polled_at_once(
         first = polls.begun[0].name
         second = "b" if first == "a" else "a"
         lane = service._schedule._pool.lane("entra")
-        wait_until(lambda: len(lane.waiting) == 1, "the other waits")
+        wait_until(lambda: len(lane.waiting.jobs) == 1, "the other waits")
         service.follow(make("a", "b", max_sessions=1, **{second: nightly}))
         polls.let_go[first].set()
         polls.wait_for(second)

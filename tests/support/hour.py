@@ -14,7 +14,7 @@ from datetime import timedelta
 from itertools import pairwise
 from math import floor, inf
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from mailsluice import daemon, pool
@@ -22,6 +22,7 @@ from mailsluice.config.models import Config, Mailbox
 from mailsluice.daemon import Service
 from mailsluice.errors import DeadlineExceeded, GaveWay, MailsluiceError, Phase, Stopped
 from mailsluice.pop3.deadlines import Deadlines
+from mailsluice.pop3.transport import Connection
 from mailsluice.schedule import Schedule
 from mailsluice.session.parts import Parts
 from mailsluice.session.tally import Polled, Tally
@@ -183,9 +184,9 @@ class Hour:
 
     def _wait(self, name: str, phase: Phase, silent: float, service: Service) -> MailsluiceError | None:
         wait = Wait(name, phase, self._clock.monotonic(), self._sleepers)
-        service._connections._open.add(wait)  # type: ignore[arg-type]
+        service._connections._open.add(cast("Connection", wait))
         self._sleepers.sleep(min(silent, ALLOWED[phase]), wait.alarm)
-        service._connections._open.discard(wait)  # type: ignore[arg-type]
+        service._connections._open.discard(cast("Connection", wait))
         if service._stop.is_set():
             return Stopped("the hour is over")
         if wait.gave_way:
