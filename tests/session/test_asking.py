@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mailsluice.errors import CommandRefused, ConnectionLost
+from mailsluice.errors import CommandRefused, ConnectionLost, GaveWay, Phase
 from mailsluice.header import Header
 from mailsluice.model import Listed, Why
-from mailsluice.session.asking import Untold, ask, ask_by_retr
+from mailsluice.session.asking import Untold, ask, ask_by_retr, note_silent
 from mailsluice.session.parts import Session
 from mailsluice.session.questions import Questions
 from mailsluice.session.returning import Returning
@@ -76,3 +76,10 @@ def test_a_message_that_ends_the_session_is_noted_so_that_it_does_not_end_each(
         how(*opened(world))
     (setback,) = world.ledger.setbacks(world.mailbox.key).values()
     assert setback.kind is Why.SILENT
+
+
+def test_that_a_session_gave_way_is_not_noted_of_the_message_it_asked_for(world: World) -> None:
+    world.deliver(ONE)
+    listed, session = opened(world)
+    note_silent(listed, GaveWay("others waited", phase=Phase.RETRIEVE), session)
+    assert not world.ledger.setbacks(world.mailbox.key)

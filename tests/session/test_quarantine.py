@@ -9,7 +9,9 @@ import pytest
 from mailsluice.errors import (
     CommandRefused,
     ConnectionLost,
+    DeadlineExceeded,
     Disposition,
+    GaveWay,
     MailsluiceError,
     MessageTooLarge,
     Phase,
@@ -277,6 +279,8 @@ def test_a_refusal_that_passes_by_itself_is_not_counted(poisoned: World) -> None
         (CommandRefused("", phase=Phase.RETRIEVE, reply="[SYS/TEMP] later"), False),
         (ConnectionLost("", phase=Phase.RETRIEVE), True),
         (ConnectionLost("", phase=Phase.RETRIEVE, reply="Server Unavailable. 21"), False),
+        (DeadlineExceeded("", phase=Phase.RETRIEVE), True),
+        (GaveWay("", phase=Phase.RETRIEVE), False),
         (MessageTooLarge("", octets=1), False),
         (SinkError(""), False),
         (Stopped(""), False),

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailsluice.errors import Disposition, MailsluiceError, SinkError, TokenUnavailable
+from mailsluice.errors import ConnectionLost, Disposition, MailsluiceError, Phase, SinkError, TokenUnavailable
+from mailsluice.model import Answer
 from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 from session.fakes import HandClock
@@ -99,3 +100,14 @@ def test_a_secret_in_an_error_is_not_reported(tally: Tally) -> None:
 def test_an_error_with_octets_of_a_file_name_can_be_written_down(tally: Tally) -> None:
     detail = failed(tally, SinkError("cannot remove /spool/\udcff")).report.detail
     assert detail.encode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fetched", "answer"), [(30, 0, Answer.MISSED), (29, 0, Answer.GIVEN), (900, 1, Answer.GIVEN)]
+)
+def test_a_connection_lost_after_long_without_a_message_is_no_answer(
+    tally: Tally, clock: HandClock, seconds: int, fetched: int, answer: Answer
+) -> None:
+    tally.fetched = fetched
+    clock.advance(timedelta(seconds=seconds))
+    assert failed(tally, ConnectionLost("closed", phase=Phase.AUTH)).answer is answer

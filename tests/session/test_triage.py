@@ -9,6 +9,7 @@ from mailsluice.errors import (
     ConnectionLost,
     DeadlineExceeded,
     Disposition,
+    GaveWay,
     LoginRefused,
     MailsluiceError,
     Phase,
@@ -20,6 +21,7 @@ from mailsluice.errors import (
     TokenRefused,
     TokenUnavailable,
 )
+from mailsluice.model import Answer
 from mailsluice.session.triage import triage
 
 
@@ -132,3 +134,22 @@ def test_what_a_throttled_tenant_looks_like_concerns_the_credential_as_a_whole(
 )
 def test_what_befalls_one_mailbox_does_not_concern_its_credential(error: MailsluiceError) -> None:
     assert not triage(error).of_credential
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (DeadlineExceeded("silent", phase=Phase.AUTH), Answer.MISSED),
+        (ServerUnreachable("no route", phase=Phase.CONNECT), Answer.MISSED),
+        (GaveWay("others waited", phase=Phase.AUTH), Answer.NOT_AWAITED),
+        (LoginRefused("no", phase=Phase.AUTH, reply="no"), Answer.GIVEN),
+        (ConnectionLost("reset", phase=Phase.AUTH), Answer.GIVEN),
+        (SinkError("full"), Answer.GIVEN),
+    ],
+)
+def test_who_was_silent_or_unreachable_gave_no_answer(error: MailsluiceError, answer: Answer) -> None:
+    assert triage(error).answer is answer
+
+
+def test_that_a_session_gave_way_does_not_concern_its_credential() -> None:
+    assert not triage(GaveWay("others waited", phase=Phase.AUTH)).of_credential

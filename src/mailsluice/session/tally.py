@@ -25,7 +25,7 @@ MOST_IN_A_ROW = 10
 LONG = 30.0
 """Seconds: a connection lost after so long without a message is silence that the server ended first.
 
-Exchange ends a session after a minute in which it did not log in (facts of Set-PopSettings)."""
+Exchange ends a session that has not logged in after a minute (PreAuthenticatedConnectionTimeout)."""
 
 OK = "ok"
 """The outcome of a session in which nothing went wrong."""
