@@ -94,6 +94,12 @@ def test_as_many_give_way_as_wait_and_the_youngest_first(minute: Minute) -> None
     assert minute.give_way(*silent, waiting=["d"], now=20) == ["b"]
 
 
+def test_as_many_as_are_kept_give_way_to_nobody(minute: Minute) -> None:
+    minute.polled("d", at=10)
+
+    assert minute.give_way(Silence("a", 1), waiting=["d"], now=20, kept=1) == []
+
+
 def test_those_kept_are_who_gave_way_before_and_who_waits_longest(minute: Minute) -> None:
     minute.polled("c", Answer.NOT_AWAITED, at=0)
     minute.polled("d", at=10)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 from math import inf
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
 
-from mailsluice.errors import Phase
+from mailsluice.answers import LULL, Answers
+from mailsluice.config.models import Mailbox
+from mailsluice.errors import Phase, ServerUnreachable
+from mailsluice.giving_way import let_give_way
+from mailsluice.model import Answer
 from mailsluice.obs import events
+from mailsluice.pop3.transport import Connections
+from support.day import Day, LeapingClock
 from support.hour import ALLOWED, Hour, Server
 from support.tenants import Tenants
 
@@ -108,6 +117,40 @@ def test_a_host_that_was_silent_for_ten_minutes_is_polled_as_usual_one_interval_
     assert not any(outcome == "gave-way" for polls in day.polls.values() for _, _, outcome in polls)
 
 
+def test_mailboxes_put_off_while_their_host_was_unreachable_come_at_their_next_time_once_it_is_back(
+    tmp_path: Path,
+) -> None:
+    tenants = Tenants(tmp_path)
+    tenants.add("acme", 20, every="60s")
+    down, back = timedelta(minutes=5), timedelta(minutes=50)
+
+    def server(_: Mailbox, now: timedelta) -> ServerUnreachable | None:
+        return ServerUnreachable("no route", phase=Phase.CONNECT) if down < now < back else None
+
+    day = Day().run(tenants.config(), server, hours=1.2)
+
+    late = [min(time for time in times if time >= back) for times in day.attempts.values()]
+    assert len(late) == 20
+    assert max(late) - min(late) <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_sessions_give_way_but_for_those_that_delete(tmp_path: Path, phase: Phase) -> None:
+    tenants = Tenants(tmp_path)
+    tenants.add("acme", 3, every="60s")
+    answers, clock, ended = Answers(tenants.config().mailboxes.values()), LeapingClock(), list[float]()
+    connections = [SimpleNamespace(owner=f"acme-{each}", give_way=ended.append) for each in (0, 1)]
+    waits = SimpleNamespace(waiting=lambda: [(each, phase, 1.0) for each in connections])
+    answers.begin("acme-2", 2.0)
+    answers.end("acme-2", Answer.GIVEN, served=True)
+
+    for seconds in (10.0, 10.0 + LULL):
+        clock.passed = timedelta(seconds=seconds)
+        let_give_way(cast("Connections", waits), answers, ["acme-2"], 2, clock)
+
+    assert ended == ([] if phase in {Phase.DELETE, Phase.QUIT} else [1.0])
+
+
 def test_a_server_that_needs_four_fifths_of_each_deadline_is_served_again_after_one_time_out(
     tmp_path: Path,
 ) -> None:
@@ -164,5 +207,5 @@ def test_with_few_sessions_a_mailbox_that_hangs_delays_the_others_by_its_deadlin
     day = hour(tmp_path, server, mailboxes=8, max_sessions=max_sessions).run(60)
 
     most = 60 + 120 + 15 if max_sessions == 1 else 2 * 60
-    known = 700  # with one session they look like a tenant that hangs, until another one has its turn
+    known = 600  # with one session they look like a tenant that hangs, until another one has its turn
     assert max(day.longest_gap(name, since=known) for name in names(range(2, 8))) <= most

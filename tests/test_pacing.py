@@ -248,6 +248,20 @@ def test_whoever_fails_after_the_slow_down_prolongs_it(day: Day) -> None:
     assert (longest.until - day.now, longest.spread) == (12 * 60, 3 * 60)
 
 
+def test_a_mailbox_that_hung_before_does_not_prolong_a_slow_down_by_hanging_again(day: Day) -> None:
+    for name in ("a", "b"):
+        day.begin(name)
+        day.pacing.failed(name, Disposition.BACK_OFF, day.now, of_credential=True, answer=Answer.MISSED)
+    day.later(minutes=2)
+
+    for name, prolonged in (("a", False), ("c", True)):
+        assert day.begin(name) == NONE
+        slow = day.pacing.failed(
+            name, Disposition.BACK_OFF, day.now, of_credential=True, answer=Answer.MISSED
+        )
+        assert bool(slow) is prolonged
+
+
 def test_a_success_of_a_poll_begun_since_ends_the_slow_down(day: Day) -> None:
     day.fail("a")
     day.fail("b")

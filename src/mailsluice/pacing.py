@@ -88,7 +88,8 @@ class Pacing:
     concerns it as a whole; a mailbox that failed so before is no news and does not count, nor does one while
     whose poll lasted another one was begun and went well. It slows down
     further only by the failure of a poll that began when the slow-down was over, so that a hundred mailboxes
-    that fail in one minute are one step. A success of a poll begun since ends it.
+    that fail in one minute are one step, and not by the silence of a mailbox that was silent before. A success
+    of a poll begun since ends it.
 
     Whatever comes together, a mailbox is not asked to wait longer than LONGEST_DELAY after its last poll
     began, less up to a fifth. `jitter` draws from 0 to 1.
@@ -178,7 +179,8 @@ class Pacing:
             meant = Disposition.BACK_OFF if news else disposition
             delay = delay_after(meant, pace.failures, pace.interval, pace.jitter)
             pace.not_before = now + delay.total_seconds()
-            level = _level(name, pace, news=news) if of_credential else 0
+            is_own = not news and answer is not Answer.GIVEN  # it hung before: that tells nothing of others
+            level = _level(name, pace, news=news) if of_credential and not is_own else 0
             if not level:
                 return None
             slow = pace.credential.slow

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import pairwise
 from math import floor, inf
+from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import patch
@@ -118,6 +119,8 @@ class Wait:
 class Hour:
     """What happened: when the polls of each mailbox began, how long they lasted, and their outcomes."""
 
+    seed = 3
+
     def __init__(self, config: Config, server: Server) -> None:
         self.polls: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
         self.most: Counter[str] = Counter()
@@ -131,7 +134,11 @@ class Hour:
     def service(self) -> Iterator[Service]:
         """The daemon of this hour."""
         threads = SimpleNamespace(Thread=self._sleepers.thread, Condition=threading.Condition)
-        with patch.object(pool, "threading", threads), patch.object(Schedule, "start"):
+        with (
+            patch.object(pool, "threading", threads),
+            patch.object(Schedule, "start"),
+            patch.object(daemon, "random", Random(self.seed).random),
+        ):
             service = Service(self._config, clock=self._clock)
 
             def attempt(mailbox: Mailbox, _parts: Parts) -> Polled:
