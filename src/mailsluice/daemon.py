@@ -25,6 +25,7 @@ from mailsluice.errors import Bug, LedgerError, LedgerReplaced, NoThread
 from mailsluice.giving_way import let_give_way
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Answer, MailboxKey
+from mailsluice.notes import Notes
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.pacing import Pacing, SlowDown
@@ -87,7 +88,7 @@ class Service:
         self._ledger = ledger or self._opened_ledger()
         self._answers = Answers(config.mailboxes.values())
         self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
-        self._status_is_old = False
+        self._notes = Notes(self._ledger)
         self._lock = threading.Lock()  # of what a reload changes; held for moments only
         self._watches: dict[str, _Watch] = {}
         self._at_work: set[MailboxKey] = set()
@@ -97,7 +98,7 @@ class Service:
         self._cutter.daemon = True
         self._ends = ExitStack()  # from the last to the first, whatever one of them raises
         self._ends.callback(self._ledger.close)
-        self._ends.callback(self._flush)
+        self._ends.callback(self._notes.write)
         self._ends.callback(self._cutter.cancel)
         self._tokens = self._credentials(config)
         sinks = Sinks(self._ledger.id, self._ledger.staging_owner, config.service.state_dir)
@@ -192,8 +193,8 @@ class Service:
                 self.stop()
             if pool is not None:
                 self._let_give_way(pool.waiting())
-            self._flush()
-        self._flush()
+            self._notes.write()
+        self._notes.write()
 
     def _polled(self, mailbox: Mailbox, polled: Future[Polled]) -> Polled:
         try:
@@ -278,7 +279,7 @@ class Service:
                 self._leave_alone(self.config.mailboxes.values())
         self._cut_who_should_have_left()
         self._let_give_way(self._schedule.waiting())
-        self._flush()
+        self._notes.write()
         self._upkeep.tend()
         if not self._schedule.alive:
             raise Bug("the schedule has ended by itself")
@@ -381,19 +382,6 @@ class Service:
 
     def _note_next_poll(self, mailbox: Mailbox, due: datetime | None) -> None:
         self._ledger.note_next_poll(mailbox.key, mailbox.name, due)
-
-    def _flush(self) -> None:
-        """Write what `status` shows. What fails is said once, and tried again as long as it fails."""
-        try:
-            self._ledger.flush()
-        except LedgerError as error:
-            if not self._status_is_old:
-                _log.warning(events.STATUS_NOT_NOTED, error=str(error), remedy=error.remedy)
-            self._status_is_old = True
-        else:
-            if self._status_is_old:
-                _log.info(events.STATUS_NOTED)
-            self._status_is_old = False
 
 
 def _keys(config: Config) -> frozenset[MailboxKey]:

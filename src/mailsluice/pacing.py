@@ -86,10 +86,9 @@ class Pacing:
 
     A credential slows down when two of its mailboxes in a row, with no success between, fail in a way that
     concerns it as a whole; a mailbox that failed so before is no news and does not count, nor does one while
-    whose poll lasted another one was begun and went well. It slows down
-    further only by the failure of a poll that began when the slow-down was over, so that a hundred mailboxes
-    that fail in one minute are one step, and not by the silence of a mailbox that was silent before. A success
-    of a poll begun since ends it.
+    whose poll lasted another one was begun and went well. It slows down further only by the failure of a poll
+    that began when the slow-down was over, so that a hundred mailboxes that fail in one minute are one step,
+    and not by the silence of a mailbox that was silent before. A success of a poll begun since ends it.
 
     Whatever comes together, a mailbox is not asked to wait longer than LONGEST_DELAY after its last poll
     began, less up to a fifth. `jitter` draws from 0 to 1.
@@ -139,7 +138,7 @@ class Pacing:
                 self._paces[name].not_before = -inf
 
     def was_silent(self, name: str) -> bool:
-        """Whether the last slow-down of this mailbox's credential was one in which its server answered nothing."""
+        """Whether its credential slowed down last because its server answered nothing."""
         with self._lock:
             return self._paces[name].credential.silent
 

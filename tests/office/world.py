@@ -187,7 +187,7 @@ class Office:
                 self.clock.passed = max(self.clock.passed, when)
                 do()
                 if not when % timedelta(days=1):
-                    service._flush()
+                    service._notes.write()
                     service.follow(self.config())
             self._poll_until(service, START + timedelta(days=days))
 
