@@ -19,4 +19,4 @@ def test_the_slope_is_that_of_the_polls_after_the_beginning(grows: float) -> Non
 
 
 def test_a_row_has_the_memory_on_the_way_and_the_slope_beside_its_aim() -> None:
-    assert row(1_000, seen(10.0)) == ("1,000", "49,900", "70.0", "85.0", "109.9", "+10.00 (≤ 0.5)")
+    assert row(1_000, seen(10.0)) == ("1,000", "49,900", "70.0", "85.0", "109.9", "+10.00 (≤ 1.0)")
