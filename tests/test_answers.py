@@ -142,3 +142,21 @@ def test_a_mailbox_is_back_with_its_host_once_until_it_is_served_itself(minute: 
     minute.polled("a", at=5)
     minute.polled("a", Answer.MISSED, at=6)
     assert minute.polled("b", at=7) == ["a"]
+
+
+def test_a_reload_keeps_what_is_known_of_mailboxes_that_are_where_they_were(minute: Minute) -> None:
+    minute.polled("a", Answer.MISSED, at=0)
+    minute.polled("b", Answer.MISSED, at=0)
+
+    minute.answers.follow([mailbox("a", "here"), mailbox("b", "elsewhere"), mailbox("new", "here")])
+
+    assert [minute.answers.is_aside(name) for name in ("a", "b", "new")] == [True, False, False]
+
+
+def test_a_removed_mailbox_that_is_still_under_way_is_nobody_to_judge(minute: Minute) -> None:
+    minute.answers.begin("a", 0)
+    minute.polled("b", at=2)
+    minute.answers.follow([mailbox("b", "here"), mailbox("c", "here")])
+
+    assert not minute.answers.is_aside("a")
+    assert minute.give_way(Silence("a", 1), waiting=["a", "c"], now=20) == []

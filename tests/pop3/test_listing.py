@@ -135,8 +135,3 @@ def test_stat_gives_count_and_octets() -> None:
 def test_a_stat_without_two_numbers_breaks_the_protocol(text: str) -> None:
     with pytest.raises(ProtocolViolation):
         parse_stat(text)
-
-
-def test_a_uidl_that_is_too_long_is_told_by_its_length_and_the_limit() -> None:
-    with pytest.raises(ProtocolViolation, match="a UIDL of 1025 octets, more than 1024,"):
-        parse_listing(b"1 a\r\n2 " + b"u" * 1025 + b"\r\n", b"")

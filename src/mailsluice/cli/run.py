@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mailsluice import heap
 from mailsluice.cli.begin import announce
 from mailsluice.cli.main import Settings
 from mailsluice.lifetime import Configurations, serve
@@ -13,4 +14,5 @@ from mailsluice.lifetime import Configurations, serve
 @click.pass_obj
 def command(settings: Settings) -> None:
     """Poll every mailbox on its schedule until SIGTERM; SIGHUP reloads the configuration."""
+    heap.keep_one_arena()  # before there is any other thread
     serve(Configurations(settings.config, announce))
