@@ -23,7 +23,7 @@ from support.staging import staged_in, staging_of
 
 KINDS = pytest.mark.parametrize("kind", ["spool", "maildir"])
 ONCE = [1, 1]
-RECORD, COMMIT = 3, 4
+RECORD, COMMIT = 4, 5
 """The commits of a first poll: where it stages, the listing, what is recorded, what is committed."""
 
 
