@@ -249,15 +249,15 @@ class Held(Enum):
 class Memory(NamedTuple):
     """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
 
-    `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since. `left`: the last
-    session that had messages deleted has said QUIT. `policy` is what the mailbox left on the server when it
-    was last polled, in words; None before it was.
+    `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since. `left` is how
+    often QUIT was said since all was gone that was to be deleted. `policy` is what the mailbox left on the
+    server when it was last polled, in words; None before it was.
     """
 
     known: Mapping[bytes, Known]
     setbacks: Mapping[bytes, Setback]
     writes: int = 0
-    left: bool = False
+    left: int = 0
     policy: str | None = None
 
     @property

@@ -154,13 +154,10 @@ leave_on_server = {leave}
         return staged_in(self.place)
 
     def settle(self, *, days: int = 0) -> None:
-        """Poll until nothing changes any more, each time as a new process.
-
-        The first one may find listed what the one before was about to have deleted (`still-listed`).
-        """
-        for nth in range(_NEVER_SO_MANY):
+        """Poll until nothing changes any more, each time as a new process."""
+        for _ in range(_NEVER_SO_MANY):
             before = self._state()
-            assert self.poll(Fate(days=days)) in ({0} if nth else {0, 75})
+            assert self.poll(Fate(days=days)) == 0
             if self._state() == before:
                 return
         pytest.fail("it never came to rest")

@@ -47,9 +47,6 @@ PATIENT = Deadlines(
 """For servers that do not: long enough for a busy machine."""
 
 
-UNDONE = ("still-listed",)
-"""What the next poll ends with if QUIT was not carried out."""
-
 OWN_TIME = 1.5
 """Seconds that a poll may take beside the deadline that ends it."""
 
@@ -83,8 +80,6 @@ class Case:
     says: str = ""
     events: tuple[str, ...] = ()
     """What else the log must have."""
-    later: tuple[str, ...] = ()
-    """What the poll after it may end with, beside `ok`."""
     faults: tuple[Fault, ...] = ()
     door: Door | None = None
     """Asked instead of the sandbox in the hostile poll."""

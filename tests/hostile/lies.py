@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from hostile.bodies import SESSION
-from hostile.case import PATIENT, QUICK, UNDONE, Case, once
+from hostile.case import PATIENT, QUICK, Case, once
 from hostile.victim import PASSWORD, TOKEN
 from mailsluice.sandbox import Close, Fault, Garbage, Pretend, Refuse, Rewrite, Silence
 from mailsluice.sandbox.faults import Action, When
@@ -23,7 +23,6 @@ def _refusing(word: str, when: When, outcome: str, *, stored: int = 0, events: t
         f"answers -ERR to {word}",
         (outcome,),
         events=events,
-        later=UNDONE if when == "QUIT" else (),
         faults=(Fault(when, Refuse("no"), times=None),),
         stored=stored,
     )
@@ -68,7 +67,6 @@ _LIES = (
     Case(
         "agrees to DELE and deletes nothing",
         ("ok",),
-        later=UNDONE,
         faults=(Fault("DELE", Pretend(), times=None),),
         stored=3,
         always=True,
@@ -76,7 +74,6 @@ _LIES = (
     Case(
         "agrees to QUIT and deletes nothing",
         ("ok",),
-        later=UNDONE,
         faults=once("QUIT", Pretend()),
         stored=3,
         always=True,

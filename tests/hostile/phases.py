@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hostile.case import MAIL, PATIENT, QUICK, UNDONE, Case, once
+from hostile.case import MAIL, PATIENT, QUICK, Case, once
 from hostile.floods import BIG, VIOLATION, repeated
 from mailsluice.sandbox import Close, Drip, Hangup, Refuse, Rewrite, Silence
 from mailsluice.sandbox.faults import Action, When
@@ -50,7 +50,6 @@ def _case(phase: Phase, how: str, do: Action, *, always: bool = False, full: boo
         name=f"{how} {phase.word}",
         outcomes=("ok",) if quits else (LOST,) if closes else (LATE,),
         events=(UNCONFIRMED,) if quits else (),
-        later=UNDONE if quits else (),
         faults=once(phase.when, do),
         deadlines=PATIENT if closes else QUICK,
         token=phase.token,

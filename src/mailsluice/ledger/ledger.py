@@ -161,8 +161,6 @@ class Ledger:
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
             committed = messages.commit(connection, mailbox, stored, now, leaving=leaving)
-            if leaving:
-                mailboxes.note_left(connection, mailbox, left=False)
             reports.add_stored(connection, mailbox, committed)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
         uidls = [new.uidl for new in stored]
@@ -206,6 +204,8 @@ class Ledger:
             mailbox = (mailboxes.touched if changed else mailboxes.found)(connection, key)
             messages.apply(connection, mailbox, changes, now)
             setbacks.forget(connection, mailbox, changes.settled)
+            if recalled.left and not changes.still_there:
+                mailboxes.note_all_gone(connection, mailbox)
             if policy is not None:
                 mailboxes.note_policy(connection, mailbox, policy)
             if quiet is not None:

@@ -92,11 +92,9 @@ class Lost:
         """Note that we ask the server to delete these: once they vanish, they are not lost."""
         if uidls:
             with self._database.writing() as connection:
-                mailbox = mailboxes.touched(connection, key)
-                messages.leave(connection, mailbox, uidls)
-                mailboxes.note_left(connection, mailbox, left=False)
+                messages.leave(connection, mailboxes.touched(connection, key), uidls)
 
     def left(self, key: MailboxKey) -> None:
         """Note that QUIT is said now, which has the server delete what it was asked to."""
         with self._database.writing() as connection:
-            mailboxes.note_left(connection, mailboxes.found(connection, key), left=True)
+            mailboxes.note_left(connection, mailboxes.found(connection, key))

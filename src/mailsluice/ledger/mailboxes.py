@@ -62,9 +62,14 @@ def count_from(connection: sqlite3.Connection, mailbox: int, writes: int) -> Non
     connection.execute(_COUNT_FROM, (writes, mailbox))
 
 
-def note_left(connection: sqlite3.Connection, mailbox: int, *, left: bool) -> None:
-    """Note whether QUIT was said after messages were marked to be deleted."""
-    connection.execute("UPDATE mailbox SET left = ? WHERE id = ?", (left, mailbox))
+def note_left(connection: sqlite3.Connection, mailbox: int) -> None:
+    """Note that QUIT is said after messages were marked to be deleted."""
+    connection.execute("UPDATE mailbox SET left = left + 1 WHERE id = ?", (mailbox,))
+
+
+def note_all_gone(connection: sqlite3.Connection, mailbox: int) -> None:
+    """Note that all is gone that was to be deleted."""
+    connection.execute("UPDATE mailbox SET left = 0 WHERE id = ?", (mailbox,))
 
 
 def note_policy(connection: sqlite3.Connection, mailbox: int, policy: str) -> None:
@@ -72,10 +77,10 @@ def note_policy(connection: sqlite3.Connection, mailbox: int, policy: str) -> No
     connection.execute("UPDATE mailbox SET policy = ? WHERE id = ?", (policy, mailbox))
 
 
-def standing(connection: sqlite3.Connection, key: MailboxKey) -> tuple[bool, str | None]:
-    """Whether the last session that had messages deleted has said QUIT, and the policy that was noted."""
+def standing(connection: sqlite3.Connection, key: MailboxKey) -> tuple[int, str | None]:
+    """How often QUIT was said since all was gone that was to be deleted, and the policy that was noted."""
     row = connection.execute(_STANDING, (key.host, key.address)).fetchone()
-    return (False, None) if row is None else (bool(row[0]), row[1])
+    return (0, None) if row is None else (whole(row[0]), row[1])
 
 
 def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, writes: int) -> None:

@@ -138,7 +138,7 @@ _THIRD = (
     # When the first of the failures in a row was, by the ledger's clock.
     "ALTER TABLE setback ADD COLUMN first INTEGER NOT NULL DEFAULT 0",
     "UPDATE setback SET first = tried",
-    # Whether the last session that had messages deleted has said QUIT, which deletes them.
+    # How often QUIT, which deletes, was said since all was gone that was to be deleted.
     "ALTER TABLE mailbox ADD COLUMN left INTEGER NOT NULL DEFAULT 0",
     # What the mailbox leaves on the server, when last polled: NULL before that was noted.
     "ALTER TABLE mailbox ADD COLUMN policy TEXT",

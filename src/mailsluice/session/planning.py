@@ -21,6 +21,9 @@ from mailsluice.session.takeover import take_over
 LARGE = policy.MOST_MESSAGES * 8 // 10
 """From so many messages on the mailbox's size is warned of."""
 
+OFTEN = 2
+"""So many sessions that ask in vain for the same deletions are no accident."""
+
 _WARNINGS = {
     Reason.REUSED: events.UIDL_REUSED,
     Reason.CHANGED: events.UIDL_CHANGED,
@@ -83,10 +86,11 @@ def plan_for(listing: Listing, session: Session) -> Planned:
 
 def _warn_of_deletions(plan: Plan, memory: Memory, session: Session) -> None:
     """Say what should be gone, and what is deleted that stayed by another policy."""
-    if memory.left:  # else the session ended before it could ask for anything
-        session.tally.still_listed = len(plan.because(Reason.STILL_LISTED))
-    if session.tally.still_listed:
-        _log.warning(events.STILL_LISTED, messages=session.tally.still_listed)
+    still = len(plan.because(Reason.STILL_LISTED))
+    if still and memory.left:  # else no session came to ask for anything
+        _log.warning(events.STILL_LISTED, messages=still)
+    if memory.left >= OFTEN:
+        session.tally.still_listed = still
     kept = len(plan.because(Reason.STORED)) + len(plan.because(Reason.AGED))
     if kept and memory.policy not in {None, str(session.mailbox.leave_on_server)}:
         _log.warning(
