@@ -6,6 +6,7 @@ connection, or what a failure means.
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import socket
@@ -16,6 +17,8 @@ from typing import Any
 
 ATTEMPT_DELAY = 0.25
 """Seconds that an address has to itself before the next is tried beside it (RFC 8305 §8)."""
+
+_UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN})
 
 Address = tuple[int, int, int, str, Any]
 """What `socket.getaddrinfo` says of one."""
@@ -70,12 +73,9 @@ class _Race:
             return
         attempt.setblocking(False)
         self._selector.register(attempt, selectors.EVENT_WRITE)
-        try:
-            attempt.connect(where)
-        except BlockingIOError:
-            pass  # under way
-        except OSError as exc:
-            self._drop(attempt, exc)
+        code = _begun(attempt, where)
+        if code not in _UNDER_WAY:
+            self._drop(attempt, OSError(code, os.strerror(code)))
 
     def winner(self, seconds: float) -> socket.socket | None:
         """Wait so long at most for one that is connected."""
@@ -97,6 +97,13 @@ class _Race:
         self.failure = failure
         self._selector.unregister(attempt)
         attempt.close()
+
+
+def _begun(attempt: socket.socket, where: Any) -> int:
+    """What connecting says at once; where a signal interrupts that, it is asked again."""
+    while (code := attempt.connect_ex(where)) == errno.EINTR:
+        pass
+    return code
 
 
 def _ready(attempt: socket.socket) -> socket.socket:
