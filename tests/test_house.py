@@ -56,6 +56,7 @@ ELSEWHERE = {
     "sandbox/server.py": "sandbox/test_sandbox.py",
     "sandbox/tokens.py": "sandbox/test_entra.py",
     "reason.py": "test_policy.py",
+    "setback.py": "session/test_quarantine.py",
     "notes.py": "daemon/test_daemon_status.py",
     "descriptors.py": "daemon/test_daemon.py",
     "signals.py": "daemon/test_daemon.py",

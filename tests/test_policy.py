@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
-from mailsluice.model import Known, Listed, Setback, State, Why
+from mailsluice.model import Known, Listed, State
 from mailsluice.policy import after, plan
 from mailsluice.reason import Action, Reason
 from mailsluice.recognition import Verdict
+from mailsluice.setback import Setback, Why
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=31)

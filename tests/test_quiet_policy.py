@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsluice.model import Known, Listed, Listing, Memory, Messages, Setback, State, Why
+from mailsluice.model import Known, Listed, Listing, Memory, Messages, State
 from mailsluice.policy import Plan, digest, plan, quiet
 from mailsluice.reason import Reason
+from mailsluice.setback import Setback, Why
 from test_policy import NOW, mailbox
 
 QUIET_REASONS = {

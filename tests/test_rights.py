@@ -40,7 +40,7 @@ def test_only_a_right_that_is_missing_is_one() -> None:
 
 def test_it_names_the_user_and_the_file(ground: Path) -> None:
     path = file_of(ground / "file", 0, 0, 0o600)
-    assert remedy(path).startswith(f"this runs as nobody, who may not read {path}: ")
+    assert remedy(path).startswith(f"this runs as the user 'nobody', who may not read {path}: ")
 
 
 def test_it_names_the_first_directory_on_the_way_that_may_not_be_entered(ground: Path) -> None:

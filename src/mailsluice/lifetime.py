@@ -117,7 +117,8 @@ def _tend(service: Service, signals: Signals, reload: Callable[[], _Built | None
             try:
                 successor = reload()
             except MailsluiceError as error:
-                _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=error.remedy)
+                remedy = error.remedy or "correct it, and send SIGHUP again; the one before stays in force"
+                _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=remedy)
             else:
                 if successor is not None:
                     return successor

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from mailsluice import __version__
 from mailsluice.config.models import Mailbox
-from mailsluice.model import WAITING, Known, Listed, Listing, Memory, Setback, State, Why, Window
+from mailsluice.model import Known, Listed, Listing, Memory, State, Window
 from mailsluice.reason import Action, Reason
 from mailsluice.recognition import Verdict
+from mailsluice.setback import WAITING, Setback, Why
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -85,13 +86,12 @@ def window(mailbox: Mailbox) -> Window:
     """Which messages of a mailbox are looked at that has too many.
 
     Those that the policy deletes make room, so that the mailbox drains; new ones are listed last, and would
-    wait for ever behind those that it keeps.
+    wait for ever behind those that it keeps, or that were marked as seen.
     """
     if mailbox.leave_on_server is True:
         return Window(0, MOST_MESSAGES)
-    if mailbox.leave_on_server is False:
-        return Window(MOST_MESSAGES, 0)
-    return Window(MOST_MESSAGES // 2, MOST_MESSAGES // 2)
+    last = max(1, MOST_MESSAGES // 10) if mailbox.leave_on_server is False else MOST_MESSAGES // 2
+    return Window(MOST_MESSAGES - last, last)
 
 
 def is_familiar(listed: Listed, row: Known | None) -> bool:
@@ -113,6 +113,8 @@ def plan(
         before = known.get(listed.uidl)
         if listed.uidl in twice:
             reason = Reason.AMBIGUOUS
+            if before is not None and before.state is State.SEEN:  # it must stay known
+                strangers.discard(listed.uidl)
         elif before is not None and before.state is State.SEEN and _is_another(listed, before):
             strangers.add(listed.uidl)
             reason = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
@@ -280,7 +282,7 @@ def _is_another(listed: Listed, known: Known) -> bool:
     """Whether a UIDL that comes back after an absence names another message.
 
     A recreated mailbox may count its UIDLs anew, and deleting a message for the sake of its namesake
-    would lose it (docs/adr/0002-reused-uidls.md).
+    would lose it (docs/adr/0013-the-mail-is-asked-first.md).
     """
     return known.gone_since is not None and _size_differs(listed, known)
 

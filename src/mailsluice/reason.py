@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from mailsluice.model import Held
+from mailsluice.setback import Held
 
 
 class Action(Enum):

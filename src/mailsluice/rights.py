@@ -30,8 +30,8 @@ def remedy(path: Path) -> str:
     other = _who_may(obstacle)
     command = "" if other is None else f" (`{invocation.again_as(other)}`)"
     return (
-        f"this runs as {user}, who may not read {obstacle}: run it as the user that mailsluice is for"
-        f"{command}, or let {user} read that (ls -ld shows who may, chown or chmod changes it)"
+        f"this runs as the user {user!r}, who may not read {obstacle}: run it as the user that mailsluice is "
+        f"for{command}, or allow the user {user!r} to read that (see ls -ld; chown or chmod changes it)"
     )
 
 

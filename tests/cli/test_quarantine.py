@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 from mailsluice.cli.main import Settings
 from mailsluice.cli.quarantine import command
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import TRIES, Listed, MailboxKey
+from mailsluice.model import Listed, MailboxKey
 from mailsluice.session.quarantine import KEPT
+from mailsluice.setback import TRIES
 from support.failing import fail
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

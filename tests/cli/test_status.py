@@ -14,7 +14,8 @@ from mailsluice.cli.main import Settings
 from mailsluice.cli.status import command
 from mailsluice.clock import SystemClock
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import Held, MailboxKey, SessionReport
+from mailsluice.model import MailboxKey, SessionReport
+from mailsluice.setback import Held
 
 NOW = SystemClock().now()
 KEY = MailboxKey("pop.example", "a@acme.example")
@@ -138,10 +139,10 @@ def test_a_program_reads_what_is_held_by_reason(held: Path) -> None:
     assert "max_message" in row["held"]["too-large"]["remedy"]
 
 
-def test_what_is_acknowledged_is_told_in_one_line_and_is_not_new(held: Path) -> None:
-    *_, last = status(held, "--acknowledge").splitlines()
+def test_what_is_acknowledged_is_told_without_a_remedy_and_is_not_new(held: Path) -> None:
+    *_, one, other = status(held, "--acknowledge").splitlines()
 
-    assert last == "a: 4 held, acknowledged"
+    assert {one, other} == {"a: 1 held (refused), acknowledged", "a: 3 held (too-large), acknowledged"}
     (row,) = json.loads(status(held, "--json"))
     assert row["held_new"] == 0
 
@@ -153,7 +154,7 @@ def test_what_is_held_beside_is_new(held: Path) -> None:
     (row,) = json.loads(status(held, "--json"))
 
     assert row["held_new"] == 2
-    assert "a: 5 held (too-large): " in status(held)
+    assert "a: 5 held (too-large), 3 of them acknowledged: larger" in status(held)
 
 
 def test_a_session_that_knows_nothing_of_it_leaves_it_as_it_was(held: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed, MailboxKey, SessionReport, Staged, State, Stored
+from mailsluice.setback import Setback
 from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -40,9 +41,35 @@ def test_what_we_deleted_is_not_lost(ledger: Ledger, late: bool) -> None:
     store(ledger, ONE, leaving=not late)
     if late:
         ledger.lost.leave(KEY, [b"u0"])
+    ledger.lost.left(KEY, answered=True)
     vanish(ledger)
     assert not ledger.lost.any(KEY)
     assert ledger.lost.find(KEY, ONE) is None
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_what_we_asked_to_delete_is_lost_where_quit_was_not_answered_well(ledger: Ledger, said: bool) -> None:
+    store(ledger, ONE, leaving=True)
+    if said:
+        ledger.lost.left(KEY, answered=False)
+    vanish(ledger)
+    assert ledger.lost.find(KEY, ONE) == b"u0"
+
+
+def test_what_is_marked_after_a_good_quit_needs_another(ledger: Ledger) -> None:
+    ledger.lost.left(KEY, answered=True)
+    store(ledger, ONE, leaving=True)
+    vanish(ledger)
+    assert ledger.lost.find(KEY, ONE) == b"u0"
+
+
+def test_what_comes_back_leaves_the_quarantine(ledger: Ledger) -> None:
+    store(ledger, ONE)
+    vanish(ledger)
+    back = Listed(1, b"new", 7)
+    ledger.note_setbacks(KEY, {back: Setback(1, NOW, "no")})
+    ledger.lost.come_back(KEY, {b"u0": back}, NOW)
+    assert ledger.setbacks(KEY) == {}
 
 
 def test_an_identity_that_two_messages_have_finds_neither(ledger: Ledger) -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import TRIES, Listed, MailboxKey, Setback, Staged, Stored
+from mailsluice.model import Listed, MailboxKey, Staged, Stored
+from mailsluice.setback import TRIES, Setback
 from support.confirming import confirm
 from support.failing import fail
 

@@ -172,7 +172,7 @@ def test_a_configuration_is_77_for_every_command(
     place = close(site)
     assert ended(site, *command.split()) == 77
     said = capsys.readouterr().err
-    assert f"this runs as nobody, who may not read {place}" in said
+    assert f"this runs as the user 'nobody', who may not read {place}" in said
 
 
 @pytest.mark.parametrize("close", [_state, _ledger, _way_to_state])

@@ -36,9 +36,9 @@ def test_a_refused_uidl_leaves_the_session_alive(logged_in: Connect) -> None:
 
 
 def test_a_uidl_listing_that_makes_no_sense_ends_the_session(logged_in: Connect) -> None:
-    client = logged_in(playing("C: UIDL\nS: +OK\nS: 1 a\nS: 1 b\nS: .\nC: LIST\nS: +OK\nS: ."))
+    client = logged_in(playing("C: UIDL\nS: +OK\nS: what is this\nS: .\nC: LIST\nS: +OK\nS: ."))
     listing = client.listing()
-    with pytest.raises(ProtocolViolation, match="nothing but lines like '1 a'"):
+    with pytest.raises(ProtocolViolation, match="nothing but lines like 'what is this'"):
         tuple(listing)
     with pytest.raises(ConnectionLost):
         client.quit()
@@ -133,9 +133,7 @@ def test_a_listing_in_tiny_pieces_takes_no_more_memory_than_its_octets(logged_in
     client = logged_in(pieces)
     tracemalloc.start()
     try:
-        listing = client.listing()
-        with pytest.raises(ProtocolViolation):
-            tuple(listing)
+        assert client.listing().unusable == 1
         assert tracemalloc.get_traced_memory()[1] < 250_000
     finally:
         tracemalloc.stop()

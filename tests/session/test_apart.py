@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from mailsluice.model import Why
 from mailsluice.obs import events
+from mailsluice.setback import Why
 from session.world import ONE, THREE, TWO, World
 
 HOUR = timedelta(hours=1)

@@ -8,12 +8,13 @@ import pytest
 
 from mailsluice.errors import CommandRefused, ConnectionLost, GaveWay, Phase
 from mailsluice.header import Header
-from mailsluice.model import Listed, Why
+from mailsluice.model import Listed
 from mailsluice.session.asking import Untold, ask, ask_by_retr, note_silent
 from mailsluice.session.parts import Session
 from mailsluice.session.questions import Questions
 from mailsluice.session.returning import Returning
 from mailsluice.session.tally import Tally
+from mailsluice.setback import Why
 from session.world import BIG, ONE, World
 
 Ask = Callable[[Listed, Session], Header]

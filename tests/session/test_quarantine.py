@@ -18,9 +18,9 @@ from mailsluice.errors import (
     SinkError,
     Stopped,
 )
-from mailsluice.model import Setback
 from mailsluice.obs import events
 from mailsluice.session.quarantine import KEPT, speaks_against_message
+from mailsluice.setback import Setback
 from session.world import World
 
 ONE, POISON, THREE = (b"Subject: %d\r\n\r\nbody of message %d\r\n" % (n, n) for n in (1, 2, 3))
@@ -276,7 +276,7 @@ def test_a_refusal_that_passes_by_itself_is_not_counted(poisoned: World) -> None
     ("error", "expected"),
     [
         (CommandRefused("", phase=Phase.RETRIEVE, reply="no such message"), True),
-        (CommandRefused("", phase=Phase.RETRIEVE, reply="[SYS/TEMP] later"), False),
+        (CommandRefused("", phase=Phase.RETRIEVE, reply="[SYS/TEMP] later"), True),
         (ConnectionLost("", phase=Phase.RETRIEVE), True),
         (ConnectionLost("", phase=Phase.RETRIEVE, reply="Server Unavailable. 21"), False),
         (DeadlineExceeded("", phase=Phase.RETRIEVE), True),

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from mailsluice.model import State, Why
+from mailsluice.model import State
 from mailsluice.obs import events
 from mailsluice.session import sifting
 from mailsluice.session.seen import Settled, Way, settle
+from mailsluice.setback import Why
 from session.test_takeover import letter
 from session.world import World
 

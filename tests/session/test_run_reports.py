@@ -144,17 +144,6 @@ def test_a_server_that_undoes_the_deletions_of_a_session_that_it_let_wait_is_tol
     assert report["messages"] == 2
 
 
-def test_a_server_that_did_not_agree_to_a_deletion_is_not_accused(
-    forgetful: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(FakeClient, "undeleted", 1)
-    forgetful.deliver(ONE, TWO)
-    forgetful.poll()
-    forgetful.poll()
-
-    assert forgetful.logged(events.STILL_LISTED) == []
-
-
 @pytest.mark.parametrize("before", [True, "30d"])
 def test_a_server_that_was_never_asked_is_not_accused_after_a_change_of_policy(
     world: World, before: object

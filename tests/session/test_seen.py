@@ -10,6 +10,7 @@ from mailsluice.errors import ConnectionLost, MailboxLocked
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
 from mailsluice.session.seen import Settled, Way, settle
+from session.test_returning import recent
 from session.world import World
 
 LETTERS = [
@@ -85,7 +86,7 @@ def test_what_has_no_telling_header_is_fetched_and_counted(world: World) -> None
     world.poll()
     renumber(world)
 
-    assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(adopted=4, new=2, gone=2, untold=2)
+    assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(adopted=4, gone=2, untold=2)
     assert world.outcome() == ("ok", 0)
     assert len(world.stored()) == 8
 
@@ -94,7 +95,7 @@ def test_a_server_without_headers_adopts_nothing_and_says_so(kept: World) -> Non
     renumber(kept)
     kept.server.headers_refused = True
 
-    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(new=6, gone=6, untold=6)
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(gone=6, untold=6)
 
 
 def test_fetching_takes_everything_for_new(kept: World) -> None:
@@ -197,7 +198,7 @@ def test_a_header_that_ends_the_session_is_passed_over(kept: World) -> None:
     renumber(kept)
     kept.server.headers_cut = {b"new-u2"}
 
-    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=5, new=1, gone=1, untold=1)
+    assert settle(kept.mailbox, Way.ADOPT, kept.parts) == Settled(adopted=5, gone=1, untold=1)
 
 
 def test_headers_that_end_every_session_are_no_way_on(kept: World) -> None:
@@ -226,3 +227,20 @@ def test_a_message_under_the_uidl_of_one_too_large_is_adopted(world: World) -> N
     assert settle(world.mailbox, Way.ADOPT, world.parts).adopted == 6
     world.poll()
     assert world.stored() == LETTERS
+
+
+def test_what_adopting_cannot_tell_stays_held_and_is_neither_fetched_nor_deleted(world: World) -> None:
+    world.server.headers_refused, world.server.has_top = True, False
+    world.deliver(*(recent(n) for n in range(4)))
+    settle(world.mailbox, Way.MARK, world.parts)
+    world.poll()
+    world.report()
+    renumber(world)
+    assert world.poll().report.held == {"unrecognised": 4}
+    world.report()
+    assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(untold=4)
+    for _ in range(3):
+        assert world.poll().report.held == {"unrecognised": 4}
+        world.report()
+        world.pass_days(1)
+    assert (world.stored(), len(world.server.mail)) == ([], 4)

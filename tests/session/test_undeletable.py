@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from mailsluice.model import Why
 from mailsluice.obs import events
 from mailsluice.session.tally import Polled
+from mailsluice.setback import Why
 from session.test_returning import recent
 from session.world import ONE, THREE, TWO, World
 

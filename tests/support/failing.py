@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from mailsluice.model import Listed, MailboxKey, Setback
+from mailsluice.model import Listed, MailboxKey
 from mailsluice.session.ports import Ledger
+from mailsluice.setback import Setback
 
 
 def fail(

@@ -6,8 +6,8 @@ Owns the remedies. Must never count: each poll does.
 from __future__ import annotations
 
 from mailsluice import invocation
-from mailsluice.model import Held
 from mailsluice.policy import MOST_MESSAGES
+from mailsluice.setback import Held
 
 
 def remedy(why: str, mailbox: str) -> str:
@@ -44,5 +44,6 @@ _REMEDIES = {
     "shows its lines. Move them out of the inbox and back",
     Held.UNDELETABLE: "they are stored, and the server does not delete them; that is tried again by itself. "
     "They can be deleted by hand",
-    Held.BEYOND: f"the mailbox has more than {MOST_MESSAGES} messages: move old mail out of the inbox",
+    Held.BEYOND: f"the mailbox has more than {MOST_MESSAGES} messages, and not all are looked at: it drains "
+    "by itself where the policy deletes; else move old mail out of the inbox",
 }

@@ -23,6 +23,7 @@ from mailsluice.model import uidl_text
 from mailsluice.obs import outlet
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
+from mailsluice.reason import Reason
 from mailsluice.session.parts import Progress
 from mailsluice.session.triage import triage
 from mailsluice.signals import Signals
@@ -109,8 +110,11 @@ def _summary(decisions: list[dict[str, object]], mailbox: Mailbox) -> str:
         does.append(f"delete {deleted} stored before")
     if counted["ask"]:
         does.append(f"ask for {counted['ask']} headers, which decide")
-    if counted["leave"]:
-        does.append(f"leave {counted['leave']}")
+    ageing = sum(decision["reason"] == Reason.NOT_YET_AGED.text for decision in decisions)
+    if ageing:
+        does.append(f"leave {ageing} till they are old enough, then delete them")
+    if counted["leave"] > ageing:
+        does.append(f"leave {counted['leave'] - ageing}")
     return "; ".join(does) or "nothing to do"
 
 

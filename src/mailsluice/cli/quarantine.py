@@ -19,9 +19,10 @@ from mailsluice.description import TEXTS, describe
 from mailsluice.header import Header
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import Setback, Why, uidl_text
+from mailsluice.model import uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
 from mailsluice.session.quarantine import KEPT
+from mailsluice.setback import Setback, Why
 
 _WITHOUT_HEADER = ("The server does not tell its header.", "The next poll asks for its header.")
 _COLUMNS = ("mailbox", "uidl", "octets", "last_tried", "subject", "error")

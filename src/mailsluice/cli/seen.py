@@ -17,7 +17,11 @@ from mailsluice.session.seen import Settled, Way
 
 @click.command()
 @click.argument("mailbox")
-@click.option("--adopt", is_flag=True, help="They are the same messages under new UIDLs.")
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="Find those that are stored under other UIDLs, by their headers; the others are new.",
+)
 @click.option("--fetch", is_flag=True, help="They are new, or all to be had once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -47,5 +51,7 @@ def _told(settled: Settled, *, marking: bool) -> str:
     if settled.adopted:
         parts.insert(0, f"{settled.adopted} messages are known under their new UIDLs")
     if settled.untold:
-        parts.append(f"of the new ones {settled.untold} have no telling header, and may be known ones")
+        parts.append(
+            f"{settled.untold} have no telling header, and may be known ones: what is old of them stays held"
+        )
     return "; ".join(parts)

@@ -100,13 +100,14 @@ def _show(rows: list[dict[str, object]], now: datetime) -> None:
 
 
 def _held_lines(row: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each reason; those that are acknowledged in one, without remedies."""
-    known = sum(each["acknowledged"] for each in row["held"].values())
+    """A line for each reason, without the remedy where all is acknowledged."""
     for why, each in row["held"].items():
-        if each["messages"] > each["acknowledged"]:
-            yield f"{row['mailbox']}: {each['messages']} held ({why}): {each['remedy']}"
-    if known:
-        yield f"{row['mailbox']}: {known} held, acknowledged"
+        known = each["acknowledged"]
+        told = f"{row['mailbox']}: {each['messages']} held ({why})"
+        if known == each["messages"]:
+            yield f"{told}, acknowledged"
+        else:
+            yield f"{told}{f', {known} of them acknowledged' if known else ''}: {each['remedy']}"
 
 
 def _cell(value: object, now: datetime) -> str:

@@ -160,6 +160,10 @@ def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -
 
     That a command is refused fails its own mailboxes when they are polled, and no others.
     """
+    if not source.mailboxes:
+        yield Flaw(
+            f"{Place(source.path)}: there is no mailbox: nothing is polled", "add one: [mailboxes.NAME]"
+        )
     files = [*source.places, *(Path(value) for _, value in _ca_files(source))]
     for name, credential in credentials.items():
         if isinstance(credential, CommandCredential):

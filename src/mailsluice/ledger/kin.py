@@ -9,7 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from mailsluice.ledger import mailboxes
+from mailsluice.ledger import mailboxes, messages
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.rows import text
 from mailsluice.model import MailboxKey
@@ -19,7 +19,7 @@ _HAS_ROWS = """
 """
 _OTHERS = """
     SELECT host, address FROM mailbox WHERE (host, address) != (?, ?) AND EXISTS (
-        SELECT 1 FROM message WHERE message.mailbox = mailbox.id AND gone_since IS NULL
+        SELECT 1 FROM message WHERE message.mailbox = mailbox.id AND (gone_since IS NULL OR address = ?)
     )
 """
 _ALSO_IN = """
@@ -47,9 +47,12 @@ class Kin:
             return connection.execute(_HAS_ROWS, key).fetchone() is None
 
     def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
-        """The other mailboxes of which messages are known that were there when last listed."""
+        """The other mailboxes of which messages are known that were there when last listed.
+
+        Of this address elsewhere, any messages.
+        """
         with self._database.reading() as connection:
-            return [_key(*row) for row in connection.execute(_OTHERS, key).fetchall()]
+            return [_key(*row) for row in connection.execute(_OTHERS, (*key, key.address)).fetchall()]
 
     def also_in(self, key: MailboxKey, identities: Collection[bytes]) -> Mapping[MailboxKey, int]:
         """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
@@ -60,13 +63,19 @@ class Kin:
                 found.update({_key(*row) for row in rows})
         return found
 
-    def rename(self, old: MailboxKey, new: MailboxKey) -> None:
-        """Make what is known of `old` that of `new`, of which no message is known."""
+    def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool) -> None:
+        """Make what is known of `old` that of `new`, of which no message is known.
+
+        Where that is not proven, every row is in doubt, and the UIDL of one without an identity says nothing.
+        """
         with self._database.writing() as connection:
             _forget(connection, mailboxes.found(connection, new))
             mailbox = mailboxes.found(connection, old)
             connection.execute("DELETE FROM staging WHERE mailbox = ?", (mailbox,))
             connection.execute(_RENAME, (*new, mailbox))
+            if not is_proven:
+                messages.doubt(connection, mailbox)
+                messages.forget_nameless(connection, mailbox)
 
 
 def _forget(connection: sqlite3.Connection, mailbox: int) -> None:

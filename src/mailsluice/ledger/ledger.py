@@ -36,13 +36,12 @@ from mailsluice.model import (
     Memory,
     Quiet,
     SessionReport,
-    Setback,
     Staged,
     Stored,
-    Why,
     uidl_text,
 )
 from mailsluice.recognition import Evidence
+from mailsluice.setback import Setback
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
 
@@ -161,6 +160,8 @@ class Ledger:
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
             committed = messages.commit(connection, mailbox, stored, now, leaving=leaving)
+            if leaving:
+                mailboxes.note_marking(connection, mailbox)
             reports.add_stored(connection, mailbox, committed)
             setbacks.forget(connection, mailbox, [new.uidl for new in stored])
         uidls = [new.uidl for new in stored]
@@ -182,20 +183,20 @@ class Ledger:
         *,
         quiet: Quiet | None = None,
         is_whole: bool = True,
+        has_all: bool = True,
+        doubtful: Collection[bytes] = (),
         policy: str | None = None,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
 
-        `recalled` is what was read for this listing, under the mailbox's lock. `strangers` are UIDLs listed
-        that other messages than the ledger's have: those rows are absent. Rows marked as seen stay what they
-        are, and are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize rows and
-        setbacks absent, at once. In the same commit the listing is remembered as `quiet`, if it is. What is
-        absent from a listing that is not whole stays as it is, but for what was to be deleted. Another
-        `policy` is noted.
+        `recalled` is what was read for this listing, under the mailbox's lock; the rest is as in the port.
+        Rows marked as seen are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize
+        rows and setbacks absent, at once. Where nothing changed, nothing is written.
         """
         matters = recalled.known.keys() | recalled.setbacks.keys()
         there = {uidl for uidl in listed if uidl in matters}
-        changes = messages.changes(recalled, there, strangers, is_whole=is_whole)
+        changes = messages.changes(recalled, there, strangers, is_whole=is_whole, has_all=has_all)
+        changes = changes._replace(unsure=[*changes.unsure, *messages.undoubted(recalled, doubtful)])
         with self._database.reading() as connection:
             changed = bool(changes) or messages.has_long_gone(connection, key, now)
         if not changed and quiet is None and policy == recalled.policy:
@@ -274,18 +275,20 @@ class Ledger:
         renamed: Mapping[bytes, Listed],
         gone: Collection[bytes],
         gone_since: datetime,
+        *,
+        decided: Collection[bytes] = (),
     ) -> None:
         """Put new UIDLs in the place of old ones, and note those that are gone for good; in one commit.
 
-        A new UIDL may be the old one of another message: of one that is gone, it is forgotten then. What was
-        held because nothing told whether it is known is held no longer.
+        A new UIDL may be the old one of another message: of one that is gone, it is forgotten then. Of the
+        messages `decided` none is held any longer.
         """
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
             messages.gone(connection, mailbox, gone, gone_since)
             messages.leave(connection, mailbox, gone)
             messages.rename(connection, mailbox, renamed)
-            setbacks.forget_kind(connection, mailbox, Why.UNRECOGNISED)
+            setbacks.forget(connection, mailbox, decided)
 
     def mark_seen(self, key: MailboxKey, listed: Collection[Listed], now: datetime) -> int:
         """Remember that these are never to be fetched nor deleted; how many that were.

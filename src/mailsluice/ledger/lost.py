@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from mailsluice.ledger import mailboxes, messages
+from mailsluice.ledger import mailboxes, messages, setbacks
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.rows import octets
 from mailsluice.ledger.times import from_micros
@@ -87,14 +87,17 @@ class Lost:
                 mailbox = mailboxes.touched(connection, key)
                 messages.gone(connection, mailbox, {new.uidl for new in found.values()} - found.keys(), now)
                 messages.rename(connection, mailbox, found)
+                setbacks.forget(connection, mailbox, [new.uidl for new in found.values()])
 
     def leave(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
         """Note that we ask the server to delete these: once they vanish, they are not lost."""
         if uidls:
             with self._database.writing() as connection:
-                messages.leave(connection, mailboxes.touched(connection, key), uidls)
+                mailbox = mailboxes.touched(connection, key)
+                messages.leave(connection, mailbox, uidls)
+                mailboxes.note_marking(connection, mailbox)
 
-    def left(self, key: MailboxKey) -> None:
-        """Note that QUIT is said now, which has the server delete what it was asked to."""
+    def left(self, key: MailboxKey, *, answered: bool) -> None:
+        """Note that QUIT was said, which has the server delete what was marked: `answered` well or not."""
         with self._database.writing() as connection:
-            mailboxes.note_left(connection, mailboxes.found(connection, key))
+            mailboxes.note_left(connection, mailboxes.found(connection, key), answered=answered)

@@ -19,7 +19,7 @@ _TOUCH = """
     ON CONFLICT DO UPDATE SET writes = writes + 1
 """
 _FIND = "SELECT id, writes FROM mailbox WHERE host = ? AND address = ?"
-_STANDING = "SELECT left, policy FROM mailbox WHERE host = ? AND address = ?"
+_STANDING = "SELECT left, answered, policy FROM mailbox WHERE host = ? AND address = ?"
 _COUNT_FROM = "UPDATE mailbox SET writes = max(writes, ?) WHERE id = ?"
 _NOTE_QUIET = """
     UPDATE mailbox SET quiet = ?, quiet_until = ?, quiet_held = ?, quiet_writes = writes
@@ -62,9 +62,14 @@ def count_from(connection: sqlite3.Connection, mailbox: int, writes: int) -> Non
     connection.execute(_COUNT_FROM, (writes, mailbox))
 
 
-def note_left(connection: sqlite3.Connection, mailbox: int) -> None:
-    """Note that QUIT is said after messages were marked to be deleted."""
-    connection.execute("UPDATE mailbox SET left = left + 1 WHERE id = ?", (mailbox,))
+def note_left(connection: sqlite3.Connection, mailbox: int, *, answered: bool) -> None:
+    """Note that QUIT was said after messages were marked to be deleted, and whether it was answered well."""
+    connection.execute("UPDATE mailbox SET left = left + 1, answered = ? WHERE id = ?", (answered, mailbox))
+
+
+def note_marking(connection: sqlite3.Connection, mailbox: int) -> None:
+    """Note that messages are marked to be deleted, for which QUIT is not answered yet."""
+    connection.execute("UPDATE mailbox SET answered = 0 WHERE id = ?", (mailbox,))
 
 
 def note_all_gone(connection: sqlite3.Connection, mailbox: int) -> None:
@@ -77,10 +82,10 @@ def note_policy(connection: sqlite3.Connection, mailbox: int, policy: str) -> No
     connection.execute("UPDATE mailbox SET policy = ? WHERE id = ?", (policy, mailbox))
 
 
-def standing(connection: sqlite3.Connection, key: MailboxKey) -> tuple[int, str | None]:
-    """How often QUIT was said since all was gone that was to be deleted, and the policy that was noted."""
+def standing(connection: sqlite3.Connection, key: MailboxKey) -> tuple[int, bool, str | None]:
+    """`left`, `answered` and `policy` of `model.Memory`."""
     row = connection.execute(_STANDING, (key.host, key.address)).fetchone()
-    return (0, None) if row is None else (whole(row[0]), row[1])
+    return (0, False, None) if row is None else (whole(row[0]), bool(row[1]), row[2])
 
 
 def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, writes: int) -> None:

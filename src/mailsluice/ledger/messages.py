@@ -46,6 +46,7 @@ _RECOGNISED = """
     WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
 """
 _DOUBT = "UPDATE message INDEXED BY present SET doubt = 1 WHERE mailbox = ? AND gone_since IS NULL"
+_DOUBT_ONE = "UPDATE message SET doubt = 1 WHERE mailbox = ? AND uidl = ?"
 _LEAVE = "UPDATE message SET leaving = 1 WHERE mailbox = ? AND uidl = ?"
 _STILL_THERE = "UPDATE message SET leaving = 0 WHERE mailbox = ? AND uidl = ?"
 _STAYS = "UPDATE message SET state = 'seen', leaving = 0 WHERE mailbox = ? AND uidl = ? AND state = 'stored'"
@@ -74,6 +75,10 @@ _HAS_LONG_GONE = """
 """
 _PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
 _DISPLACE = "UPDATE OR REPLACE message SET uidl = ? WHERE mailbox = ? AND uidl = ? AND gone_since IS NOT NULL"
+_DISPLACE_NAMELESS = """
+    UPDATE message SET uidl = CAST(? || uidl AS BLOB), gone_since = ifnull(gone_since, since)
+    WHERE mailbox = ? AND state = 'seen' AND (identity IS NULL OR identity = x'')
+"""
 _OVERSIZE = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -91,6 +96,10 @@ class Changes(NamedTuple):
 
     gone: Sequence[bytes]
     back: Sequence[bytes]
+    unsure: Sequence[bytes]
+    """Those whose UIDLs may be another message's, or which may have another."""
+    undeleted: Sequence[bytes]
+    """Those of the gone ones that we asked the server to delete in sessions that came to no good QUIT."""
     still_there: Sequence[bytes]
     pruned: Sequence[bytes]
     settled: Collection[bytes]
@@ -156,15 +165,25 @@ def stays(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]
     connection.executemany(_STAYS, [(mailbox, uidl) for uidl in uidls])
 
 
+def undoubted(memory: Memory, doubtful: Collection[bytes]) -> list[bytes]:
+    """Those of these UIDLs whose rows are not in doubt yet."""
+    return [uidl for uidl in doubtful if uidl in memory.known and not memory.known[uidl].doubt]
+
+
 def changes(
-    memory: Memory, listed: Collection[bytes], strangers: Collection[bytes], *, is_whole: bool = True
+    memory: Memory,
+    listed: Collection[bytes],
+    strangers: Collection[bytes],
+    *,
+    is_whole: bool = True,
+    has_all: bool = True,
 ) -> Changes:
     """What a listing of these UIDLs changes; `strangers` are listed, but mean other messages.
 
     `listed` is asked for what is known alone, for it may be of 100,000 messages. Where it is not whole, what
-    is absent may be there all the same, unless the server was asked to delete it.
+    is absent may be there all the same, unless the server was asked to delete it: it is in doubt.
     """
-    gone, back, still_there, pruned = [], [], [], []
+    gone, back, unsure, still_there, pruned = [], [], [], [], []
     for uidl, row in memory.known.items():
         if uidl in listed and uidl not in strangers:
             if row.gone_since is not None:
@@ -172,13 +191,15 @@ def changes(
             if row.leaving:
                 still_there.append(uidl)
         elif not is_whole and not row.leaving and uidl not in strangers:
-            continue
+            if row.gone_since is None and not row.doubt and row.state in {State.STORED, State.SEEN}:
+                unsure.append(uidl)
         elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
             gone.append(uidl)
         elif row.state is State.OVERSIZE:
             pruned.append(uidl)
-    settled = [uidl for uidl in memory.setbacks if is_whole and uidl not in listed]
-    return Changes(gone, back, still_there, pruned, settled)
+    settled = [uidl for uidl in memory.setbacks if has_all and uidl not in listed]
+    undeleted = [uidl for uidl in gone if memory.known[uidl].leaving and not memory.answered]
+    return Changes(gone, back, unsure, undeleted, still_there, pruned, settled)
 
 
 def has_long_gone(connection: sqlite3.Connection, key: MailboxKey, now: datetime) -> bool:
@@ -191,7 +212,9 @@ def apply(connection: sqlite3.Connection, mailbox: int, changed: Changes, now: d
     """Make these changes, and prune what is gone for longer than GRACE."""
     gone(connection, mailbox, changed.gone, now)
     connection.executemany(_BACK, [(mailbox, uidl) for uidl in changed.back])
-    connection.executemany(_STILL_THERE, [(mailbox, uidl) for uidl in changed.still_there])
+    connection.executemany(_DOUBT_ONE, [(mailbox, uidl) for uidl in changed.unsure])
+    staying = (*changed.still_there, *changed.undeleted)
+    connection.executemany(_STILL_THERE, [(mailbox, uidl) for uidl in staying])
     connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in changed.pruned])
     connection.execute(_PRUNE_LONG_GONE, (mailbox, to_micros(now - GRACE)))
 
@@ -209,6 +232,11 @@ def rename(connection: sqlite3.Connection, mailbox: int, renamed: Mapping[bytes,
     connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
     rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
     connection.executemany(_RENAME, rows)
+
+
+def forget_nameless(connection: sqlite3.Connection, mailbox: int) -> None:
+    """Take the UIDLs of what was marked as seen, and has nothing else to be known by, for no message's."""
+    connection.execute(_DISPLACE_NAMELESS, (_DISPLACED, mailbox))
 
 
 def mark_seen(

@@ -6,8 +6,9 @@ Owns the report table. Nothing that decides the fate of a message may be kept he
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import MailboxKey, SessionReport
 
 _OK = "ok"
+_TO_THE_END = frozenset({_OK, "messages-refused", "messages-removed", "still-listed"})
+"""Outcomes of sessions that came to all that they were to do."""
 _NEITHER = frozenset({"mailbox-locked", "stopped"})
 """Outcomes of sessions that neither went well nor failed: others came first."""
 
@@ -60,6 +63,8 @@ class News:
     last: SessionReport | None = None
     waiting: int | None = None
     held: Mapping[str, int] | None = None
+    raised: Mapping[str, int] = field(default_factory=dict)
+    """What sessions that broke have seen since: they may not have come to all that is held."""
     last_success: datetime | None = None
     failures: int = 0
     """Since the last success, be that among these or before."""
@@ -79,7 +84,10 @@ class News:
         if report.outcome == _OK or report.listed:
             self.waiting = report.waiting
         if report.held is not None:
-            self.held = report.held
+            if report.outcome in _TO_THE_END:
+                self.held, self.raised = report.held, {}
+            else:
+                self.raised = _most(self.raised, report.held)
 
     def next_poll(self, name: str, due: datetime | None) -> None:
         """Note when the mailbox is polled next, and what it is called."""
@@ -123,18 +131,24 @@ def _write_session(connection: sqlite3.Connection, mailbox: int, news: News, las
             mailbox,
         ),
     )
-    if news.held is not None:
-        _write_held(connection, mailbox, news.held)
+    if news.held is not None or news.raised:
+        _write_held(connection, mailbox, news)
 
 
-def _write_held(connection: sqlite3.Connection, mailbox: int, held: Mapping[str, int]) -> None:
+def _write_held(connection: sqlite3.Connection, mailbox: int, news: News) -> None:
     """Note what is held. What is acknowledged never grows by that: more than it is news again."""
-    (cell,) = connection.execute("SELECT acknowledged FROM report WHERE mailbox = ?", (mailbox,)).fetchone()
-    known = {why: min(count, held[why]) for why, count in counts(cell).items() if why in held}
+    row = connection.execute("SELECT held, acknowledged FROM report WHERE mailbox = ?", (mailbox,)).fetchone()
+    before, acknowledged = map(counts, row)
+    held = _most(before if news.held is None else news.held, news.raised)
+    known = {why: min(count, held[why]) for why, count in acknowledged.items() if why in held}
     connection.execute(
         "UPDATE report SET held = ?, acknowledged = ? WHERE mailbox = ?",
         (to_json(held), to_json(known), mailbox),
     )
+
+
+def _most(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
+    return Counter(one) | Counter(other)
 
 
 def acknowledge(connection: sqlite3.Connection, mailbox: int) -> None:

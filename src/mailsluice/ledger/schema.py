@@ -140,6 +140,8 @@ _THIRD = (
     "UPDATE setback SET first = tried",
     # How often QUIT, which deletes, was said since all was gone that was to be deleted.
     "ALTER TABLE mailbox ADD COLUMN left INTEGER NOT NULL DEFAULT 0",
+    # Whether it was answered well the last time, and nothing was marked to be deleted since.
+    "ALTER TABLE mailbox ADD COLUMN answered INTEGER NOT NULL DEFAULT 0",
     # What the mailbox leaves on the server, when last polled: NULL before that was noted.
     "ALTER TABLE mailbox ADD COLUMN policy TEXT",
     # How many messages stay for another reason than policy, by reason, as JSON objects: of the quiet listing,

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 
 from mailsluice.ledger.rows import DamagedRow, octets, text, whole
 from mailsluice.ledger.times import from_micros, to_micros
-from mailsluice.model import Listed, MailboxKey, Setback, Why
+from mailsluice.model import Listed, MailboxKey
+from mailsluice.setback import Setback, Why
 
 _COLUMNS = "uidl, failures, last, error, listed_size, header, kind, tried, take, first"
 _MAILBOX = "SELECT id FROM mailbox WHERE host = ? AND address = ?"
@@ -77,11 +78,6 @@ def forget(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes
         return 0  # as it mostly is, and then each of a batch need not be looked for
     rows = [(mailbox, uidl) for uidl in uidls]
     return connection.executemany("DELETE FROM setback WHERE mailbox = ? AND uidl = ?", rows).rowcount
-
-
-def forget_kind(connection: sqlite3.Connection, mailbox: int, why: Why) -> None:
-    """Forget all that is held for this reason."""
-    connection.execute("DELETE FROM setback WHERE mailbox = ? AND kind = ?", (mailbox, why.value))
 
 
 def _why(cell: object) -> Why:

@@ -63,7 +63,7 @@ MESSAGE_REFUSED = "message refused"
 """The server lists a message but does not hand it out; the next poll asks again."""
 
 MESSAGE_QUARANTINED = "message quarantined"
-"""A message could not be fetched several polls in a row; it stays on the server, and this is said once."""
+"""A message could not be fetched in three sessions over a day; it stays on the server. Said once."""
 
 CONNECTION_REFUSED = "connection refused"
 """The server did not open the mailbox once more, as `connections` asks (`error`): one session does it alone.
@@ -78,7 +78,7 @@ STILL_LISTED = "still listed"
 """So many messages are listed though an earlier session asked the server to delete them: it is asked anew."""
 
 DELETING_OLD = "deleting kept messages"
-"""By a changed policy so many stored messages are deleted now that stayed on the server before."""
+"""By a changed policy so many stored messages that stayed are deleted now, and `later` as they age."""
 
 MESSAGE_UNDELETABLE = "message undeletable"
 """The server ended several sessions when a stored message was to be deleted; that is tried once a day."""

@@ -19,6 +19,7 @@ from mailsluice.pop3.lines import readable
 # RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Servers have gone beyond both, so any octets
 # without white space will do, up to a length that no honest server comes near.
 _UIDL_LINE = re.compile(rb"(?:\A|(?<=\r\n))([1-9][0-9]{0,9})[ \t]+(\S{1,512})[ \t]*(?:\r\n|\Z)")
+_NUMBERED_LINE = re.compile(rb"(?:\A|(?<=\r\n))[1-9][0-9]{0,9}[ \t]+\S")
 _LIST_LINE = re.compile(
     rb"(?:\A|(?<=\r\n))([1-9][0-9]{0,9})[ \t]+([0-9]{1,15})(?=[ \t]|\r\n|\Z)",
 )
@@ -43,15 +44,15 @@ def parse_listing(uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] =
 
     The same UIDL may come twice. A line of UIDL's that is not `number uidl` is unusable, and so are all of a
     number that comes twice, for who cannot be sure which message is which must not delete it. Raises
-    ProtocolViolation where there are such lines alone: that is no listing. Lines of LIST's that make no sense
-    are passed over: sizes are hints (estimates on Exchange Online), not worth a session.
+    ProtocolViolation where no line has a message number: that is no listing. Lines of LIST's that make no
+    sense are passed over: sizes are hints (estimates on Exchange Online), not worth a session.
     """
     unusable = Unusable(quotable)
     size = _Sizes(sizes)
     listing = tuple(Listed(number, uidl, size.of(number)) for number, uidl in _uidls(uidls, unusable))
     if any(one.number >= other.number for one, other in pairwise(listing)):
         listing = _without_repeated(listing, unusable)
-    if unusable.count and not listing:
+    if unusable.count and not listing and not _NUMBERED_LINE.search(uidls):
         line = unusable.examples[0]
         raise ProtocolViolation(
             f"the server's UIDL listing has nothing but lines like {line!r}, and no message number and UIDL",

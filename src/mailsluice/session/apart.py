@@ -39,7 +39,8 @@ def fetch_apart(messages: Sequence[Listed], session: Session) -> None:
 
     if messages and not session.parts.stop.is_set():
         tally = _beside(messages[:MOST], session, work)
-        session.tally.refused += len(tally.errors)
+        broke = [error for error in tally.errors.values() if not isinstance(error, CommandRefused)]
+        session.tally.refused += len(broke)  # refusals are counted
 
 
 def delete_apart(plan: Plan, memory: Memory, session: Session) -> None:
@@ -52,7 +53,8 @@ def delete_apart(plan: Plan, memory: Memory, session: Session) -> None:
         if session.tally.confirmed:  # the server deletes others
             apart.tally.proven.update(here)
         with quarantine.counting(apart, is_apart=True):
-            late.settle(Plan(here, [Reason.STORED] * len(here), frozenset()), memory, apart)
+            plan_here = Plan(here, [Reason.STORED] * len(here), frozenset())
+            late.settle(plan_here, memory._replace(setbacks={}), apart)
 
     for listed in plan.to(Action.DELETE_APART)[:MOST]:
         if session.parts.stop.is_set() or not _beside([listed], session, work).confirmed:
@@ -68,17 +70,21 @@ def _beside(
     That the server ends it is only told.
     """
     mailbox, parts, tally = session.mailbox, session.parts, session.tally.beside()
-    wanted = {each.uidl for each in messages}
+    is_open = False
     try:
         login = parts.credentials.login(mailbox)
         with parts.connect(mailbox) as client:
             apart = session._replace(client=client, tally=tally)
             client.authenticate(mailbox.address, login)
             listing = told_apart(client.listing(policy.window(mailbox)), apart)
-            there = wanted - policy.listed_twice(listing)
-            work([each for each in listing if each.uidl in there], apart)
-            batch.end(apart)
+            twice = policy.listed_twice(listing)
+            there = {each.uidl: each for each in listing if each.uidl not in twice}
+            is_open = True
+            work([there[each.uidl] for each in messages if each.uidl in there], apart)
+            batch.end(apart, is_apart=True)
     except ServerError as error:
+        if not is_open:
+            quarantine.note_closed_door(messages, error, session)
         _log.warning(events.APART_ENDED, error=str(error), remedy=triage(error).remedy)
     session.tally.add(tally)
     return tally

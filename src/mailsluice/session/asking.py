@@ -10,8 +10,9 @@ from contextlib import closing
 
 from mailsluice.errors import CommandRefused, GaveWay, ServerError
 from mailsluice.header import LIMIT, Header
-from mailsluice.model import Listed, Setback, Why
+from mailsluice.model import Listed
 from mailsluice.session.parts import Session
+from mailsluice.setback import Setback, Why
 from mailsluice.substitute import may_be
 
 _NOTICE = "a notice in its place"

@@ -20,7 +20,7 @@ from mailsluice.errors import (
     Unrecognised,
 )
 from mailsluice.identity import identity, is_strong
-from mailsluice.model import DeletePermit, Held, Listed, Staged, uidl_text
+from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import note_silent
@@ -28,6 +28,7 @@ from mailsluice.session.hold import note_where
 from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch, Passed
 from mailsluice.session.triage import passes_by_itself
+from mailsluice.setback import Held
 from mailsluice.substitute import is_one as is_substitute
 
 MESSAGES = 512
@@ -102,7 +103,7 @@ def _count_twins(staged: Sequence[Staged], session: Session) -> None:
 
 def _without_kept(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
     """The permits for what is not to stay: a notice that was stored as it came deletes no message."""
-    kept = [permit.uidl for permit in permits if permit.uidl in session.as_it_comes]
+    kept = [permit.uidl for permit in permits if permit.uidl in session.tally.notices]
     session.parts.ledger.stays(session.mailbox.key, kept)
     return [permit for permit in permits if permit.uidl not in kept]
 
@@ -170,19 +171,22 @@ def _receive(
     return None
 
 
-def end(session: Session) -> None:
-    """Ask for what was marked to be deleted. The answer proves nothing: the next listing decides (step 6)."""
+def end(session: Session, *, is_apart: bool = False) -> None:
+    """Ask for what was marked to be deleted. The answer proves nothing: the next listing decides (step 6).
+
+    `is_apart`: what is to be deleted is counted as undeletable already.
+    """
     client = session.client
     session.tally.deleted += client.deleted
-    if client.deleted and not client.undeleted:  # which ones it did not agree to, nobody knows later
-        session.parts.ledger.lost.left(session.mailbox.key)
     if client.undeleted:
         _log.warning(events.DELETION_REFUSED, messages=client.undeleted)
-        session.tally.keep(Held.UNDELETABLE, client.undeleted)
+        if not is_apart:
+            session.tally.keep(Held.UNDELETABLE, client.undeleted)
     try:
         client.quit()
         session.tally.confirmed += client.deleted
     except ServerError as error:
+        session.tally.unanswered += bool(client.deleted)
         _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply, deletions=client.deleted)
 
 
@@ -220,9 +224,10 @@ def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> No
     Raises Substituted for a notice that came in the place of a message, and may not pass for it; Unrecognised
     for one that may be stored under another UIDL.
     """
-    if listed.uidl in session.as_it_comes:
-        return
     if is_substitute(passed.header, passed.head):
+        if listed.uidl in session.as_it_comes:
+            session.tally.notices.add(listed.uidl)
+            return
         batch.drop()
         raise Substituted(
             "the server cannot render the message, and hands out a notice in its place", text=passed.head

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.identity import identity
-from mailsluice.model import Listed, Memory, Why
+from mailsluice.model import Listed, Memory
 from mailsluice.policy import is_due, needs_identity
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.parts import Session
+from mailsluice.setback import Why
 
 MOST = 200
 """So many are asked for in one poll; the next one goes on."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailsluice.errors import CommandRefused, MailsluiceError
-from mailsluice.model import Held, Listed, Memory
+from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy import Plan
@@ -19,6 +19,7 @@ from mailsluice.session.asking import Untold, ask
 from mailsluice.session.fetch import fetch
 from mailsluice.session.parts import Session
 from mailsluice.session.questions import Question, Questions
+from mailsluice.setback import Held, Why
 
 SECONDS = 300.0
 """So long at most headers are asked for in one poll; the next one goes on."""
@@ -56,7 +57,8 @@ def _questions(plan: Plan, asked: Sequence[Listed], memory: Memory, session: Ses
         uidl: Question(memory.known[uidl], evidence.get(uidl), reasons[uidl])
         for uidl in (listed.uidl for listed in asked)
     }
-    return Questions(about, session.mailbox, ledger.now())
+    undeletable = {uidl for uidl, setback in memory.setbacks.items() if setback.kind is Why.UNDELETED}
+    return Questions(about, session.mailbox, ledger.now(), undeletable)
 
 
 def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
@@ -72,14 +74,22 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
                 session.questions.answer(asked[place], ask(asked[place], session))
             except Untold as why:
                 untold[asked[place]] = why.reply
+                session.questions.untold(asked[place])
             except CommandRefused:
-                most = session.mailbox.max_message
-                return [listed for listed in asked[place:] if (listed.size or 0) <= most]
+                return _by_retr(asked[place:], session)
         _conclude(session)
     session.tally.refused += len(untold)
     session.tally.failing.update({listed.uidl: Held.UNCLEAR for listed in untold})
     events.name_messages(_log, events.HEADER_REFUSED, tuple(untold), reply=next(iter(untold.values()), ""))
     return ()
+
+
+def _by_retr(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
+    """Those that may be fetched to be told; larger ones are held."""
+    most = session.mailbox.max_message
+    large = {listed for listed in asked if (listed.size or 0) > most}
+    session.tally.failing.update({listed.uidl: Held.UNCLEAR for listed in large})
+    return [listed for listed in asked if listed not in large]
 
 
 def _conclude(session: Session) -> None:
@@ -88,6 +98,7 @@ def _conclude(session: Session) -> None:
     doubted = answers.delete if answers.reused else ()  # by who fetched what has another's UIDL
     session.parts.ledger.recognised(session.mailbox.key, [*answers.same, *doubted])
     _delete(answers.delete, session)
+    session.tally.failing.update({listed.uidl: Held.UNCLEAR for listed in answers.unclear})
     answers.same, answers.delete = [], []
 
 
@@ -99,7 +110,7 @@ def _conclude_unsure(session: Session) -> None:
     answers = session.questions.answers
     if session.questions.newly_reused():
         session.parts.ledger.doubt(session.mailbox.key)
-    if not answers.reused and session.questions.enough_answered:
+    if not answers.reused and session.questions.enough_asked:
         _delete(answers.unsure, session)
 
 

@@ -11,17 +11,18 @@ from collections import Counter
 from mailsluice import policy
 from mailsluice.errors import CommandRefused
 from mailsluice.identity import identity
-from mailsluice.model import Listed, Listing, Why
+from mailsluice.model import Listed, Listing, State
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.parts import Session
+from mailsluice.setback import Why
 
 MOST = 1000
-"""So many are asked for their headers in one poll,"""
+"""So many are asked for their headers in one poll, the newest; more are held."""
 
 SECONDS = 300.0
-"""and so long at most; those that are not reached are held till the next poll."""
+"""So long at most headers are asked for; those that are not reached are held till the next poll."""
 
 _log = get_logger(__name__)
 
@@ -29,12 +30,15 @@ _log = get_logger(__name__)
 def told_apart(listing: Listing, session: Session) -> Listing:
     """The listing with UIDLs of their own for messages that share one; the client knows them, too.
 
-    Not for those whose headers are not told. Raises LedgerError, and ServerError.
+    Not for those whose headers are not told, nor where the UIDL was marked as seen. Raises LedgerError, and
+    ServerError.
     """
     twice = policy.listed_twice(listing)
     if not twice:
         return listing
-    namesakes = [listed for listed in listing if listed.uidl in twice]
+    known = session.parts.ledger.recall(session.mailbox.key, twice).known
+    seen = {uidl for uidl in twice if uidl in known and known[uidl].state is State.SEEN}
+    namesakes = [listed for listed in listing if listed.uidl in twice - seen]
     events.name_messages(_log, events.UIDL_AMBIGUOUS, namesakes)
     told = _told(namesakes[: -MOST - 1 : -1], session)
     names: dict[int, bytes] = {}

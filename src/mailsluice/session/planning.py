@@ -17,6 +17,7 @@ from mailsluice.reason import Action, Reason
 from mailsluice.session import batch
 from mailsluice.session.parts import Session
 from mailsluice.session.takeover import take_over
+from mailsluice.setback import Held
 
 LARGE = policy.MOST_MESSAGES * 8 // 10
 """From so many messages on the mailbox's size is warned of."""
@@ -59,7 +60,7 @@ def plan_for(listing: Listing, session: Session) -> Planned:
     now = parts.ledger.now()
     memory = parts.ledger.recall(mailbox.key, uidls)
     plan = policy.plan(listing, memory.known, memory.setbacks, mailbox, now)
-    tally.hold(plan, listing)
+    tally.hold(plan, listing, memory.setbacks)
     until = policy.quiet(plan, memory, mailbox, now)
     quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until, tally.all_held or {})
     parts.ledger.confirm(
@@ -70,6 +71,8 @@ def plan_for(listing: Listing, session: Session) -> Planned:
         now,
         quiet=quiet,
         is_whole=listing.is_whole,
+        has_all=not listing.beyond,
+        doubtful=[listed.uidl for listed in plan.because(Reason.DOUBTFUL)],
         policy=str(mailbox.leave_on_server),
     )
     wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
@@ -88,16 +91,24 @@ def _warn_of_deletions(plan: Plan, memory: Memory, session: Session) -> None:
     """Say what should be gone, and what is deleted that stayed by another policy."""
     still = len(plan.because(Reason.STILL_LISTED))
     if still and memory.left:  # else no session came to ask for anything
-        _log.warning(events.STILL_LISTED, messages=still)
-    if memory.left >= OFTEN:
+        _log.warning(
+            events.STILL_LISTED,
+            messages=still,
+            remedy="they are stored, and asked for once more; if they stay, the server undoes deletions: ask "
+            "who runs it, or delete them by hand",
+        )
+    if memory.left >= OFTEN and still:
         session.tally.still_listed = still
+        session.tally.keep(Held.UNDELETABLE, still)
     kept = len(plan.because(Reason.STORED)) + len(plan.because(Reason.AGED))
-    if kept and memory.policy not in {None, str(session.mailbox.leave_on_server)}:
+    later = len(plan.because(Reason.NOT_YET_AGED))
+    if kept + later and memory.policy not in {None, str(session.mailbox.leave_on_server)}:
         _log.warning(
             events.DELETING_OLD,
             messages=kept,
-            remedy=f"leave_on_server of {session.mailbox.name} was changed: they go now, after their headers "
-            "were asked",
+            later=later,
+            remedy=f"leave_on_server of {session.mailbox.name} was changed: these go now, {later} as they "
+            "age; their headers are asked before",
         )
 
 

@@ -1,4 +1,4 @@
-"""Quarantine: what cannot be fetched is counted, and after some polls in a row set aside.
+"""Quarantine: what cannot be fetched is counted, and set aside after three sessions over a day.
 
 Owns which failures speak against a message and which against its server. Must never delete a message, nor
 decide what is tried: that is `policy`.
@@ -21,12 +21,13 @@ from mailsluice.errors import (
     Substituted,
     Unrecognised,
 )
-from mailsluice.model import WAITING, Held, Listed, Setback, Why, uidl_text
+from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.parts import Session
 from mailsluice.session.triage import is_explained
+from mailsluice.setback import WAITING, Setback, Why
 
 MANY = 10
 """If another program takes more messages than this and leaves none, the fault is its own."""
@@ -35,11 +36,6 @@ _EVENTS = {
     Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED,
     Why.UNRECOGNISED: events.MESSAGE_UNRECOGNISED,
     Why.UNDELETED: events.MESSAGE_UNDELETABLE,
-}
-_HELD = {
-    Why.SUBSTITUTE: Held.SUBSTITUTE,
-    Why.UNRECOGNISED: Held.UNRECOGNISED,
-    Why.UNDELETED: Held.UNDELETABLE,
 }
 KEPT = 64 * 1024
 """Octets of a message's header that the ledger keeps: enough to know it by. Each poll reads them."""
@@ -50,13 +46,12 @@ _log = get_logger(__name__)
 def speaks_against_message(error: MailsluiceError) -> bool:
     """Whether this error, met while a message arrived, may be the message's own.
 
-    Not one that is ours, nor one that the server explains otherwise.
+    Not one that is ours, nor one that ended the session in words that explain it otherwise. A refusal may be
+    even in such words: they may come for one message for ever.
     """
-    return (
-        isinstance(error, ServerError)
-        and not isinstance(error, MessageTooLarge | GaveWay)
-        and not is_explained(error)
-    )
+    if not isinstance(error, ServerError) or isinstance(error, MessageTooLarge | GaveWay):
+        return False
+    return isinstance(error, CommandRefused) or not is_explained(error)
 
 
 @contextmanager
@@ -109,10 +104,10 @@ def _count(session: Session, *, is_apart: bool) -> None:
     if not failed:
         return
     held = set(ledger.note_setbacks(session.mailbox.key, failed))
+    after = ledger.setbacks(session.mailbox.key)
     for listed, setback in failed.items():
-        if setback.failures or setback.kind in _HELD:
-            tried = Held.QUARANTINED if listed in held else Held.REFUSED
-            tally.failing[listed.uidl] = _HELD.get(setback.kind, tried)
+        if why := after[listed.uidl].held:
+            tally.failing[listed.uidl] = why
         if setback.kind in WAITING or listed in held:
             _log.warning(
                 _EVENTS.get(setback.kind, events.MESSAGE_QUARANTINED),
@@ -143,10 +138,12 @@ def _setback(listed: Listed, error: MailsluiceError, before: Collection[bytes], 
 def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: Session) -> bool:
     """Whether this session speaks against the message: the server handed out another, or its own header.
 
-    One of a long row is excused, unless it failed `before`, too.
+    One of a long row is excused, unless it failed `before`, too, and the row was all that was left to ask
+    for: behind a quota there is more.
     """
     tally = session.tally
-    if listed in tally.excused and not (tally.fetched and listed.uidl in before):
+    is_last = tally.waiting <= len(tally.errors)
+    if listed in tally.excused and not (tally.fetched and listed.uidl in before and is_last):
         return False
     if tally.fetched or listed in tally.proven:
         return True
@@ -157,6 +154,21 @@ def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: 
     except (ServerError, Untold):
         return False
     return True
+
+
+def note_closed_door(messages: Sequence[Listed], error: ServerError, session: Session) -> None:
+    """Note that no session apart could be had for these: what was to be fetched so is tried after all others.
+
+    Some servers let nobody in twice within a minute.
+    """
+    ledger, key = session.parts.ledger, session.mailbox.key
+    now, before = session.parts.clock.now(), ledger.setbacks(key)
+    again = {
+        listed: Setback(0, now, str(error), listed.size, kind=Why.REFUSED, tried=before[listed.uidl].tried)
+        for listed in messages
+        if listed.uidl in before and before[listed.uidl].kind is Why.BROKE
+    }
+    ledger.note_setbacks(key, again)
 
 
 def _removed(listed: Listed, session: Session) -> Setback:

@@ -5,7 +5,7 @@ Owns the answers of one poll. Must never ask by itself: `late` does, by TOP or R
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.header import Header
 from mailsluice.identity import identity
-from mailsluice.model import Known, Listed, Staged
+from mailsluice.model import Known, Listed, Staged, State, is_derived
 from mailsluice.reason import Action, Reason
 from mailsluice.recognition import Evidence, Verdict, recognise
 
@@ -38,7 +38,8 @@ class Answers:
     """What the headers said, in messages; emptied by whoever acts on it.
 
     `same` are those stored already and in doubt until now, `delete` those stored that are due. `unsure` are
-    due, too, but it is their UIDLs alone that say so. `other` and `undecided` are to be fetched.
+    due, too, but it is their UIDLs alone that say so. `other` and `undecided` are to be fetched;
+    `unclear` are left, since nothing tells.
     """
 
     same: list[Listed] = field(default_factory=list)
@@ -46,32 +47,51 @@ class Answers:
     unsure: list[Listed] = field(default_factory=list)
     other: dict[Listed, bytes | None] = field(default_factory=dict)
     undecided: list[Listed] = field(default_factory=list)
+    unclear: list[Listed] = field(default_factory=list)
     reused: bool = False
     """Whether a UIDL that was never absent means another message: no UIDL of the mailbox is sure then."""
 
 
 class Questions:
-    """Messages of one mailbox that may be stored already, by UIDL, as things stand at `now`."""
+    """Messages of one mailbox that may be stored already, by UIDL, as things stand at `now`.
 
-    def __init__(self, open_: Mapping[bytes, Question], mailbox: Mailbox, now: datetime) -> None:
+    `undeletable` are UIDLs of what is deleted in sessions apart alone.
+    """
+
+    def __init__(
+        self,
+        open_: Mapping[bytes, Question],
+        mailbox: Mailbox,
+        now: datetime,
+        undeletable: Collection[bytes] = (),
+    ) -> None:
         self.answers = Answers()
         self._open = open_
-        self._answered: set[bytes] = set()
+        self._undeletable = undeletable
+        self._asked: set[bytes] = set()
         self._reuse_told = False
         self._mailbox = mailbox
         self._now = now
 
     @property
-    def enough_answered(self) -> bool:
-        """Whether so many headers were seen that a mailbox made anew would have shown itself."""
-        return len(self._answered) >= min(len(self._open), _ENOUGH)
+    def enough_asked(self) -> bool:
+        """Whether so many headers were asked for that a mailbox made anew would have shown itself."""
+        return len(self._asked) >= min(len(self._open), _ENOUGH)
+
+    def untold(self, listed: Listed) -> None:
+        """Note that the header was asked for, and not told."""
+        self._asked.add(listed.uidl)
 
     def answer(self, listed: Listed, header: Header) -> Action:
         """What follows for a message, now that its header is known."""
         row, evidence, reason = self._open[listed.uidl]
-        self._answered.add(listed.uidl)
+        self._asked.add(listed.uidl)
         verdict = recognise(header, evidence)
+        if verdict is Verdict.UNDECIDED and is_derived(listed.uidl):
+            reason = Reason.DOUBTFUL  # another namesake may have this UIDL now
         action = policy.after(reason, verdict, row, self._mailbox, self._now)
+        if action is Action.DELETE and listed.uidl in self._undeletable:
+            action = Action.LEAVE
         answers = self.answers
         if action is Action.FETCH:
             if verdict is Verdict.OTHER:
@@ -81,6 +101,9 @@ class Questions:
             answers.reused |= verdict is Verdict.OTHER and row.gone_since is None and not row.doubt
         elif verdict is Verdict.SAME and reason.action is Action.ASK:
             answers.same.append(listed)
+        elif action is Action.LEAVE and verdict is Verdict.UNDECIDED:
+            is_seen = row.state is State.SEEN and policy.is_familiar(listed, row)
+            (answers.same if is_seen else answers.unclear).append(listed)
         if action is Action.DELETE:
             (answers.unsure if verdict is Verdict.UNDECIDED else answers.delete).append(listed)
         return action

@@ -80,6 +80,8 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
         if planned is not None:
             fetch_apart(planned.plan.to(Action.APART), session)
             delete_apart(planned.plan, planned.memory, session)
+        if tally.deleted:
+            parts.ledger.lost.left(mailbox.key, answered=not tally.unanswered)
     if failure is not None:
         raise failure
     if parts.stop.is_set() and tally.waiting:

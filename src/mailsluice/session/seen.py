@@ -37,8 +37,8 @@ class Settled(NamedTuple):
     """How a mailbox was settled, in numbers of messages.
 
     `marked`: never to be fetched. `adopted`: known by header under a new UIDL. `new`: to be fetched by the
-    next poll. `gone`: not on the server any more. `untold`: of `new`, those whose header the server or its
-    sender kept to themselves.
+    next poll. `gone`: not on the server any more. `untold`: those whose header the server or its sender kept
+    to themselves; old ones stay held.
     """
 
     marked: int = 0
@@ -62,15 +62,26 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
         unknown, missing = _unknown(listing, known), _missing(listing, known)
         told = _identities(unknown, mailbox, parts) if way is Way.ADOPT else {}
         renamed = _matched(told, missing, ledger.identities(key))
-        told_apart = not policy.listed_twice(listing)  # else the next poll does, and may know them again
-        gone = [uidl for uidl in missing if uidl not in renamed and told_apart]
-        ledger.settle(key, renamed, gone, ledger.now())
+        decided = told if way is Way.ADOPT else unknown
+        untold = len(unknown) - len(decided)
+        gone = _gone(listing, [uidl for uidl in missing if uidl not in renamed], untold, mailbox, parts)
+        ledger.settle(key, renamed, gone, ledger.now(), decided=[listed.uidl for listed in decided])
     return Settled(
         adopted=len(renamed),
-        new=len(unknown) - len(renamed),
+        new=len(decided) - len(renamed),
         gone=sum(known[uidl].gone_since is None for uidl in gone),
-        untold=len(unknown) - len(told) if way is Way.ADOPT else 0,
+        untold=untold,
     )
+
+
+def _gone(
+    listing: Sequence[Listed], missing: Sequence[bytes], untold: int, mailbox: Mailbox, parts: Parts
+) -> Sequence[bytes]:
+    """What is gone for good: not what polls may know again, or an untold message may be."""
+    if policy.listed_twice(listing):  # the next poll tells them apart
+        return []
+    identities = parts.ledger.identities(mailbox.key) if untold else {}
+    return [uidl for uidl in missing if not untold or identities.get(uidl)]
 
 
 @contextmanager

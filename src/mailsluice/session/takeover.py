@@ -54,9 +54,7 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
         if is_the_same or former.address == key.address:
             _leave_stagings(former, session)
             with ledger.lock(former):
-                ledger.kin.rename(former, key)
-            if not is_the_same:
-                ledger.doubt(key)
+                ledger.kin.rename(former, key, is_proven=is_the_same)
             _log.warning(events.MAILBOX_RENAMED, former_host=former.host, former_address=former.address)
             return
 

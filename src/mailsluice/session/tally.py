@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from mailsluice.clock import Clock
 from mailsluice.errors import ConnectionLost, Disposition, MailsluiceError, ServerError
-from mailsluice.model import Answer, Held, Listed, Listing, MailboxKey, SessionReport
+from mailsluice.model import Answer, Listed, Listing, MailboxKey, SessionReport
 from mailsluice.obs.clean import printable, redact
 from mailsluice.policy import Plan
-from mailsluice.reason import Action
+from mailsluice.reason import Action, Reason
 from mailsluice.session.triage import Verdict
+from mailsluice.setback import Held, Setback
 
 MOST_IN_A_ROW = 10
 """So many messages refused one after the other are the server's affair: a quota, a throttle, a bad hour."""
@@ -38,6 +39,10 @@ STILL_LISTED = "still-listed"
 
 REFUSED_MESSAGES = "messages-refused"
 """The outcome of a session that went well but for messages the server would not hand out."""
+
+
+_LEFT = frozenset({Action.LEAVE, Action.DELETE, Action.ASK})
+"""Actions by which what could not be fetched is not tried."""
 
 
 class Polled(NamedTuple):
@@ -65,8 +70,10 @@ class Tally:
     `errors` are those that could not be fetched, and why. `twins` is how many of those stored other
     mailboxes have, too. `still_listed` are those that an earlier session asked the server to delete,
     `confirmed` those that it was asked to delete now, and answered QUIT well; `undeleted` are those, by UIDL,
-    at whose deletion a session ended. `held` is what the listing alone says is held, None before it is known,
-    and `failing` what is tried, by UIDL: all sessions of a poll share it.
+    at whose deletion a session ended. `unanswered` is how many sessions got no good answer to the QUIT that
+    was to delete. `notices` are the UIDLs of notices stored as they came. `held` is what the listing
+    alone says is held, None before it is known, and `failing` what is tried, by UIDL: all sessions of a poll
+    share it.
     """
 
     mailbox: str
@@ -87,6 +94,8 @@ class Tally:
     removed: list[Listed] = field(default_factory=list)
     twins: Counter[MailboxKey] = field(default_factory=Counter)
     errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
+    unanswered: int = 0
+    notices: set[bytes] = field(default_factory=set)
     undeleted: dict[bytes, ServerError] = field(default_factory=dict)
     held: Mapping[str, int] | None = None
     failing: dict[bytes, Held] = field(default_factory=dict)
@@ -120,7 +129,7 @@ class Tally:
         """How many messages are still to be fetched, by this session or a later one."""
         return self.wanted - self.stored
 
-    def hold(self, plan: Plan, listing: Listing) -> None:
+    def hold(self, plan: Plan, listing: Listing, setbacks: Mapping[bytes, Setback]) -> None:
         """Count what is held by a plan: some of it for good, and some that is tried in this poll."""
         left = Counter(
             reason.held.value
@@ -129,9 +138,14 @@ class Tally:
         )
         beside = {Held.BEYOND.value: listing.beyond, Held.UNUSABLE.value: listing.unusable}
         self.held = left + Counter(beside)
-        for listed, reason in zip(plan.listing, plan.reasons, strict=True):
-            if reason.held is not None and reason.action is not Action.LEAVE:
-                self.failing[listed.uidl] = reason.held
+        tried = {
+            listed.uidl
+            for listed, reason in zip(plan.listing, plan.reasons, strict=True)
+            if reason.action not in _LEFT or reason is Reason.NEXT_POLL
+        }
+        for uidl, setback in setbacks.items():
+            if uidl in tried and setback.held is not None:
+                self.failing[uidl] = setback.held
 
     def keep(self, why: Held, messages: int) -> None:
         """Count so many as held, of which nothing else is known."""
@@ -161,6 +175,7 @@ class Tally:
         self.stored += other.stored
         self.deleted += other.deleted
         self.confirmed += other.confirmed
+        self.unanswered += other.unanswered
         self.octets += other.octets
         self.refused += other.refused
         self.vanished += other.vanished

@@ -18,12 +18,12 @@ from mailsluice.model import (
     Memory,
     Quiet,
     SessionReport,
-    Setback,
     Staged,
     Stored,
     Where,
 )
 from mailsluice.recognition import Evidence
+from mailsluice.setback import Setback
 
 
 class Stagings(Protocol):
@@ -66,15 +66,21 @@ class Kin(Protocol):
         ...
 
     def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
-        """The other mailboxes of which messages are known that were there when last listed."""
+        """The other mailboxes of which messages are known that were there when last listed.
+
+        Of this address elsewhere, any messages.
+        """
         ...
 
     def also_in(self, key: MailboxKey, identities: Collection[bytes]) -> Mapping[MailboxKey, int]:
         """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
         ...
 
-    def rename(self, old: MailboxKey, new: MailboxKey) -> None:
-        """Make what is known of `old` that of `new`, of which no message is known."""
+    def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool) -> None:
+        """Make what is known of `old` that of `new`, of which no message is known.
+
+        Where that is not proven, every row is in doubt, and the UIDL of one without an identity says nothing.
+        """
         ...
 
 
@@ -111,8 +117,8 @@ class Lost(Protocol):
         """Note that we ask the server to delete these: once they vanish, they are not lost."""
         ...
 
-    def left(self, key: MailboxKey) -> None:
-        """Note that QUIT is said now, which has the server delete what it was asked to."""
+    def left(self, key: MailboxKey, *, answered: bool) -> None:
+        """Note that QUIT was said, which has the server delete what was marked: `answered` well or not."""
         ...
 
 
@@ -232,6 +238,8 @@ class Ledger(Protocol):
         *,
         quiet: Quiet | None = None,
         is_whole: bool = True,
+        has_all: bool = True,
+        doubtful: Collection[bytes] = (),
         policy: str | None = None,
     ) -> None:
         """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
@@ -243,7 +251,8 @@ class Ledger(Protocol):
         other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
         period are pruned, setbacks absent from the listing at once. A `quiet` listing is remembered, unless
         something that it stands for was written since it was recalled. Where the listing is not whole, what
-        is absent from it stays as it is, but for what the server was asked to delete. `policy` is what the
+        is absent from it is in doubt, but for what the server was asked to delete; setbacks stay unless it
+        `has_all` lines. Rows whose UIDLs are `doubtful` are in doubt. `policy` is what the
         mailbox leaves on the server, in words: `recall` tells it the next time.
         """
         ...
@@ -258,10 +267,12 @@ class Ledger(Protocol):
         renamed: Mapping[bytes, Listed],
         gone: Collection[bytes],
         gone_since: datetime,
+        *,
+        decided: Collection[bytes] = (),
     ) -> None:
         """Put new UIDLs in the place of old ones, and note those that are gone for good; in one commit.
 
-        What was held because nothing told whether it is known is held no longer.
+        Of the messages `decided` none is held any longer.
         """
         ...
 
