@@ -122,23 +122,6 @@ def test_what_left_the_server_leaves_the_quarantine_while_one_line_is_unusable(w
     assert world.report().quarantined == 0
 
 
-def test_what_is_moved_out_and_back_in_a_mailbox_of_too_many_is_known(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policy, "MOST_MESSAGES", 4)
-    world.configure(leave_on_server=True)
-    letters = [recent(n) for n in range(6)]
-    world.deliver(*letters[:4])
-    world.poll()
-    world.deliver(*letters[4:])
-    world.poll()
-    (moved,) = move_out(world, b"u5")
-    world.poll()
-    world.deliver(moved)
-    world.poll()
-    assert world.stored() == letters
-
-
 def test_new_mail_comes_though_very_much_is_marked_as_seen(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from mailsluice.ledger import mailboxes, messages
 from mailsluice.ledger.database import Database
@@ -21,6 +22,7 @@ _OTHERS = """
     SELECT host, address FROM mailbox WHERE (host, address) != (?, ?) AND EXISTS (
         SELECT 1 FROM message WHERE message.mailbox = mailbox.id AND (gone_since IS NULL OR address = ?)
     )
+    ORDER BY NOT EXISTS (SELECT 1 FROM message WHERE message.mailbox = mailbox.id AND gone_since IS NULL)
 """
 _ALSO_IN = """
     SELECT host, address FROM message INDEXED BY known_again JOIN mailbox ON id = mailbox
@@ -49,7 +51,7 @@ class Kin:
     def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
         """The other mailboxes of which messages are known that were there when last listed.
 
-        Of this address elsewhere, any messages.
+        Of this address elsewhere, any messages: such mailboxes come last.
         """
         with self._database.reading() as connection:
             return [_key(*row) for row in connection.execute(_OTHERS, (*key, key.address)).fetchall()]
@@ -63,7 +65,7 @@ class Kin:
                 found.update({_key(*row) for row in rows})
         return found
 
-    def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool) -> None:
+    def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool, now: datetime) -> None:
         """Make what is known of `old` that of `new`, of which no message is known.
 
         Where that is not proven, every row is in doubt, and the UIDL of one without an identity says nothing.
@@ -75,7 +77,7 @@ class Kin:
             connection.execute(_RENAME, (*new, mailbox))
             if not is_proven:
                 messages.doubt(connection, mailbox)
-                messages.forget_nameless(connection, mailbox)
+                messages.forget_nameless(connection, mailbox, now)
 
 
 def _forget(connection: sqlite3.Connection, mailbox: int) -> None:

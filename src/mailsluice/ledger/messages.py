@@ -76,7 +76,7 @@ _HAS_LONG_GONE = """
 _PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
 _DISPLACE = "UPDATE OR REPLACE message SET uidl = ? WHERE mailbox = ? AND uidl = ? AND gone_since IS NOT NULL"
 _DISPLACE_NAMELESS = """
-    UPDATE message SET uidl = CAST(? || uidl AS BLOB), gone_since = ifnull(gone_since, since)
+    UPDATE message SET uidl = CAST(? || uidl AS BLOB), gone_since = ?
     WHERE mailbox = ? AND state = 'seen' AND (identity IS NULL OR identity = x'')
 """
 _OVERSIZE = """
@@ -181,7 +181,8 @@ def changes(
     """What a listing of these UIDLs changes; `strangers` are listed, but mean other messages.
 
     `listed` is asked for what is known alone, for it may be of 100,000 messages. Where it is not whole, what
-    is absent may be there all the same, unless the server was asked to delete it: it is in doubt.
+    is absent may be there all the same, unless the server was asked to delete it: it is in doubt if the
+    listing `has_all` lines.
     """
     gone, back, unsure, still_there, pruned = [], [], [], [], []
     for uidl, row in memory.known.items():
@@ -191,7 +192,8 @@ def changes(
             if row.leaving:
                 still_there.append(uidl)
         elif not is_whole and not row.leaving and uidl not in strangers:
-            if row.gone_since is None and not row.doubt and row.state in {State.STORED, State.SEEN}:
+            is_there = row.gone_since is None and row.state in {State.STORED, State.SEEN}
+            if has_all and is_there and not row.doubt:
                 unsure.append(uidl)
         elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
             gone.append(uidl)
@@ -234,9 +236,9 @@ def rename(connection: sqlite3.Connection, mailbox: int, renamed: Mapping[bytes,
     connection.executemany(_RENAME, rows)
 
 
-def forget_nameless(connection: sqlite3.Connection, mailbox: int) -> None:
+def forget_nameless(connection: sqlite3.Connection, mailbox: int, now: datetime) -> None:
     """Take the UIDLs of what was marked as seen, and has nothing else to be known by, for no message's."""
-    connection.execute(_DISPLACE_NAMELESS, (_DISPLACED, mailbox))
+    connection.execute(_DISPLACE_NAMELESS, (_DISPLACED, to_micros(now), mailbox))
 
 
 def mark_seen(

@@ -6,9 +6,8 @@ Owns the report table. Nothing that decides the fate of a message may be kept he
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,6 +20,8 @@ from mailsluice.model import MailboxKey, SessionReport
 _OK = "ok"
 _TO_THE_END = frozenset({_OK, "messages-refused", "messages-removed", "still-listed"})
 """Outcomes of sessions that came to all that they were to do."""
+_LATE = ("refused", "unclear", "undeletable")
+"""What a listing and the ledger do not tell alone."""
 _NEITHER = frozenset({"mailbox-locked", "stopped"})
 """Outcomes of sessions that neither went well nor failed: others came first."""
 
@@ -63,8 +64,8 @@ class News:
     last: SessionReport | None = None
     waiting: int | None = None
     held: Mapping[str, int] | None = None
-    raised: Mapping[str, int] = field(default_factory=dict)
-    """What sessions that broke have seen since: they may not have come to all that is held."""
+    raised: Mapping[str, int] | None = None
+    """What sessions that broke have seen since: they may not have come to all that is held late."""
     last_success: datetime | None = None
     failures: int = 0
     """Since the last success, be that among these or before."""
@@ -85,9 +86,10 @@ class News:
             self.waiting = report.waiting
         if report.held is not None:
             if report.outcome in _TO_THE_END:
-                self.held, self.raised = report.held, {}
+                self.held, self.raised = report.held, None
             else:
-                self.raised = _most(self.raised, report.held)
+                late = self.held if self.raised is None else self.raised
+                self.raised = {**report.held, **_most_late(late or {}, report.held)}
 
     def next_poll(self, name: str, due: datetime | None) -> None:
         """Note when the mailbox is polled next, and what it is called."""
@@ -131,7 +133,7 @@ def _write_session(connection: sqlite3.Connection, mailbox: int, news: News, las
             mailbox,
         ),
     )
-    if news.held is not None or news.raised:
+    if news.held is not None or news.raised is not None:
         _write_held(connection, mailbox, news)
 
 
@@ -139,7 +141,9 @@ def _write_held(connection: sqlite3.Connection, mailbox: int, news: News) -> Non
     """Note what is held. What is acknowledged never grows by that: more than it is news again."""
     row = connection.execute("SELECT held, acknowledged FROM report WHERE mailbox = ?", (mailbox,)).fetchone()
     before, acknowledged = map(counts, row)
-    held = _most(before if news.held is None else news.held, news.raised)
+    held = before if news.held is None else news.held
+    if news.raised is not None:
+        held = {**news.raised, **_most_late(held, news.raised)}
     known = {why: min(count, held[why]) for why, count in acknowledged.items() if why in held}
     connection.execute(
         "UPDATE report SET held = ?, acknowledged = ? WHERE mailbox = ?",
@@ -147,8 +151,9 @@ def _write_held(connection: sqlite3.Connection, mailbox: int, news: News) -> Non
     )
 
 
-def _most(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
-    return Counter(one) | Counter(other)
+def _most_late(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
+    """The larger counts of what a session comes to know only as it goes on."""
+    return {why: most for why in _LATE if (most := max(one.get(why, 0), other.get(why, 0)))}
 
 
 def acknowledge(connection: sqlite3.Connection, mailbox: int) -> None:

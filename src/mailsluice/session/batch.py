@@ -181,7 +181,7 @@ def end(session: Session, *, is_apart: bool = False) -> None:
     if client.undeleted:
         _log.warning(events.DELETION_REFUSED, messages=client.undeleted)
         if not is_apart:
-            session.tally.keep(Held.UNDELETABLE, client.undeleted)
+            session.tally.keep(Held.UNDELETABLE, max(0, client.undeleted - session.tally.still_listed))
     try:
         client.quit()
         session.tally.confirmed += client.deleted

@@ -138,13 +138,14 @@ def _setback(listed: Listed, error: MailsluiceError, before: Collection[bytes], 
 def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: Session) -> bool:
     """Whether this session speaks against the message: the server handed out another, or its own header.
 
-    One of a long row is excused, unless it failed `before`, too, and the row was all that was left to ask
-    for: behind a quota there is more.
+    One of a long row is excused, unless it failed `before`, too, and none that failed before came: behind a
+    quota they do.
     """
     tally = session.tally
-    is_last = tally.waiting <= len(tally.errors)
-    if listed in tally.excused and not (tally.fetched and listed.uidl in before and is_last):
-        return False
+    if listed in tally.excused:
+        came = not tally.failed_before <= set(before)
+        if came or not tally.fetched or listed.uidl not in before:
+            return False
     if tally.fetched or listed in tally.proven:
         return True
     if kind is Why.BROKE or session.client.deleted:  # nothing can be asked any more, or should not be

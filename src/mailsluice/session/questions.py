@@ -87,10 +87,8 @@ class Questions:
         row, evidence, reason = self._open[listed.uidl]
         self._asked.add(listed.uidl)
         verdict = recognise(header, evidence)
-        if verdict is Verdict.UNDECIDED and is_derived(listed.uidl):
-            reason = Reason.DOUBTFUL  # another namesake may have this UIDL now
         action = policy.after(reason, verdict, row, self._mailbox, self._now)
-        if action is Action.DELETE and listed.uidl in self._undeletable:
+        if action is Action.DELETE and not self._may_go(listed, verdict):
             action = Action.LEAVE
         answers = self.answers
         if action is Action.FETCH:
@@ -98,7 +96,7 @@ class Questions:
                 answers.other[listed] = identity(header)
             else:
                 answers.undecided.append(listed)
-            answers.reused |= verdict is Verdict.OTHER and row.gone_since is None and not row.doubt
+            answers.reused |= verdict is Verdict.OTHER and row.gone_since is None
         elif verdict is Verdict.SAME and reason.action is Action.ASK:
             answers.same.append(listed)
         elif action is Action.LEAVE and verdict is Verdict.UNDECIDED:
@@ -107,6 +105,14 @@ class Questions:
         if action is Action.DELETE:
             (answers.unsure if verdict is Verdict.UNDECIDED else answers.delete).append(listed)
         return action
+
+    def _may_go(self, listed: Listed, verdict: Verdict) -> bool:
+        """Whether what is due is deleted now.
+
+        Where several share a UIDL and a header, one may have the UIDL now that another had, which is deleted.
+        """
+        is_told = verdict is not Verdict.UNDECIDED or not is_derived(listed.uidl)
+        return is_told and listed.uidl not in self._undeletable
 
     def newly_reused(self) -> bool:
         """Whether a UIDL was found to mean another message; true once, for who puts all of them in doubt."""

@@ -64,7 +64,9 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
         renamed = _matched(told, missing, ledger.identities(key))
         decided = told if way is Way.ADOPT else unknown
         untold = len(unknown) - len(decided)
-        gone = _gone(listing, [uidl for uidl in missing if uidl not in renamed], untold, mailbox, parts)
+        # Polls may know the others again, where not all was told, or some share a UIDL.
+        is_settled = not untold and not policy.listed_twice(listing)
+        gone = [uidl for uidl in missing if uidl not in renamed] if is_settled else []
         ledger.settle(key, renamed, gone, ledger.now(), decided=[listed.uidl for listed in decided])
     return Settled(
         adopted=len(renamed),
@@ -72,16 +74,6 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
         gone=sum(known[uidl].gone_since is None for uidl in gone),
         untold=untold,
     )
-
-
-def _gone(
-    listing: Sequence[Listed], missing: Sequence[bytes], untold: int, mailbox: Mailbox, parts: Parts
-) -> Sequence[bytes]:
-    """What is gone for good: not what polls may know again, or an untold message may be."""
-    if policy.listed_twice(listing):  # the next poll tells them apart
-        return []
-    identities = parts.ledger.identities(mailbox.key) if untold else {}
-    return [uidl for uidl in missing if not untold or identities.get(uidl)]
 
 
 @contextmanager

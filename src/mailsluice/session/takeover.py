@@ -45,18 +45,24 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
     ledger, key = session.parts.ledger, session.mailbox.key
     if not listing or not ledger.kin.is_blank(key):
         return
-    for former in ledger.kin.others(key):
-        if former in session.parts.live:
-            continue
+    formers = [former for former in ledger.kin.others(key) if former not in session.parts.live]
+    for former in formers:
         if ledger.half_done(former):  # what it stored is not known before
             _leave_stagings(former, session)
-        is_the_same = _is_the_same(listing, former, session)
-        if is_the_same or former.address == key.address:
-            _leave_stagings(former, session)
-            with ledger.lock(former):
-                ledger.kin.rename(former, key, is_proven=is_the_same)
-            _log.warning(events.MAILBOX_RENAMED, former_host=former.host, former_address=former.address)
+        if _is_the_same(listing, former, session):
+            _rename(former, session, is_proven=True)
             return
+    elsewhere = [former for former in formers if former.address == key.address]
+    if elsewhere:
+        _rename(elsewhere[0], session, is_proven=False)
+
+
+def _rename(former: MailboxKey, session: Session, *, is_proven: bool) -> None:
+    ledger, key = session.parts.ledger, session.mailbox.key
+    _leave_stagings(former, session)
+    with ledger.lock(former):
+        ledger.kin.rename(former, key, is_proven=is_proven, now=ledger.now())
+    _log.warning(events.MAILBOX_RENAMED, former_host=former.host, former_address=former.address)
 
 
 def _leave_stagings(former: MailboxKey, session: Session) -> None:

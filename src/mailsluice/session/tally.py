@@ -71,7 +71,8 @@ class Tally:
     mailboxes have, too. `still_listed` are those that an earlier session asked the server to delete,
     `confirmed` those that it was asked to delete now, and answered QUIT well; `undeleted` are those, by UIDL,
     at whose deletion a session ended. `unanswered` is how many sessions got no good answer to the QUIT that
-    was to delete. `notices` are the UIDLs of notices stored as they came. `held` is what the listing
+    was to delete. `notices` are the UIDLs of notices stored as they came, `failed_before` those of
+    what failed before and is tried. `held` is what the listing
     alone says is held, None before it is known, and `failing` what is tried, by UIDL: all sessions of a poll
     share it.
     """
@@ -95,6 +96,7 @@ class Tally:
     twins: Counter[MailboxKey] = field(default_factory=Counter)
     errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
     unanswered: int = 0
+    failed_before: frozenset[bytes] = frozenset()
     notices: set[bytes] = field(default_factory=set)
     undeleted: dict[bytes, ServerError] = field(default_factory=dict)
     held: Mapping[str, int] | None = None
@@ -143,6 +145,7 @@ class Tally:
             for listed, reason in zip(plan.listing, plan.reasons, strict=True)
             if reason.action not in _LEFT or reason is Reason.NEXT_POLL
         }
+        self.failed_before = frozenset(tried & setbacks.keys())
         for uidl, setback in setbacks.items():
             if uidl in tried and setback.held is not None:
                 self.failing[uidl] = setback.held

@@ -68,7 +68,7 @@ class Kin(Protocol):
     def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
         """The other mailboxes of which messages are known that were there when last listed.
 
-        Of this address elsewhere, any messages.
+        Of this address elsewhere, any messages: such mailboxes come last.
         """
         ...
 
@@ -76,7 +76,7 @@ class Kin(Protocol):
         """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
         ...
 
-    def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool) -> None:
+    def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool, now: datetime) -> None:
         """Make what is known of `old` that of `new`, of which no message is known.
 
         Where that is not proven, every row is in doubt, and the UIDL of one without an identity says nothing.
