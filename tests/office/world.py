@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -24,26 +24,16 @@ from mailsluice.session.parts import Parts
 from mailsluice.session.run import poll
 from mailsluice.session.tally import Polled
 from session.fakes import FakeClient, FakeCredentials, FakeServer
+from support.day import START, LeapingClock
 from support.tenants import Tenants
 
-START = datetime(2026, 3, 2, tzinfo=UTC)
-"""A Monday."""
 HOUR = timedelta(hours=1)
 EVERY = 30
 """Minutes between two polls of a mailbox."""
 
 
-class Clock:
-    """Wall clock, monotonic clock and uptime of the simulated week."""
-
-    def __init__(self) -> None:
-        self.passed = timedelta()
-
-    def now(self) -> datetime:
-        return START + self.passed
-
-    def monotonic(self) -> float:
-        return self.passed.total_seconds()
+class Clock(LeapingClock):
+    """It tells the uptime, too, which the ledger goes by."""
 
     def uptime(self) -> tuple[str, float]:
         return "one boot", self.passed.total_seconds()

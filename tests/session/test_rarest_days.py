@@ -186,27 +186,12 @@ def test_a_listing_that_is_not_whole_is_quiet(
     assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
 
 
-def test_old_mail_marked_as_seen_stays_after_a_move(world: World) -> None:
+@pytest.mark.parametrize("days", [2, 40])
+def test_mail_marked_as_seen_long_or_shortly_before_a_move_stays(world: World, days: int) -> None:
     world.server.has_top, world.server.headers_refused = False, True
-    old = [recent(n) for n in range(5)]
-    world.deliver(*old)
+    world.deliver(*(recent(n) for n in range(5)))
     settle(world.mailbox, Way.MARK, world.parts)
-    for _ in range(40):
-        world.poll()
-        world.pass_days(1)
-    world.ledger.flush()
-    world.configure(host="pop.other.example")
-    renumber(world)
-    polled = [world.poll() for _ in range(3)][-1]
-    assert (world.stored(), len(world.server.mail)) == ([], 5), polled.report
-
-
-def test_mail_marked_as_seen_a_day_before_a_move_stays(world: World) -> None:
-    world.server.has_top, world.server.headers_refused = False, True
-    old = [recent(n) for n in range(5)]
-    world.deliver(*old)
-    settle(world.mailbox, Way.MARK, world.parts)
-    for _ in range(2):
+    for _ in range(days):
         world.poll()
         world.pass_days(1)
     world.ledger.flush()

@@ -22,6 +22,7 @@ Server = Callable[[Mailbox, timedelta], MailsluiceError | None]
 """What a poll of this mailbox meets, so long after the start of the day: an error, or nothing amiss."""
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
+"""A Monday."""
 
 
 class LeapingClock:

@@ -33,7 +33,7 @@ _REMEDIES = {
     Held.QUARANTINED: "the server refused them for a day and longer; they are tried once a day. `{listing}` "
     "says which they are, and `{retry}` tries them at once",
     Held.SUBSTITUTE: "the server hands out a notice in their place; they are asked for once a day. "
-    "`{listing}` says which they are; `quarantine take` stores the notices",
+    "`{listing}` says which they are; quarantine take, with a UIDL, stores the notice",
     Held.UNRECOGNISED: "nothing tells whether they are stored already. Look into the mailbox: `{fetch}` "
     "stores them, `{seen}` leaves them there",
     Held.UNCLEAR: "their headers are not told, so that nobody knows whether they are the stored ones; they "
