@@ -19,7 +19,7 @@ help:
 	@echo "make bench  what fetching costs, beside other fetchers; half an hour, or 2 minutes: make bench-quick"
 	@echo "make lint   ruff, mypy and import-linter"
 
-demo: venv
+demo: $(VENV)/installed-demo
 	@$(BIN)/mailsluice demo
 
 venv: $(VENV)/installed
@@ -68,7 +68,7 @@ generated: venv
 	$(BIN)/mailsluice config schema > config/schema.json
 
 # What the README shows of `make demo`.
-demo-picture: venv
+demo-picture: $(VENV)/installed-demo
 	$(BIN)/python docs/picture.py
 
 # The pins: versions and hashes, no addresses. uv is used for nothing else.
@@ -76,8 +76,9 @@ lock:
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet uv
 	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/constraints.txt pyproject.toml --output-file requirements/runtime.txt
+	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/runtime.txt --extra demo pyproject.toml --output-file requirements/demo.txt
 	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/runtime.txt --extra dev pyproject.toml --output-file requirements/dev.txt
-	build/lock/bin/uv pip compile $(LOCK) requirements/build.in --output-file requirements/build.txt
+	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/dev.txt requirements/build.in --output-file requirements/build.txt
 	build/lock/bin/uv pip compile $(LOCK) requirements/fuzz.in --output-file requirements/fuzz.txt
 	build/lock/bin/uv pip compile $(LOCK) requirements/bench.in --output-file requirements/bench.txt
 
@@ -96,6 +97,11 @@ $(VENV)/bin/python:
 $(VENV)/installed: pyproject.toml requirements/runtime.txt requirements/build.txt | $(VENV)/bin/python
 	$(PIP) install --require-hashes --only-binary :all: -r requirements/runtime.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the simulated servers need, and no server does.
+$(VENV)/installed-demo: $(VENV)/installed requirements/demo.txt
+	$(PIP) install --require-hashes --only-binary :all: -r requirements/demo.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt

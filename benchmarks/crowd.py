@@ -18,9 +18,9 @@ from pathlib import Path
 import click
 
 from mailsluice.clock import SystemClock
-from mailsluice.sandbox.certificates import Certificates
-from mailsluice.sandbox.entra import Entra
-from mailsluice.sandbox.faults import Faults
+from mailsluice_sandbox.certificates import Certificates
+from mailsluice_sandbox.entra import Entra
+from mailsluice_sandbox.faults import Faults
 
 _OPENING_ROUND_TRIPS = 2
 """TCP's and TLS 1.3's, which pass before the greeting can be read (RFC 8446 §2)."""

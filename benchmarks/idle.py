@@ -26,14 +26,14 @@ from rich.table import Table
 from benchmarks import DISK
 from benchmarks.lean import HOST, MESSAGE, SIZE, LeanServer
 from benchmarks.proxy import DelayingProxy
+from mailsluice.app import Service
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.daemon import Service
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.times import to_micros
 from mailsluice.obs import log
-from mailsluice.signals import Signals
+from mailsluice.system.signals import Signals
 from peers.dovecot import PASSWORD, Dovecot, why_missing
 
 POLLS, WARMING, NEW = 9, 2, 3

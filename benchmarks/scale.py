@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.installation import SLOW, Daemon, cpu, crowd, installation
-from mailsluice.schedule import IntervalTrigger, phase
+from mailsluice.polling.schedule import IntervalTrigger, phase
 
 _LATE = 1.0
 """Seconds after its point of time from which a poll is late."""

@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks import DISK
 from benchmarks.configuration import toml
 from benchmarks.process import Cost, measure
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from support.program import PATIENCE, PROGRAM, surroundings
 
 ROUNDS, FEW_ROUNDS = 21, 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mailsluice.demo import demonstrate
+from mailsluice_sandbox.demo import demonstrate
 
 PICTURE = Path(__file__).with_name("demo.svg")
 

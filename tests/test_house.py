@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "src" / "mailsluice"
+SOURCE = ROOT / "src"
 MODULES = sorted(SOURCE.rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def _id(path: Path) -> str:
-    return str(path.relative_to(SOURCE if SOURCE in path.parents else ROOT))
+    """`sandbox/demo.py` for a module of the sandbox, and `sink/names.py` for one of the program."""
+    if SOURCE not in path.parents:
+        return str(path.relative_to(ROOT))
+    return str(path.relative_to(SOURCE)).removeprefix("mailsluice/").removeprefix("mailsluice_")
 
 
 @pytest.mark.parametrize("module", MODULES + BENCHMARKS + TESTS, ids=_id)
@@ -36,17 +39,18 @@ ELSEWHERE = {
     "__main__.py": "cli/test_main.py",
     "cli/choice.py": "cli/test_quarantine.py",
     "cli/held.py": "cli/test_status.py",
-    "cli/demo.py": "e2e/test_demo.py",
     "cli/run.py": "e2e/test_daemon.py",
     "cli/sink.py": "e2e/test_sink.py",
     "cli/seen.py": "e2e/test_seen.py",
     "config/files.py": "config/test_include.py",
     "config/mailboxes.py": "config/test_load.py",
     "config/mistakes.py": "config/test_load.py",
+    "app.py": "daemon/test_app.py",
+    "sandbox/demo.py": "e2e/test_demo.py",
     "daemon.py": "daemon/test_daemon.py",
-    "demo.py": "e2e/test_demo.py",
-    "lifetime.py": "daemon/test_lifetime.py",
-    "pop3/channel.py": "pop3/test_client.py",
+    "net/argument.py": "pop3/test_commands.py",
+    "system/users.py": "files/test_trust.py",
+    "pop3/exchange.py": "pop3/test_client.py",
     "pop3/events.py": "pop3/test_protocol.py",
     "sandbox/certificates.py": "sandbox/test_sandbox.py",
     "sandbox/connection.py": "sandbox/test_dialogue.py",
@@ -56,11 +60,11 @@ ELSEWHERE = {
     "sandbox/server.py": "sandbox/test_sandbox.py",
     "sandbox/tokens.py": "sandbox/test_entra.py",
     "reason.py": "test_policy.py",
-    "setback.py": "session/test_quarantine.py",
-    "notes.py": "daemon/test_daemon_status.py",
-    "descriptors.py": "daemon/test_daemon.py",
-    "signals.py": "daemon/test_daemon.py",
-    "session/parts.py": "session/test_run.py",
+    "failure.py": "session/test_quarantine.py",
+    "polling/notes.py": "daemon/test_app_status.py",
+    "system/descriptors.py": "daemon/test_app.py",
+    "system/signals.py": "daemon/test_app.py",
+    "session/context.py": "session/test_run.py",
     "ledger/kin.py": "session/test_takeover.py",
     "ledger/messages.py": "contracts/test_ledger_contract.py",
     "ledger/stagings.py": "contracts/test_ledger_contract.py",
@@ -69,10 +73,10 @@ ELSEWHERE = {
     "session/ports/state.py": "contracts/test_ledger_contract.py",
     "session/ports/wire.py": "contracts/test_client_contract.py",
     "session/questions.py": "session/test_late.py",
-    "sink/files.py": "sink/test_durable.py",
+    "files/new_file.py": "sink/test_durable.py",
     "sink/form.py": "sink/test_spool.py",
     "sink/kind.py": "contracts/test_sink_contract.py",
-    "sink/trouble.py": "sink/test_fs.py",
+    "files/trouble.py": "files/test_directory.py",
 }
 """Modules met only in company, and the tests that meet them."""
 
@@ -80,7 +84,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("module", [path for path in MODULES if path.name != "__init__.py"], ids=_id)
 def test_a_module_has_a_test_of_its_name(module: Path) -> None:
     tests = ROOT / "tests"
-    beside = tests / module.parent.relative_to(SOURCE)
+    beside = (tests / _id(module)).parent
     own = list(beside.glob(f"test*_{module.stem}.py"))
 
     assert bool(own) != (_id(module) in ELSEWHERE)

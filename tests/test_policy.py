@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
+from mailsluice.failure import Failure, Why
+from mailsluice.message.recognition import Verdict
 from mailsluice.model import Known, Listed, State
 from mailsluice.policy import after, plan
 from mailsluice.reason import Action, Reason
-from mailsluice.recognition import Verdict
-from mailsluice.setback import Setback, Why
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=31)
@@ -187,39 +187,39 @@ def test_a_message_under_the_uidl_of_one_that_was_seen_and_went_is_a_stranger() 
 
     result = plan(listing, known, {}, mailbox(), NOW)
 
-    assert result.strangers == {b"reused"}
+    assert result.reused == {b"reused"}
     assert result.reasons == [Reason.REUSED, Reason.SEEN, Reason.NEW]
 
 
-HELD = Setback(0, NOW, "a notice", kind=Why.SUBSTITUTE, tried=NOW)
+HELD = Failure(0, NOW, "a notice", kind=Why.SUBSTITUTE, tried=NOW)
 
 
 @pytest.mark.parametrize(
-    ("setback", "hours", "expected"),
+    ("failure", "hours", "expected"),
     [
         (HELD, 23, Reason.SUBSTITUTED),
         (HELD, 24, Reason.AGAIN),
         (HELD._replace(take=True), 0, Reason.AGAIN),
-        (Setback(3, NOW, "removed", kind=Why.REMOVED, tried=NOW), 23, Reason.QUARANTINED),
-        (Setback(2, NOW, "removed", kind=Why.REMOVED, tried=NOW), 0, Reason.AGAIN),
+        (Failure(3, NOW, "removed", kind=Why.REMOVED, tried=NOW), 23, Reason.QUARANTINED),
+        (Failure(2, NOW, "removed", kind=Why.REMOVED, tried=NOW), 0, Reason.AGAIN),
     ],
 )
 def test_a_new_message_that_is_held_is_tried_when_its_time_has_come(
-    setback: Setback, hours: int, expected: Reason
+    failure: Failure, hours: int, expected: Reason
 ) -> None:
     later = NOW + timedelta(hours=hours)
 
-    assert plan((Listed(1, b"u", 10),), {}, {b"u": setback}, mailbox(), later).reasons == [expected]
+    assert plan((Listed(1, b"u", 10),), {}, {b"u": failure}, mailbox(), later).reasons == [expected]
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(23, Reason.NOT_ASKED), (24, Reason.STORED)])
 def test_a_message_whose_header_ended_the_session_is_asked_again_a_day_later(
     hours: int, expected: Reason
 ) -> None:
-    setbacks = {b"u": Setback(0, NOW, "lost", kind=Why.SILENT, tried=NOW)}
+    failures = {b"u": Failure(0, NOW, "lost", kind=Why.SILENT, tried=NOW)}
     later = NOW + timedelta(hours=hours)
 
-    assert plan((Listed(1, b"u", 1000),), {b"u": STORED_ONE}, setbacks, mailbox(), later).reasons == [
+    assert plan((Listed(1, b"u", 1000),), {b"u": STORED_ONE}, failures, mailbox(), later).reasons == [
         expected
     ]
 
@@ -242,11 +242,11 @@ def test_what_is_held_under_the_uidl_of_a_stored_message_is_not_asked_at_every_p
     ],
 )
 def test_a_message_that_cannot_be_fetched_has_three_tries(
-    failures: int, expected: tuple[Action, Reason]
+    times: int, expected: tuple[Action, Reason]
 ) -> None:
-    setbacks = {b"u": Setback(failures, NOW, "no", 10, tried=NOW, first=NOW - timedelta(days=1))}
+    failures = {b"u": Failure(times, NOW, "no", 10, tried=NOW, first=NOW - timedelta(days=1))}
 
-    (reason,) = plan((Listed(1, b"u", 10),), {}, setbacks, mailbox(), NOW).reasons
+    (reason,) = plan((Listed(1, b"u", 10),), {}, failures, mailbox(), NOW).reasons
 
     assert (reason.action, reason) == expected
 
@@ -263,19 +263,19 @@ def test_a_message_that_cannot_be_fetched_has_three_tries(
 def test_another_size_under_the_uidl_of_a_message_in_quarantine_is_tried_after_all_others(
     before: int | None, now: int | None, expected: Reason
 ) -> None:
-    setbacks = {b"u": Setback(3, NOW, "no", before, tried=NOW, first=NOW - timedelta(days=1))}
+    failures = {b"u": Failure(3, NOW, "no", before, tried=NOW, first=NOW - timedelta(days=1))}
 
-    assert plan((Listed(1, b"u", now),), {}, setbacks, mailbox(), NOW).reasons == [expected]
+    assert plan((Listed(1, b"u", now),), {}, failures, mailbox(), NOW).reasons == [expected]
 
 
 def test_a_message_on_its_last_try_is_fetched_after_all_others() -> None:
     listing = tuple(Listed(n, b"%d" % n, 1) for n in (1, 2, 3))
-    setbacks = {b"1": Setback(2, NOW, "no", 1)}
+    failures = {b"1": Failure(2, NOW, "no", 1)}
 
-    result = plan(listing, {}, setbacks, mailbox(max_per_poll=2), NOW)
+    result = plan(listing, {}, failures, mailbox(max_per_poll=2), NOW)
 
     assert [m.number for m in result.to(Action.FETCH)] == [2, 3]
-    assert [m.number for m in plan(listing, {}, setbacks, mailbox(), NOW).to(Action.FETCH)] == [2, 3, 1]
+    assert [m.number for m in plan(listing, {}, failures, mailbox(), NOW).to(Action.FETCH)] == [2, 3, 1]
 
 
 def test_another_message_under_the_uidl_of_one_marked_as_seen_is_told_of() -> None:

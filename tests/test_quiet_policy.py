@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailsluice.failure import Failure, Why
 from mailsluice.model import Known, Listed, Listing, Memory, Messages, State
 from mailsluice.policy import Plan, digest, plan, quiet
 from mailsluice.reason import Reason
-from mailsluice.setback import Setback, Why
 from test_policy import NOW, mailbox
 
 QUIET_REASONS = {
@@ -24,7 +24,7 @@ QUIET_REASONS = {
     Reason.UNRECOGNISED,
     Reason.UNDELETABLE,
 }
-ASKED = Setback(3, NOW, "no", None, b"", tried=NOW)
+ASKED = Failure(3, NOW, "no", None, b"", tried=NOW)
 
 
 def quiet_until(
@@ -32,8 +32,8 @@ def quiet_until(
 ) -> datetime | None:
     listing = tuple(Listed(number, b"u%d" % number) for number, _ in enumerate(reasons))
     known = {listed.uidl: Known(State.STORED, since) for listed in listing}
-    setbacks = {listed.uidl: ASKED if asked else ASKED._replace(header=None) for listed in listing}
-    return quiet(Plan(listing, reasons, frozenset()), Memory(known, setbacks), mailbox(**keys), NOW)
+    failures = {listed.uidl: ASKED if asked else ASKED._replace(header=None) for listed in listing}
+    return quiet(Plan(listing, reasons, frozenset()), Memory(known, failures), mailbox(**keys), NOW)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -110,7 +110,7 @@ ROWS = st.builds(
     lambda row: row.state is State.SEEN or (row.state is State.GONE) == (row.gone_since is not None)
 )
 SETBACKS = st.builds(
-    Setback,
+    Failure,
     st.integers(0, 4),
     TIMES,
     st.just("no"),
@@ -126,21 +126,21 @@ SETBACKS = st.builds(
 @given(
     listed=st.lists(st.tuples(UIDLS, SIZES), max_size=4, unique_by=lambda each: each[0]),
     known=st.dictionaries(UIDLS, ROWS, max_size=10),
-    setbacks=st.dictionaries(UIDLS, SETBACKS, max_size=4),
+    failures=st.dictionaries(UIDLS, SETBACKS, max_size=4),
     leave=st.sampled_from([False, True, "2d", "3d"]),
     part=st.floats(0, 0.999),  # nearer to 1 a time is rounded up to the end
 )
 def test_while_it_is_quiet_nothing_else_would_be_decided(
     listed: list[tuple[bytes, int | None]],
     known: dict[bytes, Known],
-    setbacks: dict[bytes, Setback],
+    failures: dict[bytes, Failure],
     leave: object,
     part: float,
 ) -> None:
     listing = tuple(Listed(number, uidl, size) for number, (uidl, size) in enumerate(listed, 1))
     box = mailbox(leave_on_server=leave, max_message=1000)
-    first = plan(listing, known, setbacks, box, NOW)
-    until = quiet(first, Memory(known, setbacks), box, NOW)
+    first = plan(listing, known, failures, box, NOW)
+    until = quiet(first, Memory(known, failures), box, NOW)
     if until is not None:
         later = NOW + part * (until - NOW)
-        assert plan(listing, known, setbacks, box, later).reasons == first.reasons
+        assert plan(listing, known, failures, box, later).reasons == first.reasons

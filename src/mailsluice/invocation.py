@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailsluice.trust import group_name, user_name
+from mailsluice.system.users import group_name, user_name
 
 _NAME = "mailsluice"
 _NO_SHELLS = ("nologin", "false")

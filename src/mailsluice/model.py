@@ -17,7 +17,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple, overload
 
-from mailsluice.setback import Setback
+from mailsluice.failure import Failure
 
 
 class MailboxKey(NamedTuple):
@@ -165,14 +165,14 @@ class Known:
 class Memory(NamedTuple):
     """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
 
-    `known` and `setbacks` are by UIDL. `writes` tells whether any of it was written since. `left` is how
+    `known` and `failures` are by UIDL. `writes` tells whether any of it was written since. `left` is how
     often QUIT was said since all was gone that was to be deleted, `answered` whether it was answered well the
     last time. `policy` is what the mailbox left on the server when it was last polled, in words; None before
     it was.
     """
 
     known: Mapping[bytes, Known]
-    setbacks: Mapping[bytes, Setback]
+    failures: Mapping[bytes, Failure]
     writes: int = 0
     left: int = 0
     answered: bool = False
@@ -181,7 +181,7 @@ class Memory(NamedTuple):
     @property
     def taken(self) -> frozenset[bytes]:
         """The UIDLs of what an administrator wants stored as it comes."""
-        return frozenset(uidl for uidl, setback in self.setbacks.items() if setback.take)
+        return frozenset(uidl for uidl, failure in self.failures.items() if failure.take)
 
 
 class Quiet(NamedTuple):

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from mailsluice import __version__
 from mailsluice.config.models import Mailbox
+from mailsluice.failure import WAITING, Failure, Why
+from mailsluice.message.recognition import Verdict
 from mailsluice.model import Known, Listed, Listing, Memory, State, Window
 from mailsluice.reason import Action, Reason
-from mailsluice.recognition import Verdict
-from mailsluice.setback import WAITING, Setback, Why
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -60,13 +60,13 @@ _QUIET = frozenset(
 class Plan(NamedTuple):
     """What is to be done with each message of a listing: `reasons` has one for each, in its order.
 
-    `strangers` are the UIDLs listed that do not mean what the ledger takes them for: those listed twice, and
+    `reused` are the UIDLs listed that do not mean what the ledger takes them for: those listed twice, and
     those of messages marked as seen that another message has now.
     """
 
     listing: Sequence[Listed]
     reasons: Sequence[Reason]
-    strangers: frozenset[bytes]
+    reused: frozenset[bytes]
     tried: Mapping[bytes, datetime] = MappingProxyType({})
 
     def to(self, action: Action) -> tuple[Listed, ...]:
@@ -102,30 +102,30 @@ def is_familiar(listed: Listed, row: Known | None) -> bool:
 def plan(
     listing: Sequence[Listed],
     known: Mapping[bytes, Known],
-    setbacks: Mapping[bytes, Setback],
+    failures: Mapping[bytes, Failure],
     mailbox: Mailbox,
     now: datetime,
 ) -> Plan:
     """Decide for each message. At most `max_per_poll` are fetched: the first that `Plan.to` names."""
     twice = listed_twice(listing)
-    strangers, reasons = set(twice), []
+    reused, reasons = set(twice), []
     for listed in listing:
         before = known.get(listed.uidl)
         if listed.uidl in twice:
             reason = Reason.AMBIGUOUS
             if before is not None and before.state is State.SEEN:  # it must stay known
-                strangers.discard(listed.uidl)
+                reused.discard(listed.uidl)
         elif before is not None and before.state is State.SEEN and _is_another(listed, before):
-            strangers.add(listed.uidl)
+            reused.add(listed.uidl)
             reason = _fetch_if_small_enough(listed, Reason.REUSED, mailbox)
         else:
             reason = _decide(listed, before, mailbox, now)
-        if listed.uidl in setbacks:
-            reason = _try_again(listed, reason, setbacks[listed.uidl], now)
+        if listed.uidl in failures:
+            reason = _try_again(listed, reason, failures[listed.uidl], now)
         reasons.append(reason)
-    tried = {uidl: setback.tried for uidl, setback in setbacks.items()}
+    tried = {uidl: failure.tried for uidl, failure in failures.items()}
     _limit(listing, reasons, tried, mailbox.max_per_poll)
-    return Plan(listing, reasons, frozenset(strangers), tried)
+    return Plan(listing, reasons, frozenset(reused), tried)
 
 
 def after(reason: Reason, verdict: Verdict, row: Known, mailbox: Mailbox, now: datetime) -> Action:
@@ -178,8 +178,8 @@ def quiet(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> dateti
     reasons = set(plan.reasons)
     if not reasons <= _QUIET:
         return None
-    held = [memory.setbacks[listed.uidl] for listed in plan.because(Reason.QUARANTINED)]
-    if any(setback.header is None for setback in held):
+    held = [memory.failures[listed.uidl] for listed in plan.because(Reason.QUARANTINED)]
+    if any(failure.header is None for failure in held):
         return None  # it is to be asked for
     if any(needs_identity(listed, memory.known) for listed in plan.listing):
         return None
@@ -189,7 +189,7 @@ def quiet(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> dateti
         until = min(until, oldest + mailbox.leave_on_server)
     for reason in (Reason.SUBSTITUTED, Reason.UNRECOGNISED, Reason.QUARANTINED, Reason.UNDELETABLE):
         for listed in plan.because(reason):
-            until = min(until, memory.setbacks[listed.uidl].tried + DAILY)
+            until = min(until, memory.failures[listed.uidl].tried + DAILY)
     return until
 
 
@@ -226,16 +226,16 @@ def _of_seen(known: Known, *, differs: bool) -> Reason:
     return Reason.DOUBTFUL if differs or known.doubt else Reason.SEEN
 
 
-def is_due(setback: Setback, now: datetime) -> bool:
+def is_due(failure: Failure, now: datetime) -> bool:
     """Whether what is held, and may come right by itself, is to be tried again.
 
     After a day. What ends sessions, later and later: a mailbox that is polled once a day has others between.
     """
-    doublings = min(setback.failures - 1, _MOST_DOUBLINGS) if setback.kind is Why.SILENT else 0
-    return setback.take or now - setback.tried >= DAILY * 2 ** max(doublings, 0)
+    doublings = min(failure.times - 1, _MOST_DOUBLINGS) if failure.kind is Why.SILENT else 0
+    return failure.take or now - failure.tried >= DAILY * 2 ** max(doublings, 0)
 
 
-def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) -> Reason:
+def _try_again(listed: Listed, reason: Reason, failure: Failure, now: datetime) -> Reason:
     """After the others if it failed before; once a day if it is set aside.
 
     One of another size under its UIDL may be another message, or a size that is told anew each time.
@@ -243,35 +243,35 @@ def _try_again(listed: Listed, reason: Reason, setback: Setback, now: datetime) 
     if reason.action is Action.LEAVE:
         return reason
     is_fetched = reason.action is Action.FETCH
-    if setback.kind is Why.UNDELETED:
-        return _undeleted(setback, now) if reason.action is Action.DELETE else reason
-    if setback.kind is Why.SILENT:
-        return reason if is_fetched or is_due(setback, now) else Reason.NOT_ASKED
-    held = _held(listed, setback, now)
+    if failure.kind is Why.UNDELETED:
+        return _undeleted(failure, now) if reason.action is Action.DELETE else reason
+    if failure.kind is Why.SILENT:
+        return reason if is_fetched or is_due(failure, now) else Reason.NOT_ASKED
+    held = _held(listed, failure, now)
     if held is not None:
         return held
     if not is_fetched:
         return reason
-    return Reason.APART if setback.kind is Why.BROKE else Reason.AGAIN
+    return Reason.APART if failure.kind is Why.BROKE else Reason.AGAIN
 
 
-def _undeleted(setback: Setback, now: datetime) -> Reason:
+def _undeleted(failure: Failure, now: datetime) -> Reason:
     """How it is tried to delete a message whose deletion has ended a session."""
-    if setback.quarantined and not is_due(setback, now):
+    if failure.quarantined and not is_due(failure, now):
         return Reason.UNDELETABLE
-    return Reason.UNDELETED if now - setback.tried >= REST else Reason.UNDELETED_RESTING
+    return Reason.UNDELETED if now - failure.tried >= REST else Reason.UNDELETED_RESTING
 
 
-def _held(listed: Listed, setback: Setback, now: datetime) -> Reason | None:
+def _held(listed: Listed, failure: Failure, now: datetime) -> Reason | None:
     """Why a message that failed before is not tried now, if it is not."""
-    if setback.kind in WAITING:
-        if is_due(setback, now):
+    if failure.kind in WAITING:
+        if is_due(failure, now):
             return None
-        return Reason.SUBSTITUTED if setback.kind is Why.SUBSTITUTE else Reason.UNRECOGNISED
-    if setback.quarantined and not _size_differs_from(listed, setback.listed_size):
-        return None if is_due(setback, now) else Reason.QUARANTINED
-    is_tired = setback.kind is Why.BROKE and setback.failures > 1
-    return Reason.RESTING if is_tired and now - setback.tried < REST else None
+        return Reason.SUBSTITUTED if failure.kind is Why.SUBSTITUTE else Reason.UNRECOGNISED
+    if failure.quarantined and not _size_differs_from(listed, failure.listed_size):
+        return None if is_due(failure, now) else Reason.QUARANTINED
+    is_tired = failure.kind is Why.BROKE and failure.times > 1
+    return Reason.RESTING if is_tired and now - failure.tried < REST else None
 
 
 def _fetch_if_small_enough(listed: Listed, reason: Reason, mailbox: Mailbox) -> Reason:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from mailsluice.setback import Held
+from mailsluice.failure import Held
 
 
 class Action(Enum):

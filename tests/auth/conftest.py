@@ -9,9 +9,9 @@ import pytest
 
 from auth.hand_clock import HandClock
 from auth.token_endpoint import SECRET, TENANT, TokenEndpoint
-from mailsluice.auth.entra import EntraTokens
-from mailsluice.auth.http import ProviderHttp
+from mailsluice.auth.sources.entra import EntraTokens
 from mailsluice.config.models import EntraCredential, Mailbox, SpoolSink
+from mailsluice.net.https import ProviderHttp
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from keyring.errors import KeyringError
 
 from mailsluice.auth.ring import Ring
-from mailsluice.auth.sealed import SealedVault
+from mailsluice.auth.vault import SealedVault
 from mailsluice.errors import SecretError
 
 

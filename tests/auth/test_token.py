@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from mailsluice.auth.token import flaw
+from mailsluice.auth.token import problem
 
 
 @pytest.mark.parametrize("token", ["x", "canary.canary-canary_~+/=", "c" * 65535])
 def test_visible_ascii_is_a_token(token: str) -> None:
-    assert flaw(token) == ""
+    assert problem(token) == ""
 
 
 @pytest.mark.parametrize(
     "token", ["", "canary canary", "canary\ncanary", "canary\x01", "canary\x7f", "canáry", "c" * 65536]
 )
 def test_anything_else_is_none_and_is_not_repeated(token: str) -> None:
-    assert flaw(token)
-    assert "can" not in flaw(token)
+    assert problem(token)
+    assert "can" not in problem(token)

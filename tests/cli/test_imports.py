@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from support.program import PATIENCE, surroundings
 
 HEAVY = {
@@ -162,7 +162,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from mailsluice.config.load import load
-from mailsluice.daemon import Service
+from mailsluice.app import Service
 with Service(load(Path(sys.argv[1]))) as service:
     service.start()
     before = set(sys.modules)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.sandbox import Sandbox, mail
+from mailsluice_sandbox import Sandbox, mail
 from support.program import PATIENCE, PROGRAM
 
 

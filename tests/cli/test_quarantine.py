@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 
 from mailsluice.cli.main import Settings
 from mailsluice.cli.quarantine import command
+from mailsluice.failure import TRIES
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed, MailboxKey
 from mailsluice.session.quarantine import KEPT
-from mailsluice.setback import TRIES
 from support.failing import fail
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -131,7 +131,7 @@ def test_retry_lets_all_or_those_named_be_tried_again(
     assert run(filled, "retry", "a", *named).exit_code == 0
 
     with Ledger(filled.parent / "state", read_only=True) as ledger:
-        assert set(ledger.setbacks(KEY)) == left
+        assert set(ledger.failures(KEY)) == left
 
 
 def test_retry_is_for_one_mailbox_or_for_all(filled: Path) -> None:

@@ -13,9 +13,9 @@ from mailsluice.cli.held import remedy
 from mailsluice.cli.main import Settings
 from mailsluice.cli.status import command
 from mailsluice.clock import SystemClock
+from mailsluice.failure import Held
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, SessionReport
-from mailsluice.setback import Held
 
 NOW = SystemClock().now()
 KEY = MailboxKey("pop.example", "a@acme.example")

@@ -9,7 +9,7 @@ import pytest
 
 from clocks.wall_clock import WallClock
 from e2e.conftest import Site
-from mailsluice.sandbox import Sandbox, mail
+from mailsluice_sandbox import Sandbox, mail
 from support.program import Daemon
 from support.waiting import wait_until
 

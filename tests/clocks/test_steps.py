@@ -13,8 +13,8 @@ import pytest
 
 from clocks.wall_clock import WallClock
 from e2e.conftest import Site
-from mailsluice.sandbox import Sandbox, mail
-from mailsluice.sandbox.mailbox import SandboxMailbox
+from mailsluice_sandbox import Sandbox, mail
+from mailsluice_sandbox.mailbox import SandboxMailbox
 from support.program import Daemon
 from support.waiting import wait_until
 

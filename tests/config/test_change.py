@@ -10,7 +10,7 @@ import pytest
 from mailsluice.config.change import Change
 from mailsluice.config.load import load
 from mailsluice.config.models import Config
-from mailsluice.zone import Zone
+from mailsluice.system.zone import Zone
 
 NOTHING = Change(frozenset(), frozenset(), frozenset())
 

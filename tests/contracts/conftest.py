@@ -10,8 +10,8 @@ import pytest
 from contracts.ledgers import KEY, LATER, NOW, SINK, STAGED, STORED
 from contracts.peers import ADDRESS, MAIL, FakePeer, Peer, SandboxPeer
 from mailsluice.ledger.ledger import Ledger as SqliteLedger
-from mailsluice.sandbox import Dialect, Sandbox
 from mailsluice.session.ports import Client, Ledger
+from mailsluice_sandbox import Dialect, Sandbox
 
 
 @pytest.fixture(params=["sqlite"])

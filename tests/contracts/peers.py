@@ -12,10 +12,10 @@ from mailsluice.errors import (
     Phase,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Login
+from mailsluice.net.connection import Connections
 from mailsluice.pop3.client import connect
-from mailsluice.pop3.transport import Connections
-from mailsluice.sandbox import Close, Fault, Refuse, Relist, Sandbox
 from mailsluice.session.ports import Arrival, Client, Connect
+from mailsluice_sandbox import Close, Fault, Refuse, Relist, Sandbox
 from session.fakes import FakeServer
 
 ADDRESS = "invoices@acme.example"

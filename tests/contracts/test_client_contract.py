@@ -170,4 +170,4 @@ def test_a_session_is_over_once_it_is_left(peer: Peer) -> None:
 
 
 def test_a_young_session_is_not_tired(client: Client) -> None:
-    assert not client.tired
+    assert not client.expiring

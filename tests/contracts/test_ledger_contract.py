@@ -9,8 +9,8 @@ import pytest
 
 from contracts.ledgers import KEY, LATER, NOW, OTHER, SINK, STAGED, STORED, states
 from mailsluice.errors import Bug, MailboxLocked
+from mailsluice.message.recognition import Evidence
 from mailsluice.model import DeletePermit, Known, Listed, Staged, State, Stored, Where
-from mailsluice.recognition import Evidence
 from mailsluice.session.ports import Ledger
 from support.confirming import confirm
 from support.failing import fail
@@ -256,7 +256,7 @@ def test_what_another_message_has_the_uidl_of_is_gone_though_the_uidl_is_listed(
 def test_failures_of_a_stranger_under_a_known_uidl_are_kept(stored: Ledger) -> None:
     fail(stored, KEY, {Listed(1, b"u1", 5): "no"}, 1, NOW)
     confirm(stored, KEY, [b"u1", b"u2"], [b"u1"], LATER)
-    assert stored.setbacks(KEY)[b"u1"].failures == 1
+    assert stored.failures(KEY)[b"u1"].times == 1
 
 
 def test_a_new_uidl_that_was_that_of_a_message_too_large_takes_its_place(stored: Ledger) -> None:

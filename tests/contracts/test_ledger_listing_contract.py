@@ -35,7 +35,7 @@ def test_what_is_gone_is_recalled_if_it_is_listed(stored: Ledger) -> None:
 
 def test_failures_are_recalled(stored: Ledger) -> None:
     fail(stored, KEY, {Listed(3, b"u3", 5): "no"}, 1, NOW)
-    assert stored.recall(KEY, []).setbacks == stored.setbacks(KEY)
+    assert stored.recall(KEY, []).failures == stored.failures(KEY)
 
 
 QUIET = Quiet(b"digest", LATER + DAY)
@@ -91,13 +91,13 @@ def test_the_first_listing_of_an_empty_mailbox_can_be_quiet(ledger: Ledger) -> N
     ids=[
         "record",
         "commit",
-        "a setback is over",
+        "a failure is over",
         "gone",
         "a stranger",
         "settle",
         "seen",
         "oversize",
-        "setback",
+        "failure",
         "header",
         "retry",
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crash.world import Nursery, World
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 
 NewWorld = Callable[..., World]
 

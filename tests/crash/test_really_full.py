@@ -15,7 +15,7 @@ import pytest
 from crash.small_disk import FORMS, SmallDisk, small_disk
 from crash.world import Nursery, World
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.sandbox import Sandbox, mail
+from mailsluice_sandbox import Sandbox, mail
 from support.extent import FULL
 from support.program import Daemon
 from support.waiting import wait_until

@@ -23,27 +23,27 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-import mailsluice.auth.entra
 import mailsluice.auth.ring
+import mailsluice.auth.sources.entra
 import mailsluice.cli.poll
 import mailsluice.config.load  # noqa: F401  these would be imported by the first call, in each child anew
 from mailsluice.cli.main import main
+from mailsluice.files.directory import Directory
+from mailsluice.files.new_file import NewFile
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.pop3 import transport
-from mailsluice.pop3.channel import Channel
+from mailsluice.net import connection
 from mailsluice.pop3.client import Client
+from mailsluice.pop3.exchange import Exchange
 from mailsluice.sink.durable import DurableBatch
-from mailsluice.sink.files import NewFile
-from mailsluice.sink.fs import Directory
 from mailsluice.sink.place import Place
 from support.moved_clock import move_clock
 
-transport._BUFFER = transport._RECORD  # messages come in pieces, so that there is a middle of them
+connection._BUFFER = connection._RECORD  # messages come in pieces, so that there is a middle of them
 
 LONGEST_LIFE = 80
 """Seconds after which a child that hangs is ended, by SIGALRM."""
 
-OWNERS = (Channel, Client, Directory, DurableBatch, Ledger, NewFile, Place)
+OWNERS = (Exchange, Client, Directory, DurableBatch, Ledger, NewFile, Place)
 
 
 @dataclass(frozen=True)

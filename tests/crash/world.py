@@ -19,7 +19,7 @@ import pytest
 from crash.victim import Fate, Point, ordered
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, State
-from mailsluice.sandbox import Sandbox, mail
+from mailsluice_sandbox import Sandbox, mail
 from support.staging import staged_in
 
 KILLED = -9

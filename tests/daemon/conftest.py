@@ -8,8 +8,8 @@ import pytest
 
 from mailsluice.config.load import load
 from mailsluice.config.models import Config
-from mailsluice.sandbox import Sandbox
-from mailsluice.signals import Signals
+from mailsluice.system.signals import Signals
+from mailsluice_sandbox import Sandbox
 
 
 @pytest.fixture

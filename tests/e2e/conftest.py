@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from support.waiting import wait_until
 
 __all__ = ["Site", "wait_until"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.conftest import Site, wait_until
-from mailsluice.sandbox import Sandbox, mail
+from mailsluice_sandbox import Sandbox, mail
 from support.program import PROGRAM, Daemon, run_program
 from support.reach import run_in_shell
 

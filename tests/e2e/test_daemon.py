@@ -7,8 +7,8 @@ import signal
 from typing import Any
 
 from e2e.conftest import Site, wait_until
-from mailsluice.sandbox import Close, Fault, Sandbox, Silence, mail
-from mailsluice.sandbox.faults import SERVER_UNAVAILABLE
+from mailsluice_sandbox import Close, Fault, Sandbox, Silence, mail
+from mailsluice_sandbox.faults import SERVER_UNAVAILABLE
 from support.program import Daemon, run_program
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mailsluice import demo
+from mailsluice_sandbox import demo
 from support.program import run_program
 
 

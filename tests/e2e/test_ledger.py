@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.conftest import Site, wait_until
-from mailsluice.sandbox import Sandbox, SandboxMailbox, mail
+from mailsluice_sandbox import Sandbox, SandboxMailbox, mail
 from support.program import Daemon, run_program
 
 pytestmark = pytest.mark.slow

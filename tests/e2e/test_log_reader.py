@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from e2e.conftest import Site, wait_until
-from mailsluice.sandbox import Sandbox, mail
+from mailsluice_sandbox import Sandbox, mail
 from support.program import PATIENCE, surroundings
 
 FEW = 3

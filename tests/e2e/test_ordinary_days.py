@@ -12,8 +12,8 @@ import pytest
 
 from crash.small_disk import SmallDisk, small_disk
 from e2e.conftest import Site, wait_until
-from mailsluice.sandbox import Sandbox, SandboxMailbox, mail
-from mailsluice.sandbox.faults import ArmedFault, Fault, Silence
+from mailsluice_sandbox import Sandbox, SandboxMailbox, mail
+from mailsluice_sandbox.faults import ArmedFault, Fault, Silence
 from support.program import Daemon, Ended, run_program
 from support.staging import remove_locks, staged_in, staging_of
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from e2e.conftest import Site
-from mailsluice.sandbox import Answer, Fault, Garbage, Refuse, Sandbox, mail
-from mailsluice.sandbox.faults import SERVER_UNAVAILABLE
+from mailsluice_sandbox import Answer, Fault, Garbage, Refuse, Sandbox, mail
+from mailsluice_sandbox.faults import SERVER_UNAVAILABLE
 from support.program import Ended, run_program
 from support.skipping import skip_or_fail
 from support.staging import staged_in

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from e2e.conftest import Site, wait_until
-from mailsluice.sandbox import Fault, Sandbox, Silence, mail
+from mailsluice_sandbox import Fault, Sandbox, Silence, mail
 from support.program import Daemon
 
 BERLIN = Path("/usr/share/zoneinfo/Europe/Berlin")

@@ -14,7 +14,7 @@ import pytest
 import mailsluice
 from e2e.conftest import Site
 from mailsluice.cli.main import COMMANDS
-from mailsluice.sandbox import Fault, Refuse, Relist, Sandbox, mail
+from mailsluice_sandbox import Fault, Refuse, Relist, Sandbox, mail
 from support.ageing import age_failures
 from support.program import Ended, run_program
 from support.reach import run_in_shell

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from e2e.conftest import Site
-from mailsluice.sandbox import Fault, Refuse, Relist, mail
-from mailsluice.sandbox.faults import AUTHENTICATION_FAILURE
+from mailsluice_sandbox import Fault, Refuse, Relist, mail
+from mailsluice_sandbox.faults import AUTHENTICATION_FAILURE
 from support.ageing import age_failures
 from support.program import run_program
 

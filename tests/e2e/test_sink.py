@@ -12,7 +12,7 @@ import pytest
 from e2e.conftest import Site
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, Staged
-from mailsluice.sandbox import Fault, Sandbox, Silence, mail
+from mailsluice_sandbox import Fault, Sandbox, Silence, mail
 from support.program import Daemon, Ended, run_program
 from support.reach import run_in_shell
 from support.remedies import commands

@@ -7,7 +7,7 @@ import pytest
 
 from crash.world import Nursery
 from faults.fault import SHIM
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from support.shared_library import shared_library
 
 HERE = Path(__file__).parent

@@ -15,10 +15,10 @@ from enum import IntEnum, IntFlag
 from typing import Any
 
 from crash.victim import Fate
+from mailsluice.app import Service
 from mailsluice.config.models import Mailbox
-from mailsluice.daemon import Service
-from mailsluice.session.tally import Polled
-from mailsluice.signals import Signals
+from mailsluice.session.counts import Polled
+from mailsluice.system.signals import Signals
 
 SHIM = "MAILSLUICE_TEST_SHIM"
 """The variable that tells the nursery where the compiled library is."""

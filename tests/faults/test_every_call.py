@@ -32,7 +32,7 @@ import pytest
 from crash.world import Nursery
 from faults.fault import END, SHORT, SILENCE, Calls, Fault, Span
 from faults.walk import Doomed, TokenDoomed, Walk, Way, numbered
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from support.extent import FULL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -88,7 +88,7 @@ def new_walk(tmp_path: Path, sandbox: Sandbox, nursery: Nursery) -> NewWalk:
 def assert_sound(walk: Walk) -> None:
     print(f"{walk.cases} cases; exit codes {dict(sorted(walk.codes.items()))}")
     assert walk.cases
-    assert not walk.flaws, "\n".join([f"{len(walk.flaws)} flaws", *walk.flaws[:20]])
+    assert not walk.problems, "\n".join([f"{len(walk.problems)} problems", *walk.problems[:20]])
 
 
 def walk_all(walk: Walk, way: Way, *, sparse: int = 1) -> None:

@@ -20,9 +20,9 @@ from typing import Any
 from crash.world import MAIL, World
 from faults.fault import Calls, Fault, Span
 from mailsluice.auth.ring import SERVICE
-from mailsluice.auth.sealed import SealedVault
+from mailsluice.auth.vault import SealedVault
 from mailsluice.model import State
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from support.secrecy import leaks_below
 
 DOCUMENTED = {0, 69, 73, 75, 77, 78}
@@ -176,7 +176,7 @@ class Walk:
         self._new_world = new_world
         self.cases = 0
         self.codes: Counter[int] = Counter()
-        self.flaws: list[str] = []
+        self.problems: list[str] = []
 
     def go(self, faults: Sequence[Fault], *, stride: int = 1) -> None:
         """Let every `stride`-th call fail, in polls of their own, until a poll passes untouched.
@@ -195,7 +195,7 @@ class Walk:
             self._check(world, fault)
             assert struck or world.code == 0, world.printed
         except (AssertionError, OSError):  # OSError: a description that is missing, say
-            self.flaws.append(f"{fault}: {struck or 'nothing'} struck\n{traceback.format_exc(limit=-2)}")
+            self.problems.append(f"{fault}: {struck or 'nothing'} struck\n{traceback.format_exc(limit=-2)}")
         world.remove()
         if struck:
             self.cases += 1

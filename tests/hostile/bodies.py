@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from hostile.case import MAIL, QUICK, Case, letter, once
-from mailsluice.sandbox import Close, Drip, Fault, Garbage, Hangup, Rewrite
-from mailsluice.sandbox.faults import When
-from mailsluice.sandbox.transaction import stuffed
+from mailsluice_sandbox import Close, Drip, Fault, Garbage, Hangup, Rewrite
+from mailsluice_sandbox.faults import When
+from mailsluice_sandbox.transaction import stuffed
 
 LATE = "deadline-exceeded"
 RECORD = 16 * 1024

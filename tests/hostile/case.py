@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import trustme
 
-from mailsluice.pop3.deadlines import Deadlines
-from mailsluice.sandbox import Fault
+from mailsluice.net.deadlines import Deadlines
+from mailsluice_sandbox import Fault
 
 QUICK = Deadlines(
     connect=1,
@@ -27,7 +27,7 @@ QUICK = Deadlines(
     quit=1,
     deletion=0,
     session=12,
-    tired=10,
+    expiring=10,
 )
 """For servers that let us wait: short, so that the end comes soon."""
 
@@ -42,7 +42,7 @@ PATIENT = Deadlines(
     delete=10,
     quit=10,
     session=40,
-    tired=30,
+    expiring=30,
 )
 """For servers that do not: long enough for a busy machine."""
 

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from hostile.case import MAIL, PATIENT, Case, letter, once
-from mailsluice.header import LIMIT
-from mailsluice.sandbox import Fault, Garbage, Rewrite
+from mailsluice.message.header import LIMIT
+from mailsluice_sandbox import Fault, Garbage, Rewrite
 
 VIOLATION = "protocol-violation"
 MANY = 100_000

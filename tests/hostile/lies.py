@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from hostile.bodies import SESSION
 from hostile.case import PATIENT, QUICK, Case, once
 from hostile.victim import PASSWORD, TOKEN
-from mailsluice.sandbox import Close, Fault, Garbage, Pretend, Refuse, Rewrite, Silence
-from mailsluice.sandbox.faults import Action, When
+from mailsluice_sandbox import Close, Fault, Garbage, Pretend, Refuse, Rewrite, Silence
+from mailsluice_sandbox.faults import Action, When
 
 VIOLATION = "protocol-violation"
 UNCONFIRMED = "quit unconfirmed"

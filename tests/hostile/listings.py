@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hostile.case import Case, letter, once
-from mailsluice.sandbox import Fault, Garbage, Refuse, Relist, Rewrite
+from mailsluice_sandbox import Fault, Garbage, Refuse, Relist, Rewrite
 
 VIOLATION = "protocol-violation"
 

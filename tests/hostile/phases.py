@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from hostile.case import MAIL, PATIENT, QUICK, Case, once
 from hostile.floods import BIG, VIOLATION, repeated
-from mailsluice.sandbox import Close, Drip, Hangup, Refuse, Rewrite, Silence
-from mailsluice.sandbox.faults import Action, When
+from mailsluice_sandbox import Close, Drip, Hangup, Refuse, Rewrite, Silence
+from mailsluice_sandbox.faults import Action, When
 
 LOST, LATE, UNREACHABLE = "connection-lost", "deadline-exceeded", "server-unreachable"
 REFUSED = "messages-refused"

@@ -22,12 +22,12 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, Login, Password
+from mailsluice.net.connection import Connections
+from mailsluice.net.deadlines import Deadlines
 from mailsluice.obs import log, outlet
+from mailsluice.polling.slots import Slots
 from mailsluice.pop3.client import connect
-from mailsluice.pop3.deadlines import Deadlines
-from mailsluice.pop3.transport import Connections
-from mailsluice.session.parts import NobodyWatches, Parts
-from mailsluice.session.places import Places
+from mailsluice.session.context import Context, NobodyWatches
 from mailsluice.session.run import poll
 from support.sinks import sinks_of
 
@@ -61,7 +61,7 @@ def polled(home: Path, mailboxes: list[Mailbox], deadlines: Deadlines, by_token:
     """Poll all at once; how each went, and how much more memory it took than idleness, in KiB."""
     clock, connections = SystemClock(), Connections()
     with Ledger(home / "state") as ledger, ThreadPoolExecutor(len(mailboxes)) as pool:
-        parts = Parts(
+        parts = Context(
             credentials=Logins(by_token),
             connect=partial(connect, clock=clock, connections=connections, deadlines=deadlines),
             ledger=ledger,
@@ -69,7 +69,7 @@ def polled(home: Path, mailboxes: list[Mailbox], deadlines: Deadlines, by_token:
             sink_at=sinks_of(ledger).at,
             clock=clock,
             stop=threading.Event(),
-            places=Places(16, clock),
+            slots=Slots(16, clock),
             progress=NobodyWatches(),
         )
         idle = kib("VmRSS")

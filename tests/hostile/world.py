@@ -21,11 +21,11 @@ import trustme
 from hostile import victim
 from hostile.case import PATIENT, Case, letter
 from mailsluice.config.models import Mailbox
+from mailsluice.failure import LONG_ENOUGH, TRIES
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
-from mailsluice.pop3.deadlines import Deadlines
-from mailsluice.sandbox import Fault, Refuse, Sandbox, SandboxMailbox
-from mailsluice.setback import LONG_ENOUGH, TRIES
+from mailsluice.net.deadlines import Deadlines
+from mailsluice_sandbox import Fault, Refuse, Sandbox, SandboxMailbox
 from support.ageing import age_failures
 
 HOSTILE, NEIGHBOUR = "hostile", "neighbour"

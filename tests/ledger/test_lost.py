@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailsluice.failure import Failure
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed, MailboxKey, SessionReport, Staged, State, Stored
-from mailsluice.setback import Setback
 from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -67,9 +67,9 @@ def test_what_comes_back_leaves_the_quarantine(ledger: Ledger) -> None:
     store(ledger, ONE)
     vanish(ledger)
     back = Listed(1, b"new", 7)
-    ledger.note_setbacks(KEY, {back: Setback(1, NOW, "no")})
+    ledger.note_failures(KEY, {back: Failure(1, NOW, "no")})
     ledger.lost.come_back(KEY, {b"u0": back}, NOW)
-    assert ledger.setbacks(KEY) == {}
+    assert ledger.failures(KEY) == {}
 
 
 def test_an_identity_that_two_messages_have_finds_neither(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from e2e.conftest import Site
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed, MailboxKey
 from mailsluice.obs.clean import json_text
-from mailsluice.sandbox import Fault, Garbage, Refuse, Sandbox
+from mailsluice_sandbox import Fault, Garbage, Refuse, Sandbox
 from support.failing import fail
 from support.program import run_program
 from support.terminal import run_on_terminal

@@ -136,16 +136,16 @@ def test_a_way_through_a_link_in_a_public_directory_is_refused(kind: str, ground
 
 
 @pytest.mark.parametrize("level", [".", ".."])
-@pytest.mark.parametrize("flaw", ["owner", "mode"])
+@pytest.mark.parametrize("problem", ["owner", "mode"])
 def test_a_staging_directory_that_others_have_a_hand_in_is_refused(
-    kind: str, ground: Path, level: str, flaw: str
+    kind: str, ground: Path, level: str, problem: str
 ) -> None:
     path = given(ground / "spool", NOBODY, 0o700)
     sink = sink_of(kind, path)
     with acting_as(NOBODY):
         where, _ = stage(sink)
     place = staging_of(sink, path) / level
-    if flaw == "owner":
+    if problem == "owner":
         os.chown(place, ANN, NOGROUP)
         place.chmod(0o770)
     else:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.files import locked
 from mailsluice.auth.secrets import Secrets
 from mailsluice.errors import LedgerError, SecretError
+from mailsluice.files.private import locked
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.lock import ServiceLock

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.conftest import Site
-from mailsluice.sandbox import Sandbox, mail
+from mailsluice_sandbox import Sandbox, mail
 from support.program import Daemon, Ended, run_program
 from support.waiting import wait_until
 

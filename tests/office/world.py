@@ -13,16 +13,16 @@ from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
-from mailsluice import daemon
+from mailsluice import app
+from mailsluice.app import Service
 from mailsluice.config.load import load
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.daemon import Service
 from mailsluice.errors import DeadlineExceeded, Phase, ServerError, ServerUntrusted
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.schedule import Schedule
-from mailsluice.session.parts import Parts
+from mailsluice.polling.schedule import Schedule
+from mailsluice.session.context import Context
+from mailsluice.session.counts import Polled
 from mailsluice.session.run import poll
-from mailsluice.session.tally import Polled
 from session.fakes import FakeClient, FakeCredentials, FakeServer
 from support.day import START, LeapingClock
 from support.tenants import Tenants
@@ -157,17 +157,17 @@ class Office:
         for day in range(days):
             self.at(day=day, hour=0, do=lambda: None)
 
-        def attempt(mailbox: Mailbox, parts: Parts) -> Polled:
+        def attempt(mailbox: Mailbox, context: Context) -> Polled:
             desk = self.desks[mailbox.name]
-            polled = poll(mailbox, parts._replace(connect=desk.connect, credentials=FakeCredentials()))
+            polled = poll(mailbox, context._replace(connect=desk.connect, credentials=FakeCredentials()))
             self.polls[desk.kind] += 1
             if polled.report.outcome != "ok":
                 self.failed[desk.kind][polled.report.outcome] += 1
             return polled
 
         with (
-            patch.object(daemon, "poll", attempt),
-            patch.object(daemon, "Ledger", partial(Ledger, clock=self.clock)),
+            patch.object(app, "poll", attempt),
+            patch.object(app, "Ledger", partial(Ledger, clock=self.clock)),
             patch.object(Schedule, "start"),
             Service(self.config(), clock=self.clock) as service,
         ):

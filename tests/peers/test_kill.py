@@ -25,7 +25,7 @@ KILLS, BACKLOG = (168, 840) if FULL else (25, 200)
 """For each of six campaigns: more than 1,000 kills over more than 5,000 messages, or a small form of that."""
 
 
-def flaws(sent: Iterable[bytes], found: Counter[str]) -> dict[str, int]:
+def problems(sent: Iterable[bytes], found: Counter[str]) -> dict[str, int]:
     """How many messages are lost, there more than once, or not what was sent."""
     expected = {digest(octets) for octets in sent}
     return {
@@ -77,7 +77,7 @@ def test_kills_at_any_moment_lose_none_repeat_none_tear_none_and_delete_as_confi
         campaign.rest(days=KEPT)
     found = consumer.taken + Counter(map(digest, account.stored()))
     expected = [with_lf(octets) for octets in campaign.sent] if sink == "maildir" else campaign.sent
-    outcome = flaws(expected, found)
+    outcome = problems(expected, found)
     print(campaign, outcome, f"{consumer.taken.total()} taken by the consumer", sep="\n")
     assert outcome == {"lost": 0, "twice": 0, "torn": 0}
     assert consumer.without_description == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from peers.account import Account, Polled
 from peers.dovecot import Dovecot, PeerMailbox, Provider
 from peers.tokens import new_key

@@ -11,9 +11,9 @@ import trustme
 
 from mailsluice.clock import SystemClock
 from mailsluice.model import Password
+from mailsluice.net.connection import Connections
+from mailsluice.net.deadlines import Deadlines
 from mailsluice.pop3.client import Client, connect
-from mailsluice.pop3.deadlines import Deadlines
-from mailsluice.pop3.transport import Connections
 from pop3.scripted import HOST, Cut, HandClock, Script, ScriptedServer, Wire, mailbox, server_context
 
 

@@ -17,8 +17,8 @@ from mailsluice.errors import (
     Stopped,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Password
+from mailsluice.net.connection import Connections
 from mailsluice.pop3.client import Client, connect
-from mailsluice.pop3.transport import Connections
 from pop3.scripted import Wire, playing
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import pytest
 
 from mailsluice.errors import DeadlineExceeded, Phase, ServerError
 from mailsluice.model import BearerToken, DeletePermit, Listed
+from mailsluice.net.connection import Connections
 from mailsluice.pop3.client import Client
-from mailsluice.pop3.transport import Connections
 from pop3.scripted import playing
 
 Connect = Callable[..., Client]
@@ -73,5 +73,5 @@ def test_silence_after_capa_exceeds_the_greetings_deadline(connected: Connect) -
 
 
 def test_a_client_tires_before_the_session_must_end(connected: Connect) -> None:
-    assert not connected(playing("S: +OK")).tired
-    assert connected(playing("S: +OK"), tired=0).tired
+    assert not connected(playing("S: +OK")).expiring
+    assert connected(playing("S: +OK"), expiring=0).expiring

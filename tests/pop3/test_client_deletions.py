@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from mailsluice.model import DeletePermit
+from mailsluice.net.deadlines import Patience
 from mailsluice.pop3.client import Client
-from mailsluice.pop3.deadlines import Patience
+from mailsluice.pop3.pipeline import WINDOW
 from mailsluice.pop3.protocol import LocalProtocolError
-from mailsluice.pop3.retrieval import WINDOW
 from pop3.scripted import playing
 
 Connect = Callable[..., Client]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from mailsluice.errors import ConnectionLost, ProtocolViolation
-from mailsluice.header import LIMIT, Header
+from mailsluice.message.header import LIMIT, Header
 from mailsluice.model import Listed
 from mailsluice.pop3 import client as module
 from mailsluice.pop3.client import Client

@@ -12,10 +12,10 @@ from pathlib import Path
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.session.parts import NobodyWatches, Parts
-from mailsluice.session.places import Places
+from mailsluice.polling.slots import Slots
+from mailsluice.session.context import Context, NobodyWatches
+from mailsluice.session.counts import Polled
 from mailsluice.session.run import poll
-from mailsluice.session.tally import Polled
 from powercut.model import Call, Tree
 from sink.world import Client, Logins, Server
 from support.sinks import sinks_of
@@ -99,7 +99,7 @@ class World:
     def poll(self, ledger: Ledger) -> Polled:
         return poll(
             self.mailbox,
-            Parts(
+            Context(
                 credentials=Logins(),
                 connect=lambda _: MarkingClient(self.server, self.recorder),
                 ledger=ledger,
@@ -107,7 +107,7 @@ class World:
                 sink_at=sinks_of(ledger).at,
                 clock=SystemClock(),
                 stop=threading.Event(),
-                places=Places(16, SystemClock()),
+                slots=Slots(16, SystemClock()),
                 progress=NobodyWatches(),
             ),
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from sandbox.raw_client import ADDRESS, HandClock, RawClient
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 
 ADDRESS = "invoices@acme.example"
 

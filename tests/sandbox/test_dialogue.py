@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mailsluice.sandbox import Dialect, Sandbox
+from mailsluice_sandbox import Dialect, Sandbox
 from sandbox.raw_client import ADDRESS, HandClock, RawClient, credential
 
 REFUSED = b"-ERR Authentication failure: unknown user name or bad password.\r\n"

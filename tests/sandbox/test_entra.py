@@ -13,7 +13,7 @@ import msal
 import pytest
 import requests
 
-from mailsluice.sandbox import Answer, Close, Drip, Fault, Garbage, Hangup, Refuse, Sandbox, Silence
+from mailsluice_sandbox import Answer, Close, Drip, Fault, Garbage, Hangup, Refuse, Sandbox, Silence
 from sandbox.raw_client import HandClock
 
 SCOPE = "https://outlook.office365.com/.default"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mailsluice.sandbox import (
+from mailsluice_sandbox import (
     Answer,
     Close,
     Drip,
@@ -23,7 +23,7 @@ from mailsluice.sandbox import (
     SandboxMailbox,
     Silence,
 )
-from mailsluice.sandbox.faults import AUTHENTICATION_FAILURE, SERVER_UNAVAILABLE, Action, Faults, When
+from mailsluice_sandbox.faults import AUTHENTICATION_FAILURE, SERVER_UNAVAILABLE, Action, Faults, When
 from sandbox.raw_client import ADDRESS, RawClient
 
 MESSAGE = b"Subject: x\r\n\r\n" + b"body\r\n" * 100

@@ -10,7 +10,7 @@ from email.policy import default
 
 import pytest
 
-from mailsluice.sandbox import mail
+from mailsluice_sandbox import mail
 
 KINDS = [mail.note, mail.umlauts, mail.invoice, mail.inline_image, mail.scan]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mailsluice.sandbox import Relist, Sandbox, SandboxMailbox
+from mailsluice_sandbox import Relist, Sandbox, SandboxMailbox
 from sandbox.raw_client import ADDRESS, RawClient
 
 

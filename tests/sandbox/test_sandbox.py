@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.sandbox import Drip, Fault, Garbage, Sandbox, Silence
+from mailsluice_sandbox import Drip, Fault, Garbage, Sandbox, Silence
 from sandbox.raw_client import ADDRESS, RawClient
 
 

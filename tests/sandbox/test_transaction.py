@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailsluice.sandbox import Sandbox, SandboxMailbox
-from mailsluice.sandbox.transaction import stuffed
+from mailsluice_sandbox import Sandbox, SandboxMailbox
+from mailsluice_sandbox.transaction import stuffed
 from sandbox.raw_client import ADDRESS, RawClient
 
 FIRST = b"Subject: first\r\n\r\none\r\ntwo\r\n"

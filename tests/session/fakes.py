@@ -22,7 +22,7 @@ from mailsluice.errors import (
     TokenUnavailable,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
-from mailsluice.sandbox import mail
+from mailsluice_sandbox import mail
 
 _PIECE = 16
 
@@ -132,7 +132,7 @@ class FakeServer:
         self.deletion_cut: set[bytes] = set()
         """The connection breaks when these are to be deleted."""
         self.tired_after: int | None = None
-        """How many messages, handed out or marked for deletion, make a session tired."""
+        """How many messages, handed out or marked for deletion, make a session expiring."""
         self.on_top: Callable[[bytes], None] = lambda _: None
         """Called when a header is asked for."""
         self.on_retrieved: Callable[[bytes], None] = lambda _: None
@@ -288,7 +288,7 @@ class FakeClient:
         self._alive = False
 
     @property
-    def tired(self) -> bool:
+    def expiring(self) -> bool:
         done = self._retrieved + len(self._marked)
         return self._server.tired_after is not None and done >= self._server.tired_after
 

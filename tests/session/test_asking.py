@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from mailsluice.errors import CommandRefused, ConnectionLost, GaveWay, Phase
-from mailsluice.header import Header
+from mailsluice.failure import Why
+from mailsluice.message.header import Header
 from mailsluice.model import Listed
 from mailsluice.session.asking import Untold, ask, ask_by_retr, note_silent
-from mailsluice.session.parts import Session
+from mailsluice.session.context import Session
+from mailsluice.session.counts import Counts
 from mailsluice.session.questions import Questions
 from mailsluice.session.returning import Returning
-from mailsluice.session.tally import Tally
-from mailsluice.setback import Why
 from session.world import BIG, ONE, World
 
 Ask = Callable[[Listed, Session], Header]
@@ -34,8 +34,8 @@ def opened(world: World) -> tuple[Listed, Session]:
     nothing = Questions({}, world.mailbox, world.ledger.now())
     staging = None
     returning = Returning(world.ledger, world.mailbox.key)
-    tally = Tally("a", world.clock)
-    session = Session(world.mailbox, client, staging, world.parts, tally, nothing, returning)  # type: ignore[arg-type]
+    counts = Counts("a", world.clock)
+    session = Session(world.mailbox, client, staging, world.context, counts, nothing, returning)  # type: ignore[arg-type]
     return listed, session
 
 
@@ -50,7 +50,7 @@ def test_a_refusal_decides_nothing(world: World, how: Ask) -> None:
     world.server.refused = {uidl}
     with pytest.raises(Untold):
         how(*opened(world))
-    assert world.ledger.setbacks(world.mailbox.key) == {}
+    assert world.ledger.failures(world.mailbox.key) == {}
 
 
 def test_a_notice_in_its_place_decides_nothing(world: World, how: Ask) -> None:
@@ -75,12 +75,12 @@ def test_a_message_that_ends_the_session_is_noted_so_that_it_does_not_end_each(
     world.server.cut = {uidl}
     with pytest.raises(ConnectionLost):
         how(*opened(world))
-    (setback,) = world.ledger.setbacks(world.mailbox.key).values()
-    assert setback.kind is Why.SILENT
+    (failure,) = world.ledger.failures(world.mailbox.key).values()
+    assert failure.kind is Why.SILENT
 
 
 def test_that_a_session_gave_way_is_not_noted_of_the_message_it_asked_for(world: World) -> None:
     world.deliver(ONE)
     listed, session = opened(world)
     note_silent(listed, GaveWay("others waited", phase=Phase.RETRIEVE), session)
-    assert not world.ledger.setbacks(world.mailbox.key)
+    assert not world.ledger.failures(world.mailbox.key)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from mailsluice.errors import SinkError
+from mailsluice.files.new_file import NewFile
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, Staged
 from mailsluice.sink.durable import DurableBatch
-from mailsluice.sink.files import NewFile
 from session.world import ONE, THREE, TWO, World
 
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 
 from mailsluice.errors import ConnectionLost, Phase
+from mailsluice.polling.slots import Slots
 from mailsluice.session.fetch import WORTH_A_SESSION
-from mailsluice.session.places import Places
 from session.world import World
 from support.waiting import wait_until
 
@@ -75,7 +75,7 @@ def test_a_session_that_lists_otherwise_takes_no_message_from_the_others(
     together(world, 2)
     assert world.outcome() == ("ok", 0)
     assert sorted(world.stored()) == sorted(backlog)
-    (warning,) = world.logged("connection refused")
+    (warning,) = world.logged("no second session")
     assert "otherwise" in warning["error"]
 
 
@@ -106,7 +106,7 @@ def test_a_session_that_comes_when_the_others_are_done_and_gone_is_no_refusal(
     world.server.arranged = come_late
     assert world.outcome() == ("ok", 0)
     assert sorted(world.stored()) == sorted(backlog)
-    assert world.logged("connection refused") == []
+    assert world.logged("no second session") == []
 
 
 def test_the_report_counts_what_all_sessions_did(world: World, backlog: list[bytes]) -> None:
@@ -136,7 +136,7 @@ def test_a_server_that_says_in_use_has_one_session_do_it_all(world: World, backl
     together(world, 2)
     assert world.outcome() == ("ok", 0)
     assert sorted(world.stored()) == sorted(backlog)
-    assert [entry["log_level"] for entry in world.logged("connection refused")] == ["warning"]
+    assert [entry["log_level"] for entry in world.logged("no second session")] == ["warning"]
 
 
 @pytest.mark.usefixtures("backlog")
@@ -157,11 +157,11 @@ def test_a_server_that_said_in_use_is_asked_again_after_an_hour(world: World) ->
 def test_where_no_place_is_free_one_session_does_it_all_without_a_word(
     world: World, backlog: list[bytes]
 ) -> None:
-    world.places = Places(1, world.clock)
+    world.slots = Slots(1, world.clock)
     assert world.outcome() == ("ok", 0)
     assert sorted(world.stored()) == sorted(backlog)
     assert world.server.count("CONNECT") == 1
-    assert world.logged("connection refused") == []
+    assert world.logged("no second session") == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError])
@@ -184,7 +184,7 @@ def test_a_session_that_breaks_ends_no_other_and_the_next_poll_makes_good(
 
     def break_a_further_one(_: bytes) -> None:
         if threading.current_thread() is first:
-            wait_until(broken.is_set, "a further session breaks")
+            wait_until(broken.is_set, "an extra session breaks")
         elif not broken.is_set():
             broken.set()
             raise ConnectionLost("cut", phase=Phase.RETRIEVE)

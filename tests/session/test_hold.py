@@ -147,7 +147,7 @@ def test_a_poll_whose_sink_is_taken_under_it_takes_its_rows_back_and_goes_on(
     assert world.server.mail == {b"u1": ONE}
     assert world.outcome() == ("ok", 0)
     assert sorted(stored(world)) == [ONE, TWO, THREE]
-    assert world.ledger.setbacks(world.mailbox.key) == {}
+    assert world.ledger.failures(world.mailbox.key) == {}
 
 
 def test_staging_that_is_removed_while_a_batch_comes_costs_that_batch_alone(
@@ -181,7 +181,7 @@ def test_who_loses_the_staging_directory_ends_before_it_commits_or_deletes(
 
     def lose() -> None:
         remove_locks(sink(world))
-        second.parts.open_sink(second.mailbox).hold(None).__enter__()
+        second.context.open_sink(second.mailbox).hold(None).__enter__()
 
     with monkeypatch.context() as patch:
         after(patch, DurableBatch, "publish", lose)
@@ -230,7 +230,7 @@ def test_another_ledger_of_a_mailbox_that_keeps_its_mail_is_refused(world: World
         polled = second.poll()
         assert (polled.report.outcome, polled.exit_code) == ("sink-refused", 73)
         assert "sink adopt invoices" in polled.report.detail
-        adopt(second.mailbox, second.parts)
+        adopt(second.mailbox, second.context)
         assert second.outcome() == ("ok", 0)
     assert world.outcome() == ("sink-refused", 73)
 
@@ -246,7 +246,7 @@ def test_after_a_crash_staging_that_is_gone_stops_the_mailbox_until_it_is_given_
 
     assert (polled.report.outcome, polled.exit_code) == ("sink-refused", 73)
     assert "sink forget invoices" in polled.report.detail
-    assert forget(world.mailbox, world.parts) == 1
+    assert forget(world.mailbox, world.context) == 1
     assert world.outcome() == ("ok", 0)
     assert stored(world) == [ONE]
 
@@ -261,12 +261,12 @@ def test_what_was_half_done_when_another_ledger_took_the_sink_over_comes_again(
     ours = world.ledger
     with Ledger(tmp_path / "other", clock=world.clock) as other:
         world.ledger = other
-        adopt(world.mailbox, world.parts)
+        adopt(world.mailbox, world.context)
     world.ledger = ours
     polled = world.poll()
     assert "sink adopt invoices" in polled.report.detail
 
-    adopt(world.mailbox, world.parts)
+    adopt(world.mailbox, world.context)
     assert world.outcome() == ("ok", 0)
 
     assert stored(world) == [ONE]
@@ -304,7 +304,7 @@ def test_an_adoption_that_was_not_needed_changes_nothing(
         with pytest.raises(KeyboardInterrupt):
             world.poll()
 
-    adopt(world.mailbox, world.parts)
+    adopt(world.mailbox, world.context)
     assert world.outcome() == ("ok", 0)
 
     assert stored(world) == [ONE]
@@ -321,7 +321,7 @@ def test_what_can_be_seen_in_the_sink_does_not_come_again_when_staging_is_given_
     shutil.rmtree(staging_of(sink(world)).parent)
     world.deliver(THREE)
 
-    assert forget(world.mailbox, world.parts) == 0
+    assert forget(world.mailbox, world.context) == 0
 
     assert world.outcome() == ("ok", 0)
     assert stored(world) == [ONE, TWO, THREE]
@@ -332,7 +332,7 @@ def test_a_ledger_that_is_older_than_its_sink_says_so_and_takes_absence_for_no_p
 ) -> None:
     world.deliver(ONE)
     interrupted(world, monkeypatch)
-    with world.parts.open_sink(world.mailbox).hold(None) as staging:
+    with world.context.open_sink(world.mailbox).hold(None) as staging:
         staging.note(world.ledger.commits(world.mailbox.key) + 5)
         staging.sweep()
 
@@ -349,7 +349,7 @@ def test_a_ledger_that_is_older_than_its_sink_says_so_and_takes_absence_for_no_p
 def test_a_ledger_is_older_until_its_rows_are_settled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.deliver(ONE)
     interrupted(world, monkeypatch)
-    with world.parts.open_sink(world.mailbox).hold(None) as staging:
+    with world.context.open_sink(world.mailbox).hold(None) as staging:
         staging.note(world.ledger.commits(world.mailbox.key) + 5)
         staging.sweep()
     with monkeypatch.context() as patch:
@@ -368,7 +368,7 @@ def test_what_an_older_ledger_knows_as_stored_is_asked_for_its_header_before_it_
     world.configure(leave_on_server=True, sink=world.mailbox.sink.model_dump())
     world.deliver(ONE)
     world.poll()
-    with world.parts.open_sink(world.mailbox).hold(None) as staging:
+    with world.context.open_sink(world.mailbox).hold(None) as staging:
         staging.note(world.ledger.commits(world.mailbox.key) + 5)
     world.server.mail[b"u1"] = TWO
     world.server.sizes[b"u1"] = len(ONE)
@@ -384,6 +384,6 @@ def test_the_sink_is_told_of_each_commit(world: World) -> None:
     world.poll()
     known = world.ledger.stagings.known(world.mailbox.key, f"{world.mailbox.sink.kind}:{sink(world)}")
     assert known is not None
-    with world.parts.open_sink(world.mailbox).hold(known) as staging:
+    with world.context.open_sink(world.mailbox).hold(known) as staging:
         assert 0 < staging.commits <= world.ledger.commits(world.mailbox.key)
         assert states(world) == [State.STORED]

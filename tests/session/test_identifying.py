@@ -15,7 +15,7 @@ from session.world import ONE, THREE, TWO, World
 def marked(world: World) -> World:
     """A mailbox that deletes, with three messages that were marked as seen."""
     world.deliver(ONE, TWO, THREE)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.server.said.clear()
     return world
 
@@ -95,7 +95,7 @@ def test_nothing_is_asked_for_in_a_session_that_has_deleted(marked: World) -> No
 
 def test_what_is_marked_as_seen_stays_where_it_is_when_the_mailbox_has_another_name(world: World) -> None:
     world.deliver(*(letter(n) for n in range(30)))
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     world.configure(**(RENAMED | {"leave_on_server": False}))
 

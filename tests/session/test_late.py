@@ -250,9 +250,9 @@ class TestSubstitute:
         assert held.staged() == []
 
     def test_its_text_is_kept_for_people(self, held: World) -> None:
-        setback = held.ledger.setbacks(held.mailbox.key)[b"u2"]
-        assert setback.quarantined
-        assert b"The message hasn't been deleted" in (setback.header or b"")
+        failure = held.ledger.failures(held.mailbox.key)[b"u2"]
+        assert failure.quarantined
+        assert b"The message hasn't been deleted" in (failure.header or b"")
 
     def test_it_is_asked_for_once_a_day(self, held: World) -> None:
         held.poll()
@@ -269,7 +269,7 @@ class TestSubstitute:
         assert held.outcome() == ("ok", 0)
         assert held.stored() == [ONE, THREE, TWO]
         assert held.server.mail == {}
-        assert held.ledger.setbacks(held.mailbox.key) == {}
+        assert held.ledger.failures(held.mailbox.key) == {}
 
     def test_taken_as_it_is_it_is_stored_and_the_message_stays_for_ever(self, held: World) -> None:
         held.ledger.take(held.mailbox.key, [b"u2"])

@@ -80,7 +80,7 @@ def test_a_refused_one_that_max_per_poll_puts_off_stays_held(world: World) -> No
 def test_messages_that_share_a_uidl_and_were_marked_as_seen_stay(world: World) -> None:
     world.deliver(ONE, TWO, THREE)
     world.server.listed_twice = {b"u1"}
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     for _ in range(3):
         world.poll()
     assert (world.stored(), len(world.server.mail)) == ([], 3)
@@ -127,7 +127,7 @@ def test_new_mail_comes_though_very_much_is_marked_as_seen(
 ) -> None:
     monkeypatch.setattr(policy, "MOST_MESSAGES", 4)
     world.deliver(*(recent(n) for n in range(6)))
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     new = recent(0, hour=22)
     world.deliver(new)
     for _ in range(5):

@@ -71,7 +71,7 @@ def test_a_setback_of_a_message_beyond_the_window_is_not_forgotten(small: World)
     small.poll()
     small.deliver(*mail[3:])
     small.poll()
-    assert list(small.ledger.setbacks(small.mailbox.key)) == [first]
+    assert list(small.ledger.failures(small.mailbox.key)) == [first]
 
 
 @pytest.mark.parametrize(("count", "warned"), [(2, False), (3, True), (5, True)])
@@ -88,7 +88,7 @@ def test_a_mailbox_that_grows_large_is_warned_of(small: World, count: int, warne
 def test_all_of_a_mailbox_that_is_too_large_can_be_marked_as_seen(small: World) -> None:
     small.configure(leave_on_server=True)
     small.deliver(*letters(9))
-    assert settle(small.mailbox, Way.MARK, small.parts) == Settled(marked=9)
+    assert settle(small.mailbox, Way.MARK, small.context) == Settled(marked=9)
     for uidl in list(small.server.mail)[-6:]:
         del small.server.mail[uidl]
         small.poll()

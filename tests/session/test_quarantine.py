@@ -18,9 +18,9 @@ from mailsluice.errors import (
     SinkError,
     Stopped,
 )
+from mailsluice.failure import Failure
 from mailsluice.obs import events
 from mailsluice.session.quarantine import KEPT, speaks_against_message
-from mailsluice.setback import Setback
 from session.world import World
 
 ONE, POISON, THREE = (b"Subject: %d\r\n\r\nbody of message %d\r\n" % (n, n) for n in (1, 2, 3))
@@ -33,8 +33,8 @@ def poisoned(world: World) -> World:
     return world
 
 
-def setback(world: World, uidl: bytes = b"u2") -> Setback:
-    return world.ledger.setbacks(world.mailbox.key)[uidl]
+def failure(world: World, uidl: bytes = b"u2") -> Failure:
+    return world.ledger.failures(world.mailbox.key)[uidl]
 
 
 def blamed(world: World, polls: int = 3) -> list[str]:
@@ -74,7 +74,7 @@ def test_it_leaves_by_itself(poisoned: World) -> None:
     poisoned.pass_days(1)
     poisoned.poll()
     assert POISON in poisoned.stored()
-    assert poisoned.ledger.setbacks(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
 
 
 def test_where_no_other_is_left_its_own_header_speaks_against_it(world: World) -> None:
@@ -82,7 +82,7 @@ def test_where_no_other_is_left_its_own_header_speaks_against_it(world: World) -
     for _ in range(3):
         world.poll()
         world.pass_days(1)
-    assert setback(world, b"u1").quarantined
+    assert failure(world, b"u1").quarantined
 
 
 def test_where_its_header_is_refused_too_nothing_speaks_against_it(world: World) -> None:
@@ -91,7 +91,7 @@ def test_where_its_header_is_refused_too_nothing_speaks_against_it(world: World)
     for _ in range(5):
         world.poll()
         world.pass_days(1)
-    assert setback(world, b"u1").failures == 0
+    assert failure(world, b"u1").times == 0
 
 
 def test_a_quota_of_a_session_blames_no_message_and_brings_all_in_the_end(world: World) -> None:
@@ -112,7 +112,7 @@ def test_a_quota_of_a_session_blames_no_message_and_brings_all_in_the_end(world:
     asked = sum(said.startswith("RETR") for said in world.server.said)
     assert sorted(world.stored()) == sorted(sent)
     assert asked <= 8 * 25
-    assert world.ledger.setbacks(world.mailbox.key) == {}
+    assert world.ledger.failures(world.mailbox.key) == {}
 
 
 def test_what_such_a_session_could_not_fetch_is_waiting(world: World) -> None:
@@ -142,7 +142,7 @@ def test_status_counts_it(poisoned: World) -> None:
 def test_its_header_is_kept_and_asked_for_once(poisoned: World) -> None:
     blamed(poisoned, 6)
 
-    assert setback(poisoned).header == b"Subject: 2\r\n\r\n"
+    assert failure(poisoned).header == b"Subject: 2\r\n\r\n"
     assert poisoned.server.count("TOP u2") == 1
 
 
@@ -151,14 +151,14 @@ def test_of_a_long_header_the_beginning_is_kept(world: World) -> None:
     world.server.refused = {b"u1"}
     blamed(world)
 
-    assert len(setback(world, b"u1").header or b"") == KEPT
+    assert len(failure(world, b"u1").header or b"") == KEPT
 
 
 def test_a_server_that_tells_no_header_is_asked_once(poisoned: World) -> None:
     poisoned.server.headers_refused = True
     blamed(poisoned, 6)
 
-    assert setback(poisoned).header == b""
+    assert failure(poisoned).header == b""
     assert poisoned.server.count("TOP u2") == 1
 
 
@@ -176,7 +176,7 @@ def test_a_message_that_comes_at_last_is_stored_and_its_failures_forgotten(poiso
     poisoned.poll()
 
     assert poisoned.stored() == [ONE, THREE, POISON]
-    assert poisoned.ledger.setbacks(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
 
 
 def test_two_failures_a_success_and_two_failures_more_are_not_three_in_a_row(poisoned: World) -> None:
@@ -186,7 +186,7 @@ def test_two_failures_a_success_and_two_failures_more_are_not_three_in_a_row(poi
     poisoned.server.refused = set()
     poisoned.poll()
 
-    assert poisoned.ledger.setbacks(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
 
 
 def test_what_is_tried_again_has_three_tries(poisoned: World) -> None:
@@ -194,7 +194,7 @@ def test_what_is_tried_again_has_three_tries(poisoned: World) -> None:
     assert poisoned.ledger.retry(poisoned.mailbox.key, [b"u2"]) == 1
 
     assert blamed(poisoned) == ["messages-refused"] * 3
-    assert setback(poisoned).failures == 3
+    assert failure(poisoned).times == 3
 
 
 def test_another_message_under_its_uidl_is_fetched(poisoned: World) -> None:
@@ -213,7 +213,7 @@ def test_a_message_that_is_not_on_the_server_any_more_is_forgotten(poisoned: Wor
     del poisoned.server.mail[b"u2"]
     poisoned.poll()
 
-    assert poisoned.ledger.setbacks(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
 
 
 def test_messages_in_quarantine_take_no_part_of_what_a_poll_fetches(world: World) -> None:
@@ -240,7 +240,7 @@ def test_a_server_that_hands_out_nothing_at_all_does_not_fill_the_quarantine(
         polled = world.poll()
         assert (polled.report.outcome, polled.disposition) == ("messages-refused", Disposition.BACK_OFF)
 
-    assert {each.failures for each in world.ledger.setbacks(world.mailbox.key).values()} == {0}
+    assert {each.times for each in world.ledger.failures(world.mailbox.key).values()} == {0}
 
 
 def test_what_such_a_server_refuses_does_not_hide_what_is_behind_it(world: World) -> None:
@@ -260,8 +260,8 @@ def test_many_refused_messages_are_counted_where_others_come(world: World) -> No
     world.deliver(THREE)
     world.poll()
 
-    found = world.ledger.setbacks(world.mailbox.key)
-    assert {uidl: each.failures for uidl, each in found.items()} == dict.fromkeys(refused, 1)
+    found = world.ledger.failures(world.mailbox.key)
+    assert {uidl: each.times for uidl, each in found.items()} == dict.fromkeys(refused, 1)
 
 
 def test_a_refusal_that_passes_by_itself_is_not_counted(poisoned: World) -> None:

@@ -97,7 +97,7 @@ def test_what_is_gone_is_forgotten_in_time_though_the_listing_stays_the_same(wor
 def test_a_preview_plans_what_was_left_before(world: World) -> None:
     left_quiet(world)
 
-    plan = preview(world.mailbox, world.parts)
+    plan = preview(world.mailbox, world.context)
 
     assert [reason.name for reason in plan.reasons] == ["KEPT", "KEPT"]
 

@@ -57,7 +57,7 @@ def test_three_with_one_header_and_one_uidl_are_stored_or_held(
 def test_new_mail_on_a_new_host_comes_though_old_mail_was_marked_without_headers(world: World) -> None:
     world.server.has_top, world.server.headers_refused = False, True
     world.deliver(ONE, TWO)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     world.configure(host="pop.other.example")
     world.server.has_top, world.server.headers_refused = True, False
@@ -70,7 +70,7 @@ def test_new_mail_on_a_new_host_comes_though_old_mail_was_marked_without_headers
 def test_a_seen_one_of_another_size_whose_header_tells_nothing_is_held(world: World) -> None:
     world.server.has_top, world.server.headers_refused = False, True
     world.deliver(ONE)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     world.server.mail = {b"u1": THREE + b"more"}
     polled = [world.poll() for _ in range(3)][-1]
@@ -80,7 +80,7 @@ def test_a_seen_one_of_another_size_whose_header_tells_nothing_is_held(world: Wo
 def test_a_restored_ledger_does_not_download_what_is_seen_in_each_poll(world: World) -> None:
     world.server.has_top, world.server.headers_refused = False, True
     world.deliver(ONE, TWO)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     world.ledger.catch_up(world.mailbox.key, 100)
     world.poll()
@@ -131,7 +131,7 @@ def test_behind_a_quota_nothing_is_set_aside(world: World) -> None:
     most = 0
     for _ in range(130):
         world.poll()
-        most = max(most, sum(s.quarantined for s in world.ledger.setbacks(world.mailbox.key).values()))
+        most = max(most, sum(s.quarantined for s in world.ledger.failures(world.mailbox.key).values()))
         world.clock.advance(HOUR)
     assert (most, len(world.stored())) == (0, count)
 
@@ -200,7 +200,7 @@ def test_what_an_undone_quit_left_is_known_when_it_is_moved_out_and_back(world: 
 def test_another_message_under_the_uidl_of_a_seen_one_on_a_new_host_comes_or_is_held(world: World) -> None:
     """Not identified yet: the host changed within the first poll."""
     world.deliver(ONE, TWO)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.configure(host="pop.other.example")
     new = [recent(n) for n in (1, 2)]
     world.server.mail = dict(zip((b"u1", b"u2"), new, strict=True))
@@ -215,9 +215,9 @@ def test_adopt_in_a_mailbox_with_namesakes_stores_none_again(world: World) -> No
     world.deliver(*letters)
     world.server.listed_twice = {b"u1"}
     world.poll()
-    settle(world.mailbox, Way.ADOPT, world.parts)
+    settle(world.mailbox, Way.ADOPT, world.context)
     world.poll()
-    settle(world.mailbox, Way.FETCH, world.parts)
+    settle(world.mailbox, Way.FETCH, world.context)
     for _ in range(3):
         world.poll()
     assert sorted(world.stored()) == sorted(letters)
@@ -241,7 +241,7 @@ def test_marking_as_seen_settles_what_is_unrecognised(world: World) -> None:
     world.server.has_top = False
     old = [recent(n) for n in range(4)]
     world.deliver(*old)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     world.report()
     world.server.mail = {b"n" + u: m for u, m in world.server.mail.items()}
@@ -250,6 +250,6 @@ def test_marking_as_seen_settles_what_is_unrecognised(world: World) -> None:
     polled = world.poll()
     assert (world.stored(), polled.report.held) == ([new], {"unrecognised": 4})
     world.report()
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     polled = world.poll()
     assert (world.stored(), polled.report.held) == ([new], {})

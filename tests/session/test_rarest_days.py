@@ -190,7 +190,7 @@ def test_a_listing_that_is_not_whole_is_quiet(
 def test_mail_marked_as_seen_long_or_shortly_before_a_move_stays(world: World, days: int) -> None:
     world.server.has_top, world.server.headers_refused = False, True
     world.deliver(*(recent(n) for n in range(5)))
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     for _ in range(days):
         world.poll()
         world.pass_days(1)
@@ -226,7 +226,7 @@ def test_adopt_while_headers_are_not_told_stores_nothing_twice(world: World, top
     letters = kept(world, 3)
     renumber(world)
     world.server.has_top, world.server.headers_refused = top, True
-    settle(world.mailbox, Way.ADOPT, world.parts)
+    settle(world.mailbox, Way.ADOPT, world.context)
     world.poll()
     assert world.stored() == letters
 

@@ -149,7 +149,7 @@ def test_what_can_be_seen_was_published_though_another_had_the_directory(
 ) -> None:
     world.deliver(ONE)
     interrupt(world, monkeypatch, Ledger, "commit")
-    with world.parts.open_sink(world.mailbox).hold(None):
+    with world.context.open_sink(world.mailbox).hold(None):
         pass  # the claim has another token now
 
     assert world.outcome() == ("ok", 0)

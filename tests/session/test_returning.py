@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from mailsluice.failure import Why
 from mailsluice.model import State
 from mailsluice.obs import events
 from mailsluice.session import sifting
 from mailsluice.session.seen import Settled, Way, settle
-from mailsluice.setback import Why
 from session.test_takeover import letter
 from session.world import World
 
@@ -162,7 +162,7 @@ def test_two_copies_of_which_both_were_stored_tell_nothing_and_are_stored_again(
 def test_what_is_marked_as_seen_stays_so_under_its_new_uidl(world: World) -> None:
     world.configure(leave_on_server=False)
     world.deliver(*(recent(n) for n in range(5)))
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     renumber(world)
 
@@ -203,8 +203,8 @@ class TestNameless:
         world.poll()
 
         assert world.stored() == [*self.letters, new]
-        held = world.ledger.setbacks(world.mailbox.key)
-        assert [setback.kind for setback in held.values()] == [Why.UNRECOGNISED] * 6
+        held = world.ledger.failures(world.mailbox.key)
+        assert [failure.kind for failure in held.values()] == [Why.UNRECOGNISED] * 6
         assert len(world.logged(events.MESSAGE_UNRECOGNISED)) == 6
 
     def test_it_is_looked_at_again_after_a_day_and_not_before(self, world: World) -> None:
@@ -219,14 +219,14 @@ class TestNameless:
     @pytest.mark.parametrize(("way", "copies"), [(Way.FETCH, 2), (Way.MARK, 1)])
     def test_an_administrator_settles_it(self, world: World, way: Way, copies: int) -> None:
         world.poll()
-        settle(world.mailbox, way, world.parts)
+        settle(world.mailbox, way, world.context)
         assert world.outcome() == ("ok", 0)
         assert len(world.stored()) == 6 * copies
-        assert world.ledger.setbacks(world.mailbox.key) == {}
+        assert world.ledger.failures(world.mailbox.key) == {}
 
     def test_adopting_cannot_tell_either_and_takes_them_for_new(self, world: World) -> None:
         world.poll()
-        assert settle(world.mailbox, Way.ADOPT, world.parts) == Settled(new=6)
+        assert settle(world.mailbox, Way.ADOPT, world.context) == Settled(new=6)
         world.poll()
         assert len(world.stored()) == 12
 

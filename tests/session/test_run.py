@@ -277,7 +277,7 @@ def test_a_mailbox_that_another_process_polls_is_left_alone_for_now(world: World
 def test_a_preview_tells_the_plan_and_touches_nothing(world: World) -> None:
     world.deliver(ONE)
 
-    plan = preview(world.mailbox, world.parts)
+    plan = preview(world.mailbox, world.context)
 
     assert [listed.uidl for listed in plan.to(Action.FETCH)] == [b"u1"]
     assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]

@@ -20,7 +20,7 @@ from support.staging import staged_in
 def tidied(world: World, *mailboxes: Mailbox) -> None:
     """Tidy up, as if these mailboxes were all that is configured."""
     with structlog.testing.capture_logs() as log:
-        tidy(mailboxes, world.parts)
+        tidy(mailboxes, world.context)
     world.log += log
 
 
@@ -187,11 +187,11 @@ def test_a_message_that_a_consumer_puts_back_keeps_its_description(taken: World)
 
 
 def test_it_is_due_once_an_hour(world: World) -> None:
-    assert is_due(world.parts)
+    assert is_due(world.context)
     tidied(world)
-    assert not is_due(world.parts)
+    assert not is_due(world.context)
     world.clock.advance(EVERY)
-    assert is_due(world.parts)
+    assert is_due(world.context)
 
 
 def test_a_sink_that_cannot_be_looked_at_is_said_and_tried_again(taken: World) -> None:

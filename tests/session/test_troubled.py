@@ -20,7 +20,7 @@ def arriving(number: int) -> bytes:
 
 
 def is_quarantined(world: World, uidl: bytes) -> bool:
-    return world.ledger.setbacks(world.mailbox.key)[uidl].quarantined
+    return world.ledger.failures(world.mailbox.key)[uidl].quarantined
 
 
 def test_a_message_that_once_ended_a_session_comes_though_no_header_is_told(world: World) -> None:
@@ -167,7 +167,7 @@ def test_another_message_under_the_uidl_of_a_seen_one_is_stored_and_the_seen_one
     world.configure(leave_on_server=keeps)
     seen, other = recent(1), arriving(2) + b"more\r\n"
     world.deliver(seen)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     world.server.mail = {}
     world.poll()
@@ -182,7 +182,7 @@ def test_two_seen_ones_that_come_back_one_by_one_stay_unstored(world: World) -> 
     world.configure(leave_on_server=False)
     one, two = recent(1), recent(2) + b"longer\r\n"
     world.deliver(one, two)
-    settle(world.mailbox, Way.MARK, world.parts)
+    settle(world.mailbox, Way.MARK, world.context)
     world.poll()
     for mail in ({}, {b"u1": two}, {b"u1": two, b"u9": one}):
         world.server.mail = mail

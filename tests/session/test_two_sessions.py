@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.session.fetch import _Further
+from mailsluice.session.fetch import _Extra
 from mailsluice.sink.place import Place
 from session.test_takeover import letter
 from session.world import World
@@ -38,9 +38,9 @@ def test_rows_of_a_directory_that_went_away_are_not_proved_by_the_one_in_its_ste
     sent = letters(200)
     two.deliver(*sent)
     first, second, gone = (threading.Event() for _ in range(3))
-    help_, record, moved = _Further._help, Ledger.record, Place._moved
+    help_, record, moved = _Extra._help, Ledger.record, Place._moved
 
-    def helping(self: _Further) -> None:
+    def helping(self: _Extra) -> None:
         assert first.wait(WAIT)
         assert gone.wait(WAIT)
         help_(self)
@@ -57,7 +57,7 @@ def test_rows_of_a_directory_that_went_away_are_not_proved_by_the_one_in_its_ste
         return moved(self, message)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Further, "_help", helping)
+        patch.setattr(_Extra, "_help", helping)
         patch.setattr(Ledger, "record", recording)
         patch.setattr(Place, "_moved", moving)
         two.poll()

@@ -67,7 +67,7 @@ def test_half_done_messages_of_a_disk_that_is_dead_are_given_up(
     deliver_to(world, world.home / "sink")
     assert "sink forget invoices" in world.poll().report.detail
 
-    assert forget(world.mailbox, world.parts) == 1
+    assert forget(world.mailbox, world.context) == 1
 
     assert world.outcome() == ("ok", 0)
     assert world.stored() == [TWO]
@@ -81,7 +81,7 @@ def test_a_mailbox_that_is_configured_no_more_holds_no_path_for_ever(
     deliver_to(world, world.home / path, name="new", address="new@acme.example")
     assert world.outcome() == ("sink-refused", 73)
 
-    forget(world.mailbox, world.parts)
+    forget(world.mailbox, world.context)
 
     assert world.outcome() == ("ok", 0)
 
@@ -91,7 +91,7 @@ def test_the_same_path_is_used_without_its_disk_once_that_is_given_up(world: Wor
     world.deliver(TWO)
     assert world.outcome() == ("sink-refused", 73)
 
-    assert forget(world.mailbox, world.parts) == 0
+    assert forget(world.mailbox, world.context) == 0
 
     assert world.outcome() == ("ok", 0)
     assert world.stored("mnt") == [TWO]

@@ -13,10 +13,10 @@ from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey
-from mailsluice.session.parts import NobodyWatches, Parts, Progress
-from mailsluice.session.places import Places
+from mailsluice.polling.slots import Slots
+from mailsluice.session.context import Context, NobodyWatches, Progress
+from mailsluice.session.counts import Polled
 from mailsluice.session.run import poll
-from mailsluice.session.tally import Polled
 from mailsluice.sink.durable import DurableBatch
 from session.fakes import FakeCredentials, FakeServer, HandClock
 from support.sinks import sinks_of
@@ -43,7 +43,7 @@ class World:
         self.stop = Event()
         self.progress: Progress = NobodyWatches()
         self.ledger = ledger
-        self.places = Places(16, clock)
+        self.slots = Slots(16, clock)
         self.live: set[MailboxKey] = set()
         """The mailboxes that are configured."""
         self.log: list[structlog.typing.EventDict] = []
@@ -62,8 +62,8 @@ class World:
         self.mailbox = Mailbox.model_validate(usual | keys)
 
     @property
-    def parts(self) -> Parts:
-        return Parts(
+    def context(self) -> Context:
+        return Context(
             credentials=self.credentials,
             connect=self.server.connect,
             ledger=self.ledger,
@@ -71,7 +71,7 @@ class World:
             sink_at=sinks_of(self.ledger).at,
             clock=self.clock,
             stop=self.stop,
-            places=self.places,
+            slots=self.slots,
             progress=self.progress,
             live=self.live,
         )
@@ -82,7 +82,7 @@ class World:
     def poll(self) -> Polled:
         with structlog.testing.capture_logs() as log:
             try:
-                return poll(self.mailbox, self.parts)
+                return poll(self.mailbox, self.context)
             finally:
                 self.log += log
 

@@ -1,4 +1,4 @@
-"""The disk under `mailsluice.sink.fs` and `files`, as a test wants it: watched, failing, crashing, losing its power.
+"""The disk under `mailsluice.files.directory` and `files`, as a test wants it: watched, failing, crashing, losing its power.
 
 It stands for the module `os` there: every call is the real one, on real files, unless the test said
 otherwise. What a power cut leaves is the least that POSIX promises: octets that were synced, under names
@@ -36,7 +36,7 @@ class Crash(BaseException):
 
 
 class Disk:
-    """Stands for `os` in `mailsluice.sink.fs`."""
+    """Stands for `os` in `mailsluice.files.directory`."""
 
     def __init__(self, root: Path) -> None:
         self.calls: list[tuple[str, str]] = []
@@ -162,8 +162,8 @@ def disk_under(monkeypatch: Any, root: Path) -> Iterator[Disk]:
     """A disk under the sinks while the context lasts."""
     disk = Disk(root)
     with monkeypatch.context() as patch:
-        patch.setattr("mailsluice.sink.fs.os", disk)
-        patch.setattr("mailsluice.sink.files.os", disk)
+        patch.setattr("mailsluice.files.directory.os", disk)
+        patch.setattr("mailsluice.files.new_file.os", disk)
         try:
             yield disk
         finally:

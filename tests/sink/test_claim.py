@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice.errors import MailboxLocked, StagingLost
+from mailsluice.files.directory import Directory
 from mailsluice.sink.claim import FILE, Claim, Written, new_token, read
-from mailsluice.sink.fs import Directory
 from support.sinks import FEEDER
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailsluice.errors import SinkError
-from mailsluice.header import LIMIT
+from mailsluice.message.header import LIMIT
 from mailsluice.model import Listed
 from mailsluice.sink.durable import BEHIND_HEADER, MOST_AT_ONCE, DurableBatch, Passing
 from mailsluice.sink.hold import Hold

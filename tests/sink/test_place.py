@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mailsluice.errors import SinkError
+from mailsluice.files.directory import Directory, Moved
 from mailsluice.model import Listed, Staged
-from mailsluice.sink.fs import Directory, Moved
 from mailsluice.sink.hold import Hold
 from support.sinks import MAIL, NOW, finish, stage
 from support.staging import staged_in

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mailsluice.errors import SinkError, SinkRefused
+from mailsluice.files import mounts
 from mailsluice.model import Noticed, Where
-from mailsluice.sink import mounts
 from mailsluice.sink.hold import Hold
 from sink.disk import Disk
 from support.sinks import FEEDER, Sink, deliver, finish, held, sink_of, stage
@@ -273,7 +273,7 @@ def test_a_read_only_file_system_is_an_error_with_a_remedy(sink: Sink, disk: Dis
 def test_a_file_system_mounted_inside_the_sink_is_an_error_before_anything_is_fetched(
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailsluice.sink.fs.Directory.is_beside", lambda *_: False)
+    monkeypatch.setattr("mailsluice.files.directory.Directory.is_beside", lambda *_: False)
     with pytest.raises(SinkError, match="different file systems") as error, sink.hold(None):
         pass
     assert "mount nothing inside" in error.value.remedy

@@ -13,11 +13,11 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
-from mailsluice.session.parts import NobodyWatches, Parts
-from mailsluice.session.places import Places
+from mailsluice.polling.slots import Slots
+from mailsluice.session.context import Context, NobodyWatches
+from mailsluice.session.counts import Counts
 from mailsluice.session.ports import Arrival
 from mailsluice.session.run import run
-from mailsluice.session.tally import Tally
 from support.sinks import sinks_of
 from support.staging import staged_in
 
@@ -46,7 +46,7 @@ class Server:
 
 
 class Client:
-    tired = False
+    expiring = False
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -119,7 +119,7 @@ class World:
 
     def poll(self) -> None:
         with Ledger(self._state) as ledger, ledger.lock(self.mailbox.key):
-            parts = Parts(
+            context = Context(
                 credentials=Logins(),
                 connect=lambda _: Client(self.server),
                 ledger=ledger,
@@ -127,10 +127,10 @@ class World:
                 sink_at=sinks_of(ledger).at,
                 clock=SystemClock(),
                 stop=threading.Event(),
-                places=Places(16, SystemClock()),
+                slots=Slots(16, SystemClock()),
                 progress=NobodyWatches(),
             )
-            run(self.mailbox, parts, Tally("inv", parts.clock))
+            run(self.mailbox, context, Counts("inv", context.clock))
 
     def consume(self) -> None:
         """Take every message that is visible, as a consumer may at any moment."""

@@ -13,5 +13,5 @@ from mailsluice.ledger.database import FILE
 def age_failures(state_dir: Path, by: timedelta) -> None:
     """Say that the first failure of each message was so much earlier."""
     with closing(sqlite3.connect(state_dir / FILE)) as connection:
-        connection.execute("UPDATE setback SET first = first - ?", (by // timedelta(microseconds=1),))
+        connection.execute("UPDATE failure SET first = first - ?", (by // timedelta(microseconds=1),))
         connection.commit()

@@ -13,9 +13,9 @@ def confirm(
     ledger: Ledger,
     key: MailboxKey,
     listed: Collection[bytes],
-    strangers: Collection[bytes],
+    reused: Collection[bytes],
     now: datetime,
     quiet: Quiet | None = None,
 ) -> None:
     memory = ledger.recall(key, listed)
-    ledger.confirm(key, memory, listed, strangers, now, quiet=quiet)
+    ledger.confirm(key, memory, listed, reused, now, quiet=quiet)

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from unittest.mock import patch
 
-from mailsluice import daemon
+from mailsluice import app
+from mailsluice.app import Service
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.daemon import Service
 from mailsluice.errors import MailsluiceError
-from mailsluice.schedule import Schedule
-from mailsluice.session.parts import Parts
+from mailsluice.polling.schedule import Schedule
+from mailsluice.session.context import Context
+from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.run import poll
-from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 
 Server = Callable[[Mailbox, timedelta], MailsluiceError | None]
@@ -54,14 +54,14 @@ class Day:
         """Live through the day, with polls that meet this `server`, or else the one that is configured."""
         self._end = timedelta(hours=hours)
 
-        def attempt(mailbox: Mailbox, parts: Parts) -> Polled:
+        def attempt(mailbox: Mailbox, context: Context) -> Polled:
             self.attempts[mailbox.name].append(self._clock.passed)
-            polled = poll(mailbox, parts) if server is None else self._met(server, mailbox)
+            polled = poll(mailbox, context) if server is None else self._met(server, mailbox)
             self.outcomes[mailbox.name].append(polled.report.outcome)
             return polled
 
         with (
-            patch.object(daemon, "poll", attempt),
+            patch.object(app, "poll", attempt),
             patch.object(Schedule, "start"),
             Service(config, clock=self._clock) as service,
         ):
@@ -70,9 +70,9 @@ class Day:
         return self
 
     def _met(self, server: Server, mailbox: Mailbox) -> Polled:
-        tally = Tally(mailbox.name, self._clock)
+        counts = Counts(mailbox.name, self._clock)
         error = server(mailbox, self._clock.passed)
-        return tally.polled() if error is None else tally.polled(error, triage(error))
+        return counts.polled() if error is None else counts.polled(error, triage(error))
 
     def _follow(self, service: Service, end: datetime) -> None:
         while True:

@@ -18,15 +18,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import patch
 
-from mailsluice import daemon, pool
+from mailsluice import app
+from mailsluice.app import Service
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.daemon import Service
 from mailsluice.errors import DeadlineExceeded, GaveWay, MailsluiceError, Phase, Stopped
-from mailsluice.pop3.deadlines import Deadlines
-from mailsluice.pop3.transport import Connection
-from mailsluice.schedule import Schedule
-from mailsluice.session.parts import Parts
-from mailsluice.session.tally import Polled, Tally
+from mailsluice.net.connection import Connection
+from mailsluice.net.deadlines import Deadlines
+from mailsluice.polling import pool
+from mailsluice.polling.schedule import Schedule
+from mailsluice.session.context import Context
+from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.triage import triage
 from support.day import START, LeapingClock
 
@@ -137,14 +138,14 @@ class Hour:
         with (
             patch.object(pool, "threading", threads),
             patch.object(Schedule, "start"),
-            patch.object(daemon, "random", Random(self.seed).random),
+            patch.object(app, "random", Random(self.seed).random),
         ):
             service = Service(self._config, clock=self._clock)
 
-            def attempt(mailbox: Mailbox, _parts: Parts) -> Polled:
+            def attempt(mailbox: Mailbox, _parts: Context) -> Polled:
                 return self._poll(mailbox, service)
 
-            with patch.object(daemon, "poll", attempt), service:
+            with patch.object(app, "poll", attempt), service:
                 yield service
                 service.stop()
                 service._connections.abort_all()
@@ -179,13 +180,13 @@ class Hour:
             self._under_way[job.id] = entry.submit(lambda job: job.func(), job)
 
     def _poll(self, mailbox: Mailbox, service: Service) -> Polled:
-        began, tally = self._clock.monotonic(), Tally(mailbox.name, self._clock)
+        began, counts = self._clock.monotonic(), Counts(mailbox.name, self._clock)
         error = None
         for phase, silent in self._server(mailbox.name, began).items():
             error = self._wait(mailbox.name, phase, silent, service)
             if error is not None:
                 break
-        polled = tally.polled() if error is None else tally.polled(error, triage(error))
+        polled = counts.polled() if error is None else counts.polled(error, triage(error))
         self.polls[mailbox.name].append((began, self._clock.monotonic() - began, polled.report.outcome))
         return polled
 

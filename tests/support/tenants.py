@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mailsluice.config.load import load
 from mailsluice.config.models import Config
-from mailsluice.sandbox import Sandbox
+from mailsluice_sandbox import Sandbox
 from support.secrecy import CANARY
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from mailsluice.auth.command import command_token
+from mailsluice.auth.sources.command import command_token
 from mailsluice.clock import Clock
 from mailsluice.config.models import (
     CommandCredential,
@@ -23,7 +23,7 @@ from mailsluice.errors import SecretError
 from mailsluice.model import BearerToken, Login, Password
 
 if TYPE_CHECKING:
-    from mailsluice.auth.entra import EntraTokens
+    from mailsluice.auth.sources.entra import EntraTokens
 
 
 class Credentials:
@@ -76,7 +76,7 @@ class Credentials:
 
 
 def _tokens(credential: EntraCredential, secret: Callable[[], str], clock: Clock) -> EntraTokens:
-    from mailsluice.auth.entra import EntraTokens  # noqa: PLC0415  msal and requests: for who asks Entra ID
+    from mailsluice.auth.sources.entra import EntraTokens  # noqa: PLC0415  msal and requests: for who asks Entra ID
 
     return EntraTokens(credential, secret, clock)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.sealed import SealedVault, VaultError
+from mailsluice.auth.vault import SealedVault, VaultError
 from mailsluice.errors import SecretError
-from mailsluice.rights import is_denied
+from mailsluice.files.rights import is_denied
 
 SERVICE = "mailsluice"
 """The service under which the keyring knows this program's secrets."""

@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailsluice import invocation, rights
-from mailsluice.auth.files import read_private
+from mailsluice import invocation
 from mailsluice.config.models import SecretRef
 from mailsluice.config.types import Scheme
 from mailsluice.errors import SecretError, system_remedy
-from mailsluice.rights import is_denied
-from mailsluice.trust import trusted_owners
+from mailsluice.files import rights
+from mailsluice.files.private import read_private
+from mailsluice.files.rights import is_denied
+from mailsluice.files.trust import trusted_owners
 
 if TYPE_CHECKING:
     from mailsluice.auth.ring import Ring

@@ -9,7 +9,7 @@ from __future__ import annotations
 _LONGEST = 64 * 1024
 
 
-def flaw(token: str) -> str:
+def problem(token: str) -> str:
     """What is wrong with it as a bearer token (RFC 6750 §2.1), empty if nothing; never a part of it."""
     if not token:
         return "it is empty"

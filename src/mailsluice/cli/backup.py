@@ -14,17 +14,17 @@ from pathlib import Path
 
 import click
 
-from mailsluice.auth.files import replace_private
 from mailsluice.auth.ring import Ring
-from mailsluice.auth.sealed import KEY, KEY_CREDENTIAL, VAULT
+from mailsluice.auth.vault import KEY, KEY_CREDENTIAL, VAULT
 from mailsluice.cli.main import Settings
 from mailsluice.errors import BackupError, system_remedy
+from mailsluice.files.private import replace_private
+from mailsluice.files.trust import Problem, problem_of_place, problem_of_way
 from mailsluice.ledger.backup import LedgerCopy
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.directory import sync, usable
 from mailsluice.ledger.mark import MARK
 from mailsluice.obs.clean import json_text, printable
-from mailsluice.trust import Flaw, flaw_of_place, flaw_of_way
 
 
 @click.command()
@@ -81,11 +81,11 @@ def _explained(directory: Path) -> Iterator[None]:
 
 def _make(directory: Path, undo: ExitStack) -> None:
     """An empty directory that is ours alone."""
-    _refuse(flaw_of_way(directory))
+    _refuse(problem_of_way(directory))
     if not directory.exists():
         directory.mkdir(mode=0o700)
         undo.callback(_remove, directory)
-    _refuse(flaw_of_place(directory, directory.stat()))
+    _refuse(problem_of_place(directory, directory.stat()))
     directory.chmod(0o700)
     if any(directory.iterdir()):
         raise BackupError(f"{directory} is not empty", remedy="name a directory that is missing or empty")
@@ -96,9 +96,9 @@ def _remove(directory: Path) -> None:
         directory.rmdir()
 
 
-def _refuse(flaw: Flaw | None) -> None:
-    if flaw is not None:
-        raise BackupError(flaw.what, remedy=flaw.remedy)
+def _refuse(problem: Problem | None) -> None:
+    if problem is not None:
+        raise BackupError(problem.what, remedy=problem.remedy)
 
 
 @contextmanager

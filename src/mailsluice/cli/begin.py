@@ -5,11 +5,11 @@ Owns what is logged of the configuration itself. Must never be for commands that
 
 from __future__ import annotations
 
-from mailsluice import heap
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config
 from mailsluice.obs import events, log
 from mailsluice.obs.logger import get_logger
+from mailsluice.system import heap
 
 _log = get_logger(__name__)
 

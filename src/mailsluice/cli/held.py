@@ -6,8 +6,8 @@ Owns the remedies. Must never count: each poll does.
 from __future__ import annotations
 
 from mailsluice import invocation
+from mailsluice.failure import Held
 from mailsluice.policy import MOST_MESSAGES
-from mailsluice.setback import Held
 
 
 def remedy(why: str, mailbox: str) -> str:

@@ -174,7 +174,7 @@ def _failed(error: MailsluiceError) -> int:
 def _unexpected(error: Exception) -> int:
     """A bug; or a file that this user has no right to, where nobody has said so before."""
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
-        from mailsluice import rights  # noqa: PLC0415  --help does without
+        from mailsluice.files import rights  # noqa: PLC0415  --help does without
 
         _say(f"{error.filename}: {error.strerror}")
         _say(rights.remedy(Path(error.filename)))

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
+from mailsluice.app import Service
 from mailsluice.cli.begin import begun
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.daemon import Service
 from mailsluice.errors import MailsluiceError, worst
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
@@ -24,9 +24,9 @@ from mailsluice.obs import outlet
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.policy import Plan
 from mailsluice.reason import Reason
-from mailsluice.session.parts import Progress
+from mailsluice.session.context import Progress
 from mailsluice.session.triage import triage
-from mailsluice.signals import Signals
+from mailsluice.system.signals import Signals
 
 _COLUMNS = ("mailbox", "listed", "stored", "deleted", "waiting", "held", "bytes", "outcome")
 

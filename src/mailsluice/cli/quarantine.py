@@ -15,14 +15,14 @@ from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.cli.screen import print_table
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.description import TEXTS, describe
-from mailsluice.header import Header
+from mailsluice.failure import Failure, Why
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.message.description import TEXTS, describe
+from mailsluice.message.header import Header
 from mailsluice.model import uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
 from mailsluice.session.quarantine import KEPT
-from mailsluice.setback import Setback, Why
 
 _WITHOUT_HEADER = ("The server does not tell its header.", "The next poll asks for its header.")
 _COLUMNS = ("mailbox", "uidl", "octets", "last_tried", "subject", "error")
@@ -40,9 +40,9 @@ def list_(settings: Settings, *, as_json: bool) -> None:
     """List what is in quarantine, of all mailboxes."""
     config = settings.config()
     rows = [
-        _row(mailbox, uidl, setback)
+        _row(mailbox, uidl, failure)
         for mailbox in config.mailboxes.values()
-        for uidl, setback in _quarantined(config, mailbox)
+        for uidl, failure in _quarantined(config, mailbox)
     ]
     if as_json:
         click.echo(json_text(rows))
@@ -67,14 +67,14 @@ def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
     found = [each for each in _quarantined(config, chosen(config, mailbox)) if _named(each[0]) == uidl]
     if not found:
         raise _not_there(mailbox, uidl)
-    for each, setback in found:
-        row = _row(config.mailboxes[mailbox], each, setback)
-        header = (setback.header or b"").decode("utf-8", "replace")
+    for each, failure in found:
+        row = _row(config.mailboxes[mailbox], each, failure)
+        header = (failure.header or b"").decode("utf-8", "replace")
         if as_json:
             click.echo(json_text(row | {"header": header}))
         else:
             click.echo(printable(f"{row['error']}"))
-            click.echo(presentable(header) or _WITHOUT_HEADER[setback.header is None])
+            click.echo(presentable(header) or _WITHOUT_HEADER[failure.header is None])
 
 
 @command.command()
@@ -116,7 +116,7 @@ def take(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
     config = settings.config()
     box = chosen(config, mailbox)
     held = dict(_quarantined(config, box))
-    names = {_named(uidl): uidl for uidl, setback in held.items() if setback.kind is Why.SUBSTITUTE}
+    names = {_named(uidl): uidl for uidl, failure in held.items() if failure.kind is Why.SUBSTITUTE}
     for name in uidls:
         if name not in names:
             raise _not_there(mailbox, name)
@@ -130,13 +130,13 @@ def _not_there(mailbox: str, uidl: str) -> click.UsageError:
     return click.UsageError(f"{uidl!r} of {mailbox} is not in quarantine; see `{listing}`")
 
 
-def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Setback]]:
+def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Failure]]:
     if not is_begun(config.service.state_dir):
         return
     with Ledger(config.service.state_dir, read_only=True) as ledger:
-        for uidl, setback in ledger.setbacks(mailbox.key).items():
-            if setback.quarantined:
-                yield uidl, setback
+        for uidl, failure in ledger.failures(mailbox.key).items():
+            if failure.quarantined:
+                yield uidl, failure
 
 
 def _named(uidl: bytes) -> str:
@@ -144,15 +144,15 @@ def _named(uidl: bytes) -> str:
     return printable(uidl_text(uidl))
 
 
-def _row(mailbox: Mailbox, uidl: bytes, setback: Setback) -> dict[str, object]:
+def _row(mailbox: Mailbox, uidl: bytes, failure: Failure) -> dict[str, object]:
     return {
         "mailbox": mailbox.name,
         "uidl": _named(uidl),
-        "octets": setback.listed_size,
-        "last_tried": setback.last.replace(microsecond=0),
-        "failures": setback.failures,
-        "reason": setback.kind.value,
-        "error": setback.error,
+        "octets": failure.listed_size,
+        "last_tried": failure.last.replace(microsecond=0),
+        "failures": failure.times,
+        "reason": failure.kind.value,
+        "error": failure.error,
         **dict.fromkeys(TEXTS, ""),
-        **describe(Header(setback.header or b"", KEPT)),
+        **describe(Header(failure.header or b"", KEPT)),
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from mailsluice import heap
 from mailsluice.cli.begin import announce
 from mailsluice.cli.main import Settings
-from mailsluice.lifetime import Configurations, serve
+from mailsluice.daemon import Configurations, serve
+from mailsluice.system import heap
 
 
 @click.command()

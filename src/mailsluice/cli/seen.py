@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import click
 
+from mailsluice.app import Service
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
-from mailsluice.daemon import Service
 from mailsluice.obs import log
 from mailsluice.obs.clean import json_text
 from mailsluice.session.seen import Settled, Way

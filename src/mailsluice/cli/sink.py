@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import click
 
+from mailsluice.app import Service
 from mailsluice.cli.begin import begun
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.cli.screen import print_table
 from mailsluice.config.models import Config
-from mailsluice.daemon import Service
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs.clean import json_text
 from mailsluice.sink.sinks import Sinks

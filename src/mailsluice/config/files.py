@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mailsluice import rights
 from mailsluice.config.mistakes import Mistakes, Place, nearest
 from mailsluice.errors import DENIED, ConfigurationError, system_remedy
-from mailsluice.rights import is_denied
-from mailsluice.trust import Flaw, flaw_of_obeyed
+from mailsluice.files import rights
+from mailsluice.files.rights import is_denied
+from mailsluice.files.trust import Problem, problem_of_obeyed
 
 SECTIONS = ("include", "service", "log", "keyring", "credentials", "defaults", "mailboxes")
 NAMED_SECTIONS = ("credentials", "mailboxes")
@@ -45,7 +45,7 @@ class Source:
     credentials: dict[str, Entry] = field(default_factory=dict)
     mailboxes: dict[str, Entry] = field(default_factory=dict)
     places: list[Path] = field(default_factory=list)
-    unmatched: list[Flaw] = field(default_factory=list)
+    unmatched: list[Problem] = field(default_factory=list)
 
 
 def read(path: Path, mistakes: Mistakes) -> Source:
@@ -88,8 +88,8 @@ def not_obeyed(path: Path) -> str:
 
     Raises OSError.
     """
-    flaw = flaw_of_obeyed(path)
-    return f"is not obeyed, because {flaw.what}; {flaw.remedy}" if flaw else ""
+    problem = problem_of_obeyed(path)
+    return f"is not obeyed, because {problem.what}; {problem.remedy}" if problem else ""
 
 
 def _gather(
@@ -180,8 +180,8 @@ def _check_search(directory: Path, name: str, source: Source, mistakes: Mistakes
         mistakes.add(Place(directory), problem)
 
 
-def _matches_nothing(place: Place, pattern: Path) -> Flaw:
-    return Flaw(
+def _matches_nothing(place: Place, pattern: Path) -> Problem:
+    return Problem(
         f"{place}: no file matches {Place(pattern)}",
         "see that the path is right and the files are there; if none are to be, take the pattern out",
     )

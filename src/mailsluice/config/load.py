@@ -30,8 +30,8 @@ from mailsluice.config.models import (
 )
 from mailsluice.config.section import Section
 from mailsluice.errors import ConfigurationError
-from mailsluice.trust import Flaw, doubts_of_obeyed, files_of_command, flaw_of_obeyed
-from mailsluice.zone import Zone, ZoneError, local_zone
+from mailsluice.files.trust import Problem, doubts_of_obeyed, files_of_command, problem_of_obeyed
+from mailsluice.system.zone import Zone, ZoneError, local_zone
 
 S = TypeVar("S", bound=Section)
 
@@ -155,13 +155,13 @@ def _secrets(credentials: Iterable[AnyCredential | None]) -> Iterator[SecretRef]
                 yield value
 
 
-def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -> Iterator[Flaw]:
+def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -> Iterator[Problem]:
     """What a group may write of all that is obeyed, and which token commands would not be run.
 
     That a command is refused fails its own mailboxes when they are polled, and no others.
     """
     if not source.mailboxes:
-        yield Flaw(
+        yield Problem(
             f"{Place(source.path)}: there is no mailbox: nothing is polled", "add one: [mailboxes.NAME]"
         )
     files = [*source.places, *(Path(value) for _, value in _ca_files(source))]
@@ -170,9 +170,9 @@ def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -
             for file in files_of_command(credential.command):
                 files.append(file)
                 with suppress(OSError):
-                    if flaw := flaw_of_obeyed(file):
+                    if problem := problem_of_obeyed(file):
                         what = f"{source.credentials[name].place}: the token command is not run, because "
-                        yield Flaw(what + flaw.what, flaw.remedy)
+                        yield Problem(what + problem.what, problem.remedy)
     for file in files:
         with suppress(OSError):
             yield from doubts_of_obeyed(file)

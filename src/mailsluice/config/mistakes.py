@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, Self, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mailsluice import rights
 from mailsluice.config.section import Section
 from mailsluice.config.types import parse_name
 from mailsluice.errors import ConfigurationError
-from mailsluice.rights import is_denied
+from mailsluice.files import rights
+from mailsluice.files.rights import is_denied
 
 S = TypeVar("S", bound=Section)
 

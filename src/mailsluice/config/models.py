@@ -38,9 +38,9 @@ from mailsluice.config.types import (
     Variables,
 )
 from mailsluice.errors import ConfigurationError
+from mailsluice.files.trust import Problem
 from mailsluice.model import MailboxKey
-from mailsluice.trust import Flaw
-from mailsluice.zone import Zone
+from mailsluice.system.zone import Zone
 
 __all__ = [
     "CommandCredential",
@@ -349,5 +349,5 @@ class Config(Section):
         default_factory=dict, description="Ways to sign in, by name: kind entra, command or password."
     )
     mailboxes: Mapping[Name, Mailbox] = Field(default_factory=dict, description="What is polled, by name.")
-    warnings: SkipJsonSchema[tuple[Flaw, ...]] = ()
+    warnings: SkipJsonSchema[tuple[Problem, ...]] = ()
     zone: SkipJsonSchema[Zone | None] = None

@@ -15,13 +15,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from mailsluice.errors import BackupError, LedgerError, system_remedy
+from mailsluice.files.trust import problem_of_file
 from mailsluice.ledger import room, schema
 from mailsluice.ledger.directory import RESTORE, prepare, refuse, sync, usable
-from mailsluice.ledger.files import KINDS, OpenFiles
 from mailsluice.ledger.mark import Mark, is_instance
+from mailsluice.ledger.open_files import KINDS, OpenFiles
 from mailsluice.ledger.rows import DamagedRow
 from mailsluice.obs.clean import printable
-from mailsluice.trust import flaw_of_file
 
 FILE = "ledger.db"
 _BUSY_SECONDS = 10.0
@@ -112,7 +112,7 @@ class Database:
         prepare(state_dir, make=not self._read_only)
         with usable(state_dir):
             for kind in KINDS:
-                refuse(flaw_of_file(self._path.with_name(FILE + kind)))
+                refuse(problem_of_file(self._path.with_name(FILE + kind)))
         mark = Mark(self._path)
         if not mark.has_ledger():
             if self._read_only:

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailsluice import invocation, rights
+from mailsluice import invocation
 from mailsluice.errors import LedgerError, system_remedy
-from mailsluice.filesystem import flaw_of_sync
-from mailsluice.rights import is_denied
-from mailsluice.trust import Flaw, flaw_of_file, flaw_of_way, user_name
+from mailsluice.files import rights
+from mailsluice.files.filesystem import problem_of_sync
+from mailsluice.files.rights import is_denied
+from mailsluice.files.trust import Problem, problem_of_file, problem_of_way
+from mailsluice.system.users import user_name
 
 RESTORE = 'restore a backup (docs/operations.md, "Backup and restore")'
 """What to do about a ledger that was lost, in the middle of a remedy."""
@@ -33,10 +35,10 @@ def prepare(state_dir: Path, *, make: bool = True) -> None:
     It may be a symbolic link: systemd's DynamicUser= makes it one. Raises LedgerError.
     """
     with usable(state_dir):
-        refuse(flaw_of_way(state_dir))
+        refuse(problem_of_way(state_dir))
         if make:
             _make(state_dir)
-            refuse(flaw_of_way(state_dir))  # in /tmp, say, another may have made a part of it meanwhile
+            refuse(problem_of_way(state_dir))  # in /tmp, say, another may have made a part of it meanwhile
         _refuse_if_shared(state_dir)
 
 
@@ -58,10 +60,10 @@ def usable(state_dir: Path) -> Iterator[None]:
         ) from exc
 
 
-def refuse(flaw: Flaw | None) -> None:
-    """Raise LedgerError if there is a flaw."""
-    if flaw is not None:
-        raise LedgerError(flaw.what, remedy=flaw.remedy)
+def refuse(problem: Problem | None) -> None:
+    """Raise LedgerError if there is a problem."""
+    if problem is not None:
+        raise LedgerError(problem.what, remedy=problem.remedy)
 
 
 def read_private(path: Path, most: int) -> str | None:
@@ -69,7 +71,7 @@ def read_private(path: Path, most: int) -> str | None:
 
     Raises OSError, and LedgerError if somebody else may have written it.
     """
-    refuse(flaw_of_file(path))
+    refuse(problem_of_file(path))
     try:
         with path.open("rb") as file:
             return file.read(most).decode(errors="replace")
@@ -111,7 +113,7 @@ def sync(path: Path) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        refuse(flaw_of_sync(path, error))
+        refuse(problem_of_sync(path, error))
         raise
     finally:
         os.close(fd)

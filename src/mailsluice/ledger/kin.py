@@ -30,7 +30,7 @@ _ALSO_IN = """
 """
 _FORGET = (
     "DELETE FROM report WHERE mailbox = ?",
-    "DELETE FROM setback WHERE mailbox = ?",
+    "DELETE FROM failure WHERE mailbox = ?",
     "DELETE FROM staging WHERE mailbox = ?",
     "DELETE FROM mailbox WHERE id = ?",
 )

@@ -18,7 +18,9 @@ from typing import Self
 
 from mailsluice.clock import BootClock, SystemClock
 from mailsluice.errors import Bug
-from mailsluice.ledger import mailboxes, memory, messages, reports, setbacks
+from mailsluice.failure import Failure
+from mailsluice.ledger import failures, mailboxes, memory, messages, reports
+from mailsluice.ledger.clock import LedgerClock, Moment
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.kin import Kin
 from mailsluice.ledger.lock import hold
@@ -26,8 +28,8 @@ from mailsluice.ledger.lost import Lost
 from mailsluice.ledger.reports import MailboxReport, News
 from mailsluice.ledger.rows import text
 from mailsluice.ledger.stagings import Stagings
-from mailsluice.ledger.steady import Moment, SteadyClock
 from mailsluice.ledger.times import from_micros, to_micros
+from mailsluice.message.recognition import Evidence
 from mailsluice.model import (
     DeletePermit,
     Known,
@@ -40,8 +42,6 @@ from mailsluice.model import (
     Stored,
     uidl_text,
 )
-from mailsluice.recognition import Evidence
-from mailsluice.setback import Setback
 
 _LEDGER = "SELECT instance, time, wall, boot, uptime FROM ledger"
 
@@ -68,7 +68,7 @@ class Ledger:
         self.stagings = Stagings(self._database)
         self.kin = Kin(self._database)
         self.lost = Lost(self._database)
-        self._clock = SteadyClock(clock or SystemClock(), last)
+        self._clock = LedgerClock(clock or SystemClock(), last)
         self._pending = threading.Lock()
         self._news: dict[MailboxKey, News] = {}
 
@@ -163,7 +163,7 @@ class Ledger:
             if leaving:
                 mailboxes.note_marking(connection, mailbox)
             reports.add_stored(connection, mailbox, committed)
-            setbacks.forget(connection, mailbox, [new.uidl for new in stored])
+            failures.forget(connection, mailbox, [new.uidl for new in stored])
         uidls = [new.uidl for new in stored]
         return _permits(uidls) if committed == len(stored) else self.permits(key, uidls)
 
@@ -178,7 +178,7 @@ class Ledger:
         key: MailboxKey,
         recalled: Memory,
         listed: Iterable[bytes],
-        strangers: Collection[bytes],
+        reused: Collection[bytes],
         now: datetime,
         *,
         quiet: Quiet | None = None,
@@ -191,11 +191,11 @@ class Ledger:
 
         `recalled` is what was read for this listing, under the mailbox's lock; the rest is as in the port.
         Rows marked as seen are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize
-        rows and setbacks absent, at once. Where nothing changed, nothing is written.
+        rows and failures absent, at once. Where nothing changed, nothing is written.
         """
-        matters = recalled.known.keys() | recalled.setbacks.keys()
+        matters = recalled.known.keys() | recalled.failures.keys()
         there = {uidl for uidl in listed if uidl in matters}
-        changes = messages.changes(recalled, there, strangers, is_whole=is_whole, has_all=has_all)
+        changes = messages.changes(recalled, there, reused, is_whole=is_whole, has_all=has_all)
         changes = changes._replace(unsure=[*changes.unsure, *messages.undoubted(recalled, doubtful)])
         with self._database.reading() as connection:
             changed = bool(changes) or messages.has_long_gone(connection, key, now)
@@ -204,7 +204,7 @@ class Ledger:
         with self._database.writing() as connection:
             mailbox = (mailboxes.touched if changed else mailboxes.found)(connection, key)
             messages.apply(connection, mailbox, changes, now)
-            setbacks.forget(connection, mailbox, changes.settled)
+            failures.forget(connection, mailbox, changes.settled)
             if recalled.left and not changes.still_there:
                 mailboxes.note_all_gone(connection, mailbox)
             if policy is not None:
@@ -288,7 +288,7 @@ class Ledger:
             messages.gone(connection, mailbox, gone, gone_since)
             messages.leave(connection, mailbox, gone)
             messages.rename(connection, mailbox, renamed)
-            setbacks.forget(connection, mailbox, decided)
+            failures.forget(connection, mailbox, decided)
 
     def mark_seen(self, key: MailboxKey, listed: Collection[Listed], now: datetime) -> int:
         """Remember that these are never to be fetched nor deleted; how many that were.
@@ -298,7 +298,7 @@ class Ledger:
         with self._database.writing() as connection:
             mailbox = mailboxes.touched(connection, key)
             marked = messages.mark_seen(connection, mailbox, listed, now)
-            setbacks.forget(connection, mailbox, [each.uidl for each in listed])
+            failures.forget(connection, mailbox, [each.uidl for each in listed])
         return marked
 
     def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
@@ -310,30 +310,30 @@ class Ledger:
             mailbox = mailboxes.touched(connection, key)
             messages.note_oversize(connection, mailbox, octets, now)
 
-    def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:
+    def failures(self, key: MailboxKey) -> Mapping[bytes, Failure]:
         """Every message that could not be fetched when last tried, by UIDL."""
         with self._database.reading() as connection:
-            return setbacks.read(connection, key)
+            return failures.read(connection, key)
 
-    def note_setbacks(self, key: MailboxKey, failed: Mapping[Listed, Setback]) -> Sequence[Listed]:
+    def note_failures(self, key: MailboxKey, failed: Mapping[Listed, Failure]) -> Sequence[Listed]:
         """Note that each was tried in vain, and add its failures; those that are held by that."""
         with self._database.writing() as connection:
-            return setbacks.note(connection, mailboxes.touched(connection, key), failed)
+            return failures.note(connection, mailboxes.touched(connection, key), failed)
 
     def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
         """Keep what the server told of a message in quarantine."""
         with self._database.writing() as connection:
-            setbacks.note_header(connection, mailboxes.touched(connection, key), uidl, header)
+            failures.note_header(connection, mailboxes.touched(connection, key), uidl, header)
 
     def retry(self, key: MailboxKey, uidls: Collection[bytes]) -> int:
         """Forget that these could not be fetched, so that the next poll tries; how many that were."""
         with self._database.writing() as connection:
-            return setbacks.forget(connection, mailboxes.touched(connection, key), uidls)
+            return failures.forget(connection, mailboxes.touched(connection, key), uidls)
 
     def take(self, key: MailboxKey, uidls: Collection[bytes]) -> int:
         """Note that these are to be stored as they come, so that the next poll does; how many were held."""
         with self._database.writing() as connection:
-            return setbacks.take(connection, mailboxes.touched(connection, key), uidls)
+            return failures.take(connection, mailboxes.touched(connection, key), uidls)
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
         """Remember how a session went, for `status`; `flush` writes it."""

@@ -23,9 +23,9 @@ from mailsluice.errors import (
     MailsluiceError,
     system_remedy,
 )
+from mailsluice.files.rights import is_denied
 from mailsluice.ledger.directory import prepare
-from mailsluice.rights import is_denied
-from mailsluice.trust import user_name
+from mailsluice.system.users import user_name
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from mailsluice.ledger import mailboxes, messages, setbacks
+from mailsluice.ledger import failures, mailboxes, messages
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.rows import octets
 from mailsluice.ledger.times import from_micros
@@ -87,7 +87,7 @@ class Lost:
                 mailbox = mailboxes.touched(connection, key)
                 messages.gone(connection, mailbox, {new.uidl for new in found.values()} - found.keys(), now)
                 messages.rename(connection, mailbox, found)
-                setbacks.forget(connection, mailbox, [new.uidl for new in found.values()])
+                failures.forget(connection, mailbox, [new.uidl for new in found.values()])
 
     def leave(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
         """Note that we ask the server to delete these: once they vanish, they are not lost."""

@@ -1,6 +1,6 @@
 """The mailboxes: how often the ledger's rows of each were written, and the listing that left nothing to do.
 
-Owns the mailbox table. No message or setback may be written but for a mailbox that is `touched` in the same
+Owns the mailbox table. No message or failure may be written but for a mailbox that is `touched` in the same
 commit: a quiet listing stands for what the ledger knew when it was noted (docs/adr/0008-quiet-listings.md).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from mailsluice.ledger.rows import DamagedRow, counts, to_json, whole
+from mailsluice.ledger.rows import DamagedRow, numbers, to_json, whole
 from mailsluice.ledger.times import to_micros
 from mailsluice.model import MailboxKey, Quiet
 
@@ -38,7 +38,7 @@ def found(connection: sqlite3.Connection, key: MailboxKey) -> int:
 
 
 def touched(connection: sqlite3.Connection, key: MailboxKey) -> int:
-    """The mailbox's row, made if missing, for who is about to write messages or setbacks of it."""
+    """The mailbox's row, made if missing, for who is about to write messages or failures of it."""
     connection.execute(_TOUCH, (key.host, key.address))
     return _there(connection, key)
 
@@ -52,7 +52,7 @@ def _there(connection: sqlite3.Connection, key: MailboxKey) -> int:
 
 
 def writes(connection: sqlite3.Connection, key: MailboxKey) -> int:
-    """How often its messages and setbacks were written so far."""
+    """How often its messages and failures were written so far."""
     row = connection.execute(_FIND, (key.host, key.address)).fetchone()
     return 0 if row is None else whole(row[1])
 
@@ -100,4 +100,4 @@ def quiet(
     """What is held, if this listing is the quiet one, its time is not over, and nothing was written since."""
     row = (key.host, key.address, digest, to_micros(now))
     found = connection.execute(_QUIET, row).fetchone()
-    return None if found is None else counts(found[0])
+    return None if found is None else numbers(found[0])

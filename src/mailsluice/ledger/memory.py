@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from mailsluice.ledger import mailboxes, setbacks
+from mailsluice.ledger import failures, mailboxes
 from mailsluice.ledger.rows import DamagedRow, octets, text, whole
 from mailsluice.ledger.times import from_micros
+from mailsluice.message.recognition import Evidence
 from mailsluice.model import Known, MailboxKey, Memory, Staged, State
-from mailsluice.recognition import Evidence
 
 _COLUMNS = """
     SELECT uidl, state, since, gone_since, listed_size, iif(state = 'oversize', size, NULL), doubt,
@@ -67,7 +67,7 @@ def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[byt
     writes = mailboxes.writes(connection, key)  # first: what is written meanwhile makes it another memory
     rows = _values(connection.execute(_PRESENT, (key.host, key.address)))
     rows |= _values(_among(connection, _ALL, key, [uidl for uidl in listed if uidl not in rows]))
-    return Memory(rows, setbacks.read(connection, key), writes, *mailboxes.standing(connection, key))
+    return Memory(rows, failures.read(connection, key), writes, *mailboxes.standing(connection, key))
 
 
 def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:

@@ -173,12 +173,12 @@ def undoubted(memory: Memory, doubtful: Collection[bytes]) -> list[bytes]:
 def changes(
     memory: Memory,
     listed: Collection[bytes],
-    strangers: Collection[bytes],
+    reused: Collection[bytes],
     *,
     is_whole: bool = True,
     has_all: bool = True,
 ) -> Changes:
-    """What a listing of these UIDLs changes; `strangers` are listed, but mean other messages.
+    """What a listing of these UIDLs changes; `reused` are listed, but mean other messages.
 
     `listed` is asked for what is known alone, for it may be of 100,000 messages. Where it is not whole, what
     is absent may be there all the same, unless the server was asked to delete it: it is in doubt if the
@@ -186,12 +186,12 @@ def changes(
     """
     gone, back, unsure, still_there, pruned = [], [], [], [], []
     for uidl, row in memory.known.items():
-        if uidl in listed and uidl not in strangers:
+        if uidl in listed and uidl not in reused:
             if row.gone_since is not None:
                 back.append(uidl)
             if row.leaving:
                 still_there.append(uidl)
-        elif not is_whole and not row.leaving and uidl not in strangers:
+        elif not is_whole and not row.leaving and uidl not in reused:
             is_there = row.gone_since is None and row.state in {State.STORED, State.SEEN}
             if has_all and is_there and not row.doubt:
                 unsure.append(uidl)
@@ -199,7 +199,7 @@ def changes(
             gone.append(uidl)
         elif row.state is State.OVERSIZE:
             pruned.append(uidl)
-    settled = [uidl for uidl in memory.setbacks if has_all and uidl not in listed]
+    settled = [uidl for uidl in memory.failures if has_all and uidl not in listed]
     undeleted = [uidl for uidl in gone if memory.known[uidl].leaving and not memory.answered]
     return Changes(gone, back, unsure, undeleted, still_there, pruned, settled)
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mailsluice.ledger import setbacks
-from mailsluice.ledger.rows import counts, real, text, to_json, whole
+from mailsluice.ledger import failures
+from mailsluice.ledger.rows import numbers, real, text, to_json, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import MailboxKey, SessionReport
 
@@ -140,7 +140,7 @@ def _write_session(connection: sqlite3.Connection, mailbox: int, news: News, las
 def _write_held(connection: sqlite3.Connection, mailbox: int, news: News) -> None:
     """Note what is held. What is acknowledged never grows by that: more than it is news again."""
     row = connection.execute("SELECT held, acknowledged FROM report WHERE mailbox = ?", (mailbox,)).fetchone()
-    before, acknowledged = map(counts, row)
+    before, acknowledged = map(numbers, row)
     held = before if news.held is None else news.held
     if news.raised is not None:
         held = {**news.raised, **_most_late(held, news.raised)}
@@ -173,7 +173,7 @@ def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
     """Every mailbox's report, by host and address."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
-    held = setbacks.quarantined(connection)
+    held = failures.quarantined(connection)
     rows = cursor.execute("SELECT * FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name")
     return {
         MailboxKey(text(row["host"]), text(row["address"])): _report(row, held[row["id"]]) for row in rows
@@ -190,8 +190,8 @@ def _report(row: sqlite3.Row, quarantined: int) -> MailboxReport:
         total_stored=whole(row["total_stored"]),
         last=None if row["started"] is None else _session(row),
         quarantined=quarantined,
-        held=counts(row["held"]),
-        acknowledged=counts(row["acknowledged"]),
+        held=numbers(row["held"]),
+        acknowledged=numbers(row["acknowledged"]),
     )
 
 
@@ -208,7 +208,7 @@ def _session(row: sqlite3.Row) -> SessionReport:
         waiting=whole(row["waiting"]),
         outcome=text(row["outcome"]),
         detail=text(row["detail"]),
-        held=counts(row["held"]),
+        held=numbers(row["held"]),
     )
 
 

@@ -45,7 +45,7 @@ def real(cell: object) -> float:
     return cell
 
 
-def counts(cell: object) -> dict[str, int]:
+def numbers(cell: object) -> dict[str, int]:
     """The cell, which is a JSON object of whole numbers."""
     try:
         found = json.loads(text(cell))
@@ -57,5 +57,5 @@ def counts(cell: object) -> dict[str, int]:
 
 
 def to_json(found: Mapping[str, int]) -> str:
-    """What `counts` reads back."""
+    """What `numbers` reads back."""
     return json.dumps(dict(found))

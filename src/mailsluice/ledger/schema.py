@@ -138,6 +138,7 @@ _THIRD = (
     # When the first of the failures in a row was, by the ledger's clock.
     "ALTER TABLE setback ADD COLUMN first INTEGER NOT NULL DEFAULT 0",
     "UPDATE setback SET first = tried",
+    "ALTER TABLE setback RENAME TO failure",
     # How often QUIT, which deletes, was said since all was gone that was to be deleted.
     "ALTER TABLE mailbox ADD COLUMN left INTEGER NOT NULL DEFAULT 0",
     # Whether it was answered well the last time, and nothing was marked to be deleted since.
@@ -182,7 +183,7 @@ _SOUND = {
         AND {_number("size")} AND typeof(sink) = 'text' AND typeof(name) = 'text'
         AND name NOT IN ('', '.', '..') AND instr(name, '/') = 0 AND instr(name, char(0)) = 0
     """,
-    "setback": f"""
+    "failure": f"""
         typeof(uidl) = 'blob' AND {_number("failures")} AND {_time("last")} AND typeof(error) = 'text'
         AND (listed_size IS NULL OR {_number("listed_size")}) AND typeof(header) IN ('null', 'blob')
         AND typeof(kind) = 'text' AND kind IN (

@@ -65,7 +65,7 @@ MESSAGE_REFUSED = "message refused"
 MESSAGE_QUARANTINED = "message quarantined"
 """A message could not be fetched in three sessions over a day; it stays on the server. Said once."""
 
-CONNECTION_REFUSED = "connection refused"
+NO_SECOND_SESSION = "no second session"
 """The server did not open the mailbox once more, as `connections` asks (`error`): one session does it alone.
 
 For an hour, then it is tried again.

@@ -24,23 +24,23 @@ from mailsluice.errors import (
     ProtocolViolation,
     ServerError,
 )
-from mailsluice.header import LIMIT, Header
+from mailsluice.message.header import LIMIT, Header
 from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
+from mailsluice.net.connection import Connection, Connections, Endpoint
+from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.xoauth2 import decode_challenge, initial_response
 from mailsluice.pop3 import commands as c
-from mailsluice.pop3.channel import Channel
-from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import Answered, Challenged, Greeted, TurnedAway
 from mailsluice.pop3.excerpt import OCTETS, Excerpt
+from mailsluice.pop3.exchange import Exchange
 from mailsluice.pop3.listing import (
     listing_digest,
     parse_capabilities,
     parse_listing,
     parse_stat,
 )
+from mailsluice.pop3.pipeline import Arrival, Transfer
 from mailsluice.pop3.protocol import LocalProtocolError
-from mailsluice.pop3.retrieval import Arrival, Transfer
-from mailsluice.pop3.transport import Connection, Connections, Endpoint
-from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
 
 _DEADLINES = Deadlines()
 _UIDL = attrgetter("uidl")
@@ -69,13 +69,13 @@ def connect(
     connection = Connection.open(
         endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=mailbox.name
     )
-    channel = Channel(connection, Patience(deadlines.greeting))
-    event = channel.next_event()
+    exchange = Exchange(connection, Patience(deadlines.greeting))
+    event = exchange.next_event()
     if not isinstance(event, Greeted):
-        channel.close()
+        exchange.close()
         reply = event.text if isinstance(event, TurnedAway) else ""
         raise ConnectionLost(f"{endpoint} turned us away: {reply!r}", phase=Phase.GREETING, reply=reply)
-    return Client(channel, event, opened=connection.opened, clock=clock, deadlines=deadlines)
+    return Client(exchange, event, opened=connection.opened, clock=clock, deadlines=deadlines)
 
 
 class Client:
@@ -85,17 +85,17 @@ class Client:
     """
 
     def __init__(
-        self, channel: Channel, greeting: Greeted, *, opened: float, clock: Clock, deadlines: Deadlines
+        self, exchange: Exchange, greeting: Greeted, *, opened: float, clock: Clock, deadlines: Deadlines
     ) -> None:
         self.greeting = greeting
-        self._channel = channel
+        self._exchange = exchange
         self._opened = opened
         self._clock = clock
         self._deadlines = deadlines
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
         self._listing: Listing | None = None
         self._numbers: tuple[list[bytes], list[int]] | None = None  # of the messages, in the order of UIDLs
-        self._transfer = Transfer(channel, deadlines)
+        self._transfer = Transfer(exchange, deadlines)
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +103,12 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        self._channel.close()
+        self._exchange.close()
 
     @property
-    def tired(self) -> bool:
+    def expiring(self) -> bool:
         """Whether the session has lasted so long that it should end after what it is doing now."""
-        return self._clock.monotonic() - self._opened >= self._deadlines.tired
+        return self._clock.monotonic() - self._opened >= self._deadlines.expiring
 
     def capabilities(self) -> Mapping[str, tuple[str, ...]]:
         """What the server says it can do; nothing if it does not know CAPA. Asked once, when it matters.
@@ -117,8 +117,8 @@ class Client:
         """
         if self._capabilities is None:
             self._begin(self._deadlines.greeting)
-            answer = self._channel.ask(c.CAPA)
-            body = self._channel.body(_LONGEST_CAPABILITIES) if answer.accepted else b""
+            answer = self._exchange.ask(c.CAPA)
+            body = self._exchange.body(_LONGEST_CAPABILITIES) if answer.accepted else b""
             self._capabilities = parse_capabilities(body)
         return self._capabilities
 
@@ -132,27 +132,27 @@ class Client:
             first, second = _steps(address, login)
         except ValueError as exc:
             raise LoginRefused(
-                f"nothing was sent to {self._channel.peer}: the address or the secret of {address!r}: {exc}",
+                f"nothing was sent to {self._exchange.peer}: the address or the secret of {address!r}: {exc}",
                 phase=Phase.AUTH,
             ) from exc
         self._begin(self._deadlines.auth)
-        answer = self._channel.ask_in_login(first)
+        answer = self._exchange.ask_in_login(first)
         if isinstance(answer, Challenged) or answer.accepted:
-            answer = self._channel.ask_in_login(second)
+            answer = self._exchange.ask_in_login(second)
         reason = ""
         if isinstance(answer, Challenged):
-            reason = self._channel.quotable(decode_challenge(answer.challenge).encode("utf-8", "replace"))
-            answer = self._channel.ask_in_login(c.sasl_response(b""))
+            reason = self._exchange.quotable(decode_challenge(answer.challenge).encode("utf-8", "replace"))
+            answer = self._exchange.ask_in_login(c.sasl_response(b""))
         if isinstance(answer, Challenged) or not answer.accepted:
             raise self._login_failure(address, answer, reason)
 
     def stat(self) -> tuple[int, int]:
         """How many messages there are, and their octets by the server's estimate. Raises CommandRefused."""
         self._begin(self._deadlines.listing)
-        answer = self._channel.ask(c.STAT)
+        answer = self._exchange.ask(c.STAT)
         if not answer.accepted:
-            raise self._channel.refusal(answer)
-        with self._channel.fatal():
+            raise self._exchange.refusal(answer)
+        with self._exchange.fatal():
             return parse_stat(answer.text)
 
     def listing(self, window: Window | None = None) -> Listing:
@@ -168,9 +168,9 @@ class Client:
                 sizes = self._listed(c.LIST, window)
         body, other = uidls.body(), sizes.body() if sizes else b""
         if uidls.lines and not body:
-            with self._channel.fatal():
+            with self._exchange.fatal():
                 raise ProtocolViolation(
-                    f"{self._channel.peer} answered UIDL with a line of more than {OCTETS} octets",
+                    f"{self._exchange.peer} answered UIDL with a line of more than {OCTETS} octets",
                     phase=Phase.LISTING,
                 )
         digest = listing_digest(uidls.digest, sizes.digest if sizes else None)
@@ -180,17 +180,17 @@ class Client:
 
     def _listed(self, command: c.Command, window: Window | None) -> Excerpt:
         self._begin(self._deadlines.listing)
-        answer = self._channel.ask(command)
+        answer = self._exchange.ask(command)
         if not answer.accepted:
-            raise self._channel.refusal(answer)
+            raise self._exchange.refusal(answer)
         excerpt = Excerpt(window)
-        for piece in self._channel.pieces(_LONGEST_LISTING, _TOO_LONG.format(command.verb)):
+        for piece in self._exchange.pieces(_LONGEST_LISTING, _TOO_LONG.format(command.verb)):
             excerpt.feed(piece)
         return excerpt
 
     def _parsed(self, uidls: bytes, sizes: bytes) -> Messages:
-        with self._channel.fatal():
-            return parse_listing(uidls, sizes, self._channel.quotable)
+        with self._exchange.fatal():
+            return parse_listing(uidls, sizes, self._exchange.quotable)
 
     def tell_apart(self, uidls: Mapping[int, bytes]) -> Listing:
         """The listing, in which these messages, by number, have other UIDLs from now on: for this session."""
@@ -217,10 +217,10 @@ class Client:
         TOP is optional (RFC 1939 §7). What a server sends behind the header is read away.
         """
         self._begin(self._deadlines.retrieve)
-        answer = self._channel.ask(c.top(listed.number, 0))
+        answer = self._exchange.ask(c.top(listed.number, 0))
         if not answer.accepted:
-            raise self._channel.refusal(answer)
-        head = self._channel.body(_LONGEST_TOP, kept=LIMIT)
+            raise self._exchange.refusal(answer)
+        head = self._exchange.body(_LONGEST_TOP, kept=LIMIT)
         return head[: Header(head).end]
 
     def has_top(self) -> bool:
@@ -237,7 +237,7 @@ class Client:
             ordered = sorted(self._shown, key=_UIDL)
             self._numbers = [listed.uidl for listed in ordered], [listed.number for listed in ordered]
         numbers = tuple(_numbers(*self._numbers, permits))
-        if self._channel.idle and numbers:
+        if self._exchange.idle and numbers:
             self._ask_ahead(len(numbers))
             self._begin(self._deadlines.delete)
         self._transfer.delete(numbers)
@@ -265,14 +265,14 @@ class Client:
         delete everything.
         """
         self._begin(self._deadlines.quit + self.deleted * self._deadlines.deletion)
-        answer = self._channel.ask(c.QUIT)
-        self._channel.close()
+        answer = self._exchange.ask(c.QUIT)
+        self._exchange.close()
         if not answer.accepted:
-            raise self._channel.refusal(answer)
+            raise self._exchange.refusal(answer)
 
     def abandon(self) -> None:
         """Give the connection up at once; nothing more is read, and nothing marked is deleted."""
-        self._channel.close()
+        self._exchange.close()
 
     def _ask_ahead(self, commands: int) -> None:
         """From now on, if the server pipelines (RFC 2449 §6.6): not asked for the sake of one command."""
@@ -280,19 +280,20 @@ class Client:
             self._transfer.ahead = "PIPELINING" in self.capabilities()
 
     def _begin(self, seconds: float) -> None:
-        if not self._channel.idle and not self._channel.closed:
+        if not self._exchange.idle and not self._exchange.closed:
             raise LocalProtocolError("another verb while a retrieval is open")
-        self._channel.patience = Patience(seconds)
+        self._exchange.patience = Patience(seconds)
 
     def _login_failure(self, address: str, answer: Answered | Challenged, reason: str) -> ServerError:
         because = f" ({reason})" if reason else ""
         if isinstance(answer, Challenged):
-            self._channel.close()
+            self._exchange.close()
             return ProtocolViolation(
-                f"{self._channel.peer} goes on asking after the token of {address}{because}", phase=Phase.AUTH
+                f"{self._exchange.peer} goes on asking after the token of {address}{because}",
+                phase=Phase.AUTH,
             )
         return LoginRefused(
-            f"{self._channel.peer} did not accept the login of {address}: {answer.text!r}{because}",
+            f"{self._exchange.peer} did not accept the login of {address}: {answer.text!r}{because}",
             phase=Phase.AUTH,
             reply=answer.text,
         )

@@ -7,14 +7,12 @@ state, nor show a secret in a repr.
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
 from mailsluice.errors import Phase
-
-_CONTROLS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+from mailsluice.net.argument import refuse_controls
 
 
 class Verb(StrEnum):
@@ -124,12 +122,3 @@ def top(number: int, lines: int) -> Command:
 def dele(number: int) -> Command:
     """Mark a message, which QUIT then deletes (RFC 1939 §5)."""
     return Command(Verb.DELE, b"DELE %d\r\n" % number)
-
-
-def refuse_controls(argument: str) -> None:
-    """Raise ValueError for what would break out of its line, or has no UTF-8.
-
-    The argument is not quoted, for it may be secret.
-    """
-    if _CONTROLS.search(argument):
-        raise ValueError("it has control characters in it")

@@ -16,10 +16,10 @@ from mailsluice.obs.logger import get_logger
 from mailsluice.policy import Plan
 from mailsluice.reason import Action, Reason
 from mailsluice.session import batch, late, quarantine
+from mailsluice.session.context import Session
+from mailsluice.session.counts import Counts
 from mailsluice.session.fetch import fetch_here
 from mailsluice.session.namesakes import told_apart
-from mailsluice.session.parts import Session
-from mailsluice.session.tally import Tally
 from mailsluice.session.triage import triage
 
 MOST = 10
@@ -32,15 +32,15 @@ def fetch_apart(messages: Sequence[Listed], session: Session) -> None:
     """Try these, and note what fails. Raises LedgerError and SinkError, but no ServerError."""
 
     def work(here: Sequence[Listed], apart: Session) -> None:
-        if session.tally.fetched:  # the server hands out others
-            apart.tally.proven.update(here)
+        if session.counts.fetched:  # the server hands out others
+            apart.counts.proven.update(here)
         with quarantine.counting(apart):
             _fetch(here, apart)
 
-    if messages and not session.parts.stop.is_set():
-        tally = _beside(messages[:MOST], session, work)
-        broke = [error for error in tally.errors.values() if not isinstance(error, CommandRefused)]
-        session.tally.refused += len(broke)  # refusals are counted
+    if messages and not session.context.stop.is_set():
+        counts = _beside(messages[:MOST], session, work)
+        broke = [error for error in counts.errors.values() if not isinstance(error, CommandRefused)]
+        session.counts.refused += len(broke)  # refusals are counted
 
 
 def delete_apart(plan: Plan, memory: Memory, session: Session) -> None:
@@ -50,31 +50,31 @@ def delete_apart(plan: Plan, memory: Memory, session: Session) -> None:
     """
 
     def work(here: Sequence[Listed], apart: Session) -> None:
-        if session.tally.confirmed:  # the server deletes others
-            apart.tally.proven.update(here)
+        if session.counts.confirmed:  # the server deletes others
+            apart.counts.proven.update(here)
         with quarantine.counting(apart, is_apart=True):
             plan_here = Plan(here, [Reason.STORED] * len(here), frozenset())
-            late.settle(plan_here, memory._replace(setbacks={}), apart)
+            late.settle(plan_here, memory._replace(failures={}), apart)
 
     for listed in plan.to(Action.DELETE_APART)[:MOST]:
-        if session.parts.stop.is_set() or not _beside([listed], session, work).confirmed:
+        if session.context.stop.is_set() or not _beside([listed], session, work).confirmed:
             return
-        session.tally.done([listed.uidl])
+        session.counts.done([listed.uidl])
 
 
 def _beside(
     messages: Sequence[Listed], session: Session, work: Callable[[Sequence[Listed], Session], None]
-) -> Tally:
+) -> Counts:
     """Do this work with these messages in one more session; what it did is tallied with the others.
 
     That the server ends it is only told.
     """
-    mailbox, parts, tally = session.mailbox, session.parts, session.tally.beside()
+    mailbox, context, counts = session.mailbox, session.context, session.counts.beside()
     is_open = False
     try:
-        login = parts.credentials.login(mailbox)
-        with parts.connect(mailbox) as client:
-            apart = session._replace(client=client, tally=tally)
+        login = context.credentials.login(mailbox)
+        with context.connect(mailbox) as client:
+            apart = session._replace(client=client, counts=counts)
             client.authenticate(mailbox.address, login)
             listing = told_apart(client.listing(policy.window(mailbox)), apart)
             twice = policy.listed_twice(listing)
@@ -86,8 +86,8 @@ def _beside(
         if not is_open:
             quarantine.note_closed_door(messages, error, session)
         _log.warning(events.APART_ENDED, error=str(error), remedy=triage(error).remedy)
-    session.tally.add(tally)
-    return tally
+    session.counts.add(counts)
+    return counts
 
 
 def _fetch(messages: Sequence[Listed], session: Session) -> None:
@@ -95,10 +95,10 @@ def _fetch(messages: Sequence[Listed], session: Session) -> None:
     for listed in messages:
         try:
             session.client.header(listed)
-            session.tally.proven.add(listed)
+            session.counts.proven.add(listed)
         except CommandRefused:
             pass
         except ServerError as error:
-            session.tally.failed(listed, error, passes=False)
+            session.counts.failed(listed, error, passes=False)
             raise
         fetch_here((listed,), session)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from contextlib import closing
 
 from mailsluice.errors import CommandRefused, GaveWay, ServerError
-from mailsluice.header import LIMIT, Header
+from mailsluice.failure import Failure, Why
+from mailsluice.message.header import LIMIT, Header
+from mailsluice.message.substitute import may_be
 from mailsluice.model import Listed
-from mailsluice.session.parts import Session
-from mailsluice.setback import Setback, Why
-from mailsluice.substitute import may_be
+from mailsluice.session.context import Session
 
 _NOTICE = "a notice in its place"
 
@@ -64,9 +64,9 @@ def note_silent(listed: Listed, error: ServerError, session: Session) -> None:
     """Note that the server broke off the session when it was asked for this message's header."""
     if isinstance(error, GaveWay):  # that was us
         return
-    ledger, now = session.parts.ledger, session.parts.clock.now()
-    setback = Setback(1, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
-    ledger.note_setbacks(session.mailbox.key, {listed: setback})
+    ledger, now = session.context.ledger, session.context.clock.now()
+    failure = Failure(1, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
+    ledger.note_failures(session.mailbox.key, {listed: failure})
 
 
 def _told(header: Header) -> Header:

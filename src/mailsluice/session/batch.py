@@ -19,17 +19,17 @@ from mailsluice.errors import (
     Substituted,
     Unrecognised,
 )
-from mailsluice.identity import identity, is_strong
+from mailsluice.failure import Held
+from mailsluice.message.identity import identity, is_strong
+from mailsluice.message.substitute import is_one as is_substitute
 from mailsluice.model import DeletePermit, Listed, Staged, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import note_silent
+from mailsluice.session.context import Context, Session
 from mailsluice.session.hold import note_where
-from mailsluice.session.parts import Parts, Session
 from mailsluice.session.ports import Arrival, Batch, Passed
 from mailsluice.session.triage import passes_by_itself
-from mailsluice.setback import Held
-from mailsluice.substitute import is_one as is_substitute
 
 MESSAGES = 512
 """So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
@@ -74,8 +74,8 @@ def _store(
 
     What another program removed from staging is taken back: it is still on the server, and comes again.
     """
-    key, ledger = session.mailbox.key, session.parts.ledger
-    note_where(batch.where, session.mailbox, session.parts)
+    key, ledger = session.mailbox.key, session.context.ledger
+    note_where(batch.where, session.mailbox, session.context)
     ledger.replaced(key, session.questions.about(staged), ledger.now())
     ledger.record(key, staged, batch.where.sink, ledger.now())
     session.staging.note(ledger.commits(key))
@@ -85,8 +85,8 @@ def _store(
     _tell_vanished(batch, session)
     leaving = leaving and session.mailbox.leave_on_server is False
     permits = ledger.commit(key, stored, ledger.now(), leaving=leaving)
-    session.tally.stored += len(permits)
-    session.tally.done(permit.uidl for permit in permits)
+    session.counts.stored += len(permits)
+    session.counts.done(permit.uidl for permit in permits)
     _count_twins(staged, session)
     session.staging.note(ledger.commits(key))
     return _without_kept(permits, session)
@@ -94,17 +94,17 @@ def _store(
 
 def _count_twins(staged: Sequence[Staged], session: Session) -> None:
     """Count which other mailboxes that are configured have the same deliveries."""
-    live = session.parts.live
+    live = session.context.live
     if len(live) > 1:
         identities = [each.identity for each in staged if each.identity and is_strong(each.identity)]
-        also = session.parts.ledger.kin.also_in(session.mailbox.key, identities)
-        session.tally.twins.update({key: count for key, count in also.items() if key in live})
+        also = session.context.ledger.kin.also_in(session.mailbox.key, identities)
+        session.counts.twins.update({key: count for key, count in also.items() if key in live})
 
 
 def _without_kept(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
     """The permits for what is not to stay: a notice that was stored as it came deletes no message."""
-    kept = [permit.uidl for permit in permits if permit.uidl in session.tally.notices]
-    session.parts.ledger.stays(session.mailbox.key, kept)
+    kept = [permit.uidl for permit in permits if permit.uidl in session.counts.notices]
+    session.context.ledger.stays(session.mailbox.key, kept)
     return [permit for permit in permits if permit.uidl not in kept]
 
 
@@ -114,11 +114,11 @@ def _tell_vanished(batch: Batch, session: Session) -> None:
     It speaks against a message, unless the whole directory went.
     """
     vanished, sink = batch.vanished, batch.where.sink
-    session.tally.vanished += len(vanished)
+    session.counts.vanished += len(vanished)
     if vanished and batch.swept_away:
         _log.warning(events.STAGING_REMOVED, sink=sink, messages=len(vanished))
         return
-    session.tally.removed += [Listed(0, each.uidl, each.listed_size) for each in vanished]
+    session.counts.removed += [Listed(0, each.uidl, each.listed_size) for each in vanished]
     for each in vanished[: events.MOST_NAMED]:
         _log.warning(
             events.MESSAGE_REMOVED,
@@ -150,21 +150,21 @@ def _receive(
     not worth waiting for.
     """
     octets = 0
-    clock = session.parts.clock
+    clock = session.context.clock
     end = clock.monotonic() + SECONDS
     try:
         for taken, arrival in enumerate(arrivals, 1):
             try:
                 octets += _add(arrival, batch, session)
             except StagingGone:
-                session.tally.vanished += 1
+                session.counts.vanished += 1
                 break  # what this batch has is gone; the next one takes the directory anew
             except ServerError as error:
-                session.tally.failed(arrival.listed, error, passes=passes_by_itself(error))
+                session.counts.failed(arrival.listed, error, passes=passes_by_itself(error))
                 if not isinstance(error, CommandRefused):
                     raise
             is_full = taken == most or octets >= OCTETS or clock.monotonic() >= end
-            if is_full or session.tally.gave_up or session.parts.stop.is_set():
+            if is_full or session.counts.gave_up or session.context.stop.is_set():
                 break
     except MailsluiceError as error:
         return error
@@ -177,43 +177,43 @@ def end(session: Session, *, is_apart: bool = False) -> None:
     `is_apart`: what is to be deleted is counted as undeletable already.
     """
     client = session.client
-    session.tally.deleted += client.deleted
+    session.counts.deleted += client.deleted
     if client.undeleted:
         _log.warning(events.DELETION_REFUSED, messages=client.undeleted)
         if not is_apart:
-            session.tally.keep(Held.UNDELETABLE, max(0, client.undeleted - session.tally.still_listed))
+            session.counts.keep(Held.UNDELETABLE, max(0, client.undeleted - session.counts.still_listed))
     try:
         client.quit()
-        session.tally.confirmed += client.deleted
+        session.counts.confirmed += client.deleted
     except ServerError as error:
-        session.tally.unanswered += bool(client.deleted)
+        session.counts.unanswered += bool(client.deleted)
         _log.warning(events.QUIT_UNCONFIRMED, error=str(error), reply=error.reply, deletions=client.deleted)
 
 
 def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
-    listed, tally = arrival.listed, session.tally
+    listed, counts = arrival.listed, session.counts
     try:
-        passed = batch.add(listed, arrival.chunks, session.parts.clock.now())
+        passed = batch.add(listed, arrival.chunks, session.context.clock.now())
     except StagingGone:
         raise
     except SinkError:
         session.client.abandon()
         raise
     except CommandRefused as refusal:
-        tally.refused += 1
+        counts.refused += 1
         _log.warning(events.MESSAGE_REFUSED, uidl=uidl_text(listed.uidl), reply=refusal.reply)
         raise
     except MessageTooLarge as error:
         if session.questions.is_open(listed):  # it may be stored: a row that says so must stay
             note_silent(listed, error, session)
-            session.tally.failing[listed.uidl] = Held.UNCLEAR
+            session.counts.failing[listed.uidl] = Held.UNCLEAR
         else:
-            session.tally.failing[listed.uidl] = Held.TOO_LARGE
-            note_oversize({listed: error.octets}, session.mailbox, session.parts)
+            session.counts.failing[listed.uidl] = Held.TOO_LARGE
+            note_oversize({listed: error.octets}, session.mailbox, session.context)
         raise
-    tally.came()
-    tally.octets += passed.size
-    session.parts.progress.arrived(session.mailbox.name, passed.size)
+    counts.came()
+    counts.octets += passed.size
+    session.context.progress.arrived(session.mailbox.name, passed.size)
     _judge(listed, passed, batch, session)
     return passed.size
 
@@ -226,7 +226,7 @@ def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> No
     """
     if is_substitute(passed.header, passed.head):
         if listed.uidl in session.as_it_comes:
-            session.tally.notices.add(listed.uidl)
+            session.counts.notices.add(listed.uidl)
             return
         batch.drop()
         raise Substituted(
@@ -239,24 +239,24 @@ def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> No
         raise
     if is_stored:
         batch.drop()
-        session.tally.wanted -= 1
-        session.tally.done([listed.uidl])
+        session.counts.wanted -= 1
+        session.counts.done([listed.uidl])
 
 
 def _is_back(listed: Listed, passed: Passed, session: Session) -> bool:
     """Whether a message only came back under another UIDL."""
     if session.questions.is_open(listed):  # another message was known under its UIDL
         if session.questions.newly_reused():
-            session.parts.ledger.doubt(session.mailbox.key)
+            session.context.ledger.doubt(session.mailbox.key)
         return session.returning.is_known(listed, identity(passed.header))
     return session.returning.is_back(listed, passed.header)
 
 
-def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, parts: Parts) -> None:
+def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, context: Context) -> None:
     """Report, once, that these messages stay on the server because they are larger than `max_message`."""
     if not octets:
         return
-    parts.ledger.note_oversize(mailbox.key, octets, parts.ledger.now())
+    context.ledger.note_oversize(mailbox.key, octets, context.ledger.now())
     for listed, size in octets.items():
         _log.warning(
             events.MESSAGE_OVERSIZE,

@@ -7,16 +7,16 @@ server.
 from __future__ import annotations
 
 from mailsluice.config.models import Mailbox
+from mailsluice.session.context import Context
 from mailsluice.session.hold import held
-from mailsluice.session.parts import Parts
 
 
-def adopt(mailbox: Mailbox, parts: Parts) -> None:
+def adopt(mailbox: Mailbox, context: Context) -> None:
     """Let this ledger take the place of every other one that feeds the mailbox's sink with this mailbox.
 
     Raises SinkError, LedgerError, and MailboxLocked where one of them is at work.
     """
-    with parts.ledger.lock(mailbox.key):
-        parts.open_sink(mailbox).adopt()
-        with held(mailbox, parts):
+    with context.ledger.lock(mailbox.key):
+        context.open_sink(mailbox).adopt()
+        with held(mailbox, context):
             pass  # what it had half done is settled, and the directory is ours

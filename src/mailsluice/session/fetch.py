@@ -20,8 +20,8 @@ from mailsluice.model import Listed
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session import batch
+from mailsluice.session.context import Session
 from mailsluice.session.namesakes import told_apart
-from mailsluice.session.parts import Session
 from mailsluice.session.quarantine import telling_undeleted
 from mailsluice.session.triage import triage
 
@@ -32,21 +32,21 @@ _log = get_logger(__name__)
 
 
 def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | None:
-    """Fetch these; the error that cut a further session short, if one did. Raises what `deliver` raises.
+    """Fetch these; the error that cut an extra session short, if one did. Raises what `deliver` raises.
 
-    Up to `connections` sessions share the work: as many as it is worth, there are places for, and the server
+    Up to `connections` sessions share the work: as many as it is worth, there are slots for, and the server
     lets in.
     """
     sessions = min(session.mailbox.connections, max(1, len(messages) // WORTH_A_SESSION))
     work = Work(messages)
-    further: list[_Further] = []
+    extra: list[_Extra] = []
     try:
-        further.extend(_Further(messages, work, session) for _ in range(sessions - 1))
+        extra.extend(_Extra(messages, work, session) for _ in range(sessions - 1))
         fetch_here(work, session)
     finally:
-        for each in further:
+        for each in extra:
             each.join()
-    return next((each.failure for each in further if each.failure is not None), None)
+    return next((each.failure for each in extra if each.failure is not None), None)
 
 
 def fetch_here(
@@ -58,7 +58,7 @@ def fetch_here(
         try:
             for arrival in arrivals:
                 batch.deliver(chain((arrival,), arrivals), most, session)
-                if session.ending or session.tally.gave_up or gives_way():
+                if session.ending or session.counts.gave_up or gives_way():
                     break
                 most = min(2 * most, batch.MESSAGES)
         except BaseException:
@@ -86,7 +86,7 @@ class Work:
         return self._left.copy()
 
 
-class _Further:
+class _Extra:
     """One more session, in a thread of its own; begun at once."""
 
     def __init__(self, messages: Sequence[Listed], work: Work, first: Session) -> None:
@@ -94,7 +94,7 @@ class _Further:
         self._sizes = {listed.uidl: listed.size for listed in messages}
         self._work = work
         self._first = first
-        self._tally = first.tally.beside()
+        self._counts = first.counts.beside()
         self._thread: threading.Thread | None = None
         with suppress(RuntimeError, MemoryError):  # the system starts no more: the others do all
             thread = threading.Thread(target=copy_context().run, args=(self._run,), name="session")
@@ -102,39 +102,39 @@ class _Further:
             self._thread = thread
 
     def join(self) -> None:
-        """Wait for its end, and add what it did to the first session's tally."""
+        """Wait for its end, and add what it did to the first session's counts."""
         if self._thread is not None:
             self._thread.join()
-            self._first.tally.add(self._tally)
+            self._first.counts.add(self._counts)
 
     def _run(self) -> None:
         try:
-            with self._first.parts.places.further(self._first.mailbox.key) as is_free:
+            with self._first.context.slots.extra(self._first.mailbox.key) as is_free:
                 if is_free:
                     self._help()
         except MailsluiceError as error:
             self.failure = error
         except Exception as error:  # noqa: BLE001  the thread's outermost door
             _log.exception(events.BUG)
-            self.failure = Bug(f"{type(error).__name__} in a further session")
+            self.failure = Bug(f"{type(error).__name__} in an extra session")
 
     def _help(self) -> None:
-        mailbox, parts, places = self._first.mailbox, self._first.parts, self._first.parts.places
-        login = parts.credentials.login(mailbox)
+        mailbox, context, slots = self._first.mailbox, self._first.context, self._first.context.slots
+        login = context.credentials.login(mailbox)
         with ExitStack() as opened:
             try:
-                client = opened.enter_context(parts.connect(mailbox))
+                client = opened.enter_context(context.connect(mailbox))
                 client.authenticate(mailbox.address, login)
-                session = self._first._replace(client=client, tally=self._tally)
+                session = self._first._replace(client=client, counts=self._counts)
                 here = self._here(told_apart(client.listing(policy.window(mailbox)), session))
                 self._refuse_other_listing(here)
             except ServerError as error:
-                if places.leave_alone(mailbox.key):
-                    _log.warning(events.CONNECTION_REFUSED, error=str(error), remedy=triage(error).remedy)
+                if slots.leave_alone(mailbox.key):
+                    _log.warning(events.NO_SECOND_SESSION, error=str(error), remedy=triage(error).remedy)
                 return
             mine = (here[listed.uidl] for listed in self._work)
             with telling_undeleted(session):
-                fetch_here(mine, session, gives_way=lambda: places.crowded)
+                fetch_here(mine, session, gives_way=lambda: slots.crowded)
             batch.end(session)
 
     def _refuse_other_listing(self, here: Mapping[bytes, Listed]) -> None:
@@ -142,7 +142,7 @@ class _Further:
         left = self._work.left()
         if missing := sum(listed.uidl not in here for listed in left):
             raise CommandRefused(
-                f"a further session lists {missing} of {len(left)} messages otherwise than the first, "
+                f"an extra session lists {missing} of {len(left)} messages otherwise than the first, "
                 "or not at all",
                 phase=Phase.LISTING,
             )

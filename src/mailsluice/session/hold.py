@@ -13,7 +13,7 @@ from mailsluice.config.models import Mailbox
 from mailsluice.model import Noticed, Where
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.session.parts import Parts
+from mailsluice.session.context import Context
 from mailsluice.session.ports import Staging
 from mailsluice.session.recovery import catch_up, missing_writes, recover
 
@@ -27,19 +27,19 @@ _log = get_logger(__name__)
 
 
 @contextmanager
-def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
+def held(mailbox: Mailbox, context: Context) -> Iterator[Staging]:
     """Take it for a poll. Raises SinkError, LedgerError, MailboxLocked.
 
     First what an interrupted poll recorded is finished, wherever that was staged. Then nothing that is staged
     here can be of use, and all of it is swept.
     """
-    recover(mailbox.key, mailbox.name, parts)
-    sink = parts.open_sink(mailbox)
-    known = parts.ledger.stagings.known(mailbox.key, sink.spec)
+    recover(mailbox.key, mailbox.name, context)
+    sink = context.open_sink(mailbox)
+    known = context.ledger.stagings.known(mailbox.key, sink.spec)
     with sink.hold(known) as staging:
-        catch_up(staging, missing_writes(staging, mailbox.key, parts), mailbox.key, parts)
+        catch_up(staging, missing_writes(staging, mailbox.key, context), mailbox.key, context)
         if known is None or known._replace(token=staging.where.token) != staging.where:
-            parts.ledger.stagings.note(mailbox.key, staging.where)
+            context.ledger.stagings.note(mailbox.key, staging.where)
         for notice in staging.notices:
             _log.warning(_EVENTS[notice.kind], sink=sink.spec, detail=notice.detail)
         if swept := staging.sweep():
@@ -47,8 +47,8 @@ def held(mailbox: Mailbox, parts: Parts) -> Iterator[Staging]:
         yield staging
 
 
-def note_where(where: Where, mailbox: Mailbox, parts: Parts) -> None:
+def note_where(where: Where, mailbox: Mailbox, context: Context) -> None:
     """Have the ledger know where messages are staged, and by whose token, before any is recorded."""
-    known = parts.ledger.stagings.known(mailbox.key, where.sink)
+    known = context.ledger.stagings.known(mailbox.key, where.sink)
     if known != where:
-        parts.ledger.stagings.note(mailbox.key, where)
+        context.ledger.stagings.note(mailbox.key, where)

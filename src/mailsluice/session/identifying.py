@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailsluice.errors import CommandRefused, ServerError
-from mailsluice.identity import identity
+from mailsluice.failure import Why
+from mailsluice.message.identity import identity
 from mailsluice.model import Listed, Memory
 from mailsluice.policy import is_due, needs_identity
 from mailsluice.session.asking import Untold, ask
-from mailsluice.session.parts import Session
-from mailsluice.setback import Why
+from mailsluice.session.context import Session
 
 MOST = 200
 """So many are asked for in one poll; the next one goes on."""
@@ -29,8 +29,8 @@ def identify(listing: Sequence[Listed], memory: Memory, session: Session) -> Non
     Not in a session that has marked anything to be deleted, which would be lost with it; and not for a while
     after a header ended one.
     """
-    now = session.parts.ledger.now()
-    broke = any(each.kind is Why.SILENT and not is_due(each, now) for each in memory.setbacks.values())
+    now = session.context.ledger.now()
+    broke = any(each.kind is Why.SILENT and not is_due(each, now) for each in memory.failures.values())
     if broke or session.client.deleted:
         return
     asked = [listed for listed in reversed(listing) if needs_identity(listed, memory.known)]
@@ -39,7 +39,7 @@ def identify(listing: Sequence[Listed], memory: Memory, session: Session) -> Non
         try:
             _ask(asked, found, session)
         finally:
-            session.parts.ledger.identify(session.mailbox.key, found)
+            session.context.ledger.identify(session.mailbox.key, found)
 
 
 def _ask(asked: Sequence[Listed], found: dict[bytes, bytes], session: Session) -> None:

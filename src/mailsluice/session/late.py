@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailsluice.errors import CommandRefused, MailsluiceError
+from mailsluice.failure import Held, Why
 from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
@@ -16,10 +17,9 @@ from mailsluice.policy import Plan
 from mailsluice.reason import Action
 from mailsluice.session import batch
 from mailsluice.session.asking import Untold, ask
+from mailsluice.session.context import Session
 from mailsluice.session.fetch import fetch
-from mailsluice.session.parts import Session
 from mailsluice.session.questions import Question, Questions
-from mailsluice.setback import Held, Why
 
 SECONDS = 300.0
 """So long at most headers are asked for in one poll; the next one goes on."""
@@ -33,14 +33,14 @@ _log = get_logger(__name__)
 def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | None:
     """Ask, delete what is stored and due, and fetch what turns out to be another message.
 
-    The error that cut a further session short, if one did. Raises what the ports raise.
+    The error that cut an extra session short, if one did. Raises what the ports raise.
     """
     asked = (*plan.to(Action.DELETE), *plan.to(Action.ASK))
     if not asked:
         return None
     session = session._replace(questions=_questions(plan, asked, memory, session))
     by_retr = _ask(asked, session)
-    session.tally.wanted += len(by_retr)
+    session.counts.wanted += len(by_retr)
     failure = fetch(_to_fetch(session), session)
     if by_retr:
         failure = fetch(by_retr, session) or failure
@@ -50,20 +50,20 @@ def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | No
 
 
 def _questions(plan: Plan, asked: Sequence[Listed], memory: Memory, session: Session) -> Questions:
-    ledger, key = session.parts.ledger, session.mailbox.key
+    ledger, key = session.context.ledger, session.mailbox.key
     reasons = {listed.uidl: reason for listed, reason in zip(plan.listing, plan.reasons, strict=True)}
     evidence = ledger.evidence(key, [listed.uidl for listed in asked])
     about = {
         uidl: Question(memory.known[uidl], evidence.get(uidl), reasons[uidl])
         for uidl in (listed.uidl for listed in asked)
     }
-    undeletable = {uidl for uidl, setback in memory.setbacks.items() if setback.kind is Why.UNDELETED}
+    undeletable = {uidl for uidl, failure in memory.failures.items() if failure.kind is Why.UNDELETED}
     return Questions(about, session.mailbox, ledger.now(), undeletable)
 
 
 def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
     """Ask for these headers and act on what they say; those messages that only RETR can tell of."""
-    clock = session.parts.clock
+    clock = session.context.clock
     end = clock.monotonic() + SECONDS
     untold: dict[Listed, str] = {}
     for start in range(0, len(asked), _AT_ONCE):
@@ -78,8 +78,8 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
             except CommandRefused:
                 return _by_retr(asked[place:], session)
         _conclude(session)
-    session.tally.refused += len(untold)
-    session.tally.failing.update({listed.uidl: Held.UNCLEAR for listed in untold})
+    session.counts.refused += len(untold)
+    session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in untold})
     events.name_messages(_log, events.HEADER_REFUSED, tuple(untold), reply=next(iter(untold.values()), ""))
     return ()
 
@@ -88,7 +88,7 @@ def _by_retr(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
     """Those that may be fetched to be told; larger ones are held."""
     most = session.mailbox.max_message
     large = {listed for listed in asked if (listed.size or 0) > most}
-    session.tally.failing.update({listed.uidl: Held.UNCLEAR for listed in large})
+    session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in large})
     return [listed for listed in asked if listed not in large]
 
 
@@ -96,9 +96,9 @@ def _conclude(session: Session) -> None:
     """Act on what headers said so far, but for fetching."""
     answers = session.questions.answers
     doubted = answers.delete if answers.reused else ()  # by who fetched what has another's UIDL
-    session.parts.ledger.recognised(session.mailbox.key, [*answers.same, *doubted])
+    session.context.ledger.recognised(session.mailbox.key, [*answers.same, *doubted])
     _delete(answers.delete, session)
-    session.tally.failing.update({listed.uidl: Held.UNCLEAR for listed in answers.unclear})
+    session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in answers.unclear})
     answers.same, answers.delete = [], []
 
 
@@ -109,7 +109,7 @@ def _conclude_unsure(session: Session) -> None:
     """
     answers = session.questions.answers
     if session.questions.newly_reused():
-        session.parts.ledger.doubt(session.mailbox.key)
+        session.context.ledger.doubt(session.mailbox.key)
     if not answers.reused and session.questions.enough_asked:
         _delete(answers.unsure, session)
 
@@ -118,7 +118,7 @@ def _delete(messages: Sequence[Listed], session: Session) -> None:
     if messages:
         session.staging.refuse_if_lost()
         uidls = [listed.uidl for listed in messages]
-        ledger, key = session.parts.ledger, session.mailbox.key
+        ledger, key = session.context.ledger, session.mailbox.key
         ledger.lost.leave(key, uidls)
         session.client.delete(ledger.permits(key, uidls))
 
@@ -126,7 +126,7 @@ def _delete(messages: Sequence[Listed], session: Session) -> None:
 def _elsewhere(session: Session) -> Sequence[Listed]:
     """Those under whose UIDLs other messages are known, without those that are known under other UIDLs."""
     returning, other = session.returning, session.questions.answers.other
-    ledger = session.parts.ledger
+    ledger = session.context.ledger
     ledger.replaced(session.mailbox.key, [listed.uidl for listed in other], ledger.now())
     new = [listed for listed, who in other.items() if not returning.is_known(listed, who)]
     returning.conclude()
@@ -142,10 +142,10 @@ def _to_fetch(session: Session) -> Sequence[Listed]:
     events.name_messages(_log, events.UIDL_REUSED, tuple(answers.other))
     events.name_messages(_log, events.MESSAGE_UNDECIDED, answers.undecided)
     if session.questions.newly_reused():
-        session.parts.ledger.doubt(mailbox.key)
+        session.context.ledger.doubt(mailbox.key)
     found = [*_elsewhere(session), *answers.undecided]
     too_large = {each: each.size or 0 for each in found if (each.size or 0) > mailbox.max_message}
-    batch.note_oversize(too_large, mailbox, session.parts)
+    batch.note_oversize(too_large, mailbox, session.context)
     wanted = [each for each in found if each not in too_large]
-    session.tally.wanted += len(wanted)
+    session.counts.wanted += len(wanted)
     return wanted[: mailbox.max_per_poll]

@@ -10,13 +10,13 @@ from collections import Counter
 
 from mailsluice import policy
 from mailsluice.errors import CommandRefused
-from mailsluice.identity import identity
+from mailsluice.failure import Why
+from mailsluice.message.identity import identity
 from mailsluice.model import Listed, Listing, State
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import Untold, ask
-from mailsluice.session.parts import Session
-from mailsluice.setback import Why
+from mailsluice.session.context import Session
 
 MOST = 1000
 """So many are asked for their headers in one poll, the newest; more are held."""
@@ -36,7 +36,7 @@ def told_apart(listing: Listing, session: Session) -> Listing:
     twice = policy.listed_twice(listing)
     if not twice:
         return listing
-    known = session.parts.ledger.recall(session.mailbox.key, twice).known
+    known = session.context.ledger.recall(session.mailbox.key, twice).known
     seen = {uidl for uidl in twice if uidl in known and known[uidl].state is State.SEEN}
     namesakes = [listed for listed in listing if listed.uidl in twice - seen]
     events.name_messages(_log, events.UIDL_AMBIGUOUS, namesakes)
@@ -58,13 +58,13 @@ def told_apart(listing: Listing, session: Session) -> Listing:
 
 def _told(messages: list[Listed], session: Session) -> dict[int, bytes]:
     """What each header is known again by, by message number, as far as it is told; no white space in it."""
-    ledger, clock = session.parts.ledger, session.parts.clock
-    setbacks, now = ledger.setbacks(session.mailbox.key), ledger.now()
+    ledger, clock = session.context.ledger, session.context.clock
+    failures, now = ledger.failures(session.mailbox.key), ledger.now()
     end = clock.monotonic() + SECONDS
     told = {}
     for listed in messages:
-        setback = setbacks.get(listed.uidl)
-        if setback is not None and setback.kind is Why.SILENT and not policy.is_due(setback, now):
+        failure = failures.get(listed.uidl)
+        if failure is not None and failure.kind is Why.SILENT and not policy.is_due(failure, now):
             continue
         if session.ending or clock.monotonic() >= end:
             break

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mailsluice import policy
+from mailsluice.failure import Held
 from mailsluice.model import Listing, Memory, Quiet
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy import Plan
 from mailsluice.reason import Action, Reason
 from mailsluice.session import batch
-from mailsluice.session.parts import Session
+from mailsluice.session.context import Session
 from mailsluice.session.takeover import take_over
-from mailsluice.setback import Held
 
 LARGE = policy.MOST_MESSAGES * 8 // 10
 """From so many messages on the mailbox's size is warned of."""
@@ -44,30 +44,30 @@ class Planned(NamedTuple):
 
 def is_quiet(listing: Listing, session: Session) -> bool:
     """Whether an earlier poll found that this very listing leaves nothing to do, and that still holds."""
-    ledger, mailbox, tally = session.parts.ledger, session.mailbox, session.tally
-    tally.listed = listing.total
+    ledger, mailbox, counts = session.context.ledger, session.mailbox, session.counts
+    counts.listed = listing.total
     held = ledger.quiet(mailbox.key, policy.digest(listing, mailbox), ledger.now())
     if held is not None:
-        tally.held = held
+        counts.held = held
     return held is not None
 
 
 def plan_for(listing: Listing, session: Session) -> Planned:
     """Plan what is to be done, and have the ledger note the listing. Raises LedgerError and ServerError."""
-    mailbox, parts, tally = session.mailbox, session.parts, session.tally
+    mailbox, context, counts = session.mailbox, session.context, session.counts
     take_over(listing, session)
     uidls = [listed.uidl for listed in listing]
-    now = parts.ledger.now()
-    memory = parts.ledger.recall(mailbox.key, uidls)
-    plan = policy.plan(listing, memory.known, memory.setbacks, mailbox, now)
-    tally.hold(plan, listing, memory.setbacks)
+    now = context.ledger.now()
+    memory = context.ledger.recall(mailbox.key, uidls)
+    plan = policy.plan(listing, memory.known, memory.failures, mailbox, now)
+    counts.hold(plan, listing, memory.failures)
     until = policy.quiet(plan, memory, mailbox, now)
-    quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until, tally.all_held or {})
-    parts.ledger.confirm(
+    quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until, counts.all_held or {})
+    context.ledger.confirm(
         mailbox.key,
         memory,
         uidls,
-        plan.strangers,
+        plan.reused,
         now,
         quiet=quiet,
         is_whole=listing.is_whole,
@@ -76,10 +76,10 @@ def plan_for(listing: Listing, session: Session) -> Planned:
         policy=str(mailbox.leave_on_server),
     )
     wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
-    tally.wanted = len(wanted)
-    parts.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
+    counts.wanted = len(wanted)
+    context.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
     too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
-    batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, parts)
+    batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, context)
     _warn_of_deletions(plan, memory, session)
     _warn_of_listing(listing, session)
     for reason, event in _WARNINGS.items():
@@ -98,8 +98,8 @@ def _warn_of_deletions(plan: Plan, memory: Memory, session: Session) -> None:
             "who runs it, or delete them by hand",
         )
     if memory.left >= OFTEN and still:
-        session.tally.still_listed = still
-        session.tally.keep(Held.UNDELETABLE, still)
+        session.counts.still_listed = still
+        session.counts.keep(Held.UNDELETABLE, still)
     kept = len(plan.because(Reason.STORED)) + len(plan.because(Reason.AGED))
     later = len(plan.because(Reason.NOT_YET_AGED))
     if kept + later and memory.policy not in {None, str(session.mailbox.leave_on_server)}:

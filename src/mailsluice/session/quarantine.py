@@ -21,13 +21,13 @@ from mailsluice.errors import (
     Substituted,
     Unrecognised,
 )
+from mailsluice.failure import WAITING, Failure, Why
 from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.session.asking import Untold, ask
-from mailsluice.session.parts import Session
+from mailsluice.session.context import Session
 from mailsluice.session.triage import is_explained
-from mailsluice.setback import WAITING, Setback, Why
 
 MANY = 10
 """If another program takes more messages than this and leaves none, the fault is its own."""
@@ -69,52 +69,52 @@ def counting(session: Session, *, is_apart: bool = False) -> Iterator[None]:
 
 @contextmanager
 def telling_undeleted(session: Session) -> Iterator[None]:
-    """Tally the message at whose deletion the session ends, if the work within ends so."""
+    """Counts the message at whose deletion the session ends, if the work within ends so."""
     try:
         yield
     except ServerError as error:
         if error.phase is Phase.DELETE and (uidl := session.client.deleting) is not None:
-            session.tally.undeleted[uidl] = error
+            session.counts.undeleted[uidl] = error
         raise
 
 
-def _undeleted(uidl: bytes, error: ServerError, session: Session, *, is_apart: bool) -> Setback:
+def _undeleted(uidl: bytes, error: ServerError, session: Session, *, is_apart: bool) -> Failure:
     """One at whose deletion the session ended: that is tried apart, at once the first time, then hourly."""
-    tried = session.parts.ledger.now() if is_apart else datetime.fromtimestamp(0, UTC)
-    failures = 1 if any(each.uidl == uidl for each in session.tally.proven) else 0
-    return Setback(failures, session.parts.clock.now(), str(error), kind=Why.UNDELETED, tried=tried)
+    tried = session.context.ledger.now() if is_apart else datetime.fromtimestamp(0, UTC)
+    failures = 1 if any(each.uidl == uidl for each in session.counts.proven) else 0
+    return Failure(failures, session.context.clock.now(), str(error), kind=Why.UNDELETED, tried=tried)
 
 
 def _count(session: Session, *, is_apart: bool) -> None:
     """Note what failed, and say what is set aside by that."""
-    tally, ledger = session.tally, session.parts.ledger
-    if not tally.errors and not tally.removed and not tally.undeleted:
+    counts, ledger = session.counts, session.context.ledger
+    if not counts.errors and not counts.removed and not counts.undeleted:
         return
-    before = ledger.setbacks(session.mailbox.key)
+    before = ledger.failures(session.mailbox.key)
     failed = {
-        listed: _setback(listed, error, before, session)
-        for listed, error in tally.errors.items()
+        listed: _failure(listed, error, before, session)
+        for listed, error in counts.errors.items()
         if speaks_against_message(error)
     }
-    failed |= {listed: _removed(listed, session) for listed in tally.removed}
+    failed |= {listed: _removed(listed, session) for listed in counts.removed}
     failed |= {
         Listed(0, uidl): _undeleted(uidl, error, session, is_apart=is_apart)
-        for uidl, error in tally.undeleted.items()
+        for uidl, error in counts.undeleted.items()
     }
     if not failed:
         return
-    held = set(ledger.note_setbacks(session.mailbox.key, failed))
-    after = ledger.setbacks(session.mailbox.key)
-    for listed, setback in failed.items():
+    held = set(ledger.note_failures(session.mailbox.key, failed))
+    after = ledger.failures(session.mailbox.key)
+    for listed, failure in failed.items():
         if why := after[listed.uidl].held:
-            tally.failing[listed.uidl] = why
-        if setback.kind in WAITING or listed in held:
+            counts.failing[listed.uidl] = why
+        if failure.kind in WAITING or listed in held:
             _log.warning(
-                _EVENTS.get(setback.kind, events.MESSAGE_QUARANTINED),
+                _EVENTS.get(failure.kind, events.MESSAGE_QUARANTINED),
                 uidl=uidl_text(listed.uidl),
                 octets=listed.size,
-                error=setback.error,
-                remedy=_remedy(setback.kind, session.mailbox.name),
+                error=failure.error,
+                remedy=_remedy(failure.kind, session.mailbox.name),
             )
 
 
@@ -125,14 +125,14 @@ def _remedy(why: Why, mailbox: str) -> str:
     return f"it stays on the server; see `{invocation.command('quarantine', 'list')}`"
 
 
-def _setback(listed: Listed, error: MailsluiceError, before: Collection[bytes], session: Session) -> Setback:
-    now, tried = session.parts.clock.now(), session.parts.ledger.now()
+def _failure(listed: Listed, error: MailsluiceError, before: Collection[bytes], session: Session) -> Failure:
+    now, tried = session.context.clock.now(), session.context.ledger.now()
     if isinstance(error, Substituted):
-        return Setback(0, now, str(error), None, error.text[:KEPT], Why.SUBSTITUTE, tried)
+        return Failure(0, now, str(error), None, error.text[:KEPT], Why.SUBSTITUTE, tried)
     if isinstance(error, Unrecognised):
-        return Setback(0, now, str(error), kind=Why.UNRECOGNISED, tried=tried)
+        return Failure(0, now, str(error), kind=Why.UNRECOGNISED, tried=tried)
     kind = Why.REFUSED if isinstance(error, CommandRefused) else Why.BROKE
-    return Setback(_is_to_blame(listed, kind, before, session), now, str(error), kind=kind, tried=tried)
+    return Failure(_is_to_blame(listed, kind, before, session), now, str(error), kind=kind, tried=tried)
 
 
 def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: Session) -> bool:
@@ -141,12 +141,12 @@ def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: 
     One of a long row is excused, unless it failed `before`, too, and none that failed before came: behind a
     quota they do.
     """
-    tally = session.tally
-    if listed in tally.excused:
-        came = not tally.failed_before <= set(before)
-        if came or not tally.fetched or listed.uidl not in before:
+    counts = session.counts
+    if listed in counts.excused:
+        came = not counts.failed_before <= set(before)
+        if came or not counts.fetched or listed.uidl not in before:
             return False
-    if tally.fetched or listed in tally.proven:
+    if counts.fetched or listed in counts.proven:
         return True
     if kind is Why.BROKE or session.client.deleted:  # nothing can be asked any more, or should not be
         return False
@@ -162,22 +162,22 @@ def note_closed_door(messages: Sequence[Listed], error: ServerError, session: Se
 
     Some servers let nobody in twice within a minute.
     """
-    ledger, key = session.parts.ledger, session.mailbox.key
-    now, before = session.parts.clock.now(), ledger.setbacks(key)
+    ledger, key = session.context.ledger, session.mailbox.key
+    now, before = session.context.clock.now(), ledger.failures(key)
     again = {
-        listed: Setback(0, now, str(error), listed.size, kind=Why.REFUSED, tried=before[listed.uidl].tried)
+        listed: Failure(0, now, str(error), listed.size, kind=Why.REFUSED, tried=before[listed.uidl].tried)
         for listed in messages
         if listed.uidl in before and before[listed.uidl].kind is Why.BROKE
     }
-    ledger.note_setbacks(key, again)
+    ledger.note_failures(key, again)
 
 
-def _removed(listed: Listed, session: Session) -> Setback:
-    now, tried = session.parts.clock.now(), session.parts.ledger.now()
+def _removed(listed: Listed, session: Session) -> Failure:
+    now, tried = session.context.clock.now(), session.context.ledger.now()
     # A program that takes many and leaves none is at fault itself.
-    failures = 0 if len(session.tally.removed) > MANY and not session.tally.stored else 1
+    failures = 0 if len(session.counts.removed) > MANY and not session.counts.stored else 1
     error = "removed from staging by another program"
-    return Setback(failures, now, error, listed.size, kind=Why.REMOVED, tried=tried)
+    return Failure(failures, now, error, listed.size, kind=Why.REMOVED, tried=tried)
 
 
 def describe(listing: Sequence[Listed], session: Session) -> None:
@@ -185,13 +185,13 @@ def describe(listing: Sequence[Listed], session: Session) -> None:
 
     That it was asked for is noted before, lest a message that ends the session here ends every session.
     """
-    ledger, key = session.parts.ledger, session.mailbox.key
-    setbacks = ledger.setbacks(key)
-    if not setbacks:
+    ledger, key = session.context.ledger, session.mailbox.key
+    failures = ledger.failures(key)
+    if not failures:
         return
     for listed in listing:
-        setback = setbacks.get(listed.uidl)
-        if setback is None or not setback.quarantined or setback.header is not None:
+        failure = failures.get(listed.uidl)
+        if failure is None or not failure.quarantined or failure.header is not None:
             continue
         if session.ending:
             break

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
-from mailsluice.header import Header
-from mailsluice.identity import identity
+from mailsluice.message.header import Header
+from mailsluice.message.identity import identity
+from mailsluice.message.recognition import Evidence, Verdict, recognise
 from mailsluice.model import Known, Listed, Staged, State, is_derived
 from mailsluice.reason import Action, Reason
-from mailsluice.recognition import Evidence, Verdict, recognise
 
 _ENOUGH = 64
 """Headers: if none of so many tells itself from that of the stored message, no other will."""

@@ -16,54 +16,54 @@ from mailsluice.errors import SinkRefused
 from mailsluice.model import MailboxKey, Staged
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.session.parts import Parts
+from mailsluice.session.context import Context
 from mailsluice.session.ports import Staging
 
 _log = get_logger(__name__)
 
 
-def recover(key: MailboxKey, name: str, parts: Parts) -> None:
+def recover(key: MailboxKey, name: str, context: Context) -> None:
     """Finish what a crash left, each message in the sink where it was staged, whatever is configured now.
 
     What was recorded is published and committed. What was never published is taken back: it comes again.
     `name` is what the mailbox is called in commands, empty if it is configured no more. Raises SinkRefused
     where a staging directory is gone, for then nobody can tell the one from the other.
     """
-    half_done = parts.ledger.half_done(key)
+    half_done = context.ledger.half_done(key)
     with ExitStack() as held:
         found = {
-            spec: held.enter_context(_found(spec, staged, key, name, parts))
+            spec: held.enter_context(_found(spec, staged, key, name, context))
             for spec, staged in half_done.items()
         }
         # An older copy of the ledger is known by any of its sinks, and then none of its rows proves anything.
-        missing = {spec: missing_writes(staging, key, parts) for spec, staging in found.items()}
+        missing = {spec: missing_writes(staging, key, context) for spec, staging in found.items()}
         is_older = any(missing.values())
         for spec, staging in found.items():
             proof = staging.is_as_left and not is_older
-            _finish(staging, half_done[spec], key, parts, absence_is_proof=proof)
+            _finish(staging, half_done[spec], key, context, absence_is_proof=proof)
         for spec, staging in found.items():  # not before: who is killed in between finds it older still
-            catch_up(staging, missing[spec], key, parts)
+            catch_up(staging, missing[spec], key, context)
 
 
-def forget(mailbox: Mailbox, parts: Parts) -> int:
+def forget(mailbox: Mailbox, context: Context) -> int:
     """Give up the mailbox's staging directories that are gone, or whose sinks are not mounted.
 
     Those of mailboxes that are configured no more, too, where the sink is not mounted: nobody else can.
     What consumers can see in such a sink is committed. How many other messages were half done there: they
     are still on the server, and come again. Raises SinkRefused where none is gone, and SinkError.
     """
-    ledger, key = parts.ledger, mailbox.key
+    ledger, key = context.ledger, mailbox.key
     counts = [
-        _given_up(spec, key, mailbox.name, parts)
-        for spec in _specs(key, parts)
-        if _found_at(spec, key, mailbox.name, parts) is not _Found.THERE
+        _given_up(spec, key, mailbox.name, context)
+        for spec in _specs(key, context)
+        if _found_at(spec, key, mailbox.name, context) is not _Found.THERE
     ]
-    for former in {known_as for known_as, _ in ledger.stagings.every()} - {key, *parts.live}:
+    for former in {known_as for known_as, _ in ledger.stagings.every()} - {key, *context.live}:
         with ledger.lock(former):
             counts += [
-                _given_up(spec, former, "", parts)
-                for spec in _specs(former, parts)
-                if _found_at(spec, former, "", parts) is _Found.REFUSED
+                _given_up(spec, former, "", context)
+                for spec in _specs(former, context)
+                if _found_at(spec, former, "", context) is _Found.REFUSED
             ]
     if not counts:
         raise SinkRefused(
@@ -81,43 +81,43 @@ class _Found(Enum):
     REFUSED = "a sink that is not to be touched now: its file system is not mounted, say"
 
 
-def _specs(key: MailboxKey, parts: Parts) -> set[str]:
+def _specs(key: MailboxKey, context: Context) -> set[str]:
     """The sinks in which something of this mailbox is staged, or was."""
-    staged_in = {where.sink for known_as, where in parts.ledger.stagings.every() if known_as == key}
-    return staged_in | set(parts.ledger.half_done(key))
+    staged_in = {where.sink for known_as, where in context.ledger.stagings.every() if known_as == key}
+    return staged_in | set(context.ledger.half_done(key))
 
 
-def _found_at(spec: str, key: MailboxKey, name: str, parts: Parts) -> _Found:
-    known = parts.ledger.stagings.known(key, spec)
+def _found_at(spec: str, key: MailboxKey, name: str, context: Context) -> _Found:
+    known = context.ledger.stagings.known(key, spec)
     if known is None:
         return _Found.MISSING
     try:
-        with parts.sink_at(spec, key, name).find(known) as staging:
+        with context.sink_at(spec, key, name).find(known) as staging:
             return _Found.MISSING if staging is None else _Found.THERE
     except SinkRefused:
         return _Found.REFUSED
 
 
-def _given_up(spec: str, key: MailboxKey, name: str, parts: Parts) -> int:
-    ledger = parts.ledger
+def _given_up(spec: str, key: MailboxKey, name: str, context: Context) -> int:
+    ledger = context.ledger
     staged = ledger.half_done(key).get(spec, ())
-    stored = parts.sink_at(spec, key, name).published(staged)
+    stored = context.sink_at(spec, key, name).published(staged)
     ledger.commit(key, stored, ledger.now())
     ledger.take_back(key, staged)
     ledger.stagings.forget(key, spec)
     return len(staged) - len(stored)
 
 
-def missing_writes(staging: Staging, key: MailboxKey, parts: Parts) -> int:
+def missing_writes(staging: Staging, key: MailboxKey, context: Context) -> int:
     """How many writes the sink knows of that the ledger does not, which was put back from a copy then."""
-    return max(0, staging.commits - parts.ledger.commits(key))
+    return max(0, staging.commits - context.ledger.commits(key))
 
 
-def catch_up(staging: Staging, missing: int, key: MailboxKey, parts: Parts) -> None:
+def catch_up(staging: Staging, missing: int, key: MailboxKey, context: Context) -> None:
     """Go on with a ledger that has forgotten so many writes: from now on it doubts every message it knows."""
     if not missing:
         return
-    parts.ledger.catch_up(key, max(staging.commits, parts.ledger.commits(key)))
+    context.ledger.catch_up(key, max(staging.commits, context.ledger.commits(key)))
     _log.warning(
         events.LEDGER_OLDER,
         sink=staging.where.sink,
@@ -129,13 +129,13 @@ def catch_up(staging: Staging, missing: int, key: MailboxKey, parts: Parts) -> N
 
 @contextmanager
 def _found(
-    spec: str, staged: Sequence[Staged], key: MailboxKey, name: str, parts: Parts
+    spec: str, staged: Sequence[Staged], key: MailboxKey, name: str, context: Context
 ) -> Iterator[Staging]:
-    known = parts.ledger.stagings.known(key, spec)
+    known = context.ledger.stagings.known(key, spec)
     with ExitStack() as held:
         staging = None
         if known is not None:
-            staging = held.enter_context(parts.sink_at(spec, key, name).find(known))
+            staging = held.enter_context(context.sink_at(spec, key, name).find(known))
         if staging is None:
             forget_it = invocation.about(name, key.address, "sink", "forget")
             raise SinkRefused(
@@ -149,9 +149,9 @@ def _found(
 
 
 def _finish(
-    staging: Staging, staged: Sequence[Staged], key: MailboxKey, parts: Parts, *, absence_is_proof: bool
+    staging: Staging, staged: Sequence[Staged], key: MailboxKey, context: Context, *, absence_is_proof: bool
 ) -> None:
-    ledger, spec = parts.ledger, staging.where.sink
+    ledger, spec = context.ledger, staging.where.sink
     stored = staging.finish(staged, absence_is_proof=absence_is_proof)
     ledger.commit(key, stored, ledger.now())
     names = {each.name for each in stored}

@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 
 from mailsluice.errors import Phase, Unrecognised
-from mailsluice.header import Header
-from mailsluice.identity import identity, is_strong
+from mailsluice.message.header import Header
+from mailsluice.message.identity import identity, is_strong
 from mailsluice.model import Listed, MailboxKey
 from mailsluice.session.ports import Ledger
 

@@ -20,16 +20,16 @@ from mailsluice.policy import Plan
 from mailsluice.reason import Action
 from mailsluice.session import batch, late, quarantine
 from mailsluice.session.apart import delete_apart, fetch_apart
+from mailsluice.session.context import Context, Session
+from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.fetch import fetch
 from mailsluice.session.hold import held
 from mailsluice.session.identifying import identify
 from mailsluice.session.namesakes import told_apart
-from mailsluice.session.parts import Parts, Session
 from mailsluice.session.planning import Planned, is_quiet, plan_for
 from mailsluice.session.questions import Questions
 from mailsluice.session.returning import Returning
 from mailsluice.session.sifting import sifted
-from mailsluice.session.tally import Polled, Tally
 from mailsluice.session.triage import triage
 
 _TWINS, _FEWEST_TWINS = 20, 3
@@ -38,36 +38,36 @@ _TWINS, _FEWEST_TWINS = 20, 3
 _log = get_logger(__name__)
 
 
-def poll(mailbox: Mailbox, parts: Parts) -> Polled:
+def poll(mailbox: Mailbox, context: Context) -> Polled:
     """Poll once, whatever happens, and say how it went: the outermost door of a polling thread."""
-    with bound_contextvars(mailbox=mailbox.name), parts.places.own():
-        tally = Tally(mailbox.name, parts.clock)
+    with bound_contextvars(mailbox=mailbox.name), context.slots.own():
+        counts = Counts(mailbox.name, context.clock)
         try:
-            with parts.ledger.lock(mailbox.key):
-                run(mailbox, parts, tally)
-            polled = tally.polled()
+            with context.ledger.lock(mailbox.key):
+                run(mailbox, context, counts)
+            polled = counts.polled()
         except MailsluiceError as error:
-            polled = _failed(error, tally)
+            polled = _failed(error, counts)
         except Exception as error:  # noqa: BLE001  a bug in one poll must not end the others
-            polled = _failed(_as_bug(error), tally)
-        return _report(mailbox, polled, parts)
+            polled = _failed(_as_bug(error), counts)
+        return _report(mailbox, polled, context)
 
 
-def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
+def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
     """The poll, top to bottom. Raises MailsluiceError; what was stored by then stays stored."""
-    if parts.stop.is_set():
+    if context.stop.is_set():
         raise Stopped("asked to end before this poll began")
-    with held(mailbox, parts) as staging:
-        login = parts.credentials.login(mailbox)
-        with parts.connect(mailbox) as client:
+    with held(mailbox, context) as staging:
+        login = context.credentials.login(mailbox)
+        with context.connect(mailbox) as client:
             session = Session(
                 mailbox,
                 client,
                 staging,
-                parts,
-                tally,
-                Questions({}, mailbox, parts.ledger.now()),
-                Returning(parts.ledger, mailbox.key),
+                context,
+                counts,
+                Questions({}, mailbox, context.ledger.now()),
+                Returning(context.ledger, mailbox.key),
             )
             _authenticate(session, login)
             listing = client.listing(policy.window(mailbox))
@@ -80,16 +80,16 @@ def run(mailbox: Mailbox, parts: Parts, tally: Tally) -> None:
         if planned is not None:
             fetch_apart(planned.plan.to(Action.APART), session)
             delete_apart(planned.plan, planned.memory, session)
-        if tally.deleted:
-            parts.ledger.lost.left(mailbox.key, answered=not tally.unanswered)
+        if counts.deleted:
+            context.ledger.lost.left(mailbox.key, answered=not counts.unanswered)
     if failure is not None:
         raise failure
-    if parts.stop.is_set() and tally.waiting:
-        raise Stopped(f"asked to end with {tally.waiting} messages still to fetch")
+    if context.stop.is_set() and counts.waiting:
+        raise Stopped(f"asked to end with {counts.waiting} messages still to fetch")
 
 
 def _exchange(planned: Planned, session: Session) -> MailsluiceError | None:
-    """What is done by a plan, up to QUIT; the error that cut a further session short, if one did."""
+    """What is done by a plan, up to QUIT; the error that cut an extra session short, if one did."""
     plan, memory = planned.plan, planned.memory
     with quarantine.counting(session):
         failure = fetch(sifted(plan.to(Action.FETCH), session), session)
@@ -104,9 +104,9 @@ def _exchange(planned: Planned, session: Session) -> MailsluiceError | None:
 
 def _tell_twins(session: Session) -> None:
     """Warn of another section that polls the same mailbox, by all appearances."""
-    tally = session.tally
-    for other, count in tally.twins.items():
-        if count >= _TWINS or count == tally.stored >= _FEWEST_TWINS:
+    counts = session.counts
+    for other, count in counts.twins.items():
+        if count >= _TWINS or count == counts.stored >= _FEWEST_TWINS:
             _log.warning(
                 events.MAILBOX_TWICE,
                 other=f"{other.address} on {other.host}",
@@ -115,37 +115,37 @@ def _tell_twins(session: Session) -> None:
             )
 
 
-def preview(mailbox: Mailbox, parts: Parts) -> Plan:
+def preview(mailbox: Mailbox, context: Context) -> Plan:
     """What a poll would do now: listed and planned, nothing fetched, deleted or remembered."""
-    login = parts.credentials.login(mailbox)
-    with parts.connect(mailbox) as client:
+    login = context.credentials.login(mailbox)
+    with context.connect(mailbox) as client:
         client.authenticate(mailbox.address, login)
         listing = client.listing(policy.window(mailbox))
         client.quit()
-    memory = parts.ledger.recall(mailbox.key, (listed.uidl for listed in listing))
-    return policy.plan(listing, memory.known, memory.setbacks, mailbox, parts.ledger.now())
+    memory = context.ledger.recall(mailbox.key, (listed.uidl for listed in listing))
+    return policy.plan(listing, memory.known, memory.failures, mailbox, context.ledger.now())
 
 
 def _authenticate(session: Session, login: Login) -> None:
     try:
         session.client.authenticate(session.mailbox.address, login)
     except LoginRefused:
-        session.parts.credentials.refused(session.mailbox, login)
+        session.context.credentials.refused(session.mailbox, login)
         raise
 
 
-def _failed(error: MailsluiceError, tally: Tally) -> Polled:
+def _failed(error: MailsluiceError, counts: Counts) -> Polled:
     if isinstance(error, Bug):
         _log.exception(events.BUG)
-    return tally.polled(error, triage(error))
+    return counts.polled(error, triage(error))
 
 
 def _as_bug(error: Exception) -> Bug:
     return Bug(f"{type(error).__name__} in a poll")
 
 
-def _report(mailbox: Mailbox, polled: Polled, parts: Parts) -> Polled:
+def _report(mailbox: Mailbox, polled: Polled, context: Context) -> Polled:
     """Leave the session's one canonical line in the log, and its report for `status` with the ledger."""
-    parts.ledger.note_session(mailbox.key, polled.report)
+    context.ledger.note_session(mailbox.key, polled.report)
     events.session(_log, polled.report)
     return polled

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, ServerError
-from mailsluice.header import Header
-from mailsluice.identity import identity, is_strong
+from mailsluice.message.header import Header
+from mailsluice.message.identity import identity, is_strong
 from mailsluice.model import Known, Listed
-from mailsluice.session.parts import Parts
+from mailsluice.session.context import Context
 from mailsluice.session.ports import Client
 from mailsluice.session.recovery import recover
 
@@ -48,19 +48,19 @@ class Settled(NamedTuple):
     untold: int = 0
 
 
-def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
+def settle(mailbox: Mailbox, way: Way, context: Context) -> Settled:
     """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""
-    key, ledger = mailbox.key, parts.ledger
+    key, ledger = mailbox.key, context.ledger
     with ledger.lock(key):
-        recover(key, mailbox.name, parts)
-        with _opened(mailbox, parts) as client:
+        recover(key, mailbox.name, context)
+        with _opened(mailbox, context) as client:
             listing = client.listing()
             client.quit()
         if way is Way.MARK:
             return Settled(marked=ledger.mark_seen(key, listing, ledger.now()))
         known = ledger.known(key)
         unknown, missing = _unknown(listing, known), _missing(listing, known)
-        told = _identities(unknown, mailbox, parts) if way is Way.ADOPT else {}
+        told = _identities(unknown, mailbox, context) if way is Way.ADOPT else {}
         renamed = _matched(told, missing, ledger.identities(key))
         decided = told if way is Way.ADOPT else unknown
         untold = len(unknown) - len(decided)
@@ -77,9 +77,9 @@ def settle(mailbox: Mailbox, way: Way, parts: Parts) -> Settled:
 
 
 @contextmanager
-def _opened(mailbox: Mailbox, parts: Parts) -> Iterator[Client]:
-    login = parts.credentials.login(mailbox)
-    with parts.connect(mailbox) as client:
+def _opened(mailbox: Mailbox, context: Context) -> Iterator[Client]:
+    login = context.credentials.login(mailbox)
+    with context.connect(mailbox) as client:
         client.authenticate(mailbox.address, login)
         yield client
 
@@ -100,7 +100,7 @@ def _missing(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[by
     return [uidl for uidl, row in known.items() if uidl not in there and row.state in policy.ON_RECORD]
 
 
-def _identities(messages: Sequence[Listed], mailbox: Mailbox, parts: Parts) -> dict[Listed, bytes]:
+def _identities(messages: Sequence[Listed], mailbox: Mailbox, context: Context) -> dict[Listed, bytes]:
     """The identity of each message whose header the server tells and says enough.
 
     In as many sessions as it takes. A message that ends its session is passed over; but if MOST_LOST do, the
@@ -110,7 +110,7 @@ def _identities(messages: Sequence[Listed], mailbox: Mailbox, parts: Parts) -> d
     waiting = list(reversed(messages))
     lost = 0
     while waiting:
-        with _opened(mailbox, parts) as client:
+        with _opened(mailbox, context) as client:
             numbers = {listed.uidl: listed for listed in client.listing()}
             try:
                 _ask(waiting, numbers, client, told)
@@ -126,7 +126,7 @@ def _ask(
     waiting: list[Listed], numbers: Mapping[bytes, Listed], client: Client, told: dict[Listed, bytes]
 ) -> None:
     """Ask for headers from the end of `waiting` until it is empty or the session has lasted long."""
-    while waiting and not client.tired:
+    while waiting and not client.expiring:
         listed = waiting.pop()
         if listed.uidl not in numbers:
             continue

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from mailsluice.errors import CommandRefused, Unrecognised
 from mailsluice.model import Listed
 from mailsluice.session.asking import Untold, ask
-from mailsluice.session.parts import Session
+from mailsluice.session.context import Session
 
 MOST_BY_RETR = 64
 """So many new messages are told by the header of what is fetched; where there are more, TOP is cheaper."""
@@ -30,9 +30,9 @@ def sifted(new: Sequence[Listed], session: Session) -> Sequence[Listed]:
     """
     if len(new) <= MOST_BY_RETR or not session.returning.possible or not session.client.has_top():
         return new
-    failed = session.parts.ledger.setbacks(session.mailbox.key)
+    failed = session.context.ledger.failures(session.mailbox.key)
     wanted = {listed for listed in new if listed.uidl in failed}  # TOP may end the session, too
-    clock = session.parts.clock
+    clock = session.context.clock
     end = clock.monotonic() + SECONDS
     newest = [listed for listed in reversed(new) if listed not in wanted]
     for start in range(0, len(newest), _AT_ONCE):
@@ -49,10 +49,10 @@ def _unknown(some: Collection[Listed], session: Session) -> Sequence[Listed]:
     for listed in some:
         try:
             if session.returning.is_back(listed, ask(listed, session)):
-                session.tally.wanted -= 1
+                session.counts.wanted -= 1
                 continue
         except Unrecognised as error:
-            session.tally.errors[listed] = error
+            session.counts.errors[listed] = error
             continue
         except (Untold, CommandRefused):
             pass

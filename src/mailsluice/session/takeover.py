@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 
 from mailsluice import policy
 from mailsluice.errors import CommandRefused, Phase
-from mailsluice.header import Header
+from mailsluice.message.header import Header
+from mailsluice.message.recognition import Evidence, Verdict, recognise
 from mailsluice.model import Listed, MailboxKey, State
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.recognition import Evidence, Verdict, recognise
 from mailsluice.session import tidying
 from mailsluice.session.asking import Untold, ask, ask_by_retr
-from mailsluice.session.parts import Session
+from mailsluice.session.context import Session
 
 ENOUGH = 20
 """So many messages known again by their headers make it the same mailbox; or all, where there are fewer."""
@@ -42,10 +42,10 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
     Raises LedgerError, and ServerError where a header cannot be had now: the next poll asks again, before
     anything is fetched.
     """
-    ledger, key = session.parts.ledger, session.mailbox.key
+    ledger, key = session.context.ledger, session.mailbox.key
     if not listing or not ledger.kin.is_blank(key):
         return
-    formers = [former for former in ledger.kin.others(key) if former not in session.parts.live]
+    formers = [former for former in ledger.kin.others(key) if former not in session.context.live]
     for former in formers:
         if ledger.half_done(former):  # what it stored is not known before
             _leave_stagings(former, session)
@@ -58,7 +58,7 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
 
 
 def _rename(former: MailboxKey, session: Session, *, is_proven: bool) -> None:
-    ledger, key = session.parts.ledger, session.mailbox.key
+    ledger, key = session.context.ledger, session.mailbox.key
     _leave_stagings(former, session)
     with ledger.lock(former):
         ledger.kin.rename(former, key, is_proven=is_proven, now=ledger.now())
@@ -66,9 +66,9 @@ def _rename(former: MailboxKey, session: Session, *, is_proven: bool) -> None:
 
 
 def _leave_stagings(former: MailboxKey, session: Session) -> None:
-    for known_as, where in session.parts.ledger.stagings.every():
+    for known_as, where in session.context.ledger.stagings.every():
         if known_as == former:
-            tidying.leave(former, where, "", session.parts)
+            tidying.leave(former, where, "", session.context)
 
 
 def _is_the_same(listing: Sequence[Listed], former: MailboxKey, session: Session) -> bool:
@@ -117,15 +117,15 @@ def _evidence(
     listing: Sequence[Listed], former: MailboxKey, session: Session
 ) -> Sequence[tuple[Listed, Evidence]]:
     """The messages that may be known of `former`, as many as are asked for, and by what."""
-    ledger = session.parts.ledger
+    ledger = session.context.ledger
     known = ledger.recall(former, (listed.uidl for listed in listing)).known
     evidence = ledger.evidence(former, [uidl for uidl, row in known.items() if row.state in _HANDLED])
-    silent = ledger.setbacks(session.mailbox.key)
+    silent = ledger.failures(session.mailbox.key)
     found = []
     for listed in reversed(listing):
         one = evidence.get(listed.uidl)
-        setback = silent.get(listed.uidl)
-        is_told = setback is None or policy.is_due(setback, ledger.now())
+        failure = silent.get(listed.uidl)
+        is_told = failure is None or policy.is_due(failure, ledger.now())
         if one is not None and one.proves and is_told:
             found.append((listed, one))
             if len(found) == _MOST_ASKED:

@@ -14,7 +14,7 @@ from mailsluice.errors import MailboxLocked, SinkError
 from mailsluice.model import MailboxKey, Where
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.session.parts import Parts
+from mailsluice.session.context import Context
 from mailsluice.session.recovery import recover
 
 EVERY = timedelta(hours=1)
@@ -23,39 +23,39 @@ EVERY = timedelta(hours=1)
 _log = get_logger(__name__)
 
 
-def is_due(parts: Parts) -> bool:
+def is_due(context: Context) -> bool:
     """Whether the last time is long enough ago. Raises LedgerError."""
-    last = parts.ledger.tidied()
-    return last is None or parts.ledger.now() - last >= EVERY
+    last = context.ledger.tidied()
+    return last is None or context.ledger.now() - last >= EVERY
 
 
-def tidy(mailboxes: Iterable[Mailbox], parts: Parts) -> None:
+def tidy(mailboxes: Iterable[Mailbox], context: Context) -> None:
     """Remove what was left behind; `mailboxes` are all that are configured. Raises LedgerError.
 
     A sink that cannot be looked at now is left for the next time, and said to be.
     """
-    parts.ledger.note_tidied(parts.ledger.now())
+    context.ledger.note_tidied(context.ledger.now())
     live = {mailbox.key: mailbox for mailbox in mailboxes}
-    for key, where in parts.ledger.stagings.every():
-        if key not in live or parts.open_sink(live[key]).spec != where.sink:
-            leave(key, where, live[key].name if key in live else "", parts)
+    for key, where in context.ledger.stagings.every():
+        if key not in live or context.open_sink(live[key]).spec != where.sink:
+            leave(key, where, live[key].name if key in live else "", context)
     for mailbox, grace in _spools(live.values()).items():
-        _remove_descriptions(mailbox, grace, parts)
+        _remove_descriptions(mailbox, grace, context)
 
 
-def leave(key: MailboxKey, where: Where, name: str, parts: Parts) -> None:
+def leave(key: MailboxKey, where: Where, name: str, context: Context) -> None:
     """Finish what is half done in a staging directory that is used no more, and remove it, if it is there.
 
     `name` is what the mailbox is called; empty if it is configured no more. Raises LedgerError.
     """
     try:
-        with parts.ledger.lock(key):
-            recover(key, name, parts)
-            with parts.sink_at(where.sink, key, name).find(where) as staging:
+        with context.ledger.lock(key):
+            recover(key, name, context)
+            with context.sink_at(where.sink, key, name).find(where) as staging:
                 if staging is None:
                     return  # it may be on a file system that is not mounted now
                 staging.remove()
-            parts.ledger.stagings.forget(key, where.sink)
+            context.ledger.stagings.forget(key, where.sink)
     except MailboxLocked:
         return
     except SinkError as error:
@@ -75,8 +75,8 @@ def _spools(mailboxes: Iterable[Mailbox]) -> Mapping[Mailbox, timedelta]:
     return dict(found.values())
 
 
-def _remove_descriptions(mailbox: Mailbox, grace: timedelta, parts: Parts) -> None:
-    sink, stagings, now = parts.open_sink(mailbox), parts.ledger.stagings, parts.ledger.now()
+def _remove_descriptions(mailbox: Mailbox, grace: timedelta, context: Context) -> None:
+    sink, stagings, now = context.open_sink(mailbox), context.ledger.stagings, context.ledger.now()
     before = stagings.orphans(sink.spec)
     try:
         there = set(sink.left_behind())

@@ -17,9 +17,9 @@ import threading
 from typing import Any, NamedTuple, Self
 
 from mailsluice.errors import MailboxLocked, StagingLost
+from mailsluice.files.directory import Directory
+from mailsluice.files.new_file import LockFile
 from mailsluice.model import Feeder, MailboxKey
-from mailsluice.sink.files import LockFile
-from mailsluice.sink.fs import Directory
 
 FILE = "claim"
 """Its name in a staging directory."""

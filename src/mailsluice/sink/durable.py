@@ -15,14 +15,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mailsluice.errors import SinkError
-from mailsluice.header import LIMIT, Header
-from mailsluice.identity import identity
+from mailsluice.files.directory import Directory
+from mailsluice.files.new_file import NewFile
+from mailsluice.files.syncing import sync_together
+from mailsluice.message.header import LIMIT, Header
+from mailsluice.message.identity import identity
 from mailsluice.model import Listed, Staged, Stored, Where
-from mailsluice.sink.files import NewFile
 from mailsluice.sink.form import Form
-from mailsluice.sink.fs import Directory
 from mailsluice.sink.place import Place
-from mailsluice.sink.syncing import sync_together
 
 MOST_AT_ONCE = 512
 """Files a batch writes before it has them synced: one commit of the file system's journal serves them all.

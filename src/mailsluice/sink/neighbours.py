@@ -15,10 +15,10 @@ from contextlib import ExitStack, contextmanager
 
 from mailsluice import invocation
 from mailsluice.errors import SinkRefused
+from mailsluice.files.directory import Directory
 from mailsluice.model import Feeder, Notice, Noticed
 from mailsluice.sink.claim import Claim, Written, new_token, read
 from mailsluice.sink.form import Form
-from mailsluice.sink.fs import Directory
 from mailsluice.sink.place import sweep
 
 _OWNER = re.compile(r"[0-9a-f]{16}-([0-9a-f]{16})")

@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from typing import Self
 
 from mailsluice.errors import SinkError, StagingGone
+from mailsluice.files.directory import Directory, Moved
+from mailsluice.files.new_file import NewFile
 from mailsluice.model import Staged, Stored
 from mailsluice.sink import turn
 from mailsluice.sink.claim import FILE, Claim
-from mailsluice.sink.files import NewFile
 from mailsluice.sink.form import STAGED, Form
-from mailsluice.sink.fs import Directory, Moved
 
 _FLAGS = ":"
 """A Maildir's reader adds flags to a name behind it."""

@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mailsluice.description import describe
+from mailsluice.files.directory import Directory
+from mailsluice.message.description import describe
 from mailsluice.model import Listed, uidl_text
 from mailsluice.sink.durable import Passing, WriteFile
 from mailsluice.sink.form import STAGED, Form
-from mailsluice.sink.fs import Directory
 from mailsluice.sink.kind import Feed, Kind
 from mailsluice.sink.names import is_of, spool_name
 

@@ -14,11 +14,12 @@ from contextlib import ExitStack
 
 from mailsluice import invocation
 from mailsluice.errors import SinkRefused
+from mailsluice.files import mounts
+from mailsluice.files.directory import Directory
 from mailsluice.model import Feeder, Notice, Noticed, Where
-from mailsluice.sink import mounts, neighbours, turn
+from mailsluice.sink import neighbours, turn
 from mailsluice.sink.claim import FILE, Claim
 from mailsluice.sink.form import Form
-from mailsluice.sink.fs import Directory
 from mailsluice.sink.place import Place, barred
 
 _PRIVATE = 0o700

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from mailsluice import invocation
 from mailsluice.errors import MailboxLocked
+from mailsluice.files.directory import Directory
+from mailsluice.files.new_file import LockFile
 from mailsluice.model import Feeder
-from mailsluice.sink.files import LockFile
-from mailsluice.sink.fs import Directory
 
 _SUFFIX = ".turn"
 

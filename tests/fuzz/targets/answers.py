@@ -13,12 +13,12 @@ from urllib3 import HTTPResponse
 
 from fuzz.feed import Feed
 from mailsluice.auth.aadsts import remedy
-from mailsluice.auth.command import _last_line
-from mailsluice.auth.entra import EntraTokens
-from mailsluice.auth.http import ProviderHttp
-from mailsluice.auth.token import flaw
+from mailsluice.auth.sources.command import _last_line
+from mailsluice.auth.sources.entra import EntraTokens
+from mailsluice.auth.token import problem
 from mailsluice.config.models import EntraCredential
 from mailsluice.errors import TokenError
+from mailsluice.net.https import ProviderHttp
 
 SECRET = "canary-secret"
 ISSUER = "https://login.example/contoso"
@@ -123,7 +123,7 @@ def _check_answer(provider: Provider, *, is_token: bool) -> None:
             assert SECRET not in said
             assert "canary-token" not in said or not is_token
         else:
-            assert not flaw(token)
+            assert not problem(token)
 
 
 def _http(provider: Provider) -> ProviderHttp:
@@ -139,7 +139,7 @@ def _check_command(feed: Feed) -> None:
     assert len(shown) <= 300
     for word in output.decode("utf-8", "replace").split():
         assert len(word) < 8 or word in "[token]" * 2 or word not in shown
-    assert flaw(output.decode("ascii", "replace").strip()) or output.strip().isascii()
+    assert problem(output.decode("ascii", "replace").strip()) or output.strip().isascii()
 
 
 def _check_remedy(feed: Feed) -> None:

@@ -6,9 +6,9 @@ import base64
 import json
 
 from fuzz.feed import Feed
+from mailsluice.net.xoauth2 import decode_challenge, initial_response
 from mailsluice.pop3.events import Greeted
 from mailsluice.pop3.protocol import Pop3Protocol
-from mailsluice.pop3.xoauth2 import decode_challenge, initial_response
 
 SEEDS = (
     b'\x00{"status":"401","schemes":"bearer","scope":"https://outlook.office365.com/.default"}',

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from fuzz.feed import Feed, cut, unstuffed
 from mailsluice.errors import CommandRefused, ConnectionLost, MessageTooLarge, Phase, ServerError
 from mailsluice.model import BearerToken, DeletePermit, Listed, Login, Password
-from mailsluice.pop3.channel import Channel
+from mailsluice.net.connection import Connection, Endpoint
+from mailsluice.net.deadlines import Deadlines, Patience
 from mailsluice.pop3.client import Client
-from mailsluice.pop3.deadlines import Deadlines, Patience
 from mailsluice.pop3.events import Greeted
-from mailsluice.pop3.transport import Connection, Endpoint
+from mailsluice.pop3.exchange import Exchange
 
 SECRET = "canary-secret"
 TURN = b"\xff\xff"
@@ -128,11 +128,11 @@ def check(data: bytes) -> None:
 
 def _poll(server: Server, login: Login, form: int) -> None:
     clock, deadlines = Clock(), Deadlines()
-    channel = Channel(server, Patience(60))
-    greeting = channel.next_event()
+    exchange = Exchange(server, Patience(60))
+    greeting = exchange.next_event()
     if not isinstance(greeting, Greeted):
         return
-    with Client(channel, greeting, opened=0, clock=clock, deadlines=deadlines) as client:
+    with Client(exchange, greeting, opened=0, clock=clock, deadlines=deadlines) as client:
         client.authenticate("a@x.example", login)
         if form & 2:
             messages, octets = client.stat()

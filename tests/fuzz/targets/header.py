@@ -7,12 +7,12 @@ import re
 from email.utils import getaddresses
 
 from fuzz.feed import is_measured, swollen, within_seconds
-from mailsluice.addresses import parse
-from mailsluice.description import Description
-from mailsluice.description import describe as description_of
-from mailsluice.header import Header
-from mailsluice.identity import identity as identity_of
-from mailsluice.text import shown
+from mailsluice.message.addresses import parse
+from mailsluice.message.description import Description
+from mailsluice.message.description import describe as description_of
+from mailsluice.message.header import Header
+from mailsluice.message.identity import identity as identity_of
+from mailsluice.message.text import shown
 
 SEEDS = (
     (

@@ -28,7 +28,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "mailbox": ("host", "address", "id"),
     "ledger": ("instance", "only", "time", "wall", "boot", "uptime"),
-    "setback": ("uidl", "failures", "since", "error", "listed_size", "header", "mailbox"),
+    "failure": ("uidl", "failures", "since", "error", "listed_size", "header", "mailbox"),
 }  # fmt: skip
 CELLS = tuple((table, column) for table, columns in COLUMNS.items() for column in columns)
 UIDLS = (b"u1", b"u2", b"u3", b"u4", b"u5")
@@ -172,7 +172,7 @@ def _read(ledger: Ledger, *, agrees: bool) -> None:
         assert type(sink) is str
         assert not any("/" in each.name for each in staged)
     assert {type(value) for row in ledger.identities(KEY).items() for value in row} <= {bytes}
-    assert {type(setback.error) for setback in ledger.setbacks(KEY).values()} <= {str}
+    assert {type(failure.error) for failure in ledger.failures(KEY).values()} <= {str}
     memory = ledger.recall(KEY, UIDLS)
     ledger.lost.any(KEY)
     ledger.lost.mostly_nameless(KEY)

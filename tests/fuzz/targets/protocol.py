@@ -13,7 +13,7 @@ from mailsluice.pop3.protocol import LocalProtocolError, Pop3Protocol
 SECRET = "canary-secret"
 PAYLOAD = f"user=a\x01auth=Bearer {SECRET}\x01\x01".encode()
 TURN = b"\xff\xff"
-"""Parts what the server says at one turn from what it says at the next."""
+"""Context what the server says at one turn from what it says at the next."""
 
 LOGINS: tuple[tuple[c.Command, ...], ...] = (
     (c.AUTH_XOAUTH2, c.sasl_response(PAYLOAD, SECRET.encode()), c.sasl_response(b"")),

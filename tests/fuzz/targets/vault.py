@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fuzz.feed import Feed
 from mailsluice.auth.ring import SERVICE
-from mailsluice.auth.sealed import _binding, _Key
 from mailsluice.auth.secrets import Secrets
+from mailsluice.auth.vault import _binding, _Key
 from mailsluice.config.models import SecretRef
 from mailsluice.errors import SecretError
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
-from mailsluice.header import Header
+from mailsluice.message.header import Header
 from mailsluice.model import Listed, Notice, Staged, Stored, Where
 
 

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from mailsluice.failure import Failure
+from mailsluice.message.recognition import Evidence
 from mailsluice.model import (
     DeletePermit,
     Known,
@@ -22,8 +24,6 @@ from mailsluice.model import (
     Stored,
     Where,
 )
-from mailsluice.recognition import Evidence
-from mailsluice.setback import Setback
 
 
 class Stagings(Protocol):
@@ -125,7 +125,7 @@ class Lost(Protocol):
 class Ledger(Protocol):
     """STATE: what is known of every message. Every method raises LedgerError.
 
-    Times are by a clock of its own, `now`, but for what only people read: setbacks, and reports.
+    Times are by a clock of its own, `now`, but for what only people read: failures, and reports.
     """
 
     @property
@@ -174,7 +174,7 @@ class Ledger(Protocol):
     def quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> Mapping[str, int] | None:
         """What is held of a listing of this digest that was confirmed as quiet; None for any other.
 
-        It holds until its time is over, or anything is written of the mailbox's messages or setbacks.
+        It holds until its time is over, or anything is written of the mailbox's messages or failures.
         """
         ...
 
@@ -233,7 +233,7 @@ class Ledger(Protocol):
         key: MailboxKey,
         memory: Memory,
         listed: Iterable[bytes],
-        strangers: Collection[bytes],
+        reused: Collection[bytes],
         now: datetime,
         *,
         quiet: Quiet | None = None,
@@ -247,11 +247,11 @@ class Ledger(Protocol):
         A row that is back is in doubt: another message may have its UIDL. One that the server was asked to
         delete, and is listed, is not leaving any more.
 
-        `memory` was recalled for this listing, under the mailbox's lock. `strangers` are UIDLs listed that
+        `memory` was recalled for this listing, under the mailbox's lock. `reused` are UIDLs listed that
         other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
-        period are pruned, setbacks absent from the listing at once. A `quiet` listing is remembered, unless
+        period are pruned, failures absent from the listing at once. A `quiet` listing is remembered, unless
         something that it stands for was written since it was recalled. Where the listing is not whole, what
-        is absent from it is in doubt, but for what the server was asked to delete; setbacks stay unless it
+        is absent from it is in doubt, but for what the server was asked to delete; failures stay unless it
         `has_all` lines. Rows whose UIDLs are `doubtful` are in doubt. `policy` is what the
         mailbox leaves on the server, in words: `recall` tells it the next time.
         """
@@ -284,11 +284,11 @@ class Ledger(Protocol):
         """Remember that these, of so many octets, were larger than `max_message`, so as to report it once."""
         ...
 
-    def setbacks(self, key: MailboxKey) -> Mapping[bytes, Setback]:
+    def failures(self, key: MailboxKey) -> Mapping[bytes, Failure]:
         """Every message that could not be fetched when last tried, by UIDL."""
         ...
 
-    def note_setbacks(self, key: MailboxKey, failed: Mapping[Listed, Setback]) -> Sequence[Listed]:
+    def note_failures(self, key: MailboxKey, failed: Mapping[Listed, Failure]) -> Sequence[Listed]:
         """Note that each was tried in vain, and add its failures; those that are held by that.
 
         A commit forgets them.

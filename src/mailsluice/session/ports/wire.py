@@ -120,7 +120,7 @@ class Client(Protocol):
         ...
 
     @property
-    def tired(self) -> bool:
+    def expiring(self) -> bool:
         """Whether the session has lasted so long that it should end after what it is doing now."""
         ...
 

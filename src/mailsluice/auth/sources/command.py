@@ -1,0 +1,160 @@
+"""Access tokens from an administrator's own program.
+
+Owns how such a program is run, with what environment, and when it is given up. Must never use a shell, run
+what others may write, or repeat what the program printed on standard output: that is the token.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from mailsluice.auth.token import problem
+from mailsluice.errors import TokenRefused, TokenUnavailable
+from mailsluice.files.trust import files_of_command, problem_of_obeyed
+from mailsluice.obs.clean import foreign_words, without
+
+_DEADLINE = 30.0
+"""Seconds for a command to end; a daemon asked to stop may have to sit them out."""
+_LAST_WAIT = 1.0
+"""Seconds for a killed command to be gone: what runs as another user, as under sudo, cannot be killed."""
+_LONGEST_WORDS = 300
+_KEPT = 128 * 1024
+_HEARD_OUT = 16 * 1024
+"""Octets at the end of standard error that its last words are taken from."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What systemd gives a service: the program finds the same ones whoever started mailsluice, and how."""
+
+
+def command_token(
+    command: Sequence[str], address: str, *, variables: Sequence[str] = (), deadline: float = _DEADLINE
+) -> str:
+    """Run `command`, in whose arguments `{address}` stands for the mailbox's, and take its output as a token.
+
+    Of our environment it is given these `variables` and nothing else.
+
+    Raises TokenRefused where it may not or cannot be run, fails, or prints no token; TokenUnavailable
+    where it has not ended `deadline` seconds later, when it and all it started are killed, as far as we may.
+    """
+    program = command[0]
+    argv = [program, *(argument.replace("{address}", address) for argument in command[1:])]
+    status, output, complaint = _run(argv, _environment(variables), deadline)
+    if status:
+        how = f"ended with exit code {status}" if status > 0 else f"was ended by signal {-status}"
+        words = _last_line(complaint, output)
+        raise TokenRefused(
+            f"the token command {program} {how}" + (f": {words}" if words else ""),
+            remedy=f"run {program} by hand, as the service's user",
+        )
+    token = output.decode("ascii", errors="replace").strip()
+    if wrong := problem(token):
+        raise TokenRefused(
+            f"the token command {program} printed no token: {wrong}",
+            remedy="it has to print the access token alone, and anything else on standard error",
+        )
+    return token
+
+
+def _environment(variables: Sequence[str]) -> dict[str, str]:
+    return {"PATH": _PATH} | {name: os.environ[name] for name in variables if name in os.environ}
+
+
+def _run(argv: Sequence[str], environment: Mapping[str, str], deadline: float) -> tuple[int, bytes, bytes]:
+    """Exit status, standard output and standard error."""
+    process = _start(argv, environment)
+    try:
+        output, complaint = _hear(process, deadline)
+    except subprocess.TimeoutExpired:
+        end = "was killed" if _kill(process) else "cannot be killed: it runs on"
+        raise TokenUnavailable(
+            f"the token command {argv[0]} had not ended after {deadline:.0f} seconds, and {end}",
+            remedy=f"run {argv[0]} by hand, as the service's user; it must not ask for anything",
+        ) from None
+    finally:
+        # Not by `with process`, which waits for it without limit.
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+    return process.returncode, output, complaint
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        _judge(argv)
+        # A session of its own, so that whatever it starts can be killed with it. In `/`, which is where
+        # `_judge` takes its arguments from: where mailsluice was started is nothing that it should depend on.
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=environment,
+            cwd="/",
+        )
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "its arguments are not possible ones"
+        raise TokenRefused(
+            f"the token command {argv[0]} cannot be started: {why}",
+            remedy="see that it is there, and that the service's user may execute it",
+        ) from exc
+
+
+def _judge(argv: Sequence[str]) -> None:
+    """Refuse what others could have changed: each time anew, for it may have been opened to them since."""
+    for file in files_of_command(argv):
+        if found := problem_of_obeyed(file):
+            raise TokenRefused(
+                f"the token command {argv[0]} is not run, because {found.what}", remedy=found.remedy
+            )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> bool:
+    """Kill what may be killed of all it started; whether it is gone itself (a later Popen reaps it)."""
+    with suppress(PermissionError):  # none of it may be killed
+        # Its leader is not reaped yet, so the group's number is still its own.
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_LAST_WAIT)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _hear(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
+    """Standard output and error until the process has ended; of a flood, its end.
+
+    Raises subprocess.TimeoutExpired. (`communicate` would keep all that a program gone mad can print.)
+    """
+    end = time.monotonic() + deadline
+    heard = {stream.fileno(): b"" for stream in (process.stdout, process.stderr) if stream}
+    with selectors.DefaultSelector() as selector:
+        for descriptor in heard:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, deadline)
+            for key, _ in selector.select(left):
+                octets = os.read(key.fd, _KEPT)
+                heard[key.fd] = (heard[key.fd] + octets)[-_KEPT:]
+                if not octets:
+                    selector.unregister(key.fd)
+    process.wait(max(0.0, end - time.monotonic()))
+    output, complaint = heard.values()
+    return output, complaint
+
+
+def _last_line(complaint: bytes, output: bytes) -> str:
+    """What the program said last on standard error, printable and of bounded length, less all secrets."""
+    text = complaint[-_HEARD_OUT:].decode("utf-8", errors="replace")
+    if len(complaint) > _HEARD_OUT:
+        text = " ".join(text.split(maxsplit=1)[1:])  # the first word may be what is left of a secret
+    text = foreign_words(without(text, output.decode("utf-8", errors="replace")))
+    lines = text.strip().splitlines()
+    return "".join(c if c.isprintable() else "?" for c in lines[-1])[:_LONGEST_WORDS] if lines else ""

@@ -1,0 +1,267 @@
+"""The sealed vault: a keyring backend for a server that starts with nobody there.
+
+Owns the format of `secrets.vault` and its key. Must never write a secret, or a key made by systemd, to
+a disk; must never replace a vault that it could not read whole.
+
+Each entry is sealed by AES-256-GCM and bound to its service and name, so that entries cannot be changed
+or exchanged unnoticed. The names are not secret. An older copy of the whole file is not recognised as such.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import errno
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringError, PasswordDeleteError
+
+from mailsluice import invocation
+from mailsluice.files.private import locked, read_private, replace_private
+from mailsluice.files.trust import trusted_owners
+
+VAULT = "secrets.vault"
+KEY = "vault.key"
+KEY_CREDENTIAL = "mailsluice-vault-key"
+"""The systemd credential that holds the key, where the unit has one: 32 random octets."""
+
+_VERSION = 1
+_KEY_OCTETS = 32
+_NONCE_OCTETS = 12
+_LONGEST_WORD = 200
+"""Characters of a name; the configuration allows a third of that."""
+
+
+class VaultError(KeyringError):
+    """The vault or its key cannot be used; `remedy` is what to do about it."""
+
+    def __init__(self, message: str, *, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    octets: bytes = field(repr=False)
+    origin: Path
+
+    @property
+    def id(self) -> str:
+        """A name for the key that does not help to find it."""
+        return hashlib.sha256(b"mailsluice vault key" + self.octets).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class _Contents:
+    """What the file holds: by (service, name), a nonce and what it sealed; all under one key."""
+
+    key_id: str = ""
+    entries: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+
+class SealedVault(KeyringBackend):
+    """The keyring in `state_dir`; every method raises KeyringError. Safe among processes and threads."""
+
+    # Of no account to keyring's detection, which is never asked: the backend is pinned in code.
+    priority = 0.0
+
+    def __init__(self, state_dir: Path) -> None:
+        # The base class's own __init__ would let KEYRING_PROPERTY_* of the environment set any attribute.
+        self._directory = state_dir
+        self._vault = state_dir / VAULT
+        self._lock = state_dir / "secrets.lock"
+        self._key_file = state_dir / KEY
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """The secret of that name, or None where there is none."""
+        with self._explained():
+            contents = self._read()
+            blob = contents.entries.get((service, username))
+            if blob is None:
+                return None
+            return self._unseal(self._key_of(contents), service, username, blob)
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Store a secret durably, in place of any of that name. The first one makes the key."""
+        with self._explained():
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with locked(self._lock):
+                contents = self._read()
+                key = self._key_of(contents) if contents.entries else self._first_key()
+                contents.key_id = key.id
+                contents.entries[service, username] = _seal(key, service, username, password)
+                replace_private(self._vault, _encode(contents))
+
+    def delete_password(self, service: str, username: str) -> None:
+        """Delete a secret durably. Raises PasswordDeleteError where there is none of that name."""
+        with self._explained():
+            if not self._vault.exists():
+                raise PasswordDeleteError(f"there is no secret of the name {username!r}")
+            with locked(self._lock):
+                contents = self._read()
+                if contents.entries.pop((service, username), None) is None:
+                    raise PasswordDeleteError(f"there is no secret of the name {username!r}")
+                replace_private(self._vault, _encode(contents))
+
+    def names(self, service: str) -> list[str]:
+        """The names of a service's secrets, in order. Needs no key."""
+        with self._explained():
+            return sorted(name for owner, name in self._read().entries if owner == service)
+
+    def files(self) -> dict[str, bytes]:
+        """The vault and its key as they lie here, of one moment, by name; those that are there."""
+        with self._explained():
+            paths = [path for path in (self._vault, self._key_file) if path.exists()]
+            if not paths:
+                return {}
+            with locked(self._lock):
+                return {path.name: read_private(path, owners=self._owners()) for path in paths}
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise VaultError(
+                f"{exc.filename or self._vault}: {exc.strerror}", remedy=self._remedy(exc)
+            ) from exc
+
+    def _remedy(self, exc: OSError) -> str:
+        with suppress(OSError):
+            owner = self._directory.stat().st_uid
+            if exc.errno == errno.EACCES and owner != os.geteuid():
+                return f"run the command as the user whose directory it is: {invocation.again_as(owner)}"
+        return (
+            f"make {self._directory} and its files the service user's own, the files of mode 0600; "
+            "or set service.state_dir to a directory of your own"
+        )
+
+    def _read(self) -> _Contents:
+        try:
+            raw = read_private(self._vault, owners=self._owners())
+        except FileNotFoundError:
+            return _Contents()
+        return _decode(raw, self._vault)
+
+    def _owners(self) -> set[int]:
+        return trusted_owners() | {self._directory.stat().st_uid}
+
+    def _key_of(self, contents: _Contents) -> _Key:
+        """The key at hand, provided that it is the one the vault is sealed with."""
+        try:
+            key = self._key()
+        except FileNotFoundError as exc:
+            raise VaultError(
+                f"the key of {self._vault} is gone: there is no {exc.filename}",
+                remedy=f"restore the key, or run this where systemd provides it as {KEY_CREDENTIAL}; "
+                f"{self._lost()}",
+            ) from exc
+        if key.id != contents.key_id:
+            raise VaultError(
+                f"{self._vault} is sealed with the key {contents.key_id}, but {key.origin} is {key.id}",
+                remedy=f"provide the key {contents.key_id}; {self._lost()}",
+            )
+        return key
+
+    def _lost(self) -> str:
+        again = invocation.command("secret", "set", "NAME")
+        return f"if it is lost, so are the secrets: `{_aside(self._vault)}`, and set each again: `{again}`"
+
+    def _key(self) -> _Key:
+        provided = os.environ.get("CREDENTIALS_DIRECTORY")
+        if provided and (Path(provided) / KEY_CREDENTIAL).exists():
+            path = Path(provided) / KEY_CREDENTIAL
+            octets = path.read_bytes()
+        else:
+            path = self._key_file
+            octets = read_private(path, owners=self._owners())
+        if len(octets) != _KEY_OCTETS:
+            raise VaultError(
+                f"{path} is not a key: it has {len(octets)} octets instead of {_KEY_OCTETS}",
+                remedy="restore the key from where it was made",
+            )
+        return _Key(octets, path)
+
+    def _first_key(self) -> _Key:
+        try:
+            return self._key()
+        except FileNotFoundError:
+            replace_private(self._key_file, os.urandom(_KEY_OCTETS))
+            return self._key()
+
+    def _unseal(self, key: _Key, service: str, name: str, blob: bytes) -> str:
+        nonce, sealed = blob[:_NONCE_OCTETS], blob[_NONCE_OCTETS:]
+        try:
+            return AESGCM(key.octets).decrypt(nonce, sealed, _binding(service, name)).decode()
+        except (InvalidTag, ValueError) as exc:
+            raise VaultError(
+                f"the entry {name!r} of {self._vault} was damaged or tampered with",
+                remedy=f"find out who changed the file; then `{invocation.command('secret', 'set', name)}`",
+            ) from exc
+
+
+def _aside(path: Path) -> str:
+    return shlex.join(["mv", str(path), f"{path}.lost"])
+
+
+def _seal(key: _Key, service: str, name: str, secret: str) -> bytes:
+    nonce = os.urandom(_NONCE_OCTETS)
+    return nonce + AESGCM(key.octets).encrypt(nonce, secret.encode(), _binding(service, name))
+
+
+def _binding(service: str, name: str) -> bytes:
+    return json.dumps([_VERSION, service, name]).encode()
+
+
+def _encode(contents: _Contents) -> bytes:
+    entries = [
+        {"service": service, "name": name, "sealed": base64.b64encode(blob).decode()}
+        for (service, name), blob in sorted(contents.entries.items())
+    ]
+    document = {"version": _VERSION, "key": contents.key_id, "entries": entries}
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _decode(raw: bytes, path: Path) -> _Contents:
+    try:
+        document: dict[str, Any] = json.loads(raw)
+        version, key_id = _number(document["version"]), _word(document["key"])
+        entries = {
+            (_word(entry["service"]), _word(entry["name"])): base64.b64decode(entry["sealed"], validate=True)
+            for entry in (document["entries"] if version == _VERSION else ())
+        }
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as exc:
+        raise VaultError(
+            f"{path} is damaged: it is not a vault",
+            remedy=f"it was left as it is: restore it from a backup, or `{_aside(path)}` and set all again",
+        ) from exc
+    if version != _VERSION:
+        raise VaultError(
+            f"{path} is of version {version!r}, and this program knows version {_VERSION}",
+            remedy="use the mailsluice that wrote it, or a newer one",
+        )
+    return _Contents(key_id, entries)
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or abs(value) > 10**6:
+        raise ValueError("no number of ours")
+    return value
+
+
+def _word(value: object) -> str:
+    """A name that errors and lists may show as it is. ValueError for what this module never wrote."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > _LONGEST_WORD:
+        raise ValueError("no word of ours")
+    return value

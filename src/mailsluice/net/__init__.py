@@ -1,0 +1,1 @@
+"""Connections: what POP3 and the token side share."""

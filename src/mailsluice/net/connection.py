@@ -1,0 +1,374 @@
+"""The transport: a TLS connection whose every wait has an end, and that another thread may cut.
+
+Owns the socket, and what its errors and those of TLS mean. Must never know what is said over it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from mailsluice.clock import Clock
+from mailsluice.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    GaveWay,
+    MailsluiceError,
+    Phase,
+    ServerUnreachable,
+    ServerUntrusted,
+    Stopped,
+    system_remedy,
+)
+from mailsluice.net.authorities import Authorities
+from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.dialing import dial
+
+_RECORD = 16 * 1024
+"""The most octets of a TLS record (RFC 8446 §5.1): OpenSSL returns what is left of one at a time."""
+
+_BUFFER = 5 * _RECORD
+"""Octets received at once: many small messages, or a good piece of a large one."""
+
+
+class Endpoint(NamedTuple):
+    """Where to connect, and whom to trust there: the authorities in `ca_file`, or the system's."""
+
+    host: str
+    port: int
+    ca_file: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Connections:
+    """What connections share: an end, for a stop ends them all, and whom they trust. Safe between threads."""
+
+    def __init__(self, authorities: Authorities | None = None, *, among: Connections | None = None) -> None:
+        # Reentrant, as in Connection: a signal handler may abort while its own thread is in here.
+        self._lock = threading.RLock()
+        self._open: set[Connection] = set()
+        self._among = among
+        self._aborted = False
+        self.authorities = authorities or Authorities()
+
+    def part(self) -> Connections:
+        """Some of these, which can be cut alone, and are cut with all."""
+        return Connections(self.authorities, among=self)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> None:
+        """Take in a connection. Raises Stopped after `abort_all`."""
+        with self._lock:
+            if self._aborted:
+                raise Stopped(f"stopped before connecting to {connection.endpoint}")
+            if self._among is not None:
+                self._among.add(connection)
+            self._open.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._open.discard(connection)
+            if self._among is not None:
+                self._among.discard(connection)
+
+    def waiting(self) -> list[tuple[Connection, Phase, float]]:
+        """Those that wait for their server: in which phase, and since when, in monotonic seconds."""
+        with self._lock:
+            connections = tuple(self._open)
+        waits = ((connection, connection.waits) for connection in connections)
+        return [(connection, *wait) for connection, wait in waits if wait is not None]
+
+    def abort_all(self) -> None:
+        """Cut every connection, and refuse new ones from now on."""
+        with self._lock:
+            self._aborted = True
+            connections = tuple(self._open)
+        for connection in connections:
+            connection.abort()
+
+
+class Connection:
+    """One connection to one server, in the hands of one thread; what ends it may come from another.
+
+    Every method raises ServerUnreachable, ServerUntrusted, ConnectionLost or DeadlineExceeded, naming
+    the endpoint and the phase, or Stopped once `abort` was called, GaveWay once `give_way` was.
+    `owner` is the mailbox's name. `waits`: the phase in which it waits for the server, and since when; None
+    while it does not.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        clock: Clock,
+        deadlines: Deadlines,
+        connections: Connections,
+        owner: str = "",
+    ) -> None:
+        self.endpoint = endpoint
+        self.owner = owner
+        self.waits: tuple[Phase, float] | None = None
+        self.opened = clock.monotonic()
+        self._clock = clock
+        self._deadlines = deadlines
+        self._connections = connections
+        self._socket: ssl.SSLSocket | None = None
+        self._swap = threading.RLock()
+        self._aborted = False
+        self._gave_way = 0.0  # seconds of silence; 0: it did not
+        self._buffer = memoryview(bytearray(_BUFFER))
+        self._met: OSError | None = None
+
+    @classmethod
+    def open(
+        cls,
+        endpoint: Endpoint,
+        *,
+        clock: Clock,
+        deadlines: Deadlines,
+        connections: Connections,
+        owner: str = "",
+    ) -> Self:
+        """Connect, and verify the server's certificate and name."""
+        connection = cls(endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=owner)
+        connections.add(connection)
+        try:
+            connection._reach()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def send(self, data: bytes, phase: Phase, patience: Patience) -> None:
+        """Send all of `data`."""
+        with self._waiting(phase, patience) as wire:
+            wire.sendall(data)
+
+    def receive(self, phase: Phase, patience: Patience) -> memoryview:
+        """All that is there; waits for the first of it. Empty at the end.
+
+        Valid until the next call, for the buffer is used again.
+        """
+        with self._waiting(phase, patience) as wire:
+            if self._met is not None:
+                raise self._met
+            octets = wire.recv_into(self._buffer)
+            octets += self._receive_more(wire, octets)
+        patience.spend(0, octets)
+        return self._buffer[:octets]
+
+    def _receive_more(self, wire: ssl.SSLSocket, octets: int) -> int:
+        """How many octets are there behind these. An error met is for the next call: these come first."""
+        more, before = octets, octets
+        wire.settimeout(0)
+        try:
+            while more and octets <= _BUFFER - _RECORD:
+                more = wire.recv_into(self._buffer[octets:])
+                octets += more
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            pass
+        except OSError as exc:
+            self._met = exc
+        return octets - before
+
+    def check(self, phase: Phase) -> None:
+        """Raise Stopped if this was aborted, ConnectionLost if it is closed."""
+        if self._is_cut or self._socket is None:
+            self._held(phase)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._socket is None
+
+    def close(self) -> None:
+        """Close the socket, without a word. Safe to call again."""
+        self._connections.discard(self)
+        with self._swap:
+            wire, self._socket = self._socket, None
+            if wire is not None:
+                wire.close()
+
+    def abort(self) -> None:
+        """End whatever goes on here, from any thread; it then raises Stopped."""
+        self._aborted = True
+        self._cut()
+
+    def give_way(self, since: float) -> None:
+        """End this, from any thread, after silence since then; it then raises GaveWay."""
+        self._gave_way = max(self._clock.monotonic() - since, 0.001)
+        self._cut()
+
+    def _cut(self) -> None:
+        with self._swap:
+            if self._socket is not None:
+                # Not SSLSocket.shutdown: it first drops the TLS layer, and the thread that owns this
+                # connection might then send in the clear. The plain call leaves that layer in place.
+                with suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _reach(self) -> None:
+        """Connect and verify; once more if the authorities have changed on disk since they were read."""
+        authorities, ca_file = self._connections.authorities, self.endpoint.ca_file
+        context = authorities.context(ca_file)
+        try:
+            self._connect(context)
+            self._secure()
+        except ServerUntrusted:
+            renewed = authorities.renewed(ca_file, context)
+            if renewed is None:
+                raise
+            self._connect(renewed)
+            self._secure()
+
+    def _connect(self, context: ssl.SSLContext) -> None:
+        patience = Patience(self._deadlines.connect)
+        with self._translating(Phase.CONNECT, patience):
+            # getaddrinfo knows no time-out: the resolver's own (resolv.conf, some 10 s a server) has to do.
+            found = socket.getaddrinfo(self.endpoint.host, self.endpoint.port, type=socket.SOCK_STREAM)
+            begun = self._clock.monotonic()
+            self._take(dial(found, lambda: self._left_to_connect(begun)), context)
+
+    def _left_to_connect(self, begun: float) -> float:
+        """The seconds left. Raises TimeoutError where there are none, and once this was aborted."""
+        end = min(begun + self._deadlines.connect, self.opened + self._deadlines.session)
+        left = end - self._clock.monotonic()
+        if left <= 0 or self._aborted:
+            raise TimeoutError
+        return left
+
+    def _take(self, plain: socket.socket, context: ssl.SSLContext) -> None:
+        """Hold this socket, not the last; it is wrapped before anything is sent over it."""
+        with self._swap:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = context.wrap_socket(
+                plain, server_hostname=self.endpoint.host, do_handshake_on_connect=False
+            )
+
+    def _secure(self) -> None:
+        with self._waiting(Phase.TLS, Patience(self._deadlines.tls)) as wire:
+            wire.do_handshake()
+
+    def _held(self, phase: Phase) -> ssl.SSLSocket:
+        if self._is_cut:
+            raise self._stopped(phase)
+        if self._socket is None:
+            raise ConnectionLost(f"the connection to {self.endpoint} is closed already", phase=phase)
+        return self._socket
+
+    @contextmanager
+    def _waiting(self, phase: Phase, patience: Patience) -> Iterator[ssl.SSLSocket]:
+        """Lend the socket for one call that blocks no longer than patience and session allow."""
+        wire = self._held(phase)
+        begun = self._clock.monotonic()
+        limit = min(patience.left, self.opened + self._deadlines.session - begun)
+        try:
+            if limit <= 0:
+                raise TimeoutError
+            wire.settimeout(limit)
+            self.waits = phase, begun
+            yield wire
+        except (OSError, UnicodeError) as exc:
+            raise self._meaning(exc, phase, patience) from exc
+        finally:
+            self.waits = None
+            patience.spend(self._clock.monotonic() - begun, 0)
+        if self._is_cut:  # it may have looked like an orderly end
+            raise self._stopped(phase)
+
+    @contextmanager
+    def _translating(self, phase: Phase, patience: Patience) -> Iterator[None]:
+        """Say what the system's and the TLS library's errors mean; the one place that does."""
+        try:
+            yield
+        except (OSError, UnicodeError) as exc:  # UnicodeError: a host name that IDNA cannot encode
+            raise self._meaning(exc, phase, patience) from exc
+
+    def _meaning(self, exc: OSError | UnicodeError, phase: Phase, patience: Patience) -> MailsluiceError:
+        if self._is_cut:
+            return self._stopped(phase)
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            return ServerUntrusted(
+                f"the certificate of {self.endpoint} was not accepted: {exc.verify_message}",
+                phase=phase,
+                remedy=_CERTIFICATE_REMEDIES.get(exc.verify_code, _AUTHORITY_REMEDY),
+            )
+        if isinstance(exc, TimeoutError) and phase is not Phase.CONNECT:
+            return self._too_slow(phase, patience)
+        reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc) or "no answer"
+        if phase is Phase.CONNECT:
+            remedy = _NAME_REMEDY if isinstance(exc, socket.gaierror | UnicodeError) else _ROUTE_REMEDY
+            return ServerUnreachable(
+                f"cannot connect to {self.endpoint}: {reason}",
+                phase=phase,
+                remedy=system_remedy(exc, remedy),
+            )
+        if phase is Phase.TLS:
+            return ServerUnreachable(
+                f"{self.endpoint} broke off the TLS handshake: {reason}",
+                phase=phase,
+                remedy=_HANDSHAKE_REMEDIES.get(reason, ""),
+            )
+        return ConnectionLost(f"lost {self.endpoint} in phase {phase.value}: {reason}", phase=phase)
+
+    def _too_slow(self, phase: Phase, patience: Patience) -> DeadlineExceeded:
+        if self._clock.monotonic() - self.opened >= self._deadlines.session:
+            what = f"the session lasted its {self._deadlines.session:g} s"
+        else:
+            what = f"silent or too slow for {patience.allowed:g} s"
+        return DeadlineExceeded(f"{self.endpoint} in phase {phase.value}: {what}", phase=phase)
+
+    @property
+    def _is_cut(self) -> bool:
+        return self._aborted or self._gave_way > 0
+
+    def _stopped(self, phase: Phase) -> Stopped | GaveWay:
+        if not self._aborted:
+            what = f"silent for {self._gave_way:.0f} s, while others waited for the session"
+            return GaveWay(f"{self.endpoint} in phase {phase.value}: {what}", phase=phase)
+        return Stopped(f"stopped while talking to {self.endpoint}, in phase {phase.value}")
+
+
+_NAME_REMEDY = "check the spelling of `host`, and this machine's DNS"
+_ROUTE_REMEDY = "check `host` and `port`, and that the firewall lets this machine out to them"
+_AUTHORITY_REMEDY = (
+    "if the server is yours, name its certificate authority in `ca_file`; if not, ask who is in between"
+)
+
+_OTHER_NAME_REMEDY = (
+    "set `host` to a name in the certificate's subjectAltName; if it has none, the server needs a new one"
+)
+_WEAK_REMEDY = (
+    "the server needs a new certificate, with a stronger key or signature (RSA of 2,048 bits, SHA-256)"
+)
+
+_CERTIFICATE_REMEDIES = {
+    9: "check this machine's clock",  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: "check this machine's clock; if it is right, the server needs a new certificate",  # ..._HAS_EXPIRED
+    62: _OTHER_NAME_REMEDY,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: _OTHER_NAME_REMEDY,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    66: _WEAK_REMEDY,  # X509_V_ERR_EE_KEY_TOO_SMALL
+    67: _WEAK_REMEDY,  # X509_V_ERR_CA_KEY_TOO_SMALL
+    68: _WEAK_REMEDY,  # X509_V_ERR_CA_MD_TOO_WEAK
+}
+
+_PLAINTEXT_REMEDY = "there is no TLS on this port: POP3 over TLS is port 995"
+_OLD_TLS_REMEDY = "the server offers only TLS older than 1.2, which is not secure: it needs an update"
+
+_HANDSHAKE_REMEDIES = {
+    "WRONG_VERSION_NUMBER": _PLAINTEXT_REMEDY,
+    "PACKET_LENGTH_TOO_LONG": _PLAINTEXT_REMEDY,
+    "UNSUPPORTED_PROTOCOL": _OLD_TLS_REMEDY,
+    "TLSV1_ALERT_PROTOCOL_VERSION": _OLD_TLS_REMEDY,
+}

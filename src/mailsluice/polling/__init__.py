@@ -1,0 +1,1 @@
+"""When mailboxes are polled, and who waits for whom."""

@@ -1,0 +1,83 @@
+"""What a session works with: the parts all sessions share, and what is its own.
+
+Owns no behaviour; must never be more than a bundle of things that always travel together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from threading import Event
+from typing import NamedTuple, Protocol
+
+from mailsluice.clock import Clock
+from mailsluice.config.models import Mailbox
+from mailsluice.model import MailboxKey
+from mailsluice.polling.slots import Slots
+from mailsluice.session.counts import Counts
+from mailsluice.session.ports import Client, Connect, Credentials, Ledger, Sink, Staging
+from mailsluice.session.questions import Questions
+from mailsluice.session.returning import Returning
+
+
+class Progress(Protocol):
+    """Who watches a poll. Called from several threads."""
+
+    def planned(self, mailbox: str, messages: int) -> None:
+        """So many messages are to be fetched."""
+        ...
+
+    def arrived(self, mailbox: str, octets: int) -> None:
+        """One message of so many octets has come."""
+        ...
+
+
+class NobodyWatches:
+    """The progress of an unattended poll."""
+
+    def planned(self, mailbox: str, messages: int) -> None:
+        """Say nothing."""
+
+    def arrived(self, mailbox: str, octets: int) -> None:
+        """Say nothing."""
+
+
+class Context(NamedTuple):
+    """What a session works with.
+
+    `stop`, once set, lets it end after the message in flight. `live` are all mailboxes that are configured.
+    `sink_at` finds a sink by its spec, for a mailbox by its key and name.
+    """
+
+    credentials: Credentials
+    connect: Connect
+    ledger: Ledger
+    open_sink: Callable[[Mailbox], Sink]
+    sink_at: Callable[[str, MailboxKey, str], Sink]
+    clock: Clock
+    stop: Event
+    slots: Slots
+    progress: Progress
+    live: Collection[MailboxKey] = ()
+
+
+class Session(NamedTuple):
+    """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts.
+
+    `questions` is what is open about the messages that it fetches, `returning` what they may turn out to be.
+    `as_it_comes` are the UIDLs of what is
+    stored whatever comes, and stays on the server.
+    """
+
+    mailbox: Mailbox
+    client: Client
+    staging: Staging
+    context: Context
+    counts: Counts
+    questions: Questions
+    returning: Returning
+    as_it_comes: frozenset[bytes] = frozenset()
+
+    @property
+    def ending(self) -> bool:
+        """Whether to begin nothing more: the program is asked to stop, or the session has lasted long."""
+        return self.context.stop.is_set() or self.client.expiring

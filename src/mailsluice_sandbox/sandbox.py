@@ -1,0 +1,91 @@
+"""A simulated Entra ID and Exchange Online on loopback, in threads of this process.
+
+Owns the life of its parts. Must never behave better or worse than the real ones unless `faults` says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mailsluice.clock import Clock, SystemClock
+from mailsluice_sandbox.certificates import Certificates
+from mailsluice_sandbox.dialogue import Dialect
+from mailsluice_sandbox.directory import Directory
+from mailsluice_sandbox.entra import Entra
+from mailsluice_sandbox.faults import Faults
+from mailsluice_sandbox.mailbox import SandboxMailbox
+from mailsluice_sandbox.pop3 import Pop3Server
+
+EXCHANGE_ONLINE = Dialect()
+
+
+class Sandbox:
+    """One tenant with one app and any number of mailboxes. A context manager; runs from the start.
+
+        with Sandbox() as sandbox:
+            invoices = sandbox.mailbox("invoices@acme.example")
+            uidl = invoices.deliver(mail.invoice(1))
+            sandbox.faults.add(Fault("RETR", Close(after_octets=1000)))
+
+    `clock` dates the tokens and judges them. Clients trust `ca_file`, ask `authority` for tokens (msal needs
+    `instance_discovery=False` for it) and find POP3 over TLS at `host` and `pop3_port`.
+    """
+
+    host = "localhost"
+
+    def __init__(self, clock: Clock | None = None, dialect: Dialect = EXCHANGE_ONLINE) -> None:
+        self.faults = Faults()
+        with contextlib.ExitStack() as stack:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsluice-sandbox-"))
+            certificates = Certificates(Path(directory))
+            self.ca_file = certificates.ca_file
+            self.entra = Entra(clock or SystemClock(), certificates.server_context(), self.faults)
+            stack.callback(self.entra.close)
+            self._mailboxes = Directory(self.entra.tokens)
+            server = Pop3Server(certificates.server_context(), self.faults, self._mailboxes, dialect)
+            stack.callback(server.close)
+            self.pop3_port = server.port
+            self._parts = stack.pop_all()
+
+    @property
+    def authority(self) -> str:
+        """The tenant's address at Entra: `https://localhost:<port>/<tenant id>`."""
+        return self.entra.authority
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant's id."""
+        return self.entra.tenant_id
+
+    @property
+    def client_id(self) -> str:
+        """The app's id."""
+        return self.entra.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The app's secret. It contains the word canary, so that a leak of it can be searched for."""
+        return self.entra.client_secret
+
+    def mailbox(self, address: str, password: str | None = None) -> SandboxMailbox:
+        """The mailbox of this address, made if it is not there yet. The app may open it.
+
+        `password`, if given, opens it as well, by USER and PASS or AUTH PLAIN.
+        """
+        return self._mailboxes.mailbox(address, password)
+
+    def close(self) -> None:
+        """End every session and silence, and wait for the threads. May be called twice."""
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,139 @@
+"""The way to the identity provider: what is trusted on it, and what of the environment is heeded."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from auth.hand_clock import HandClock
+from auth.token_endpoint import SECRET, Answer, TokenEndpoint
+from mailsluice.auth.sources.entra import EntraTokens
+from mailsluice.config.models import EntraCredential
+from mailsluice.errors import TokenUnavailable
+from mailsluice.net.https import ProviderHttp
+
+
+def test_never_follows_a_redirect_with_the_secret(endpoint: TokenEndpoint, tokens: EntraTokens) -> None:
+    target = f"{endpoint.address}/elsewhere"
+    endpoint.answer = lambda _: (307, {"Location": target}, b"{}")
+    with pytest.raises(TokenUnavailable, match="HTTP 307"):
+        tokens.token()
+    assert "/elsewhere" not in endpoint.paths
+
+
+def test_gives_up_a_provider_that_stays_silent(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock
+) -> None:
+    gone = threading.Event()
+
+    def silent(form: dict[str, str]) -> Answer:
+        gone.wait(10)
+        return endpoint.token(form)
+
+    endpoint.answer = silent
+    tokens = EntraTokens(
+        credential, lambda: SECRET, clock, lambda: ProviderHttp(endpoint.ca_file, clock, 0.3)
+    )
+    try:
+        with pytest.raises(TokenUnavailable, match="did not answer in time"):
+            tokens.token()
+    finally:
+        gone.set()
+
+
+def test_says_what_the_operating_system_said_about_a_provider_that_cannot_be_reached(
+    credential: EntraCredential, clock: HandClock
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        authority = f"https://127.0.0.1:{unused.getsockname()[1]}/contoso"
+        tokens = EntraTokens(credential.model_copy(update={"authority": authority}), lambda: SECRET, clock)
+        with pytest.raises(TokenUnavailable, match="Connection refused") as caught:
+            tokens.token()
+    assert caught.value.remedy
+
+
+def test_a_certificate_of_an_unknown_authority_is_not_accepted(
+    credential: EntraCredential, clock: HandClock
+) -> None:
+    tokens = EntraTokens(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    with pytest.raises(TokenUnavailable, match="certificate was not accepted"):
+        tokens.token()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_ca_file_that_cannot_be_used_is_named(
+    credential: EntraCredential, clock: HandClock, tmp_path: Path, content: bytes | None
+) -> None:
+    useless = tmp_path / "useless.pem"
+    if content is not None:
+        useless.write_bytes(content)
+    tokens = EntraTokens(credential.model_copy(update={"ca_file": useless}), lambda: SECRET, clock)
+    with pytest.raises(TokenUnavailable, match=r"useless\.pem cannot be used: "):
+        tokens.token()
+
+
+def test_ca_bundles_of_the_environment_do_not_win(
+    endpoint: TokenEndpoint,
+    credential: EntraCredential,
+    clock: HandClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(endpoint.ca_file))
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(endpoint.ca_file))
+    tokens = EntraTokens(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    with pytest.raises(TokenUnavailable, match="certificate was not accepted"):
+        tokens.token()
+
+
+def test_a_region_in_the_environment_does_not_choose_the_endpoint(
+    endpoint: TokenEndpoint, tokens: EntraTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSAL_FORCE_REGION", "westus")
+    assert tokens.token() == "canary-token-1"
+
+
+def test_the_system_store_is_trusted_where_no_ca_file_is_given(
+    endpoint: TokenEndpoint,
+    credential: EntraCredential,
+    clock: HandClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(endpoint.ca_file))
+    tokens = EntraTokens(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    assert tokens.token() == "canary-token-1"
+
+
+def test_a_proxy_of_the_environment_is_used(
+    endpoint: TokenEndpoint, tokens: EntraTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor(1) as pool:
+        monkeypatch.setenv(
+            "HTTPS_PROXY", f"http://user:canary-proxy-password@127.0.0.1:{proxy.getsockname()[1]}"
+        )
+        asked = pool.submit(_refuse_one, proxy)
+        with pytest.raises(TokenUnavailable) as caught:
+            tokens.token()
+        assert asked.result().startswith(
+            f"CONNECT {endpoint.address.removeprefix('https://')} HTTP/1.".encode()
+        )
+    assert "canary" not in str(caught.value)
+    assert endpoint.paths == []
+
+
+def _refuse_one(proxy: socket.socket) -> bytes:
+    connection, _ = proxy.accept()
+    with connection:
+        request = connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    return request
+
+
+def test_no_proxy_of_the_environment_is_heeded(tokens: EntraTokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert tokens.token() == "canary-token-1"

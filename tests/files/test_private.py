@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mailsluice.files.private import locked, read_private, replace_private
+from mailsluice.files.trust import trusted_owners
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "secret"
+    path.write_bytes(b"canary")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_private_file_is_read(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    assert read_private(file, owners=trusted_owners()) == b"canary"
+
+
+def test_a_link_to_a_private_file_is_followed(file: Path) -> None:
+    link = file.with_name("link")
+    link.symlink_to(file)
+    assert read_private(link, owners=trusted_owners()) == b"canary"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o604, 0o602, 0o644, 0o666])
+def test_a_file_that_others_may_use_is_refused(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    with pytest.raises(PermissionError, match=f"others may use it: its mode is {mode:04o}") as caught:
+        read_private(file, owners=trusted_owners())
+    assert caught.value.filename == str(file)
+
+
+def test_a_file_of_another_owner_is_refused(file: Path) -> None:
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        read_private(file, owners=trusted_owners() - {file.stat().st_uid} | {54321})
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="regular file"):
+        read_private(tmp_path, owners=trusted_owners())
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(OSError, match="regular file"):
+        read_private(pipe, owners=trusted_owners())
+
+
+def test_a_file_too_large_to_be_a_secret_is_refused(file: Path) -> None:
+    os.truncate(file, 5 * 1024 * 1024)
+    with pytest.raises(OSError, match="too many"):
+        read_private(file, owners=trusted_owners())
+
+
+def test_a_replaced_file_is_private_whatever_it_was(file: Path) -> None:
+    file.chmod(0o666)
+    replace_private(file, b"other")
+    assert read_private(file, owners=trusted_owners()) == b"other"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["secret"]
+
+
+def test_content_and_directory_are_synced_around_the_rename(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(descriptor: int) -> None:
+        steps.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real_sync(descriptor)
+
+    def replace(old: Path, new: Path) -> Path:
+        steps.append("rename")
+        return real_replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    replace_private(file, b"other")
+    assert steps == [str(file.with_name(".secret.new")), "rename", str(file.parent)]
+
+
+def test_what_a_crash_left_unfinished_is_no_obstacle_and_no_trap(file: Path) -> None:
+    victim = file.with_name("victim")
+    victim.write_bytes(b"untouched")
+    file.with_name(".secret.new").symlink_to(victim)
+    replace_private(file, b"other")
+    assert victim.read_bytes() == b"untouched"
+    assert file.read_bytes() == b"other"
+
+
+def test_a_lock_is_waited_for(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    order: list[str] = []
+
+    def second() -> None:
+        with locked(lock):
+            order.append("second")
+
+    with locked(lock):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.1)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"), locked(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_crash_before_the_rename_leaves_what_was_there(file: Path) -> None:
+    code = (
+        "import os, pathlib, sys\n"
+        "from mailsluice.files.private import replace_private\n"
+        "pathlib.Path.replace = lambda *_: os._exit(9)\n"
+        "replace_private(pathlib.Path(sys.argv[1]), b'other')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(file)], check=False).returncode == 9
+    assert file.read_bytes() == b"canary"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_writes_belongs_to_the_owner_of_the_directory(tmp_path: Path) -> None:
+    os.chown(tmp_path, 54321, 54322)
+    replace_private(tmp_path / "secret", b"canary")
+    with locked(tmp_path / "lock"):
+        pass
+    for name in ("secret", "lock"):
+        status = (tmp_path / name).stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (54321, 54322, 0o600)
