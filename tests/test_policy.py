@@ -233,7 +233,7 @@ def test_what_is_held_under_the_uidl_of_a_stored_message_is_not_asked_at_every_p
 
 
 @pytest.mark.parametrize(
-    ("failures", "expected"),
+    ("times", "expected"),
     [
         (0, (Action.FETCH, Reason.AGAIN)),
         (1, (Action.FETCH, Reason.AGAIN)),

@@ -158,8 +158,8 @@ def test_row_5_committed_is_never_fetched_again_and_deleted_as_the_policy_says(
 
 @points(
     Point("Client.delete", "after"),
-    Point("Channel.send", within="Client.quit"),
-    Point("Channel.answer", within="Client.quit"),
+    Point("Exchange.send", within="Client.quit"),
+    Point("Exchange.answer", within="Client.quit"),
     Point("Client.quit", "after"),
 )
 def test_row_6_after_dele_the_next_listing_decides(world: World, point: Point) -> None:
@@ -173,7 +173,7 @@ def test_row_6_after_dele_the_next_listing_decides(world: World, point: Point) -
 @points(
     Point("Client.delete", nth=1),
     Point("Client.delete", "after", nth=1),
-    Point("Channel.answer", within="Client.quit"),
+    Point("Exchange.answer", within="Client.quit"),
     Point("Client.quit", "after"),
 )
 def test_row_6_the_deletion_of_what_has_aged_is_caught_up_with(aging_world: World, point: Point) -> None:

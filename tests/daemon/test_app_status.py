@@ -27,7 +27,7 @@ class FullDisk:
                 raise LedgerError("disk full", remedy="make room")
             flush()
 
-        monkeypatch.setattr(service._ledger, "flush", flush_if_there_is_room)
+        monkeypatch.setattr(service._notes, "_write", flush_if_there_is_room)
 
 
 def test_a_status_that_cannot_be_written_fails_no_poll_is_said_once_and_written_later(

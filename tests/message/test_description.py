@@ -12,7 +12,7 @@ from mailsluice.message import description
 from mailsluice.message.description import TEXTS, Description, describe
 from mailsluice.message.header import LIMIT, Header
 
-CASES = Path(__file__).parent / "cases" / "headers"
+CASES = Path(__file__).parents[1] / "cases" / "headers"
 
 
 def described(head: bytes) -> Description:

@@ -14,12 +14,10 @@ from mailsluice.model import Password
 from mailsluice.net.connection import Connections
 from mailsluice.net.deadlines import Deadlines
 from mailsluice.pop3.client import Client, connect
-from pop3.scripted import HOST, Cut, HandClock, Script, ScriptedServer, Wire, mailbox, server_context
+from pop3.scripted import HOST, Cut, Script, ScriptedServer, Wire, mailbox, server_context
+from support.fixtures import authority, ca_file, connections, hand_clock
 
-
-@pytest.fixture
-def hand_clock() -> HandClock:
-    return HandClock()
+__all__ = ["authority", "ca_file", "connections", "hand_clock"]
 
 
 def _octets(data: bytes) -> list[bytes]:
@@ -38,23 +36,6 @@ def cut(request: pytest.FixtureRequest) -> Cut:
     """The ways in which octets may arrive: every case of the core has to bear all."""
     chosen: Cut = request.param
     return chosen
-
-
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="session")
-def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
-
-
-@pytest.fixture
-def connections() -> Connections:
-    return Connections()
 
 
 @pytest.fixture

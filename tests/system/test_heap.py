@@ -52,7 +52,7 @@ def test_every_thread_has_an_arena_of_its_own_by_itself() -> None:
 
 def test_all_threads_share_one_arena_once_that_is_asked_for() -> None:
     need_glibc()
-    assert arenas("from mailsluice import heap; print(heap.keep_one_arena())\n") == 1
+    assert arenas("from mailsluice.system import heap; print(heap.keep_one_arena())\n") == 1
 
 
 def test_a_libc_that_has_no_arenas_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
