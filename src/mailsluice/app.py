@@ -25,7 +25,7 @@ from mailsluice.model import Answer, MailboxKey
 from mailsluice.net.connection import Connections
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.policy import Plan
+from mailsluice.policy.plan import Plan
 from mailsluice.polling.answers import Answers
 from mailsluice.polling.giving_way import let_give_way
 from mailsluice.polling.notes import Notes

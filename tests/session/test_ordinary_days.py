@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from mailsluice import policy
 from mailsluice.errors import ConnectionLost, LoginRefused, Phase
 from mailsluice.session.seen import Way, settle
 from session.fakes import FakeClient
@@ -125,7 +124,7 @@ def test_what_left_the_server_leaves_the_quarantine_while_one_line_is_unusable(w
 def test_new_mail_comes_though_very_much_is_marked_as_seen(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy, "MOST_MESSAGES", 4)
+    monkeypatch.setattr("mailsluice.policy.plan.MOST_MESSAGES", 4)
     world.deliver(*(recent(n) for n in range(6)))
     settle(world.mailbox, Way.MARK, world.context)
     new = recent(0, hour=22)

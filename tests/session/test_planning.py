@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mailsluice import policy
 from mailsluice.errors import ConnectionLost, Phase
 from mailsluice.model import State
 from mailsluice.obs import events
@@ -16,7 +15,7 @@ from session.world import ONE, THREE, TWO, World
 @pytest.fixture
 def small(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world in which five messages are many."""
-    monkeypatch.setattr(policy, "MOST_MESSAGES", 4)
+    monkeypatch.setattr("mailsluice.policy.plan.MOST_MESSAGES", 4)
     monkeypatch.setattr("mailsluice.session.planning.LARGE", 3)
     return world
 

@@ -18,7 +18,7 @@ def test_a_poll_of_what_was_left_before_plans_nothing_and_reports_the_same(
     world.deliver(ONE, TWO)
     world.poll()
     before = world.poll().report
-    monkeypatch.delattr("mailsluice.policy.plan")
+    monkeypatch.delattr("mailsluice.session.planning.make_plan")
 
     report = world.poll().report
 

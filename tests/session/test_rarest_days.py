@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from mailsluice import policy
 from mailsluice.errors import CommandRefused, ConnectionLost, LoginRefused, Phase
 from mailsluice.session.seen import Way, settle
 from session.fakes import FakeClient
@@ -152,7 +151,7 @@ def test_reuse_is_told_though_the_first_session_was_killed(world: World) -> None
 def test_what_comes_back_into_the_window_is_stored_once(
     world: World, monkeypatch: pytest.MonkeyPatch, leave: object
 ) -> None:
-    monkeypatch.setattr(policy, "MOST_MESSAGES", 4)
+    monkeypatch.setattr("mailsluice.policy.plan.MOST_MESSAGES", 4)
     world.configure(leave_on_server=leave)
     letters = [*BARE, recent(1)]
     world.deliver(*letters)
@@ -176,7 +175,7 @@ def test_a_listing_that_is_not_whole_is_quiet(
         world.server.unusable_lines = 1
         move_out(world, b"u1")
     else:
-        monkeypatch.setattr(policy, "MOST_MESSAGES", 4)
+        monkeypatch.setattr("mailsluice.policy.plan.MOST_MESSAGES", 4)
     world.poll()
     world.poll()
     before = world.ledger.commits(world.mailbox.key)

@@ -11,7 +11,7 @@ from mailsluice.errors import CommandRefused, ConnectionLost, Disposition, Phase
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, MailboxKey
 from mailsluice.obs import events
-from mailsluice.reason import Action
+from mailsluice.policy.reason import Action
 from mailsluice.session.run import preview
 from session.world import BIG, ONE, THREE, TWO, World
 
@@ -227,7 +227,7 @@ def test_a_bug_is_an_outcome_with_a_traceback_in_the_log(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("mailsluice.policy.plan", broken)
+    monkeypatch.setattr("mailsluice.session.planning.make_plan", broken)
 
     assert world.outcome() == ("bug", 70)
     (note,) = world.logged("bug")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mailsluice import invocation
 from mailsluice.failure import Held
-from mailsluice.policy import MOST_MESSAGES
+from mailsluice.policy.plan import MOST_MESSAGES
 
 
 def remedy(why: str, mailbox: str) -> str:

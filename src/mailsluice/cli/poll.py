@@ -22,8 +22,8 @@ from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import uidl_text
 from mailsluice.obs import outlet
 from mailsluice.obs.clean import json_text, printable
-from mailsluice.policy import Plan
-from mailsluice.reason import Reason
+from mailsluice.policy.plan import Plan
+from mailsluice.policy.reason import Reason
 from mailsluice.session.context import Progress
 from mailsluice.session.triage import triage
 from mailsluice.system.signals import Signals

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mailsluice import policy
 from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.policy import Plan
-from mailsluice.reason import Action, Reason
+from mailsluice.policy.plan import Plan, window
+from mailsluice.policy.reason import Action, Reason
+from mailsluice.policy.sameness import listed_twice
 from mailsluice.session import batch, late, quarantine
 from mailsluice.session.context import Session
 from mailsluice.session.counts import Counts
@@ -76,8 +76,8 @@ def _beside(
         with context.connect(mailbox) as client:
             apart = session._replace(client=client, counts=counts)
             client.authenticate(mailbox.address, login)
-            listing = told_apart(client.listing(policy.window(mailbox)), apart)
-            twice = policy.listed_twice(listing)
+            listing = told_apart(client.listing(window(mailbox)), apart)
+            twice = listed_twice(listing)
             there = {each.uidl: each for each in listing if each.uidl not in twice}
             is_open = True
             work([there[each.uidl] for each in messages if each.uidl in there], apart)

@@ -16,8 +16,8 @@ from mailsluice.errors import ConnectionLost, Disposition, MailsluiceError, Serv
 from mailsluice.failure import Failure, Held
 from mailsluice.model import Answer, Listed, Listing, MailboxKey, SessionReport
 from mailsluice.obs.clean import printable, redact
-from mailsluice.policy import Plan
-from mailsluice.reason import Action, Reason
+from mailsluice.policy.plan import Plan
+from mailsluice.policy.reason import Action, Reason
 from mailsluice.session.triage import Verdict
 
 MOST_IN_A_ROW = 10

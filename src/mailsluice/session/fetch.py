@@ -14,11 +14,12 @@ from contextvars import copy_context
 from itertools import chain
 from typing import Self
 
-from mailsluice import policy
 from mailsluice.errors import Bug, CommandRefused, MailsluiceError, Phase, ServerError
 from mailsluice.model import Listed
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.policy.plan import window
+from mailsluice.policy.sameness import listed_twice
 from mailsluice.session import batch
 from mailsluice.session.context import Session
 from mailsluice.session.namesakes import told_apart
@@ -126,7 +127,7 @@ class _Extra:
                 client = opened.enter_context(context.connect(mailbox))
                 client.authenticate(mailbox.address, login)
                 session = self._first._replace(client=client, counts=self._counts)
-                here = self._here(told_apart(client.listing(policy.window(mailbox)), session))
+                here = self._here(told_apart(client.listing(window(mailbox)), session))
                 self._refuse_other_listing(here)
             except ServerError as error:
                 if slots.leave_alone(mailbox.key):
@@ -149,7 +150,7 @@ class _Extra:
 
     def _here(self, listing: Sequence[Listed]) -> dict[bytes, Listed]:
         """The messages to fetch as this session lists them: its numbers are its own (RFC 1939 §5)."""
-        twice = policy.listed_twice(listing)
+        twice = listed_twice(listing)
         return {
             listed.uidl: listed
             for listed in listing

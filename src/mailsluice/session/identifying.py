@@ -12,7 +12,8 @@ from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.failure import Why
 from mailsluice.message.identity import identity
 from mailsluice.model import Listed, Memory
-from mailsluice.policy import is_due, needs_identity
+from mailsluice.policy.retrying import is_due
+from mailsluice.policy.sameness import needs_identity
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.context import Session
 

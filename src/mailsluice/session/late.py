@@ -13,8 +13,8 @@ from mailsluice.failure import Held, Why
 from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.policy import Plan
-from mailsluice.reason import Action
+from mailsluice.policy.plan import Plan
+from mailsluice.policy.reason import Action
 from mailsluice.session import batch
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.context import Session

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mailsluice import policy
 from mailsluice.errors import CommandRefused
 from mailsluice.failure import Why
 from mailsluice.message.identity import identity
 from mailsluice.model import Listed, Listing, State
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.policy.retrying import is_due
+from mailsluice.policy.sameness import listed_twice
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.context import Session
 
@@ -33,7 +34,7 @@ def told_apart(listing: Listing, session: Session) -> Listing:
     Not for those whose headers are not told, nor where the UIDL was marked as seen. Raises LedgerError, and
     ServerError.
     """
-    twice = policy.listed_twice(listing)
+    twice = listed_twice(listing)
     if not twice:
         return listing
     known = session.context.ledger.recall(session.mailbox.key, twice).known
@@ -64,7 +65,7 @@ def _told(messages: list[Listed], session: Session) -> dict[int, bytes]:
     told = {}
     for listed in messages:
         failure = failures.get(listed.uidl)
-        if failure is not None and failure.kind is Why.SILENT and not policy.is_due(failure, now):
+        if failure is not None and failure.kind is Why.SILENT and not is_due(failure, now):
             continue
         if session.ending or clock.monotonic() >= end:
             break

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mailsluice import policy
 from mailsluice.failure import Held
 from mailsluice.model import Listing, Memory, Quiet
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.policy import Plan
-from mailsluice.reason import Action, Reason
+from mailsluice.policy.plan import MOST_MESSAGES, Plan, make_plan, window
+from mailsluice.policy.quiet import digest, quiet_until
+from mailsluice.policy.reason import Action, Reason
 from mailsluice.session import batch
 from mailsluice.session.context import Session
 from mailsluice.session.takeover import take_over
 
-LARGE = policy.MOST_MESSAGES * 8 // 10
+LARGE = MOST_MESSAGES * 8 // 10
 """From so many messages on the mailbox's size is warned of."""
 
 OFTEN = 2
@@ -46,7 +46,7 @@ def is_quiet(listing: Listing, session: Session) -> bool:
     """Whether an earlier poll found that this very listing leaves nothing to do, and that still holds."""
     ledger, mailbox, counts = session.context.ledger, session.mailbox, session.counts
     counts.listed = listing.total
-    held = ledger.quiet(mailbox.key, policy.digest(listing, mailbox), ledger.now())
+    held = ledger.quiet(mailbox.key, digest(listing, mailbox), ledger.now())
     if held is not None:
         counts.held = held
     return held is not None
@@ -59,10 +59,10 @@ def plan_for(listing: Listing, session: Session) -> Planned:
     uidls = [listed.uidl for listed in listing]
     now = context.ledger.now()
     memory = context.ledger.recall(mailbox.key, uidls)
-    plan = policy.plan(listing, memory.known, memory.failures, mailbox, now)
+    plan = make_plan(listing, memory.known, memory.failures, mailbox, now)
     counts.hold(plan, listing, memory.failures)
-    until = policy.quiet(plan, memory, mailbox, now)
-    quiet = None if until is None else Quiet(policy.digest(listing, mailbox), until, counts.all_held or {})
+    until = quiet_until(plan, memory, mailbox, now)
+    quiet = None if until is None else Quiet(digest(listing, mailbox), until, counts.all_held or {})
     context.ledger.confirm(
         mailbox.key,
         memory,
@@ -119,7 +119,7 @@ def _warn_of_listing(listing: Listing, session: Session) -> None:
             events.MAILBOX_LARGE,
             messages=listing.total,
             beyond=listing.beyond,
-            remedy=f"move old mail out of the inbox: of more than {policy.MOST_MESSAGES} messages "
+            remedy=f"move old mail out of the inbox: of more than {MOST_MESSAGES} messages "
             f"{_looked_at(session)} are looked at",
         )
     if listing.unusable:
@@ -127,7 +127,7 @@ def _warn_of_listing(listing: Listing, session: Session) -> None:
 
 
 def _looked_at(session: Session) -> str:
-    first, last = policy.window(session.mailbox)
+    first, last = window(session.mailbox)
     return " and ".join(
         f"the {place} {count}" for place, count in (("first", first), ("last", last)) if count
     )

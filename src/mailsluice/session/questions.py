@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.message.header import Header
 from mailsluice.message.identity import identity
 from mailsluice.message.recognition import Evidence, Verdict, recognise
 from mailsluice.model import Known, Listed, Staged, State, is_derived
-from mailsluice.reason import Action, Reason
+from mailsluice.policy.plan import after
+from mailsluice.policy.reason import Action, Reason
+from mailsluice.policy.sameness import is_familiar
 
 _ENOUGH = 64
 """Headers: if none of so many tells itself from that of the stored message, no other will."""
@@ -87,7 +88,7 @@ class Questions:
         row, evidence, reason = self._open[listed.uidl]
         self._asked.add(listed.uidl)
         verdict = recognise(header, evidence)
-        action = policy.after(reason, verdict, row, self._mailbox, self._now)
+        action = after(reason, verdict, row, self._mailbox, self._now)
         if action is Action.DELETE and not self._may_go(listed, verdict):
             action = Action.LEAVE
         answers = self.answers
@@ -100,7 +101,7 @@ class Questions:
         elif verdict is Verdict.SAME and reason.action is Action.ASK:
             answers.same.append(listed)
         elif action is Action.LEAVE and verdict is Verdict.UNDECIDED:
-            is_seen = row.state is State.SEEN and policy.is_familiar(listed, row)
+            is_seen = row.state is State.SEEN and is_familiar(listed, row)
             (answers.same if is_seen else answers.unclear).append(listed)
         if action is Action.DELETE:
             (answers.unsure if verdict is Verdict.UNDECIDED else answers.delete).append(listed)

@@ -5,7 +5,6 @@ Owns the order of the steps. Must never do I/O of its own: every effect is behin
 
 from __future__ import annotations
 
-from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import (
     Bug,
@@ -16,8 +15,8 @@ from mailsluice.errors import (
 from mailsluice.model import Login
 from mailsluice.obs import events
 from mailsluice.obs.logger import bound_contextvars, get_logger
-from mailsluice.policy import Plan
-from mailsluice.reason import Action
+from mailsluice.policy.plan import Plan, make_plan, window
+from mailsluice.policy.reason import Action
 from mailsluice.session import batch, late, quarantine
 from mailsluice.session.apart import delete_apart, fetch_apart
 from mailsluice.session.context import Context, Session
@@ -70,7 +69,7 @@ def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
                 Returning(context.ledger, mailbox.key),
             )
             _authenticate(session, login)
-            listing = client.listing(policy.window(mailbox))
+            listing = client.listing(window(mailbox))
             planned = None
             if not is_quiet(listing, session):
                 planned = plan_for(told_apart(listing, session), session)
@@ -120,10 +119,10 @@ def preview(mailbox: Mailbox, context: Context) -> Plan:
     login = context.credentials.login(mailbox)
     with context.connect(mailbox) as client:
         client.authenticate(mailbox.address, login)
-        listing = client.listing(policy.window(mailbox))
+        listing = client.listing(window(mailbox))
         client.quit()
     memory = context.ledger.recall(mailbox.key, (listed.uidl for listed in listing))
-    return policy.plan(listing, memory.known, memory.failures, mailbox, context.ledger.now())
+    return make_plan(listing, memory.known, memory.failures, mailbox, context.ledger.now())
 
 
 def _authenticate(session: Session, login: Login) -> None:

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import NamedTuple
 
-from mailsluice import policy
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, ServerError
 from mailsluice.message.header import Header
 from mailsluice.message.identity import identity, is_strong
 from mailsluice.model import Known, Listed
+from mailsluice.policy.plan import ON_RECORD
+from mailsluice.policy.sameness import is_familiar, listed_twice
 from mailsluice.session.context import Context
 from mailsluice.session.ports import Client
 from mailsluice.session.recovery import recover
@@ -65,7 +66,7 @@ def settle(mailbox: Mailbox, way: Way, context: Context) -> Settled:
         decided = told if way is Way.ADOPT else unknown
         untold = len(unknown) - len(decided)
         # Polls may know the others again, where not all was told, or some share a UIDL.
-        is_settled = not untold and not policy.listed_twice(listing)
+        is_settled = not untold and not listed_twice(listing)
         gone = [uidl for uidl in missing if uidl not in renamed] if is_settled else []
         ledger.settle(key, renamed, gone, ledger.now(), decided=[listed.uidl for listed in decided])
     return Settled(
@@ -86,18 +87,18 @@ def _opened(mailbox: Mailbox, context: Context) -> Iterator[Client]:
 
 def _unknown(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[Listed]:
     """The messages that are not known under their UIDL, if it is theirs alone."""
-    twice = policy.listed_twice(listing)
+    twice = listed_twice(listing)
     return [
         listed
         for listed in listing
-        if listed.uidl not in twice and not policy.is_familiar(listed, known.get(listed.uidl))
+        if listed.uidl not in twice and not is_familiar(listed, known.get(listed.uidl))
     ]
 
 
 def _missing(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[bytes]:
     """What the ledger has and the listing has not, or has in the place of another message."""
-    there = {listed.uidl for listed in listing if policy.is_familiar(listed, known.get(listed.uidl))}
-    return [uidl for uidl, row in known.items() if uidl not in there and row.state in policy.ON_RECORD]
+    there = {listed.uidl for listed in listing if is_familiar(listed, known.get(listed.uidl))}
+    return [uidl for uidl, row in known.items() if uidl not in there and row.state in ON_RECORD]
 
 
 def _identities(messages: Sequence[Listed], mailbox: Mailbox, context: Context) -> dict[Listed, bytes]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mailsluice import policy
 from mailsluice.errors import CommandRefused, Phase
 from mailsluice.message.header import Header
 from mailsluice.message.recognition import Evidence, Verdict, recognise
 from mailsluice.model import Listed, MailboxKey, State
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.policy.retrying import is_due
 from mailsluice.session import tidying
 from mailsluice.session.asking import Untold, ask, ask_by_retr
 from mailsluice.session.context import Session
@@ -125,7 +125,7 @@ def _evidence(
     for listed in reversed(listing):
         one = evidence.get(listed.uidl)
         failure = silent.get(listed.uidl)
-        is_told = failure is None or policy.is_due(failure, ledger.now())
+        is_told = failure is None or is_due(failure, ledger.now())
         if one is not None and one.proves and is_told:
             found.append((listed, one))
             if len(found) == _MOST_ASKED:

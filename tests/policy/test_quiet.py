@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from mailsluice.failure import Failure, Why
 from mailsluice.model import Known, Listed, Listing, Memory, Messages, State
-from mailsluice.policy import Plan, digest, plan, quiet
-from mailsluice.reason import Reason
-from test_policy import NOW, mailbox
+from mailsluice.policy.plan import Plan, make_plan
+from mailsluice.policy.quiet import digest, quiet_until
+from mailsluice.policy.reason import Reason
+from policy.test_plan import NOW, mailbox
 
 QUIET_REASONS = {
     Reason.KEPT,
@@ -27,47 +28,47 @@ QUIET_REASONS = {
 ASKED = Failure(3, NOW, "no", None, b"", tried=NOW)
 
 
-def quiet_until(
+def until_when(
     *reasons: Reason, asked: bool = True, since: datetime = NOW, **keys: object
 ) -> datetime | None:
     listing = tuple(Listed(number, b"u%d" % number) for number, _ in enumerate(reasons))
     known = {listed.uidl: Known(State.STORED, since) for listed in listing}
     failures = {listed.uidl: ASKED if asked else ASKED._replace(header=None) for listed in listing}
-    return quiet(Plan(listing, reasons, frozenset()), Memory(known, failures), mailbox(**keys), NOW)
+    return quiet_until(Plan(listing, reasons, frozenset()), Memory(known, failures), mailbox(**keys), NOW)
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_a_plan_is_quiet_if_it_leaves_every_message_without_a_word(reason: Reason) -> None:
-    assert (quiet_until(Reason.KEPT, reason) is not None) == (reason in QUIET_REASONS)
+    assert (until_when(Reason.KEPT, reason) is not None) == (reason in QUIET_REASONS)
 
 
 def test_an_empty_listing_is_quiet_and_that_for_a_day() -> None:
-    assert quiet_until() == NOW + timedelta(days=1)
+    assert until_when() == NOW + timedelta(days=1)
 
 
 def test_a_plan_is_quiet_until_the_first_message_has_aged() -> None:
     since = NOW - timedelta(days=30) + timedelta(hours=1)
-    until = quiet_until(Reason.NOT_YET_AGED, since=since, leave_on_server="30d")
+    until = until_when(Reason.NOT_YET_AGED, since=since, leave_on_server="30d")
     assert until == NOW + timedelta(hours=1)
 
 
 def test_a_message_in_quarantine_is_quiet_once_its_header_was_asked_for() -> None:
-    assert quiet_until(Reason.QUARANTINED, asked=True) is not None
-    assert quiet_until(Reason.QUARANTINED, asked=False) is None
+    assert until_when(Reason.QUARANTINED, asked=True) is not None
+    assert until_when(Reason.QUARANTINED, asked=False) is None
 
 
 def test_a_notice_in_the_place_of_a_message_is_quiet_until_it_is_asked_for_again() -> None:
-    assert quiet_until(Reason.SUBSTITUTED) == NOW + timedelta(days=1)
+    assert until_when(Reason.SUBSTITUTED) == NOW + timedelta(days=1)
 
 
 def test_a_listing_is_not_quiet_as_long_as_a_message_has_no_identity() -> None:
     row = Known(State.STORED, NOW, identified=False)
     listing = (Listed(1, b"u"),)
     done = Plan(listing, (Reason.KEPT,), frozenset())
-    assert quiet(done, Memory({b"u": row}, {}), mailbox(), NOW) is None
+    assert quiet_until(done, Memory({b"u": row}, {}), mailbox(), NOW) is None
     too_large = Plan(listing, (Reason.STILL_TOO_LARGE,), frozenset())
     big = Known(State.OVERSIZE, NOW, identified=False)
-    assert quiet(too_large, Memory({b"u": big}, {}), mailbox(), NOW) is not None
+    assert quiet_until(too_large, Memory({b"u": big}, {}), mailbox(), NOW) is not None
 
 
 def listing_of(digest: bytes) -> Listing:
@@ -139,8 +140,8 @@ def test_while_it_is_quiet_nothing_else_would_be_decided(
 ) -> None:
     listing = tuple(Listed(number, uidl, size) for number, (uidl, size) in enumerate(listed, 1))
     box = mailbox(leave_on_server=leave, max_message=1000)
-    first = plan(listing, known, failures, box, NOW)
-    until = quiet(first, Memory(known, failures), box, NOW)
+    first = make_plan(listing, known, failures, box, NOW)
+    until = quiet_until(first, Memory(known, failures), box, NOW)
     if until is not None:
         later = NOW + part * (until - NOW)
-        assert plan(listing, known, failures, box, later).reasons == first.reasons
+        assert make_plan(listing, known, failures, box, later).reasons == first.reasons

@@ -11,8 +11,8 @@ from mailsluice.config.models import Mailbox, SpoolSink
 from mailsluice.failure import Failure, Why
 from mailsluice.message.recognition import Verdict
 from mailsluice.model import Known, Listed, State
-from mailsluice.policy import after, plan
-from mailsluice.reason import Action, Reason
+from mailsluice.policy.plan import after, make_plan
+from mailsluice.policy.reason import Action, Reason
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=31)
@@ -27,7 +27,7 @@ def mailbox(**keys: object) -> Mailbox:
 
 def decide(known: Known | None, size: int | None = 1000, **keys: Any) -> tuple[Action, Reason]:
     listing = (Listed(1, b"u", size),)
-    (reason,) = plan(listing, {b"u": known} if known else {}, {}, mailbox(**keys), NOW).reasons
+    (reason,) = make_plan(listing, {b"u": known} if known else {}, {}, mailbox(**keys), NOW).reasons
     return reason.action, reason
 
 
@@ -154,7 +154,7 @@ def test_what_follows_from_what_the_header_says(
 def test_a_uidl_listed_twice_is_neither_fetched_nor_deleted() -> None:
     listing = (Listed(1, b"u", 10), Listed(2, b"u", 10), Listed(3, b"v", 10))
 
-    reasons = plan(listing, {b"u": Known(State.STORED, LONG_AGO)}, {}, mailbox(), NOW).reasons
+    reasons = make_plan(listing, {b"u": Known(State.STORED, LONG_AGO)}, {}, mailbox(), NOW).reasons
 
     assert reasons == [Reason.AMBIGUOUS, Reason.AMBIGUOUS, Reason.NEW]
     assert [reason.action for reason in reasons] == [Action.LEAVE, Action.LEAVE, Action.FETCH]
@@ -163,7 +163,7 @@ def test_a_uidl_listed_twice_is_neither_fetched_nor_deleted() -> None:
 def test_the_first_messages_listed_are_fetched_up_to_max_per_poll() -> None:
     listing = tuple(Listed(n, b"%d" % n, 10) for n in range(1, 6))
 
-    result = plan(listing, {b"2": Known(State.STORED, JUST_NOW)}, {}, mailbox(max_per_poll=2), NOW)
+    result = make_plan(listing, {b"2": Known(State.STORED, JUST_NOW)}, {}, mailbox(max_per_poll=2), NOW)
 
     assert [m.number for m in result.to(Action.FETCH)] == [1, 3]
     assert [m.number for m in result.because(Reason.NEXT_POLL)] == [4, 5]
@@ -173,7 +173,7 @@ def test_the_first_messages_listed_are_fetched_up_to_max_per_poll() -> None:
 def test_an_oversize_message_takes_no_place_in_max_per_poll() -> None:
     listing = (Listed(1, b"big", 10**9), Listed(2, b"small", 10))
 
-    result = plan(listing, {}, {}, mailbox(max_per_poll=1), NOW)
+    result = make_plan(listing, {}, {}, mailbox(max_per_poll=1), NOW)
 
     assert [m.uidl for m in result.to(Action.FETCH)] == [b"small"]
 
@@ -185,7 +185,7 @@ def test_a_message_under_the_uidl_of_one_that_was_seen_and_went_is_a_stranger() 
         b"back": Known(State.SEEN, LONG_AGO, 10, JUST_NOW),
     }
 
-    result = plan(listing, known, {}, mailbox(), NOW)
+    result = make_plan(listing, known, {}, mailbox(), NOW)
 
     assert result.reused == {b"reused"}
     assert result.reasons == [Reason.REUSED, Reason.SEEN, Reason.NEW]
@@ -209,7 +209,7 @@ def test_a_new_message_that_is_held_is_tried_when_its_time_has_come(
 ) -> None:
     later = NOW + timedelta(hours=hours)
 
-    assert plan((Listed(1, b"u", 10),), {}, {b"u": failure}, mailbox(), later).reasons == [expected]
+    assert make_plan((Listed(1, b"u", 10),), {}, {b"u": failure}, mailbox(), later).reasons == [expected]
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(23, Reason.NOT_ASKED), (24, Reason.STORED)])
@@ -219,7 +219,7 @@ def test_a_message_whose_header_ended_the_session_is_asked_again_a_day_later(
     failures = {b"u": Failure(0, NOW, "lost", kind=Why.SILENT, tried=NOW)}
     later = NOW + timedelta(hours=hours)
 
-    assert plan((Listed(1, b"u", 1000),), {b"u": STORED_ONE}, failures, mailbox(), later).reasons == [
+    assert make_plan((Listed(1, b"u", 1000),), {b"u": STORED_ONE}, failures, mailbox(), later).reasons == [
         expected
     ]
 
@@ -227,7 +227,7 @@ def test_a_message_whose_header_ended_the_session_is_asked_again_a_day_later(
 def test_what_is_held_under_the_uidl_of_a_stored_message_is_not_asked_at_every_poll() -> None:
     doubtful = {b"u": Known(State.STORED, LONG_AGO, 10, doubt=True)}
 
-    assert plan((Listed(1, b"u", 10),), doubtful, {b"u": HELD}, mailbox(), NOW).reasons == [
+    assert make_plan((Listed(1, b"u", 10),), doubtful, {b"u": HELD}, mailbox(), NOW).reasons == [
         Reason.SUBSTITUTED
     ]
 
@@ -246,7 +246,7 @@ def test_a_message_that_cannot_be_fetched_has_three_tries(
 ) -> None:
     failures = {b"u": Failure(times, NOW, "no", 10, tried=NOW, first=NOW - timedelta(days=1))}
 
-    (reason,) = plan((Listed(1, b"u", 10),), {}, failures, mailbox(), NOW).reasons
+    (reason,) = make_plan((Listed(1, b"u", 10),), {}, failures, mailbox(), NOW).reasons
 
     assert (reason.action, reason) == expected
 
@@ -265,17 +265,17 @@ def test_another_size_under_the_uidl_of_a_message_in_quarantine_is_tried_after_a
 ) -> None:
     failures = {b"u": Failure(3, NOW, "no", before, tried=NOW, first=NOW - timedelta(days=1))}
 
-    assert plan((Listed(1, b"u", now),), {}, failures, mailbox(), NOW).reasons == [expected]
+    assert make_plan((Listed(1, b"u", now),), {}, failures, mailbox(), NOW).reasons == [expected]
 
 
 def test_a_message_on_its_last_try_is_fetched_after_all_others() -> None:
     listing = tuple(Listed(n, b"%d" % n, 1) for n in (1, 2, 3))
     failures = {b"1": Failure(2, NOW, "no", 1)}
 
-    result = plan(listing, {}, failures, mailbox(max_per_poll=2), NOW)
+    result = make_plan(listing, {}, failures, mailbox(max_per_poll=2), NOW)
 
     assert [m.number for m in result.to(Action.FETCH)] == [2, 3]
-    assert [m.number for m in plan(listing, {}, failures, mailbox(), NOW).to(Action.FETCH)] == [2, 3, 1]
+    assert [m.number for m in make_plan(listing, {}, failures, mailbox(), NOW).to(Action.FETCH)] == [2, 3, 1]
 
 
 def test_another_message_under_the_uidl_of_one_marked_as_seen_is_told_of() -> None:

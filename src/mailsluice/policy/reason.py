@@ -1,7 +1,7 @@
 """The reasons: why something is done with a message, or why it is left, in words for people.
 
 Owns which action follows from a reason, and which reasons hold a message. Must never decide for which reason:
-that is `policy`.
+that is `plan`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""WHAT: a listing and what the ledger remembers become one decision for each message. Pure."""
