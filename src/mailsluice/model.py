@@ -3,7 +3,7 @@
 Owns no behaviour beyond what a value says of itself; must never do I/O.
 
 The order of a delivery is in the types: `Staged` is made only by `sink`, after a sync (and read back by
-`ledger` after a crash); `Stored` only by `sink`, after the rename and its sync; `DeletePermit` only by
+`ledger` after a crash); `Stored` only by `sink`, once it is published durably; `DeletePermit` only by
 `ledger`, for a row committed as stored; and the client deletes by permit alone. `tests/test_model.py`
 keeps each constructor in its module.
 """
@@ -256,7 +256,7 @@ class Notice(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A message published: renamed into place, and the directory synced. Made by `sink` alone."""
+    """A message published: consumers find it, durably, or took it by now. Made by `sink` alone."""
 
     uidl: bytes
     name: str

@@ -14,6 +14,7 @@ from mailsluice.files.new_file import NewFile
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, Staged
 from mailsluice.sink.durable import DurableBatch
+from mailsluice.sink.hold import Hold
 from session.world import ONE, THREE, TWO, World
 
 
@@ -36,18 +37,19 @@ def noted(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (Ledger, "record"),
         (DurableBatch, "publish"),
         (Ledger, "commit"),
+        (Hold, "forget"),
     ):
         note(owner, name)
     return world.server.said
 
 
-def test_a_message_is_deleted_only_after_it_is_staged_recorded_published_and_committed(
+def test_a_message_is_deleted_only_after_it_is_staged_recorded_published_committed_and_forgotten(
     world: World, noted: list[str]
 ) -> None:
     world.deliver(ONE, TWO)
     world.poll()
-    order = ["RETR u1", "RETR u2", "stage", "record", "publish", "commit", "DELE u1", "DELE u2", "QUIT"]
-    assert noted[noted.index("RETR u1") :] == order
+    steps = ["stage", "record", "publish", "commit", "forget"]
+    assert noted[noted.index("RETR u1") :] == ["RETR u1", "RETR u2", *steps, "DELE u1", "DELE u2", "QUIT"]
 
 
 def test_each_batch_is_finished_and_deleted_before_the_next_is_received(
@@ -55,7 +57,7 @@ def test_each_batch_is_finished_and_deleted_before_the_next_is_received(
 ) -> None:
     world.deliver(ONE, TWO, THREE)
     world.poll()
-    finish = ["stage", "record", "publish", "commit"]
+    finish = ["stage", "record", "publish", "commit", "forget"]
     first = ["RETR u1", "RETR u2", *finish, "DELE u1", "DELE u2"]
     assert noted[noted.index("RETR u1") :] == [*first, "RETR u3", *finish, "DELE u3", "QUIT"]
 
@@ -139,17 +141,17 @@ def test_a_message_that_is_to_stay_is_never_deleted(world: World, noted: list[st
     world.configure(leave_on_server=True)
     world.deliver(ONE)
     world.poll()
-    assert noted[-2:] == ["commit", "QUIT"]
+    assert noted[-3:] == ["commit", "forget", "QUIT"]
 
 
-@pytest.mark.parametrize("step", ["stage", "record", "publish", "commit"])
+@pytest.mark.parametrize("step", ["stage", "record", "publish", "commit", "forget"])
 def test_whatever_step_fails_nothing_is_deleted(
     world: World, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError(step)
 
-    owner = {"stage": DurableBatch, "publish": DurableBatch}.get(step, Ledger)
+    owner = {"stage": DurableBatch, "publish": DurableBatch, "forget": Hold}.get(step, Ledger)
     world.deliver(ONE)
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, fail)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from mailsluice.errors import LedgerError
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import State
+from mailsluice.model import State, Stored
 from mailsluice.sink.durable import DurableBatch
+from mailsluice.sink.hold import Hold
 from session.world import ONE, TWO, World
 
 
@@ -135,6 +138,21 @@ def test_a_commit_that_fails_in_recovery_is_made_at_the_next(
     assert world.outcome() == ("ok", 0)
     assert world.stored() == [ONE]
     assert world.server.mail == {}
+
+
+def test_what_recovery_commits_is_forgotten_only_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.deliver(ONE, TWO)
+    interrupt(world, monkeypatch, DurableBatch, "publish")
+    forgotten: list[bytes] = []
+
+    def forget(_: Hold, stored: Sequence[Stored]) -> None:
+        known = world.ledger.known(world.mailbox.key)
+        assert all(known[each.uidl].state is State.STORED for each in stored)
+        forgotten.extend(each.uidl for each in stored)
+
+    monkeypatch.setattr(Hold, "forget", forget)
+    world.poll()
+    assert forgotten == [b"u1", b"u2"]
 
 
 def test_where_nothing_was_interrupted_nothing_is_said(world: World) -> None:

@@ -161,9 +161,29 @@ def test_a_rename_that_fails_leaves_the_rest_to_recovery(
         disk.fail("rename", error, nth=2)
         with pytest.raises(SinkError):
             batch.publish()
+        calls = len(disk.calls)
+        with pytest.raises(SinkError, match="next poll finishes"):
+            batch.publish()
+        assert len(disk.calls) == calls
+        assert batch.vanished == []
     assert len(finish(staging, staged)) == 2
     visible = [path for path in left(tmp_path) if "staging" not in str(path)]
     assert len(visible) == (4 if is_spool(staging) else 2)
+
+
+def test_what_recovery_published_before_a_rename_failed_is_not_taken_back_though_a_consumer_took_it(
+    staging: Hold, disk: Disk, tmp_path: Path
+) -> None:
+    with staging.batch() as batch:
+        add(batch, b"u1")
+        add(batch, b"u2")
+        staged = batch.stage()
+    disk.fail("rename", errno.EIO, nth=3 if is_spool(staging) else 2)
+    with pytest.raises(SinkError):
+        staging.finish(staged, undisturbed=False)
+    (taken,) = [*tmp_path.glob("spool/*.eml"), *tmp_path.glob("maildir/new/*")]
+    taken.unlink()
+    assert [each.uidl for each in staging.finish(staged, undisturbed=False)] == [b"u1", b"u2"]
 
 
 def test_a_failed_sync_of_the_published_names_is_an_error(staging: Hold, disk: Disk) -> None:
@@ -173,6 +193,21 @@ def test_a_failed_sync_of_the_published_names_is_an_error(staging: Hold, disk: D
         disk.fail("fsync", errno.EIO)
         with pytest.raises(SinkError, match="sync the directory"):
             batch.publish()
+        syncs = len(disk.called("fsync"))
+        with pytest.raises(SinkError, match="next poll finishes"):
+            batch.publish()
+        assert len(disk.called("fsync")) == syncs
+
+
+def test_to_publish_again_and_to_forget_asks_nothing_of_the_disk(staging: Hold, disk: Disk) -> None:
+    with staging.batch() as batch:
+        add(batch)
+        batch.stage()
+        stored = batch.publish()
+        calls = len(disk.calls)
+        batch.publish()
+        staging.forget(stored)
+        assert len(disk.calls) == calls
 
 
 def passed(*chunks: bytes) -> Passing:

@@ -103,7 +103,7 @@ def test_where_the_ledger_is_an_older_copy_absence_proves_nothing(staging: Hold,
     for path in staged_in(root):
         if staged[0].name.partition(",")[0] not in path.name:
             path.unlink()
-    assert [each.uidl for each in staging.finish(staged, absence_is_proof=False)] == [b"u1"]
+    assert [each.uidl for each in staging.finish(staged, undisturbed=False)] == [b"u1"]
 
 
 def test_a_message_whose_description_is_in_staging_still_was_never_published(

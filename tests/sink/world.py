@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
+from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, MailboxKey, Messages, Window
 from mailsluice.polling.slots import Slots
 from mailsluice.session.context import Context, NobodyWatches
 from mailsluice.session.counts import Counts
-from mailsluice.session.ports import Arrival
+from mailsluice.session.ports import Arrival, Sink
 from mailsluice.session.run import run
 from support.sinks import sinks_of
 from support.staging import staged_in
@@ -104,6 +104,14 @@ class Client:
             del self._server.mail[uidl]
 
 
+class Sinks(Protocol):
+    """Where a poll finds its sinks."""
+
+    def open(self, mailbox: Mailbox, /) -> Sink: ...
+
+    def at(self, spec: str, key: MailboxKey, section: str, /) -> Sink: ...
+
+
 class World:
     """One mailbox, its server, its sink, its state directory, and a consumer that takes what it sees."""
 
@@ -119,18 +127,23 @@ class World:
 
     def poll(self) -> None:
         with Ledger(self._state) as ledger, ledger.lock(self.mailbox.key):
+            sinks = self.sinks(ledger)
             context = Context(
                 credentials=Logins(),
                 connect=lambda _: Client(self.server),
                 ledger=ledger,
-                open_sink=sinks_of(ledger).open,
-                sink_at=sinks_of(ledger).at,
+                open_sink=sinks.open,
+                sink_at=sinks.at,
                 clock=SystemClock(),
                 stop=threading.Event(),
                 slots=Slots(16, SystemClock()),
                 progress=NobodyWatches(),
             )
             run(self.mailbox, context, Counts("inv", context.clock))
+
+    def sinks(self, ledger: Ledger) -> Sinks:
+        """Those that a poll opens."""
+        return sinks_of(ledger)
 
     def consume(self) -> None:
         """Take every message that is visible, as a consumer may at any moment."""

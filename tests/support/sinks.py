@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Feeder, Listed, MailboxKey, Staged, Stored, Where
+from mailsluice.session.ports import Staging
 from mailsluice.sink.hold import Hold
 from mailsluice.sink.kind import Feed
 from mailsluice.sink.maildir import Maildir
@@ -52,7 +53,7 @@ def held(sink: Sink, known: Where | None = None) -> Iterator[Hold]:
         yield staging
 
 
-def stage(staging: Hold, *uidls: bytes, mail: bytes = MAIL) -> tuple[Staged, ...]:
+def stage(staging: Staging, *uidls: bytes, mail: bytes = MAIL) -> tuple[Staged, ...]:
     """Stage a message for each UIDL, and go no further."""
     with staging.batch() as batch:
         for number, uidl in enumerate(uidls, 1):
@@ -60,7 +61,7 @@ def stage(staging: Hold, *uidls: bytes, mail: bytes = MAIL) -> tuple[Staged, ...
         return batch.stage()
 
 
-def deliver(staging: Hold, *uidls: bytes, mail: bytes = MAIL) -> tuple[Stored, ...]:
+def deliver(staging: Staging, *uidls: bytes, mail: bytes = MAIL) -> tuple[Stored, ...]:
     """Stage a message for each UIDL, and publish it."""
     with staging.batch() as batch:
         for number, uidl in enumerate(uidls, 1):
@@ -69,6 +70,6 @@ def deliver(staging: Hold, *uidls: bytes, mail: bytes = MAIL) -> tuple[Stored, .
         return batch.publish()
 
 
-def finish(staging: Hold, staged: tuple[Staged, ...]) -> tuple[Stored, ...]:
+def finish(staging: Staging, staged: tuple[Staged, ...]) -> tuple[Stored, ...]:
     """What recovery does with what is recorded."""
-    return staging.finish(staged, absence_is_proof=True)
+    return staging.finish(staged, undisturbed=True)

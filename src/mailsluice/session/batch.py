@@ -1,7 +1,7 @@
 """A batch: messages made durable together, in the order that loses none and repeats none.
 
-Owns the crash table's steps 1 to 6: RETR → stage → record → publish → commit → DELE. Must never decide what
-to fetch (that is `policy`) nor touch a file or the wire itself.
+Owns the crash table's steps 1 to 6: RETR → stage → record → publish → commit → forget → DELE. Must never
+decide what to fetch (that is `policy`) nor touch a file or the wire itself.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def _store(
     session.counts.done(permit.uidl for permit in permits)
     _count_twins(staged, session)
     session.staging.note(ledger.commits(key))
+    session.staging.forget(stored)
     return _without_kept(permits, session)
 
 

@@ -39,8 +39,8 @@ def recover(key: MailboxKey, name: str, context: Context) -> None:
         missing = {spec: missing_writes(staging, key, context) for spec, staging in found.items()}
         is_older = any(missing.values())
         for spec, staging in found.items():
-            proof = staging.is_as_left and not is_older
-            _finish(staging, half_done[spec], key, context, absence_is_proof=proof)
+            undisturbed = staging.is_as_left and not is_older
+            _finish(staging, half_done[spec], key, context, undisturbed=undisturbed)
         for spec, staging in found.items():  # not before: who is killed in between finds it older still
             catch_up(staging, missing[spec], key, context)
 
@@ -149,14 +149,15 @@ def _found(
 
 
 def _finish(
-    staging: Staging, staged: Sequence[Staged], key: MailboxKey, context: Context, *, absence_is_proof: bool
+    staging: Staging, staged: Sequence[Staged], key: MailboxKey, context: Context, *, undisturbed: bool
 ) -> None:
     ledger, spec = context.ledger, staging.where.sink
-    stored = staging.finish(staged, absence_is_proof=absence_is_proof)
+    stored = staging.finish(staged, undisturbed=undisturbed)
     ledger.commit(key, stored, ledger.now())
     names = {each.name for each in stored}
     back = [each for each in staged if each.name not in names]
     ledger.take_back(key, back)
+    staging.forget(stored)
     staging.sweep()
     if stored:
         _log.warning(events.ROLLED_FORWARD, sink=spec, names=sorted(names))

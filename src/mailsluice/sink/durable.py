@@ -114,6 +114,8 @@ class DurableBatch:
         self._last = 0  # how many names there were before the last message
         self._sync_failed = False
         self._staged: tuple[Staged, ...] | None = None
+        self._publishing = False
+        self._stored: tuple[Stored, ...] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -170,14 +172,20 @@ class DurableBatch:
     def publish(self) -> tuple[Stored, ...]:
         """Make what is staged and recorded visible, durably, in its order. The rest has `vanished`.
 
-        Raises SinkError.
+        Each further call has the same result. Raises SinkError: then recovery alone may go on.
         """
         if self._staged is None:
             raise RuntimeError("nothing is published that is not staged")
-        if not self._staged:
-            return ()
-        stored = self._place.publish(self._staged)
+        if self._stored is not None:
+            return self._stored  # what was moved is in staging no more: a second look would miss it
+        if self._publishing:
+            raise SinkError(
+                "a part of this batch could not be published before: the next poll finishes what is recorded"
+            )
+        self._publishing = True
+        stored = self._place.publish(self._staged) if self._staged else ()
         self._without_vanished(stored)
+        self._stored = stored
         return stored
 
     def refuse_if_lost(self) -> None:

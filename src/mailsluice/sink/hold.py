@@ -90,9 +90,18 @@ class Hold:
             place = self._held.duplicate()
         return DurableBatch(place, self.where, self._form, self._write_message)
 
-    def finish(self, staged: Sequence[Staged], *, absence_is_proof: bool) -> tuple[Stored, ...]:
+    def finish(self, staged: Sequence[Staged], *, undisturbed: bool) -> tuple[Stored, ...]:
         """Publish what an interrupted poll had recorded; see `Place.finish`. Raises SinkError."""
-        return self._held.finish(staged, absence_is_proof=absence_is_proof)
+        return self._held.finish(staged, absence_is_proof=undisturbed)
+
+    def forget(self, stored: Sequence[Stored]) -> None:
+        """Do not remember any more that these were published; nothing on the disk was kept for that.
+
+        Where another session has just lost the directory, it is forgotten already.
+        """
+        with self._lock:
+            if self._place is not None:
+                self._place.forget(stored)
 
     def sweep(self) -> int:
         """Remove all that is in staging; how many messages that were. Raises SinkError."""

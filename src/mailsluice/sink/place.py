@@ -80,6 +80,7 @@ class Place:
         self.claim = claim
         self._form = form
         self._target = target
+        self._finished: set[str] = set()
 
     def duplicate(self) -> Self:
         """The same directories, opened once more; the claim is shared."""
@@ -141,14 +142,21 @@ class Place:
 
         That a message's files are gone from staging proves that it was published, for only the poll that is
         over could have moved them; not so where the ledger is an older copy of itself, whose rows may have
-        been settled since, or where others had the directory. Then only what can be seen was published. The
-        rest was not, and must be fetched again.
+        been settled since, or where others had the directory. Then only what can be seen was published, and
+        what an earlier call here found: a consumer may have taken that. The rest was not, and must be fetched
+        again.
         """
         names = set(self.staging.names())
         proved = staged if absence_is_proof else published(self._form, staged)
         moved = {each.name for each in proved}
-        done = [each for each in staged if self._finished(each, names, moved)]
-        return self._made_durable(done)
+        for each in staged:  # noted one by one: where a later one fails, all are asked for again
+            if self._is_finished(each, names, moved):
+                self._finished.add(each.name)
+        return self._made_durable([each for each in staged if each.name in self._finished])
+
+    def forget(self, stored: Sequence[Stored]) -> None:
+        """Do not remember any more that these were published. A rename left nothing else to be dropped."""
+        self._finished.difference_update(each.name for each in stored)
 
     def sweep(self) -> int:
         """Remove every message's files from staging; how many messages that were."""
@@ -181,7 +189,7 @@ class Place:
             done.append((name, new))
         return True
 
-    def _finished(self, message: Staged, names: set[str], moved: set[str]) -> bool:
+    def _is_finished(self, message: Staged, names: set[str], moved: set[str]) -> bool:
         """Whether it is published. `names` are in staging; of what is not there, these `moved`."""
         *first, (last, last_new) = self._form.files(message.name)
         if last not in names:

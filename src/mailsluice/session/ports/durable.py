@@ -1,6 +1,22 @@
-"""DURABLE: the sinks, and their staging directories.
+"""DURABLE: the sinks, and their staging.
 
 Owns these promises. Must never import what keeps them.
+
+The order is stage → record → publish → commit → forget → DELE. The ledger records and commits, the sink does
+the rest. A crash can come between any two steps, and in the middle of one. So from the record to the commit
+nobody knows how far `publish` has come, and it may be asked again: by the batch, or by `Staging.finish` in a
+later poll. Until `forget` the sink alone can tell three kinds of messages apart, and it must:
+
+- Not published yet. All of the message is in staging, and the next call publishes it under the name in
+  `Staged`. That name is recorded before the first try, so that each try makes the same thing.
+- Published, be it there still or taken by a consumer. It is never made anew.
+- Neither: another program removed it from staging. It was never published, and comes again from the server.
+
+A sink that moves each message out of staging in one step (a rename) keeps nothing for that: what is in
+staging was not published. A sink that makes a second copy (PUT if the name is free) keeps the staged copy,
+and a trace of each published name that is still there when a consumer took the message. It keeps both until
+`forget`. To look at what consumers find is not enough: a message that was taken looks like one that never
+came.
 """
 
 from __future__ import annotations
@@ -48,7 +64,10 @@ class Batch(Protocol):
 
     @property
     def vanished(self) -> Sequence[Staged]:
-        """The messages that another program removed from staging before they were published."""
+        """The messages that another program removed from staging before they were published.
+
+        They stay the same, however often `publish` is called.
+        """
         ...
 
     @property
@@ -85,7 +104,9 @@ class Batch(Protocol):
     def publish(self) -> tuple[Stored, ...]:
         """Make what is staged and recorded visible, durably, in its order (step 4). Raises SinkError.
 
-        Those that were: the rest has `vanished`.
+        Those that were: the rest has `vanished`. It may be called again until the ledger's commit, with the
+        same result. Nothing is made anew then, whatever consumers took in between. Where it raised SinkError,
+        each further call goes on from there or raises SinkError again; `Staging.finish` goes on in any case.
         """
         ...
 
@@ -95,7 +116,7 @@ class Batch(Protocol):
 
 
 class Staging(Protocol):
-    """DURABLE: a mailbox's staging directory in the hands of one poll. Every method raises SinkError.
+    """DURABLE: a mailbox's staging in the hands of one poll. Every method raises SinkError.
 
     No other process has it meanwhile, wherever its state directory lies.
     """
@@ -128,21 +149,35 @@ class Staging(Protocol):
         """A new, empty batch. Where the directory is gone by now it is taken anew, under the same rules."""
         ...
 
-    def finish(self, staged: Sequence[Staged], *, absence_is_proof: bool) -> tuple[Stored, ...]:
+    def finish(self, staged: Sequence[Staged], *, undisturbed: bool) -> tuple[Stored, ...]:
         """Publish what an interrupted poll had recorded (steps 3, 4): those that are published now, or were.
 
-        That all files of a message are gone from staging proves that it was published, unless the ledger is
-        an older copy of itself, or the directory is not as it left it. The rest was never published. Safe to
-        call again.
+        The rest was never published. It may be called again until the ledger's commit, with the same result,
+        also after SinkError. In a later poll that is so where `undisturbed` is true each time.
+
+        `undisturbed`: nobody had the staging since these messages were recorded, and the ledger is no older
+        copy of itself. Only then may the sink conclude from what it does not find in staging. Without it a
+        message was published if consumers find it, or if something else proves it.
+        """
+        ...
+
+    def forget(self, stored: Sequence[Stored]) -> None:
+        """These are committed: drop what was kept to be able to publish them again (after step 5).
+
+        It may be called again, and for what was never published. A crash may come before it: what was kept
+        is then removed by `sweep`, at the beginning of the next poll. So it needs not be durable.
         """
         ...
 
     def remove(self) -> None:
-        """Remove the staging directory with all that is in it: nothing is staged there any more."""
+        """Remove the staging with all that is in it: nothing is staged there any more."""
         ...
 
     def sweep(self) -> int:
-        """Remove all that is in staging; how many messages that were (steps 1, 2)."""
+        """Remove all that is in staging, and what was kept of published messages.
+
+        How many messages were never published (steps 1, 2). Called when no row is half done any more.
+        """
         ...
 
     def refuse_if_lost(self) -> None:
@@ -151,7 +186,7 @@ class Staging(Protocol):
 
 
 class Sink(Protocol):
-    """DURABLE: a spool directory or a Maildir.
+    """DURABLE: where consumers find their mail, a spool directory or a Maildir.
 
     Every method raises SinkError; SinkRefused where it is not the sink that it was, or another ledger feeds
     it with the same mailbox; and MailboxLocked where another process has the staging directory. `known` is
