@@ -21,10 +21,11 @@ from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import Bug, LedgerError, LedgerReplaced, NoThread
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import Answer, MailboxKey
+from mailsluice.model import MailboxKey
 from mailsluice.net.connection import Connections
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.outcome import Answer
 from mailsluice.policy.plan import Plan
 from mailsluice.polling.answers import Answers
 from mailsluice.polling.giving_way import let_give_way
@@ -340,7 +341,7 @@ class Service:
                 _log.info(events.CREDENTIAL_RECOVERED, credential=mailbox.credential)
                 if self._pacing.was_silent(mailbox.name):
                     back = [*back, *(other.name for other in self._of(mailbox.credential))]
-        elif polled.disposition is not None:
+        else:
             now = self._clock.monotonic()
             slow = self._pacing.failed(
                 mailbox.name,

@@ -1,61 +1,18 @@
-"""Everything that can go wrong, and what it means for a mailbox.
+"""Everything that can go wrong, as errors that an administrator can read.
 
-    MailsluiceError
-    ├── ConfigurationError      the file is wrong                     operator   78
-    ├── SecretError             a secret cannot be had                operator   78
-    ├── TokenError
-    │   ├── TokenRefused        the identity provider said no         operator   77
-    │   └── TokenUnavailable    it could not be asked                 back off   75
-    ├── ServerError             where: the phase of the session
-    │   ├── ServerUnreachable   name, route, TCP or TLS failed        back off   69
-    │   ├── ServerUntrusted     its certificate was not accepted      operator   69
-    │   ├── ConnectionLost      it closed or reset the connection     back off   75
-    │   ├── DeadlineExceeded    it was silent or too slow             back off   75
-    │   │   └── GaveWay         others waited for its session         back off   75
-    │   ├── ProtocolViolation   it broke the protocol                 back off   75
-    │   ├── CommandRefused      -ERR; the session lives on            retry      75
-    │   │   ├── Substituted     a notice came instead of a message    retry      75
-    │   │   └── Unrecognised    it may be stored under another UIDL   retry      75
-    │   ├── LoginRefused        -ERR to the credential                operator   77
-    │   └── MessageTooLarge     more octets than max_message          retry      0
-    ├── SinkError               the spool or Maildir is unwritable    back off   73
-    │   ├── SinkRefused         it is not the one it was              operator   73
-    │   └── StagingGone         staging was removed under a batch     retry      73
-    ├── StagingLost             another process took its staging      retry      75
-    ├── LedgerError             the state directory cannot be used    back off   73
-    │   └── LedgerReplaced      its files changed under our hands     back off   73
-    ├── BackupError             a copy of the state cannot be made    operator   73
-    ├── MailboxLocked           another process polls this mailbox    retry      75
-    ├── AlreadyRunning          another daemon serves the directory   retry      75
-    ├── NoThread                the system starts no more threads     retry      75
-    ├── Stopped                 the program is asked to end           retry      0
-    └── Bug                     mailsluice itself is wrong            bug        70
-
-Whatever kind it is, an error that is `denied`, for want of a right of this user, has the exit code 77. Any
-exception from elsewhere is a bug too (exit code 70). `session.triage` may sharpen a disposition by
-what the server said; nothing else decides what an error means.
+Owns the kinds of errors, and what of each is known beside its words. What an error means stands in one table,
+`outcome`: each kind names its row there. Kinds without one of their own never leave the session that met
+them. Any exception from elsewhere is a bug. `session.triage` may sharpen a disposition by what the server
+said; nothing else decides what an error means.
 """
 
 from __future__ import annotations
 
 import errno
 from enum import Enum
+from typing import ClassVar
 
-DENIED = 77
-"""The exit code for what this user has no right to (sysexits: EX_NOPERM)."""
-
-
-class Disposition(Enum):
-    """What an error means for the mailbox it happened to."""
-
-    RETRY = "retry"
-    """The next poll, at its usual time, may well succeed."""
-    BACK_OFF = "back-off"
-    """Ask again later and later, at least every 15 minutes."""
-    OPERATOR = "operator"
-    """Somebody must change something; ask again slowly meanwhile, for some of these heal by themselves."""
-    BUG = "bug"
-    """mailsluice is wrong; ask again slowly."""
+from mailsluice.outcome import ExitCode, Outcome
 
 
 class Phase(Enum):
@@ -76,33 +33,29 @@ class Phase(Enum):
 class MailsluiceError(Exception):
     """An error an administrator can read: what happened, and in `remedy` what to do.
 
-    `exit_code` is what the program ends with when this was the worst of a run (sysexits). `denied`: the user
-    that this runs as lacks a right, which has an exit code of its own.
+    `outcome` is what it means. `denied`: the user that this runs as lacks a right, which has an exit code of
+    its own.
     """
 
-    disposition = Disposition.BACK_OFF
-    exit_code = 75
+    outcome: ClassVar[Outcome]
     remedy = ""
 
     def __init__(self, message: str, *, remedy: str = "", denied: bool = False) -> None:
         super().__init__(message)
         if remedy:
             self.remedy = remedy
-        if denied:
-            self.exit_code = DENIED
+        self.denied = denied
 
     @property
-    def code(self) -> str:
-        """A stable word for this kind of error, as logs and `status` print it: `login-refused`."""
-        name = type(self).__name__
-        return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+    def exit_code(self) -> ExitCode:
+        """What the program ends with when this was the worst of a run."""
+        return ExitCode.REFUSED if self.denied else self.outcome.exit_code
 
 
 class ConfigurationError(MailsluiceError):
     """The configuration is wrong. `mistakes` has one line each: file, key path, what would be right."""
 
-    disposition = Disposition.OPERATOR
-    exit_code = 78
+    outcome = Outcome.CONFIGURATION_ERROR
 
     def __init__(self, mistakes: list[str], *, remedy: str = "", denied: bool = False) -> None:
         super().__init__("\n".join(mistakes), remedy=remedy, denied=denied)
@@ -112,8 +65,7 @@ class ConfigurationError(MailsluiceError):
 class SecretError(MailsluiceError):
     """A secret cannot be had: it is not there, not private, or its keyring cannot be opened."""
 
-    disposition = Disposition.OPERATOR
-    exit_code = 78
+    outcome = Outcome.SECRET_ERROR
 
 
 class TokenError(MailsluiceError):
@@ -123,12 +75,13 @@ class TokenError(MailsluiceError):
 class TokenRefused(TokenError):
     """The identity provider, or a token command, answered: no."""
 
-    disposition = Disposition.OPERATOR
-    exit_code = 77
+    outcome = Outcome.TOKEN_REFUSED
 
 
 class TokenUnavailable(TokenError):
     """The identity provider, or a token command, could not be asked."""
+
+    outcome = Outcome.TOKEN_UNAVAILABLE
 
 
 class ServerError(MailsluiceError):
@@ -143,26 +96,31 @@ class ServerError(MailsluiceError):
 class ServerUnreachable(ServerError):
     """The name, the route, TCP or the TLS handshake failed."""
 
-    exit_code = 69
+    outcome = Outcome.SERVER_UNREACHABLE
 
 
 class ServerUntrusted(ServerError):
     """The server's certificate was not accepted."""
 
-    disposition = Disposition.OPERATOR
-    exit_code = 69
+    outcome = Outcome.SERVER_UNTRUSTED
 
 
 class ConnectionLost(ServerError):
     """The server closed or reset the connection in the middle of a session."""
 
+    outcome = Outcome.CONNECTION_LOST
+
 
 class DeadlineExceeded(ServerError):
     """The server was silent, or too slow, for longer than its phase or the session allows."""
 
+    outcome = Outcome.DEADLINE_EXCEEDED
+
 
 class GaveWay(DeadlineExceeded):
     """The server was silent for some seconds, and the session ended early for others that waited for it."""
+
+    outcome = Outcome.GAVE_WAY
 
     remedy = "it is tried again, with all the time there is; if this comes often, raise service.max_sessions"
 
@@ -170,11 +128,13 @@ class GaveWay(DeadlineExceeded):
 class ProtocolViolation(ServerError):
     """The server sent what POP3 does not allow; the session is over."""
 
+    outcome = Outcome.PROTOCOL_VIOLATION
+
 
 class CommandRefused(ServerError):
     """The server answered `-ERR`; the session lives on."""
 
-    disposition = Disposition.RETRY
+    outcome = Outcome.COMMAND_REFUSED
 
 
 class Substituted(CommandRefused):
@@ -192,15 +152,13 @@ class Unrecognised(CommandRefused):
 class LoginRefused(ServerError):
     """The server did not accept the credential."""
 
-    disposition = Disposition.OPERATOR
-    exit_code = 77
+    outcome = Outcome.LOGIN_REFUSED
 
 
 class MessageTooLarge(ServerError):
     """A message turned out larger than `max_message`; `octets` had come when it was given up."""
 
-    disposition = Disposition.RETRY
-    exit_code = 0
+    outcome = Outcome.MESSAGE_TOO_LARGE
 
     def __init__(self, message: str, *, octets: int) -> None:
         super().__init__(message, phase=Phase.RETRIEVE)
@@ -210,60 +168,60 @@ class MessageTooLarge(ServerError):
 class SinkError(MailsluiceError):
     """The spool directory or Maildir cannot be written, or not made durable."""
 
-    exit_code = 73
+    outcome = Outcome.SINK_ERROR
 
 
 class SinkRefused(SinkError):
     """The sink is not the one that it was, or another ledger feeds it: nothing is stored there unasked."""
 
-    disposition = Disposition.OPERATOR
+    outcome = Outcome.SINK_REFUSED
 
 
 class StagingGone(SinkError):
     """The staging directory was removed while a batch was received: what the batch had has to come again."""
 
-    disposition = Disposition.RETRY
-
 
 class StagingLost(MailsluiceError):
     """Another process took the staging directory of this mailbox while it was polled."""
 
-    disposition = Disposition.RETRY
+    outcome = Outcome.STAGING_LOST
 
 
 class LedgerError(MailsluiceError):
     """The state directory or the ledger in it cannot be used."""
 
-    exit_code = 73
+    outcome = Outcome.LEDGER_ERROR
 
 
 class LedgerReplaced(LedgerError):
     """A file of the open ledger was removed, or another lies in its place: it has to be opened anew."""
 
+    outcome = Outcome.LEDGER_REPLACED
+
 
 class BackupError(MailsluiceError):
     """A copy of the state cannot be made in the directory that was named."""
 
-    disposition = Disposition.OPERATOR
-    exit_code = 73
+    outcome = Outcome.BACKUP_ERROR
 
 
 class MailboxLocked(MailsluiceError):
     """Another process is polling this mailbox."""
 
-    disposition = Disposition.RETRY
+    outcome = Outcome.MAILBOX_LOCKED
 
 
 class AlreadyRunning(MailsluiceError):
     """Another daemon serves this state directory."""
 
-    disposition = Disposition.RETRY
+    outcome = Outcome.ALREADY_RUNNING
 
 
 class NoThread(MailsluiceError):
     """The system starts no more threads for this program."""
 
-    disposition = Disposition.RETRY
+    outcome = Outcome.NO_THREAD
+
     remedy = (
         "raise the limit of threads (TasksMax= and LimitNPROC= under systemd, else ulimit -u), "
         "free memory, or lower service.max_sessions"
@@ -273,15 +231,14 @@ class NoThread(MailsluiceError):
 class Stopped(MailsluiceError):
     """The program was asked to end while this was going on."""
 
-    disposition = Disposition.RETRY
-    exit_code = 0
+    outcome = Outcome.STOPPED
 
 
 class Bug(MailsluiceError):
     """mailsluice itself is wrong; the traceback is in the log."""
 
-    disposition = Disposition.BUG
-    exit_code = 70
+    outcome = Outcome.BUG
+
     remedy = "please report this with the traceback from the log"
 
 
@@ -300,11 +257,3 @@ _SYSTEM_REMEDIES = {
 def system_remedy(error: BaseException, otherwise: str = "") -> str:
     """What helps against the operating system's error; `otherwise` where that is the caller's to know."""
     return _SYSTEM_REMEDIES.get(getattr(error, "errno", None) or 0, otherwise)
-
-
-_BY_SEVERITY = (0, 75, 69, 77, 73, 78, 70)
-
-
-def worst(exit_codes: list[int]) -> int:
-    """The exit code for several mailboxes: the one that needs somebody most; 0 for none."""
-    return max(exit_codes, key=_BY_SEVERITY.index, default=0)

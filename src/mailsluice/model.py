@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import NamedTuple, overload
 
 from mailsluice.failure import Failure
+from mailsluice.outcome import Outcome
 
 
 class MailboxKey(NamedTuple):
@@ -268,20 +269,10 @@ class DeletePermit(NamedTuple):
     uidl: bytes
 
 
-class Answer(Enum):
-    """Whether a server answered in a poll, be it with a refusal."""
-
-    GIVEN = "given"
-    MISSED = "missed"
-    """It was unreachable, or silent for as long as we wait."""
-    NOT_AWAITED = "not awaited"
-    """It was silent, and the session ended early for others that waited."""
-
-
 class SessionReport(NamedTuple):
     """How one session went: its line in the log, and what `status` shows of it.
 
-    `outcome` is `ok` or a stable word for what went wrong, `detail` says it to a person. `waiting` is
+    `outcome` says how it ended, and `detail` what went wrong, to a person. `waiting` is
     how many messages were left for the next session; `bytes` is what came from the server. `held` is how
     many messages stay on the server for another reason than policy, by the words of `Held`; None if the
     session did not come to know.
@@ -296,7 +287,7 @@ class SessionReport(NamedTuple):
     bytes: int
     seconds: float
     waiting: int
-    outcome: str
+    outcome: Outcome
     detail: str
     held: Mapping[str, int] | None = None
 

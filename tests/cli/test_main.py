@@ -10,7 +10,7 @@ import pytest
 from mailsluice import __version__
 from mailsluice.cli import main as door
 from mailsluice.cli.main import COMMANDS, Settings, main
-from mailsluice.errors import ConfigurationError, MailsluiceError, SinkError
+from mailsluice.errors import ConfigurationError, SinkError, TokenUnavailable
 from support.program import PROGRAM, run_program
 from support.secrecy import leaks
 
@@ -109,7 +109,7 @@ class TestExitCodes:
     def test_what_an_error_says_is_shown_without_secrets_and_escapes(
         self, command: Callable[..., None], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        command(raising(MailsluiceError(f"\x1b[2J {JWT}")))
+        command(raising(TokenUnavailable(f"\x1b[2J {JWT}")))
         assert main(["poll"]) == 75
         assert capsys.readouterr().err == "\\x1b[2J [redacted]\n"
 

@@ -16,11 +16,12 @@ from mailsluice.clock import SystemClock
 from mailsluice.failure import Held
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, SessionReport
+from mailsluice.outcome import Outcome
 
 NOW = SystemClock().now()
 KEY = MailboxKey("pop.example", "a@acme.example")
-GOOD = SessionReport("a", NOW, 5, 2, 2, 2, 100, 0.5, 3, "ok", "")
-BAD = GOOD._replace(outcome="login-refused", detail="no\x1b[2J access")
+GOOD = SessionReport("a", NOW, 5, 2, 2, 2, 100, 0.5, 3, Outcome.OK, "")
+BAD = GOOD._replace(outcome=Outcome.LOGIN_REFUSED, detail="no\x1b[2J access")
 
 
 @pytest.fixture

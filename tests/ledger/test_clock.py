@@ -10,6 +10,7 @@ import pytest
 from mailsluice.ledger.clock import LedgerClock
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey, SessionReport
+from mailsluice.outcome import Outcome
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -100,7 +101,7 @@ def test_it_goes_on_after_a_start_of_the_machine(machine: Machine) -> None:
 
 
 def report(machine: Machine) -> SessionReport:
-    return SessionReport("a", machine.wall, 0, 0, 0, 0, 0, 0.0, 0, "ok", "")
+    return SessionReport("a", machine.wall, 0, 0, 0, 0, 0, 0.0, 0, Outcome.OK, "")
 
 
 def test_a_ledger_goes_on_from_the_last_session_that_was_noted(tmp_path: Path, machine: Machine) -> None:

@@ -9,6 +9,7 @@ import pytest
 from mailsluice.failure import Failure
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed, MailboxKey, SessionReport, Staged, State, Stored
+from mailsluice.outcome import Outcome
 from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -118,7 +119,7 @@ def test_most_may_have_nothing_to_be_known_again_by(
 
 def test_the_last_poll_that_went_well_is_known(ledger: Ledger) -> None:
     assert ledger.lost.there_until(KEY) is None
-    ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 0, 9, 2.0, 0, "ok", ""))
+    ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 0, 9, 2.0, 0, Outcome.OK, ""))
     ledger.flush()
     last = ledger.lost.there_until(KEY)
     assert last is not None

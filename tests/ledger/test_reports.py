@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey, Quiet, SessionReport, Staged, Stored
+from mailsluice.outcome import Outcome, Standing
 from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
@@ -27,11 +30,11 @@ GOOD = SessionReport(
     bytes=1234,
     seconds=1.5,
     waiting=6,
-    outcome="ok",
+    outcome=Outcome.OK,
     detail="",
     held={},
 )
-BAD = GOOD._replace(started=LATER, stored=1, outcome="connection-lost", detail="the server closed")
+BAD = GOOD._replace(started=LATER, stored=1, outcome=Outcome.CONNECTION_LOST, detail="the server closed")
 
 
 @pytest.fixture(params=["one by one", "all at once"])
@@ -91,6 +94,25 @@ def test_the_last_error_outlives_the_next_success(ledger: Ledger) -> None:
     ledger.note_session(KEY, GOOD)
     report = written(ledger)[KEY]
     assert (report.failures, report.last_error) == (0, "the server closed")
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_what_a_session_counts_as_decides_about_the_count_of_failures(
+    ledger: Ledger, outcome: Outcome
+) -> None:
+    ledger.note_session(KEY, BAD)
+    ledger.note_session(KEY, GOOD._replace(outcome=outcome))
+    expected = {Standing.SUCCESS: 0, Standing.NEITHER: 1, Standing.FAILURE: 2}
+    assert written(ledger)[KEY].failures == expected[outcome.standing]
+
+
+def test_an_outcome_that_another_version_wrote_is_shown_as_unknown(ledger: Ledger, state_dir: Path) -> None:
+    ledger.note_session(KEY, GOOD)
+    ledger.flush()
+    with closing(sqlite3.connect(state_dir / FILE)) as other:
+        other.execute("UPDATE report SET outcome = 'printer-on-fire'")
+        other.commit()
+    assert written(ledger)[KEY].last == GOOD._replace(outcome=Outcome.UNKNOWN)
 
 
 def test_an_error_without_detail_is_known_by_its_code(ledger: Ledger) -> None:

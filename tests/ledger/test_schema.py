@@ -12,6 +12,7 @@ from mailsluice.ledger import schema
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed, MailboxKey, SessionReport, Staged, State, Stored
+from mailsluice.outcome import Outcome
 from support.failing import fail
 
 KEY = MailboxKey("h", "a")
@@ -154,7 +155,7 @@ def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is
 ) -> None:
     with Ledger(state_dir) as ledger:
         ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
-        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, "ok", ""))
+        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, Outcome.OK, ""))
         ledger.flush()
     damage(state_dir, change)
     before = (state_dir / FILE).read_bytes()
@@ -214,7 +215,7 @@ def test_a_row_that_is_damaged_while_the_ledger_is_open_is_told_as_that_when_it_
     with Ledger(state_dir) as ledger:
         ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
         fail(ledger, KEY, {Listed(1, b"v", 1): "no"}, 1, NOW)
-        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, "ok", ""))
+        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, Outcome.OK, ""))
         ledger.flush()
         damage(state_dir, change)
 

@@ -9,12 +9,13 @@ import structlog
 
 from mailsluice.model import SessionReport
 from mailsluice.obs import events
+from mailsluice.outcome import Outcome
 
 Configure = Callable[[str, str], None]
 Lines = Callable[[], list[dict[str, Any]]]
 
 
-def report(outcome: str) -> SessionReport:
+def report(outcome: Outcome) -> SessionReport:
     return SessionReport(
         mailbox="invoices",
         started=datetime(2026, 11, 22, 3, 45, tzinfo=UTC),
@@ -32,10 +33,16 @@ def report(outcome: str) -> SessionReport:
 
 @pytest.mark.parametrize(
     ("outcome", "level"),
-    [("ok", "info"), ("stopped", "info"), ("mailbox-locked", "info"), ("login-refused", "warning")],
+    [
+        (Outcome.OK, "info"),
+        (Outcome.STOPPED, "info"),
+        (Outcome.MAILBOX_LOCKED, "info"),
+        (Outcome.MESSAGES_REFUSED, "warning"),
+        (Outcome.LOGIN_REFUSED, "warning"),
+    ],
 )
 def test_a_session_is_one_line_with_all_its_counts(
-    configure: Configure, lines: Lines, outcome: str, level: str
+    configure: Configure, lines: Lines, outcome: Outcome, level: str
 ) -> None:
     configure("info", "json")
     events.session(structlog.get_logger(), report(outcome))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
-from mailsluice.model import Answer
+from mailsluice.outcome import Answer
 from mailsluice.polling.answers import LULL, Answers, Silence
 
 

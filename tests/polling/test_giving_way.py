@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import Phase, ServerUnreachable
-from mailsluice.model import Answer
 from mailsluice.net.connection import Connections
 from mailsluice.obs import events
+from mailsluice.outcome import Answer
 from mailsluice.polling.answers import LULL, Answers
 from mailsluice.polling.giving_way import let_give_way
 from support.day import Day, LeapingClock

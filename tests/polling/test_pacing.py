@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice.config.models import Mailbox, SpoolSink
-from mailsluice.errors import Disposition
-from mailsluice.model import Answer
+from mailsluice.outcome import Answer, Disposition
 from mailsluice.polling.pacing import LONGEST_DELAY, Pacing, SlowDown, delay_after, interval_of
 
 MINUTE = timedelta(minutes=1)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailsluice.errors import ConnectionLost, Disposition, MailsluiceError, Phase, SinkError, TokenUnavailable
-from mailsluice.model import Answer
+from mailsluice.errors import ConnectionLost, MailsluiceError, Phase, SinkError, TokenUnavailable
+from mailsluice.outcome import Answer, Disposition
 from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.triage import triage
 from session.fakes import HandClock
@@ -27,10 +27,10 @@ def failed(counts: Counts, error: MailsluiceError) -> Polled:
     return counts.polled(error, triage(error))
 
 
-def test_where_nothing_went_wrong_there_is_no_disposition(counts: Counts) -> None:
+def test_where_nothing_went_wrong_the_next_poll_comes_at_its_usual_time(counts: Counts) -> None:
     polled = counts.polled()
     assert (polled.report.outcome, polled.report.detail) == ("ok", "")
-    assert (polled.exit_code, polled.disposition) == (0, None)
+    assert (polled.exit_code, polled.disposition) == (0, Disposition.RETRY)
 
 
 def test_the_seconds_are_those_since_the_start(counts: Counts, clock: HandClock) -> None:

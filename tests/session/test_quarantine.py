@@ -10,7 +10,6 @@ from mailsluice.errors import (
     CommandRefused,
     ConnectionLost,
     DeadlineExceeded,
-    Disposition,
     GaveWay,
     MailsluiceError,
     MessageTooLarge,
@@ -20,6 +19,7 @@ from mailsluice.errors import (
 )
 from mailsluice.failure import Failure
 from mailsluice.obs import events
+from mailsluice.outcome import Disposition
 from mailsluice.session.quarantine import KEPT, speaks_against_message
 from session.world import World
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.errors import CommandRefused, ConnectionLost, Disposition, Phase
+from mailsluice.errors import CommandRefused, ConnectionLost, Phase
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, MailboxKey
 from mailsluice.obs import events
+from mailsluice.outcome import Disposition
 from mailsluice.policy.reason import Action
 from mailsluice.session.run import preview
 from session.world import BIG, ONE, THREE, TWO, World

@@ -8,7 +8,6 @@ from mailsluice.errors import (
     CommandRefused,
     ConnectionLost,
     DeadlineExceeded,
-    Disposition,
     GaveWay,
     LoginRefused,
     MailsluiceError,
@@ -21,7 +20,7 @@ from mailsluice.errors import (
     TokenRefused,
     TokenUnavailable,
 )
-from mailsluice.model import Answer
+from mailsluice.outcome import Answer, Disposition
 from mailsluice.session.triage import triage
 
 

@@ -1,7 +1,8 @@
 """The program's front door: which command is meant, and what its end means to the caller.
 
-Owns the exit codes and how an error is shown. Must never import what only some command needs: each is
-loaded when it is called, so that `--help` is there at once.
+Owns how an error is shown, and the exit codes that follow from no outcome: of wrong usage and of an
+interrupt. Must never import what only some command needs: each is loaded when it is called, so that `--help`
+is there at once.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from mailsluice import __version__, invocation
-from mailsluice.errors import DENIED, MailsluiceError
+from mailsluice.errors import MailsluiceError
 from mailsluice.obs import outlet
 from mailsluice.obs.clean import presentable
+from mailsluice.outcome import ExitCode
 
 if TYPE_CHECKING:
     from mailsluice.config.models import Config
@@ -39,7 +41,6 @@ COMMANDS = {
 """Each command, which is `command` of the module of its name here, and what the list says of it."""
 
 USAGE = 64
-BUG = 70
 INTERRUPTED = 130
 
 
@@ -178,10 +179,10 @@ def _unexpected(error: Exception) -> int:
 
         _say(f"{error.filename}: {error.strerror}")
         _say(rights.remedy(Path(error.filename)))
-        return DENIED
+        return ExitCode.REFUSED
     _say(f"This is a bug in mailsluice {__version__}; please report it with these lines:")
     _say(traceback.format_exc())
-    return BUG
+    return ExitCode.BUG
 
 
 def _say(text: str) -> None:

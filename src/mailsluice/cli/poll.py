@@ -16,12 +16,13 @@ from mailsluice.cli.begin import begun
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.errors import MailsluiceError, worst
+from mailsluice.errors import MailsluiceError
 from mailsluice.ledger.database import is_begun
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import uidl_text
 from mailsluice.obs import outlet
 from mailsluice.obs.clean import json_text, printable
+from mailsluice.outcome import worst
 from mailsluice.policy.plan import Plan
 from mailsluice.policy.reason import Reason
 from mailsluice.session.context import Progress

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mailsluice.config.mistakes import Mistakes, Place, nearest
-from mailsluice.errors import DENIED, ConfigurationError, system_remedy
+from mailsluice.errors import ConfigurationError, system_remedy
 from mailsluice.files import rights
 from mailsluice.files.rights import is_denied
 from mailsluice.files.trust import Problem, problem_of_obeyed
@@ -58,7 +58,7 @@ def read(path: Path, mistakes: Mistakes) -> Source:
             table = _parse(included)
         except ConfigurationError as exc:
             mistakes.lines.extend(exc.mistakes)
-            mistakes.unreadable += [included] * (exc.exit_code == DENIED)
+            mistakes.unreadable += [included] * (exc.denied)
         else:
             _gather(source, included, table, NAMED_SECTIONS, mistakes)
     return source

@@ -16,14 +16,10 @@ from mailsluice.ledger import failures
 from mailsluice.ledger.rows import numbers, real, text, to_json, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import MailboxKey, SessionReport
+from mailsluice.outcome import Outcome, Standing
 
-_OK = "ok"
-_TO_THE_END = frozenset({_OK, "messages-refused", "messages-removed", "still-listed"})
-"""Outcomes of sessions that came to all that they were to do."""
 _LATE = ("refused", "unclear", "undeletable")
 """What a listing and the ledger do not tell alone."""
-_NEITHER = frozenset({"mailbox-locked", "stopped"})
-"""Outcomes of sessions that neither went well nor failed: others came first."""
 
 
 class MailboxReport(NamedTuple):
@@ -77,15 +73,16 @@ class News:
     def session(self, report: SessionReport) -> None:
         """Add a session. One that ended before it had a listing says nothing of what is waiting."""
         self.name, self.last = report.mailbox, report
-        if report.outcome == _OK:
+        standing = report.outcome.standing
+        if standing is Standing.SUCCESS:
             self.last_success, self.failures = report.started, 0
-        elif report.outcome not in _NEITHER:
+        elif standing is Standing.FAILURE:
             self.failures += 1
-            self.last_error = report.detail or report.outcome
-        if report.outcome == _OK or report.listed:
+            self.last_error = report.detail or report.outcome.value
+        if standing is Standing.SUCCESS or report.listed:
             self.waiting = report.waiting
         if report.held is not None:
-            if report.outcome in _TO_THE_END:
+            if report.outcome.is_complete:
                 self.held, self.raised = report.held, None
             else:
                 late = self.held if self.raised is None else self.raised
@@ -124,7 +121,7 @@ def _write_session(connection: sqlite3.Connection, mailbox: int, news: News, las
             last.deleted,
             last.bytes,
             news.waiting,
-            last.outcome,
+            last.outcome.value,
             last.detail,
             success,
             success is not None,
@@ -206,7 +203,7 @@ def _session(row: sqlite3.Row) -> SessionReport:
         bytes=whole(row["octets"]),
         seconds=real(row["seconds"]),
         waiting=whole(row["waiting"]),
-        outcome=text(row["outcome"]),
+        outcome=Outcome.read(text(row["outcome"])),
         detail=text(row["detail"]),
         held=numbers(row["held"]),
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mailsluice.model import Listed, SessionReport, uidl_text
 from mailsluice.obs.logger import FilteringBoundLogger
+from mailsluice.outcome import Standing
 
 STARTED = "service started"
 """Polling begins; `mailboxes` is how many, and `zone` the local time of `cron` lines, if there are any."""
@@ -208,8 +209,6 @@ MOST_NAMED = 20
 A listing may be wrong in tens of thousands, and to log as many lines takes a minute.
 """
 
-_EXPECTED = frozenset({"ok", "stopped", "mailbox-locked"})
-
 
 def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[Listed], **of_all: str) -> None:
     """Name the first of these messages, each in a warning; of the others, say how many they are.
@@ -224,6 +223,6 @@ def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[List
 
 
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:
-    """Leave the canonical line of a session, as a warning unless it went as it should."""
-    say = log.info if report.outcome in _EXPECTED else log.warning
+    """Leave the canonical line of a session, as a warning if it counts as a failure."""
+    say = log.warning if report.outcome.standing is Standing.FAILURE else log.info
     say(SESSION, **(report._asdict() | {"started": report.started.isoformat()}))

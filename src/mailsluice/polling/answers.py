@@ -13,7 +13,7 @@ from math import inf
 from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
-from mailsluice.model import Answer
+from mailsluice.outcome import Answer
 
 LULL = 5.0
 """Seconds without an octet after which a session may have to give way; most logins take one or two."""

@@ -14,8 +14,7 @@ from math import inf
 from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import Disposition
-from mailsluice.model import Answer
+from mailsluice.outcome import Answer, Disposition
 
 LONGEST_DELAY = timedelta(minutes=15)
 """However long a fault lasts, a mailbox is tried at least so often, if its own schedule is as dense."""
@@ -35,13 +34,13 @@ def interval_of(mailbox: Mailbox) -> timedelta:
 def delay_after(disposition: Disposition, failures: int, interval: timedelta, jitter: float) -> timedelta:
     """How long to wait at least after the `failures`-th failure in a row.
 
-    BACK_OFF doubles from twice the interval, or two minutes if that is shorter; OPERATOR and BUG from twice
-    as much; each up to LONGEST_DELAY, less up to a fifth, by `jitter` from 0 to 1, so that mailboxes that
-    fail together part ways. RETRY asks for none.
+    The interval, or a minute if that is shorter, is doubled as often as the disposition says, and once more
+    for each further failure; up to LONGEST_DELAY, less up to a fifth, by `jitter` from 0 to 1, so that
+    mailboxes that fail together part ways. A disposition without doublings asks for no delay.
     """
-    if disposition is Disposition.RETRY:
+    if disposition.doublings is None:
         return timedelta()
-    doublings = failures if disposition is Disposition.BACK_OFF else failures + 1
+    doublings = disposition.doublings + failures - 1
     return _doubled(interval, doublings, LONGEST_DELAY) * (1 - jitter / 5)
 
 

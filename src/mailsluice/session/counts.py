@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mailsluice.clock import Clock
-from mailsluice.errors import ConnectionLost, Disposition, MailsluiceError, ServerError
+from mailsluice.errors import ConnectionLost, MailsluiceError, ServerError
 from mailsluice.failure import Failure, Held
-from mailsluice.model import Answer, Listed, Listing, MailboxKey, SessionReport
+from mailsluice.model import Listed, Listing, MailboxKey, SessionReport
 from mailsluice.obs.clean import printable, redact
+from mailsluice.outcome import Answer, Disposition, ExitCode, Outcome
 from mailsluice.policy.plan import Plan
 from mailsluice.policy.reason import Action, Reason
 from mailsluice.session.triage import Verdict
@@ -28,19 +29,6 @@ LONG = 30.0
 
 Exchange ends a session that has not logged in after a minute (PreAuthenticatedConnectionTimeout)."""
 
-OK = "ok"
-"""The outcome of a session in which nothing went wrong."""
-
-REMOVED_MESSAGES = "messages-removed"
-"""The outcome of a session that went well but for messages that another program removed from staging."""
-
-STILL_LISTED = "still-listed"
-"""The outcome of a session that went well, but found listed what an earlier one had asked to delete."""
-
-REFUSED_MESSAGES = "messages-refused"
-"""The outcome of a session that went well but for messages the server would not hand out."""
-
-
 _LEFT = frozenset({Action.LEAVE, Action.DELETE, Action.ASK})
 """Actions by which what could not be fetched is not tried."""
 
@@ -48,15 +36,15 @@ _LEFT = frozenset({Action.LEAVE, Action.DELETE, Action.ASK})
 class Polled(NamedTuple):
     """How a poll went: the report for log and ledger, and what schedule and exit code make of it.
 
-    `disposition` is None when nothing went wrong. `served`: the server let the session do all it came for,
-    be it that single messages were refused. `of_credential`: what went wrong concerns the credential as a
-    whole. `answer`: whether the server answered.
+    The rest follows from the report's outcome, and may be sharpened by what the server said. `served`: the
+    server let the session do all it came for, be it that single messages were refused. `of_credential`: what
+    went wrong concerns the credential as a whole. `answer`: whether the server answered.
     """
 
     report: SessionReport
-    exit_code: int = 0
-    disposition: Disposition | None = None
-    served: bool = False
+    exit_code: ExitCode
+    disposition: Disposition
+    served: bool
     of_credential: bool = False
     answer: Answer = Answer.GIVEN
 
@@ -193,35 +181,40 @@ class Counts:
         """Close the books: after `error` with its `verdict`, or well."""
         if error is not None and verdict is not None:
             detail = printable(redact("; ".join(filter(None, (str(error), verdict.remedy)))))
-            report = self._report(error.code, detail)
+            report = self._report(error.outcome, detail)
             lost = isinstance(error, ConnectionLost) and not self.fetched and report.seconds >= LONG
             return Polled(
                 report,
                 verdict.exit_code,
                 verdict.disposition,
+                served=False,
                 of_credential=verdict.of_credential,
                 answer=Answer.MISSED if lost else verdict.answer,
             )
+        outcome, detail = self._went()
+        served, disposition = outcome.is_complete, outcome.disposition
+        if outcome is Outcome.MESSAGES_REFUSED and self.gave_up and not self.fetched:
+            served, disposition = False, Disposition.BACK_OFF  # the server hands out nothing at all
+        return Polled(self._report(outcome, detail), outcome.exit_code, disposition, served)
+
+    def _went(self) -> tuple[Outcome, str]:
+        """How a session went that no error ended, and what there is to say of it."""
         if self.vanished:
             detail = f"another program removed {self.vanished} messages from staging: they come again"
-            return Polled(self._report(REMOVED_MESSAGES, detail), 75, Disposition.RETRY, served=True)
+            return Outcome.MESSAGES_REMOVED, detail
         if self.refused:
             detail = f"the server refused {self.refused} of the messages that it lists, or their headers"
             if self.gave_up:
                 detail += ", and was asked for no more of them in that session"
-            report = self._report(REFUSED_MESSAGES, detail)
-            if self.gave_up and not self.fetched:
-                return Polled(report, 75, Disposition.BACK_OFF)
-            return Polled(report, 75, Disposition.RETRY, served=True)
+            return Outcome.MESSAGES_REFUSED, detail
         if self.still_listed:
-            detail = (
+            return Outcome.STILL_LISTED, (
                 f"{self.still_listed} messages that the server was asked to delete before are listed all the "
                 "same: it was asked once more"
             )
-            return Polled(self._report(STILL_LISTED, detail), 75, Disposition.RETRY, served=True)
-        return Polled(self._report(OK, ""), served=True)
+        return Outcome.OK, ""
 
-    def _report(self, outcome: str, detail: str) -> SessionReport:
+    def _report(self, outcome: Outcome, detail: str) -> SessionReport:
         return SessionReport(
             mailbox=self.mailbox,
             started=self._started,

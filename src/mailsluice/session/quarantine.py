@@ -13,9 +13,7 @@ from datetime import UTC, datetime
 from mailsluice import invocation
 from mailsluice.errors import (
     CommandRefused,
-    GaveWay,
     MailsluiceError,
-    MessageTooLarge,
     Phase,
     ServerError,
     Substituted,
@@ -49,7 +47,7 @@ def speaks_against_message(error: MailsluiceError) -> bool:
     Not one that is ours, nor one that ended the session in words that explain it otherwise. A refusal may be
     even in such words: they may come for one message for ever.
     """
-    if not isinstance(error, ServerError) or isinstance(error, MessageTooLarge | GaveWay):
+    if not error.outcome.of_message:
         return False
     return isinstance(error, CommandRefused) or not is_explained(error)
 

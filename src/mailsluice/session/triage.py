@@ -1,6 +1,7 @@
 """Triage: what an error means for its mailbox, in the light of what the server said.
 
-Owns every string of Exchange Online's that mailsluice knows. Exchange has no response codes (RFC 2449 §8),
+An error means what its row of `outcome` says, unless the server's words say more. Owns every string of
+Exchange Online's that mailsluice knows. Exchange has no response codes (RFC 2449 §8),
 so that phase and text are all there is; where another server sends one, it is read too. Must never act: it
 returns a verdict, and the schedule acts on it.
 """
@@ -10,19 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from mailsluice.errors import (
-    ConnectionLost,
-    DeadlineExceeded,
-    Disposition,
-    GaveWay,
-    LoginRefused,
-    MailsluiceError,
-    Phase,
-    ServerError,
-    ServerUnreachable,
-    TokenError,
-)
-from mailsluice.model import Answer
+from mailsluice.errors import MailsluiceError, Phase, ServerError
+from mailsluice.outcome import Answer, Disposition, ExitCode
 
 
 class Verdict(NamedTuple):
@@ -34,7 +24,7 @@ class Verdict(NamedTuple):
 
     disposition: Disposition
     remedy: str
-    exit_code: int
+    exit_code: ExitCode
     of_credential: bool = False
     answer: Answer = Answer.GIVEN
 
@@ -112,19 +102,15 @@ _RULES = (
 )
 
 
-_EXIT_CODES = {Disposition.RETRY: 75, Disposition.BACK_OFF: 75, Disposition.OPERATOR: 77, Disposition.BUG: 70}
-"""Exit codes where the server's words say more than the kind of error: it passes, or somebody is refused."""
-
-
 def triage(error: MailsluiceError) -> Verdict:
     """The verdict on an error: its own, sharpened by what the server said."""
     rule = _rule_for(error)
     if rule is None:
-        return Verdict(
-            error.disposition, error.remedy, error.exit_code, _is_of_credential(error), _answer_in(error)
-        )
-    exit_code = _EXIT_CODES[rule.disposition]
-    return Verdict(rule.disposition, error.remedy or rule.remedy, exit_code, rule.of_credential)
+        outcome = error.outcome
+        of_credential = outcome.of_credential and _is_at_login(error)
+        return Verdict(outcome.disposition, error.remedy, error.exit_code, of_credential, outcome.answer)
+    remedy = error.remedy or rule.remedy
+    return Verdict(rule.disposition, remedy, rule.disposition.exit_code, rule.of_credential)
 
 
 def is_explained(error: MailsluiceError) -> bool:
@@ -135,7 +121,7 @@ def is_explained(error: MailsluiceError) -> bool:
 def passes_by_itself(error: MailsluiceError) -> bool:
     """Whether the server's words are known to speak of something that passes."""
     rule = _rule_for(error)
-    return rule is not None and rule.disposition in {Disposition.RETRY, Disposition.BACK_OFF}
+    return rule is not None and rule.disposition.passes
 
 
 def _rule_for(error: MailsluiceError) -> _Rule | None:
@@ -145,16 +131,6 @@ def _rule_for(error: MailsluiceError) -> _Rule | None:
     return next(found, None)
 
 
-def _is_of_credential(error: MailsluiceError) -> bool:
-    if isinstance(error, GaveWay):  # others were served meanwhile
-        return False
-    if isinstance(error, ServerError):
-        lost = isinstance(error, LoginRefused | ConnectionLost | DeadlineExceeded)
-        return lost and error.phase is Phase.AUTH
-    return isinstance(error, TokenError)
-
-
-def _answer_in(error: MailsluiceError) -> Answer:
-    if isinstance(error, GaveWay):
-        return Answer.NOT_AWAITED
-    return Answer.MISSED if isinstance(error, DeadlineExceeded | ServerUnreachable) else Answer.GIVEN
+def _is_at_login(error: MailsluiceError) -> bool:
+    """Whether it came at the login, or while a token was got."""
+    return not isinstance(error, ServerError) or error.phase is Phase.AUTH

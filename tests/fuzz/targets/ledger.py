@@ -15,6 +15,7 @@ from fuzz.feed import Feed
 from mailsluice.errors import Bug, LedgerError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import DeletePermit, Listed, MailboxKey, SessionReport, Staged, State, Stored
+from mailsluice.outcome import Outcome
 from support.confirming import confirm
 from support.failing import fail
 
@@ -75,7 +76,7 @@ def image() -> bytes:
             ledger.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
             fail(ledger, KEY, {Listed(6, b"u6", 60): "it said no"}, 1, NOW)
             ledger.note_header(KEY, b"u6", b"Subject: x\r\n")
-            ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "ok", ""))
+            ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, Outcome.OK, ""))
             ledger.flush()
         with closing(sqlite3.connect(state / "ledger.db")) as connection:
             connection.execute("UPDATE ledger SET instance = '0123456789abcdef0123456789abcdef'")
@@ -197,7 +198,9 @@ def _write(ledger: Ledger, *, agrees: bool) -> None:
         assert b"new" in ledger.known(KEY)
     ledger.note_oversize(KEY, {Listed(8, b"large", None): 10**9}, NOW)
     fail(ledger, KEY, {Listed(7, b"u7", None): "it said no"}, 1, NOW)
-    ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, "lost", "it said no"))
+    ledger.note_session(
+        KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, Outcome.CONNECTION_LOST, "it said no")
+    )
     ledger.note_next_poll(KEY, "invoices", NOW)
     ledger.flush()
     confirm(ledger, KEY, [b"new"], [], NOW)
