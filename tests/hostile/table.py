@@ -20,20 +20,20 @@ PLACE = Path(__file__).parents[2] / "docs" / "hostile.md"
 _INTRODUCTION = """\
 # Hostile servers
 
-Each of these servers was met by a whole poll (`session.run.poll`, a real ledger, a real spool, a TLS connection on
-loopback) in a process forked for it, while another mailbox of the same ledger was polled beside it. `make test-hostile`
-plays them all and writes this page; `make test` plays those that stand for a kind of server, and two of five of the
-others. For each it is required that
+A whole poll meets each of these servers (`session.run.poll`, a real ledger, a real spool, a TLS connection on
+loopback). It runs in its own process, while another mailbox of the same ledger is polled beside it.
+`make test-hostile` runs all cases and writes this page. `make test` runs those that stand for a kind of server, and
+two of five of the others. In each case the following must be true:
 
-- the poll of a server that lets us wait ends no later than 1.5 s after the one deadline that it draws out, shortened to
-  1 s for this; of any other, within 9 s, while no deadline is shorter than 10 s;
-- it takes no more than 32 MiB above what the idle process has, the neighbour's poll included;
-- the neighbour's mail is stored as if nothing was the matter;
-- no octet of a message differs from what RFC 1939 §3 makes of what was sent;
-- once the server behaves, the next poll ends well, and every message is in the spool once. Where that is another number
-  than the server had at first, its row says so.
+- If the server makes us wait, the poll ends at most 1.5 s after the one deadline that the server uses up. The test
+  shortens that deadline to 1 s. For any other server the poll ends within 9 s, and no deadline is shorter than 10 s.
+- The poll takes at most 32 MiB more than the idle process. This includes the other mailbox's poll.
+- The other mailbox's mail is stored as usual.
+- Every octet of a message is as RFC 1939 §3 says, for what the server sent.
+- When the server behaves again, the next poll ends well, and every message is in the spool once. If that is another
+  number than the server had at first, the row says so.
 
-A case whose mailbox had been polled before the server turned hostile has nothing new to store.
+A mailbox that was polled before the server became hostile has nothing new to store.
 """
 
 _HEAD = "| the server | ended after | above idle | stored | reported |\n|---|--:|--:|--:|---|\n"

@@ -23,16 +23,16 @@ from mailsluice.config.models import (
 from mailsluice.config.section import Section
 
 _INTRODUCTION = """\
-# The configuration of mailsluice (TOML). `mailsluice config check` names every mistake in it.
-# A line that begins with # and no space is a setting with its default, or another possible value.
-# Secrets never stand here, only where they are: keyring:NAME, file:PATH, env:NAME or credential:NAME.
+# The configuration of mailsluice (TOML). `mailsluice config check` shows every mistake in it.
+# A line that begins with # and no space is a setting with its default value, or with another possible value.
+# Secrets are never in this file, only references: keyring:NAME, file:PATH, env:NAME or credential:NAME.
 """
 
-_INCLUDE = "More files with [mailboxes.*] and [credentials.*], relative to this one."
+_INCLUDE = "More files with [mailboxes.*] and [credentials.*]. Their paths are relative to this file."
 _INCLUDE_EXAMPLE = ["mailboxes.d/*.toml"]
 _WRITTEN_OUT = ("state_dir",)
-"""Keys that stand in the example though they have a default, for that is not what a service wants."""
-_DEFAULTS = "What mailboxes have that do not say otherwise: any key of a mailbox."
+"""Keys that the example sets although they have a default: a service should not use that."""
+_DEFAULTS = "Default values for all mailboxes: any key of a mailbox."
 
 
 def example_text() -> str:

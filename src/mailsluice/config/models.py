@@ -79,9 +79,9 @@ _LOGIN_HOSTS: Mapping[Cloud, str] = {
 def default_state_dir() -> Path:
     """The user's own, `~/.local/state/mailsluice`, by the system's list of users alone.
 
-    No variable of the environment is heeded: a service and a shell would have a ledger each
-    (docs/adr/0012-one-state-directory.md). A service whose unit provides one ($STATE_DIRECTORY, systemd.exec)
-    was used with that: it is told to write it out. Raises ConfigurationError.
+    Environment variables are ignored, because a service and a shell would get different ledgers
+    (docs/adr/0012-one-state-directory.md). If a systemd unit provides $STATE_DIRECTORY (systemd.exec), the
+    service used that one, and the error says to write it into the configuration. Raises ConfigurationError.
     """
     provided = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     if provided:
@@ -104,30 +104,36 @@ class Service(Section):
 
     state_dir: AbsolutePath = Field(
         default_factory=default_state_dir,
-        description="Where the record of stored messages and the secrets are. "
-        "Trying it as yourself? Name a directory of yours.",
+        description="The directory with the record of stored messages and the secrets. "
+        "To try it as your own user, name a directory of yours.",
         examples=["/var/lib/mailsluice"],
     )
     max_sessions: int = Field(
-        default=16, ge=1, le=1000, description="Sessions at once, over all mailboxes.", examples=[16]
+        default=16,
+        ge=1,
+        le=1000,
+        description="The most sessions at once, for all mailboxes together.",
+        examples=[16],
     )
 
 
 class Log(Section):
-    """What is logged, to standard error."""
+    """What is logged to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="The least severe event that is logged: debug, info, warning or error.",
+        description="Log events of this level and above: debug, info, warning or error.",
         examples=["info"],
     )
     format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="json, console, or auto: console on a terminal.", examples=["auto"]
+        default="auto",
+        description="json, console, or auto (console on a terminal, json otherwise).",
+        examples=["auto"],
     )
 
 
 class Keyring(Section):
-    """Where secrets named `keyring:NAME` are kept."""
+    """Where the secrets with names like `keyring:NAME` are kept."""
 
     backend: Literal["sealed"] = Field(
         default="sealed", description="sealed: an encrypted file in the state directory.", examples=["sealed"]
@@ -143,7 +149,7 @@ def _scope(data: dict[str, Any]) -> str:
 
 
 class EntraCredential(Section):
-    """An app registration in Microsoft Entra ID; one serves many mailboxes."""
+    """An app registration in Microsoft Entra ID. One can serve many mailboxes."""
 
     kind: Literal["entra"] = Field(
         default="entra", description="An app registration in Microsoft Entra ID.", examples=["entra"]
@@ -166,17 +172,17 @@ class EntraCredential(Section):
     )
     authority: Authority = Field(
         default_factory=_authority,
-        description="The identity provider's address, where it is not the cloud's own.",
+        description="The identity provider's address, if it is not the one of the cloud.",
         examples=["https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000"],
     )
     scope: Scope = Field(
         default_factory=_scope,
-        description="What tokens are asked for, where it is not the cloud's own.",
+        description="The scope of the tokens, if it is not the one of the cloud.",
         examples=["https://outlook.office365.com/.default"],
     )
     ca_file: AbsolutePath | None = Field(
         default=None,
-        description="Certificates (PEM) to trust at the identity provider, instead of the usual ones.",
+        description="Certificates (PEM) to trust for the identity provider, instead of the usual ones.",
         examples=["/etc/mailsluice/ca.pem"],
     )
 
@@ -193,13 +199,13 @@ class CommandCredential(Section):
         default="command", description="A program that prints an access token.", examples=["command"]
     )
     command: Command = Field(
-        description="The program and its arguments; {address} becomes the mailbox's address.",
+        description="The program and its arguments. {address} is replaced by the mailbox's address.",
         examples=[["/usr/local/bin/token", "{address}"]],
     )
     environment: Variables = Field(
         default=(),
-        description="Names of variables that it is given beside PATH, HOME and LANG; their values are "
-        "mailsluice's own.",
+        description="Variables that the program gets besides PATH, HOME and LANG. "
+        "mailsluice passes on its own values of them.",
         examples=[["HTTPS_PROXY"]],
     )
 
@@ -215,11 +221,11 @@ class CommandCredential(Section):
 
 
 class PasswordCredential(Section):
-    """A password, for servers that still have it; Exchange Online does not."""
+    """A password, for servers that still accept one. Exchange Online does not."""
 
     kind: Literal["password"] = Field(
         default="password",
-        description="A password, for servers that still have it; never for Exchange Online.",
+        description="A password, for servers that still accept one; never for Exchange Online.",
         examples=["password"],
     )
     password: Secret = Field(
@@ -243,10 +249,12 @@ class SpoolSink(Section):
     path: AbsolutePath = Field(
         description="The spool directory.", examples=["/var/spool/mailsluice/invoices"]
     )
-    mode: Mode = Field(default=0o640, description="Permissions of its files, octal.", examples=["0640"])
+    mode: Mode = Field(
+        default=0o640, description="The permissions of its files, in octal.", examples=["0640"]
+    )
     json_grace: Duration = Field(
         default=timedelta(days=7),
-        description="How long a NAME.json stays whose NAME.eml was taken.",
+        description="How long a NAME.json stays after its NAME.eml was taken.",
         examples=["7d"],
     )
 
@@ -256,7 +264,9 @@ class MaildirSink(Section):
 
     kind: Literal["maildir"] = Field(default="maildir", description="A Maildir.", examples=["maildir"])
     path: AbsolutePath = Field(description="The Maildir.", examples=["/home/ann/Maildir"])
-    mode: Mode = Field(default=0o600, description="Permissions of its files, octal.", examples=["0600"])
+    mode: Mode = Field(
+        default=0o600, description="The permissions of its files, in octal.", examples=["0600"]
+    )
 
 
 Sink = Annotated[SpoolSink | MaildirSink, Field(discriminator="kind")]
@@ -269,28 +279,32 @@ def _every(data: dict[str, Any]) -> timedelta | None:
 class Mailbox(Section):
     """One address, polled on one server."""
 
-    name: Name = Field(description="What the section is called.", examples=["invoices"])
+    name: Name = Field(description="The name of the section.", examples=["invoices"])
     address: Address = Field(description="The mailbox's address.", examples=["invoices@acme.example"])
     credential: Name = Field(description="The name of a [credentials.NAME] section.", examples=["acme"])
     host: Host = Field(
-        description="The POP3 server. Default: Exchange Online in the credential's cloud.",
+        description="The POP3 server. The default is Exchange Online in the credential's cloud.",
         examples=["outlook.office365.com"],
     )
     port: int = Field(
-        default=995, ge=1, le=65535, description="Its port, TLS from the first octet.", examples=[995]
+        default=995,
+        ge=1,
+        le=65535,
+        description="The server's port. It must use TLS from the first octet.",
+        examples=[995],
     )
     cron: Cron | None = Field(
         default=None,
-        description="When to poll, as five cron fields in local time, instead of `every`.",
+        description="When to poll, as five cron fields in local time. Use it instead of `every`.",
         examples=["*/5 6-20 * * mon-fri"],
     )
     every: Duration | None = Field(
         default_factory=_every,
-        description="How often to poll: a number and s, m, h or d. Default: 2m.",
+        description="How often to poll: a number and s, m, h or d. The default is 2m.",
         examples=["2m", "60s"],
     )
     sink: Sink = Field(
-        description="Where messages go: kind (spool or maildir), path, and mode.",
+        description="Where messages are stored: kind (spool or maildir), path, and mode.",
         examples=[
             {"kind": "spool", "path": "/var/spool/mailsluice/invoices", "mode": "0640"},
             {"kind": "maildir", "path": "/var/mail/invoices"},
@@ -298,13 +312,13 @@ class Mailbox(Section):
     )
     leave_on_server: Leave = Field(
         default=False,
-        description="false: delete each message from the server once it is stored, which is the default; "
-        'true: keep; "30d": delete 30 days after it was stored.',
+        description="false (the default): delete each message from the server when it is stored; "
+        'true: keep it; "30d": delete it 30 days after it was stored.',
         examples=[False, True, "30d"],
     )
     max_message: Size = Field(
         default=200 * 2**20,
-        description="The largest message that is fetched; larger ones are reported and stay.",
+        description="The largest message that is fetched. Larger ones are reported and stay on the server.",
         examples=["200MiB"],
     )
     max_per_poll: int = Field(
@@ -314,12 +328,12 @@ class Mailbox(Section):
         default=1,
         ge=1,
         le=16,
-        description="The most connections for one poll: with several, a backlog far away is fetched faster.",
+        description="The most connections for one poll. Several fetch a backlog from a far server faster.",
         examples=[1, 4],
     )
     ca_file: AbsolutePath | None = Field(
         default=None,
-        description="Certificates (PEM) to trust at the POP3 server, instead of the system's.",
+        description="Certificates (PEM) to trust for the POP3 server, instead of the system's.",
         examples=["/etc/mailsluice/ca.pem"],
     )
 
@@ -343,11 +357,14 @@ class Config(Section):
     """
 
     service: Service = Field(default_factory=Service, description="The daemon as a whole.")
-    log: Log = Field(default_factory=Log, description="What is logged, to standard error.")
+    log: Log = Field(default_factory=Log, description="What is logged to standard error.")
     keyring: Keyring = Field(default_factory=Keyring, description="Where secrets are kept.")
     credentials: Mapping[Name, Credential] = Field(
-        default_factory=dict, description="Ways to sign in, by name: kind entra, command or password."
+        default_factory=dict,
+        description="The ways to log in, by name. The kind is entra, command or password.",
     )
-    mailboxes: Mapping[Name, Mailbox] = Field(default_factory=dict, description="What is polled, by name.")
+    mailboxes: Mapping[Name, Mailbox] = Field(
+        default_factory=dict, description="The mailboxes to poll, by name."
+    )
     warnings: SkipJsonSchema[tuple[Problem, ...]] = ()
     zone: SkipJsonSchema[Zone | None] = None
