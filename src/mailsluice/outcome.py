@@ -161,7 +161,7 @@ class Outcome(StrEnum):
         "the server sent what POP3 does not allow",
         Disposition.BACK_OFF, ExitCode.LATER, Trait.OF_MESSAGE,
     )
-    GAVE_WAY = (
+    GAVE_WAY = (  # it tells nothing of the credential, nor of a message: others were served meanwhile
         "gave-way",
         "the server was silent for some seconds while others waited for the session",
         Disposition.BACK_OFF, ExitCode.LATER, Answer.NOT_AWAITED,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from mailsluice.model import SessionReport
 from mailsluice.obs import events
 from mailsluice.outcome import Outcome
 
+MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 Configure = Callable[[str, str], None]
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -58,8 +61,18 @@ def test_a_session_is_one_line_with_all_its_counts(
     assert (line["started"], line["seconds"]) == ("2026-11-22T03:45:00+00:00", 1.25)
 
 
-def test_no_two_events_have_one_name() -> None:
+def names() -> list[str]:
     constants = {name: value for name, value in vars(events).items() if name.isupper() and name[0] != "_"}
-    names = [value for value in constants.values() if isinstance(value, str)]
-    assert len(names) == len(set(names))
-    assert all(name == name.lower() and name.isprintable() for name in names)
+    return [value for value in constants.values() if isinstance(value, str)]
+
+
+def test_no_two_events_have_one_name() -> None:
+    assert len(names()) == len(set(names()))
+    assert all(name == name.lower() and name.isprintable() for name in names())
+
+
+def test_every_event_that_the_manual_names_is_there() -> None:
+    told = set(re.findall(r'`"event": "([^"]+)"`', MANUAL.read_text()))
+
+    assert events.NO_SECOND_SESSION in told
+    assert told <= set(names())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mailsluice.errors import ConnectionLost, MailsluiceError, Phase, SinkError, TokenUnavailable
-from mailsluice.outcome import Answer, Disposition
+from mailsluice.outcome import Answer, Disposition, Outcome
 from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.triage import triage
 from session.fakes import HandClock
@@ -84,6 +84,24 @@ def test_a_session_was_served_unless_an_error_ended_it(counts: Counts) -> None:
     counts.refused = 2
     assert counts.polled().served
     assert not failed(counts, SinkError("no")).served
+
+
+def test_a_session_that_gave_up_before_anything_came_was_not_served_and_is_tried_later_and_later(
+    counts: Counts,
+) -> None:
+    counts.refused, counts.gave_up = 10, True
+    polled = counts.polled()
+    assert (polled.served, polled.disposition) == (False, Disposition.BACK_OFF)
+    counts.fetched = 1
+    polled = counts.polled()
+    assert (polled.served, polled.disposition) == (True, Disposition.RETRY)
+
+
+def test_a_session_whose_messages_were_removed_or_are_still_listed_was_served(counts: Counts) -> None:
+    counts.still_listed = 1
+    assert (counts.polled().report.outcome, counts.polled().served) == (Outcome.STILL_LISTED, True)
+    counts.vanished = 1
+    assert (counts.polled().report.outcome, counts.polled().served) == (Outcome.MESSAGES_REMOVED, True)
 
 
 def test_whether_an_error_concerns_the_credential_is_passed_on(counts: Counts) -> None:

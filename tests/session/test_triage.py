@@ -69,6 +69,12 @@ def test_a_reply_that_says_it_passes_makes_a_refusal_a_matter_of_trying_later() 
     assert triage(lasting).exit_code == 77
 
 
+def test_words_that_speak_of_a_bug_have_its_exit_code() -> None:
+    error = LoginRefused("no", phase=Phase.AUTH, reply="Protocol error. Connection is closed. 10")
+
+    assert triage(error).exit_code == 70
+
+
 def test_a_refused_mailbox_names_what_to_check_in_exchange() -> None:
     error = LoginRefused(
         "no", phase=Phase.AUTH, reply="Authentication failure: unknown user name or bad password."

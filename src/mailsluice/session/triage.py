@@ -1,9 +1,9 @@
 """Triage: what an error means for its mailbox, in the light of what the server said.
 
 An error means what its row of `outcome` says, unless the server's words say more. Owns every string of
-Exchange Online's that mailsluice knows. Exchange has no response codes (RFC 2449 §8),
-so that phase and text are all there is; where another server sends one, it is read too. Must never act: it
-returns a verdict, and the schedule acts on it.
+Exchange Online's that mailsluice knows. Exchange has no response codes (RFC 2449 §8), so that phase and text
+are all there is; where another server sends one, it is read too. Must never act: it returns a verdict, and
+the schedule acts on it.
 """
 
 from __future__ import annotations
