@@ -12,9 +12,9 @@ from mailsluice.errors import Phase, ProtocolViolation
 from mailsluice.model import (
     BearerToken,
     DeletePermit,
+    Lines,
     Listed,
     Listing,
-    Messages,
     Password,
     Staged,
     Stored,
@@ -60,7 +60,7 @@ def hints(node: ast.AST) -> list[ast.expr]:
     [
         (Staged, {"sink/durable.py", "ledger/memory.py"}),
         (Stored, {"sink/place.py"}),
-        (DeletePermit, {"ledger/ledger.py"}),
+        (DeletePermit, {"ledger/messages.py"}),
     ],
 )
 def test_each_proof_is_made_where_what_it_proves_is_done(value: type, modules: set[str]) -> None:
@@ -104,9 +104,9 @@ def test_a_listing_is_counted_without_being_parsed_and_parsed_once() -> None:
     messages = (Listed(1, b"a", 5), Listed(2, b"b"))
     parsed: list[None] = []
 
-    def parse() -> Messages:
+    def parse() -> Lines:
         parsed.append(None)
-        return Messages(messages)
+        return Lines(messages)
 
     listing = Listing(b"digest", 2, parse)
     assert (listing.total, parsed) == (2, [])
@@ -115,7 +115,7 @@ def test_a_listing_is_counted_without_being_parsed_and_parsed_once() -> None:
 
 
 def test_a_listing_that_cannot_be_parsed_says_so_to_whoever_wants_its_messages() -> None:
-    def parse() -> Messages:
+    def parse() -> Lines:
         raise ProtocolViolation("nonsense", phase=Phase.LISTING)
 
     listing = Listing(b"digest", 1, parse)

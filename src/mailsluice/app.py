@@ -20,7 +20,7 @@ from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import Bug, LedgerError, LedgerReplaced, NoThread
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger import open_ledger
 from mailsluice.model import MailboxKey
 from mailsluice.net.connection import Connections
 from mailsluice.obs import events
@@ -38,6 +38,7 @@ from mailsluice.pop3.client import connect
 from mailsluice.session.context import Context, NobodyWatches, Progress
 from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.feeding import adopt
+from mailsluice.session.ports import Ledger
 from mailsluice.session.recovery import forget
 from mailsluice.session.run import poll, preview
 from mailsluice.session.seen import Settled, Way, settle
@@ -89,7 +90,7 @@ class Service:
         self._ledger = ledger or self._opened_ledger()
         self._answers = Answers(config.mailboxes.values())
         self._pacing = Pacing(config.mailboxes.values(), self._clock.monotonic(), random)
-        self._notes = Notes(self._ledger.flush)
+        self._notes = Notes(self._ledger.reports.flush)
         self._lock = threading.Lock()  # of what a reload changes; held for moments only
         self._watches: dict[str, _Watch] = {}
         self._at_work: set[MailboxKey] = set()
@@ -124,7 +125,7 @@ class Service:
         return Credentials(config.credentials, Secrets(config.service.state_dir).reader, self._clock, former)
 
     def _opened_ledger(self) -> Ledger:
-        ledger = Ledger(self.config.service.state_dir)
+        ledger = open_ledger(self.config.service)
         if ledger.is_new:
             _log.warning(events.LEDGER_BEGUN, directory=str(self.config.service.state_dir))
         return ledger
@@ -214,7 +215,7 @@ class Service:
 
     def forget(self, mailbox: Mailbox) -> int:
         """Give up what was half done in a sink that is gone; how many messages. Raises MailsluiceError."""
-        with self._ledger.lock(mailbox.key):
+        with self._ledger.leases.hold(mailbox.key):
             return forget(mailbox, self._context)
 
     def settle(self, mailbox: Mailbox, way: Way) -> Settled:
@@ -270,7 +271,7 @@ class Service:
         Raises LedgerReplaced if the ledger has to be opened anew, Bug if the timetable has died.
         """
         try:
-            self._ledger.check_files()
+            self._ledger.check()
         except LedgerReplaced:
             raise
         except LedgerError:
@@ -382,7 +383,7 @@ class Service:
             self._note_next_poll(mailbox, self._schedule.next_poll(mailbox.name))
 
     def _note_next_poll(self, mailbox: Mailbox, due: datetime | None) -> None:
-        self._ledger.note_next_poll(mailbox.key, mailbox.name, due)
+        self._ledger.reports.note_next_poll(mailbox.key, mailbox.name, due)
 
 
 def _keys(config: Config) -> frozenset[MailboxKey]:

@@ -15,8 +15,7 @@ from typing import NamedTuple
 from mailsluice.app import Service
 from mailsluice.config.models import Config
 from mailsluice.errors import ConfigurationError, LedgerReplaced, MailsluiceError
-from mailsluice.ledger.database import is_begun
-from mailsluice.ledger.lock import ServiceLock
+from mailsluice.ledger import ServiceLock, is_begun
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.system.signals import Signals
@@ -91,7 +90,7 @@ def _built_anew(configurations: Configurations, lock: ServiceLock, had_ledger: P
     config = configurations.load()
     configurations.announce(config)
     if config.service.state_dir == had_ledger:
-        is_begun(had_ledger, promised=True)
+        is_begun(config.service, promised=True)
     return _built(config, lock.following)
 
 

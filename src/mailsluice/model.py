@@ -10,7 +10,7 @@ keeps each constructor in its module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -51,7 +51,7 @@ class Window(NamedTuple):
     last: int
 
 
-class Messages(NamedTuple):
+class Lines(NamedTuple):
     """What a listing's lines say.
 
     `unusable` is how many of them name no message that could be told from the others, `examples` the first.
@@ -70,12 +70,12 @@ class Listing(Sequence[Listed]):
     Whoever asks for a message may meet what the parser raises.
     """
 
-    def __init__(self, digest: bytes, total: int, parse: Callable[[], Messages], beyond: int = 0) -> None:
+    def __init__(self, digest: bytes, total: int, parse: Callable[[], Lines], beyond: int = 0) -> None:
         self.digest = digest
         self.total = total
         self.beyond = beyond
-        self._parse: Callable[[], Messages] | None = parse
-        self._messages = Messages(())
+        self._parse: Callable[[], Lines] | None = parse
+        self._messages = Lines(())
 
     @property
     def unusable(self) -> int:
@@ -114,7 +114,7 @@ class Listing(Sequence[Listed]):
     def __getitem__(self, place: int | slice) -> Listed | tuple[Listed, ...]:
         return self._parsed().usable[place]
 
-    def _parsed(self) -> Messages:
+    def _parsed(self) -> Lines:
         if self._parse is not None:
             self._messages, self._parse = self._parse(), None
         return self._messages
@@ -195,6 +195,25 @@ class Quiet(NamedTuple):
     digest: bytes
     until: datetime
     held: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What a listing tells of known messages, for the ledger to note.
+
+    `listed` are its UIDLs. Other messages have those that are `reused`, and may have those that are
+    `doubtful`. `is_whole`: a message that is not in it is not on the server. `has_all`: it has a line for
+    every message, though some may be unusable. `quiet`, if it leaves nothing to do. `policy` is what the
+    mailbox leaves on the server, in words.
+    """
+
+    listed: Collection[bytes]
+    reused: Collection[bytes] = ()
+    doubtful: Collection[bytes] = ()
+    is_whole: bool = True
+    has_all: bool = True
+    quiet: Quiet | None = None
+    policy: str | None = None
 
 
 class Staged(NamedTuple):

@@ -42,10 +42,10 @@ def filled(config: Path) -> Path:
     with Ledger(config.parent / "state") as ledger:
         for n in range(TRIES):
             at = NOW - (TRIES - 1 - n) * timedelta(hours=12)
-            fail(ledger, KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, 1, at)
-            fail(ledger, KEY, {Listed(2, b"\xff\x07", 20): "lost"}, 1, at)
-        fail(ledger, KEY, {Listed(3, b"u3", 30): "only once"}, 1, NOW)
-        ledger.note_header(KEY, b"u1", HEADER)
+            fail(ledger.failures, KEY, {Listed(1, b"u1", 10): "refused \x1b[31m"}, 1, at)
+            fail(ledger.failures, KEY, {Listed(2, b"\xff\x07", 20): "lost"}, 1, at)
+        fail(ledger.failures, KEY, {Listed(3, b"u3", 30): "only once"}, 1, NOW)
+        ledger.failures.note_header(KEY, b"u1", HEADER)
     return config
 
 
@@ -101,7 +101,7 @@ def test_what_a_program_is_told_has_the_header_in_parts(filled: Path) -> None:
 
 def test_a_header_of_which_the_ledger_has_a_part_is_said_to_be_truncated(filled: Path) -> None:
     with Ledger(filled.parent / "state") as ledger:
-        ledger.note_header(KEY, b"u1", (b"Subject: x\r\n" * KEPT)[:KEPT])
+        ledger.failures.note_header(KEY, b"u1", (b"Subject: x\r\n" * KEPT)[:KEPT])
 
     (row,) = [row for row in json.loads(run(filled, "list", "--json").output) if row["uidl"] == "u1"]
     assert (row["subject"], row["header_truncated"]) == ("x", True)
@@ -110,7 +110,7 @@ def test_a_header_of_which_the_ledger_has_a_part_is_said_to_be_truncated(filled:
 def test_a_message_without_a_header_is_shown_all_the_same(filled: Path) -> None:
     assert "next poll asks for its header" in run(filled, "show", "a", r"\xff\x07").output
     with Ledger(filled.parent / "state") as ledger:
-        ledger.note_header(KEY, b"\xff\x07", b"")
+        ledger.failures.note_header(KEY, b"\xff\x07", b"")
     assert "does not tell its header" in run(filled, "show", "a", r"\xff\x07").output
 
 
@@ -131,7 +131,7 @@ def test_retry_lets_all_or_those_named_be_tried_again(
     assert run(filled, "retry", "a", *named).exit_code == 0
 
     with Ledger(filled.parent / "state", read_only=True) as ledger:
-        assert set(ledger.failures(KEY)) == left
+        assert set(ledger.failures.read(KEY)) == left
 
 
 def test_retry_is_for_one_mailbox_or_for_all(filled: Path) -> None:

@@ -58,9 +58,9 @@ def test_where_there_is_no_ledger_it_says_which_one_it_looked_for(state_dir: Pat
 
 def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.note_session(KEY, GOOD._replace(started=NOW - timedelta(hours=3, minutes=1)))
-        ledger.note_next_poll(KEY, "a", NOW + timedelta(days=2, hours=12))
-        ledger.flush()
+        ledger.reports.note_session(KEY, GOOD._replace(started=NOW - timedelta(hours=3, minutes=1)))
+        ledger.reports.note_next_poll(KEY, "a", NOW + timedelta(days=2, hours=12))
+        ledger.reports.flush()
 
     row = status(state_dir).splitlines()[1]
 
@@ -78,10 +78,10 @@ def test_the_columns_of_the_table_stand_below_their_names(state_dir: Path) -> No
 
 def test_a_failure_shows_its_words_and_since_when_there_was_no_success(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.note_session(KEY, GOOD)
-        ledger.note_session(KEY, BAD)
-        ledger.note_session(KEY, BAD)
-        ledger.flush()
+        ledger.reports.note_session(KEY, GOOD)
+        ledger.reports.note_session(KEY, BAD)
+        ledger.reports.note_session(KEY, BAD)
+        ledger.reports.flush()
 
     (row,) = json.loads(status(state_dir, "--json"))
 
@@ -92,8 +92,8 @@ def test_a_failure_shows_its_words_and_since_when_there_was_no_success(state_dir
 
 def test_a_terminal_escape_in_an_error_does_nothing(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.note_session(KEY, BAD)
-        ledger.flush()
+        ledger.reports.note_session(KEY, BAD)
+        ledger.reports.flush()
 
     assert "\x1b" not in status(state_dir)
     assert "access" in status(state_dir)
@@ -101,9 +101,9 @@ def test_a_terminal_escape_in_an_error_does_nothing(state_dir: Path) -> None:
 
 def test_an_error_that_is_over_is_not_shown(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.note_session(KEY, BAD)
-        ledger.note_session(KEY, GOOD)
-        ledger.flush()
+        ledger.reports.note_session(KEY, BAD)
+        ledger.reports.note_session(KEY, GOOD)
+        ledger.reports.flush()
 
     assert "access" not in status(state_dir)
 
@@ -119,8 +119,8 @@ def held(state_dir: Path) -> Path:
 
 def note(state_dir: Path, report: SessionReport) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.note_session(KEY, report)
-        ledger.flush()
+        ledger.reports.note_session(KEY, report)
+        ledger.reports.flush()
 
 
 def test_what_is_held_is_counted_in_a_column_and_each_reason_has_its_remedy(held: Path) -> None:

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from contracts.ledgers import KEY, LATER, NOW, SINK, STAGED, STORED
 from contracts.peers import ADDRESS, MAIL, FakePeer, Peer, SandboxPeer
-from mailsluice.ledger.ledger import Ledger as SqliteLedger
-from mailsluice.session.ports import Client, Ledger
+from mailsluice.config.models import Service
+from mailsluice.ledger import open_ledger
+from mailsluice.session.ports import Client, Failures, Ledger, Lost, Messages
 from mailsluice_sandbox import Dialect, Sandbox
 
 
 @pytest.fixture(params=["sqlite"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    with SqliteLedger(tmp_path / "state") as ledger:
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
+    """The section of a configuration that names the ledger."""
+    return Service(state_dir=tmp_path / "state")
+
+
+@pytest.fixture
+def opened(service: Service) -> Callable[[], Ledger]:
+    """Opens one and the same ledger, as each process does."""
+    return lambda: open_ledger(service)
+
+
+@pytest.fixture
+def ledger(opened: Callable[[], Ledger]) -> Iterator[Ledger]:
+    with opened() as ledger:
         yield ledger
 
 
 @pytest.fixture
-def stored(ledger: Ledger) -> Ledger:
-    ledger.record(KEY, STAGED, SINK, NOW)
-    ledger.commit(KEY, STORED, LATER)
-    return ledger
+def messages(ledger: Ledger) -> Messages:
+    return ledger.messages
+
+
+@pytest.fixture
+def failures(ledger: Ledger) -> Failures:
+    return ledger.failures
+
+
+@pytest.fixture
+def lost(ledger: Ledger) -> Lost:
+    return ledger.lost
+
+
+@pytest.fixture
+def stored(messages: Messages) -> Messages:
+    messages.record(KEY, STAGED, SINK, NOW)
+    messages.commit(KEY, STORED, LATER)
+    return messages
 
 
 @pytest.fixture(params=["exchange", "pipelining", "fake"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from mailsluice.model import MailboxKey, Staged, State, Stored
-from mailsluice.session.ports import Ledger
+from mailsluice.session.ports import Messages
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -16,5 +16,5 @@ STORED = (Stored(b"u1", "n1"), Stored(b"u2", "n2"))
 SINK = "spool:/x"
 
 
-def states(ledger: Ledger) -> dict[bytes, State]:
-    return {uidl: known.state for uidl, known in ledger.known(KEY).items()}
+def states(messages: Messages) -> dict[bytes, State]:
+    return {uidl: known.state for uidl, known in messages.known(KEY).items()}

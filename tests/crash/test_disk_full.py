@@ -30,7 +30,7 @@ SYNCING = [
 RENAMING = [(Point("os.rename", nth=nth), READ_ONLY) for nth in (1, 2, 3)]
 COMMITTING = [
     Point("COMMIT", when, within=within)
-    for within in ("Ledger.record", "Ledger.commit")
+    for within in ("Messages.record", "Messages.commit")
     for when in ("before", "after")
 ]
 

@@ -38,7 +38,7 @@ def assert_as_it_should_be(world: World, *, fetched: int | None = 1) -> None:
         assert world.server.retrieved == dict.fromkeys(world.uidls, fetched)
 
 
-@points(Point("Client.authenticate"), Point("Ledger.confirm", "after"), Point("Client.retrieve"))
+@points(Point("Client.authenticate"), Point("Messages.confirm", "after"), Point("Client.retrieve"))
 def test_row_0_nothing_fetched_leaves_no_trace(world: World, point: Point) -> None:
     world.kill(point)
 
@@ -85,8 +85,8 @@ def test_row_1_what_is_not_synced_proves_nothing(world: World, point: Point) -> 
 @points(
     Point("Directory.sync", "after", within="DurableBatch.stage"),
     Point("DurableBatch.stage", "after"),
-    Point("Ledger.record"),
-    Point("COMMIT", within="Ledger.record"),
+    Point("Messages.record"),
+    Point("COMMIT", within="Messages.record"),
 )
 def test_row_2_staged_and_not_recorded_is_swept_and_fetched_again(world: World, point: Point) -> None:
     world.kill(point)
@@ -98,8 +98,8 @@ def test_row_2_staged_and_not_recorded_is_swept_and_fetched_again(world: World, 
 
 
 @points(
-    Point("COMMIT", "after", within="Ledger.record"),
-    Point("Ledger.record", "after"),
+    Point("COMMIT", "after", within="Messages.record"),
+    Point("Messages.record", "after"),
     Point("Place.publish"),
 )
 def test_row_3_recorded_is_rolled_forward_not_fetched_again(world: World, point: Point) -> None:
@@ -129,8 +129,8 @@ def test_row_4_part_of_a_batch_renamed_and_taken_is_finished_without_a_second_co
 @points(
     Point("Directory.sync", within="Place.publish"),
     Point("Directory.sync", "after", within="Place.publish"),
-    Point("Ledger.commit"),
-    Point("COMMIT", within="Ledger.commit"),
+    Point("Messages.commit"),
+    Point("COMMIT", within="Messages.commit"),
 )
 def test_row_4_all_renamed_and_taken_but_not_committed_is_known_as_published(
     world: World, point: Point
@@ -144,7 +144,9 @@ def test_row_4_all_renamed_and_taken_but_not_committed_is_known_as_published(
 
 
 @points(
-    Point("COMMIT", "after", within="Ledger.commit"), Point("Ledger.commit", "after"), Point("Client.quit")
+    Point("COMMIT", "after", within="Messages.commit"),
+    Point("Messages.commit", "after"),
+    Point("Client.quit"),
 )
 def test_row_5_committed_is_never_fetched_again_and_deleted_as_the_policy_says(
     any_world: World, point: Point
@@ -186,7 +188,7 @@ def test_row_6_the_deletion_of_what_has_aged_is_caught_up_with(aging_world: Worl
     assert aging_world.server.remaining() == ()
 
 
-@points(Point("COMMIT", within="Ledger.confirm"), Point("COMMIT", "after", within="Ledger.confirm"))
+@points(Point("COMMIT", within="Messages.confirm"), Point("COMMIT", "after", within="Messages.confirm"))
 def test_row_7_absence_from_a_listing_is_noted_at_the_next_chance(world: World, point: Point) -> None:
     assert world.poll() == 0
     world.kill(point)

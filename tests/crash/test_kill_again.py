@@ -10,8 +10,8 @@ from crash.world import FILES_A_MESSAGE, MAIL, World
 PUBLISHING = [
     Point("Directory.sync", within="Place.finish"),
     Point("Directory.sync", "after", within="Place.finish"),
-    Point("COMMIT", within="Ledger.commit"),
-    Point("COMMIT", "after", within="Ledger.commit"),
+    Point("COMMIT", within="Messages.commit"),
+    Point("COMMIT", "after", within="Messages.commit"),
     Point("Place.sweep"),
 ]
 SWEPT = Point("Place.sweep", "after")
@@ -41,7 +41,7 @@ def kill_twice(world: World, first: Point, again: Point) -> None:
 def test_a_roll_forward_that_is_killed_between_renames_is_finished_by_the_next(
     world: World, again: Point
 ) -> None:
-    kill_twice(world, Point("Ledger.record", "after"), again)
+    kill_twice(world, Point("Messages.record", "after"), again)
     assert_as_it_should_be(world)
     assert world.server.retrieved == dict.fromkeys(world.uidls, 1)
 
@@ -63,7 +63,7 @@ def test_a_sweep_that_is_killed_is_finished_by_the_next(world: World, again: Poi
 
 
 def test_a_kill_after_the_sweep_leaves_nothing_to_recover(world: World) -> None:
-    kill_twice(world, Point("Ledger.record"), SWEPT)
+    kill_twice(world, Point("Messages.record"), SWEPT)
     assert world.staged() == []
     assert world.ledger() == {}
     assert_as_it_should_be(world)

@@ -30,7 +30,7 @@ import mailsluice.config.load  # noqa: F401  these would be imported by the firs
 from mailsluice.cli.main import main
 from mailsluice.files.directory import Directory
 from mailsluice.files.new_file import NewFile
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from mailsluice.net import connection
 from mailsluice.pop3.client import Client
 from mailsluice.pop3.exchange import Exchange
@@ -43,7 +43,7 @@ connection._BUFFER = connection._RECORD  # messages come in pieces, so that ther
 LONGEST_LIFE = 80
 """Seconds after which a child that hangs is ended, by SIGALRM."""
 
-OWNERS = (Exchange, Client, Directory, DurableBatch, Ledger, NewFile, Place)
+OWNERS = (Exchange, Client, Directory, DurableBatch, Messages, NewFile, Place)
 
 
 @dataclass(frozen=True)

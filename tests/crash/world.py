@@ -178,4 +178,4 @@ leave_on_server = {leave}
     def ledger(self) -> Counter[State]:
         """How many messages the ledger has in each state."""
         with Ledger(self._state_dir, read_only=True) as ledger:
-            return Counter(known.state for known in ledger.known(self._key).values())
+            return Counter(known.state for known in ledger.messages.known(self._key).values())

@@ -203,9 +203,11 @@ def alike(config: Config, count: int) -> Config:
     return config.model_copy(update={"mailboxes": hourly})
 
 
-def commits(ledger: Ledger) -> list[str]:
+def commits(service: Service) -> list[str]:
     """Grows with every commit; nothing is due that is done beside the polls."""
-    ledger.note_tidied(ledger.now())
+    ledger = service._ledger
+    assert isinstance(ledger, Ledger)
+    ledger.stagings.note_tidied(ledger.now())
     said: list[str] = []
     ledger._database._connection.set_trace_callback(
         lambda statement: said.append(statement) if statement == "COMMIT" else None
@@ -219,11 +221,11 @@ def test_the_first_polls_of_all_mailboxes_are_noted_in_one_commit(
     monkeypatch.setattr(Service, "_poll_on_schedule", lambda *_: None)
 
     with Service(alike(config, 20)) as service:
-        made = commits(service._ledger)
+        made = commits(service)
         begun = service._clock.now()
         service.start()
         service.tend()
-        reports = service._ledger.reports()
+        reports = service._ledger.reports.read()
         assert len(made) == 1
 
     assert len(reports) == 20
@@ -241,10 +243,10 @@ def test_when_the_clock_is_set_all_next_polls_are_noted_in_one_commit(
     with Service(alike(config, 20), clock=clock) as service:
         service.start()
         service.tend()
-        made = commits(service._ledger)
+        made = commits(service)
         clock.ahead = timedelta(days=1)
         service.tend()
-        reports = service._ledger.reports()
+        reports = service._ledger.reports.read()
         assert len(made) == 1
 
     assert all(report.next_poll and report.next_poll > clock.now() for report in reports.values())

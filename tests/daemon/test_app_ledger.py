@@ -56,7 +56,7 @@ def test_a_ledger_that_cannot_be_looked_at_is_left_to_who_uses_it(
 
     with Service(config) as service:
         service.start()
-        monkeypatch.setattr(Ledger, "check_files", fail)
+        monkeypatch.setattr(Ledger, "check", fail)
         service.tend()
 
 

@@ -262,7 +262,7 @@ def test_what_status_shows_of_a_removed_mailbox_has_no_next_poll(
         service.start()
         service.follow(make("b"))
         service.tend()
-        reports = {report.name: report.next_poll for report in service._ledger.reports().values()}
+        reports = {report.name: report.next_poll for report in service._ledger.reports.read().values()}
     assert reports["a"] is None
     assert reports["b"] is not None
 

@@ -20,7 +20,7 @@ class FullDisk:
 
     def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = True
-        flush = service._ledger.flush
+        flush = service._ledger.reports.flush
 
         def flush_if_there_is_room() -> None:
             if self.full:
@@ -54,7 +54,7 @@ def test_a_status_that_cannot_be_written_fails_no_poll_is_said_once_and_written_
 
 def last_outcome(config: Config) -> str | None:
     with Ledger(config.service.state_dir, read_only=True) as ledger:
-        (report,) = ledger.reports().values()
+        (report,) = ledger.reports.read().values()
     return report.last.outcome if report.last else None
 
 

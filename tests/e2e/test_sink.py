@@ -42,7 +42,9 @@ def interrupted(site: Site, sandbox: Sandbox) -> None:
     uidl = sandbox.mailbox("a@acme.example").deliver(TWO)
     with Ledger(site.folder / "state") as ledger:
         key = MailboxKey(sandbox.host, "a@acme.example")
-        ledger.record(key, [Staged(uidl, "n", len(TWO))], f"spool:{site.spool('a')}", datetime.now(UTC))
+        ledger.messages.record(
+            key, [Staged(uidl, "n", len(TWO))], f"spool:{site.spool('a')}", datetime.now(UTC)
+        )
 
 
 def staging_of(site: Site) -> Path:

@@ -203,7 +203,7 @@ class _Stage:
         """How many messages of the hostile mailbox the ledger takes for gone."""
         mailbox = Mailbox.model_validate(self._hostile_section())
         with Ledger(self._home / "state", read_only=True) as ledger:
-            return sum(known.state is State.GONE for known in ledger.known(mailbox.key).values())
+            return sum(known.state is State.GONE for known in ledger.messages.known(mailbox.key).values())
 
     def _address(self, name: str) -> str:
         return f"{name}-{self._number}@acme.example"

@@ -27,17 +27,19 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_a_copy_is_the_ledger_as_it_is_and_nothing_else(ledger: Ledger, state_dir: Path, place: Path) -> None:
-    ledger.record(KEY, STAGED, "spool:/x", NOW)
+    ledger.messages.record(KEY, STAGED, "spool:/x", NOW)
     copy = LedgerCopy(place)
     copy.take(state_dir)
-    ledger.record(KEY, [Staged(b"later", "later", 1)], "spool:/x", NOW)
+    ledger.messages.record(KEY, [Staged(b"later", "later", 1)], "spool:/x", NOW)
     copy.mark()
     copy.finish()
 
     assert {path.name: path.stat().st_mode & 0o777 for path in place.iterdir()} == {FILE: 0o600, MARK: 0o600}
     assert (place / MARK).read_bytes() == (state_dir / MARK).read_bytes()
     with Ledger(place) as restored:
-        assert restored.half_done(KEY) == {"spool:/x": tuple(sorted(STAGED, key=lambda staged: staged.name))}
+        assert restored.messages.half_done(KEY) == {
+            "spool:/x": tuple(sorted(STAGED, key=lambda staged: staged.name))
+        }
         assert restored.staging_owner(KEY) == ledger.staging_owner(KEY)
 
 
@@ -52,7 +54,7 @@ def test_a_copy_is_made_in_the_middle_of_a_transaction_without_it(state_dir: Pat
     copy.finish()
 
     with Ledger(place) as restored:
-        assert restored.known(KEY) == {}
+        assert restored.messages.known(KEY) == {}
 
 
 def test_half_a_copy_is_no_ledger_whenever_it_was_left(ledger: Ledger, state_dir: Path, place: Path) -> None:
@@ -78,7 +80,7 @@ def test_a_copy_that_is_given_up_leaves_nothing(ledger: Ledger, state_dir: Path,
 def test_a_copy_for_which_there_is_no_room_is_told_as_the_copy_s(
     ledger: Ledger, state_dir: Path, place: Path
 ) -> None:
-    ledger.record(KEY, STAGED * 1, "spool:/x", NOW)
+    ledger.messages.record(KEY, STAGED * 1, "spool:/x", NOW)
     copy = LedgerCopy(place)
     copy._connection.execute("PRAGMA max_page_count = 2")
     with pytest.raises(BackupError, match="the copy of the ledger: database or disk is full"):
@@ -88,7 +90,7 @@ def test_a_copy_for_which_there_is_no_room_is_told_as_the_copy_s(
 
 def test_a_ledger_that_is_damaged_is_told_as_the_ledger_s(state_dir: Path, place: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.record(KEY, STAGED, "spool:/x", NOW)
+        ledger.messages.record(KEY, STAGED, "spool:/x", NOW)
     octets = (state_dir / FILE).read_bytes()
     (state_dir / FILE).write_bytes(octets[: len(octets) // 2])
     copy = LedgerCopy(place)

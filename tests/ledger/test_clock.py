@@ -107,8 +107,8 @@ def report(machine: Machine) -> SessionReport:
 def test_a_ledger_goes_on_from_the_last_session_that_was_noted(tmp_path: Path, machine: Machine) -> None:
     with Ledger(tmp_path / "state", clock=machine) as ledger:
         machine.live(HOUR)
-        ledger.note_session(KEY, report(machine))
-        ledger.flush()
+        ledger.reports.note_session(KEY, report(machine))
+        ledger.reports.flush()
     machine.live(HOUR)
     machine.wall += 3650 * DAY
 
@@ -118,8 +118,8 @@ def test_a_ledger_goes_on_from_the_last_session_that_was_noted(tmp_path: Path, m
 
 def test_a_ledger_that_is_only_read_keeps_its_time_too(tmp_path: Path, machine: Machine) -> None:
     with Ledger(tmp_path / "state", clock=machine) as ledger:
-        ledger.note_session(KEY, report(machine))
-        ledger.flush()
+        ledger.reports.note_session(KEY, report(machine))
+        ledger.reports.flush()
     machine.wall -= DAY
 
     with Ledger(tmp_path / "state", clock=machine, read_only=True) as again:

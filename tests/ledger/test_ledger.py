@@ -10,7 +10,7 @@ import pytest
 
 from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.ledger.messages import GRACE
+from mailsluice.ledger.message_rows import GRACE
 from mailsluice.model import Listed, MailboxKey, Staged, State, Stored
 from support.confirming import confirm
 
@@ -20,8 +20,8 @@ KEY = MailboxKey("host.example", "a@b.example")
 
 def fill(ledger: Ledger, count: int) -> list[bytes]:
     uidls = [b"%d" % number for number in range(count)]
-    ledger.record(KEY, [Staged(uidl, f"n{uidl.decode()}", 1) for uidl in uidls], "spool:/x", NOW)
-    ledger.commit(KEY, [Stored(uidl, f"n{uidl.decode()}") for uidl in uidls], NOW)
+    ledger.messages.record(KEY, [Staged(uidl, f"n{uidl.decode()}", 1) for uidl in uidls], "spool:/x", NOW)
+    ledger.messages.commit(KEY, [Stored(uidl, f"n{uidl.decode()}") for uidl in uidls], NOW)
     return uidls
 
 
@@ -33,66 +33,49 @@ def test_everything_is_remembered_by_the_next_process(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
         fill(ledger, 3)
     with Ledger(state_dir) as again:
-        assert {known.state for known in again.known(KEY).values()} == {State.STORED}
-        assert len(again.permits(KEY, [b"0", b"1", b"2"])) == 3
+        assert {known.state for known in again.messages.known(KEY).values()} == {State.STORED}
+        assert len(again.messages.permits(KEY, [b"0", b"1", b"2"])) == 3
 
 
 def test_confirming_what_is_known_already_writes_nothing(ledger: Ledger, state_dir: Path) -> None:
     uidls = fill(ledger, 3)
-    confirm(ledger, KEY, uidls[:2], [], NOW)
+    confirm(ledger.messages, KEY, uidls[:2], [], NOW)
     before = written(state_dir)
-    confirm(ledger, KEY, uidls[:2], [], NOW + GRACE)
+    confirm(ledger.messages, KEY, uidls[:2], [], NOW + GRACE)
     assert written(state_dir) == before
 
 
 def test_recording_and_committing_nothing_writes_nothing(ledger: Ledger, state_dir: Path) -> None:
     before = written(state_dir)
-    ledger.record(KEY, [], "spool:/x", NOW)
-    assert ledger.commit(KEY, [], NOW) == ()
+    ledger.messages.record(KEY, [], "spool:/x", NOW)
+    assert ledger.messages.commit(KEY, [], NOW) == ()
     assert written(state_dir) == before
 
 
 def test_a_large_mailbox_is_read_and_confirmed_quickly(ledger: Ledger) -> None:
     uidls = fill(ledger, 20_000)
     before = time.process_time()
-    assert len(ledger.known(KEY)) == 20_000
-    confirm(ledger, KEY, uidls, [], NOW)
+    assert len(ledger.messages.known(KEY)) == 20_000
+    confirm(ledger.messages, KEY, uidls, [], NOW)
     assert time.process_time() - before < 1
 
 
-def test_staging_owners_differ_by_mailbox(ledger: Ledger) -> None:
-    others = [MailboxKey("host.example", "b@b.example"), MailboxKey("other.example", "a@b.example")]
-    owners = {ledger.staging_owner(key) for key in [KEY, *others]}
-    assert len(owners) == 3
-
-
-def test_staging_owners_differ_by_ledger_and_outlast_the_process(state_dir: Path, tmp_path: Path) -> None:
+def test_staging_owners_differ_by_ledger(state_dir: Path, tmp_path: Path) -> None:
     with Ledger(state_dir) as ledger, Ledger(tmp_path / "other") as other:
-        owner = ledger.staging_owner(KEY)
-        assert other.staging_owner(KEY) != owner
-    with Ledger(state_dir) as again:
-        assert again.staging_owner(KEY) == owner
-
-
-def test_a_staging_owner_is_a_plain_file_name(ledger: Ledger) -> None:
-    assert ledger.staging_owner(MailboxKey("../..", "/etc/x\0")).replace("-", "").isalnum()
-
-
-def test_hosts_and_addresses_cannot_be_shifted_into_each_other(ledger: Ledger) -> None:
-    assert ledger.staging_owner(MailboxKey("ab", "c")) != ledger.staging_owner(MailboxKey("a", "bc"))
+        assert other.staging_owner(KEY) != ledger.staging_owner(KEY)
 
 
 def test_times_come_back_to_the_microsecond(ledger: Ledger) -> None:
     there = NOW.astimezone(UTC) + timedelta(microseconds=1)
-    ledger.note_oversize(KEY, {Listed(1, b"u", 1): 1}, there)
-    assert ledger.known(KEY)[b"u"].since == there
+    ledger.messages.note_oversize(KEY, {Listed(1, b"u", 1): 1}, there)
+    assert ledger.messages.known(KEY)[b"u"].since == there
 
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_reports_can_be_read_beside_a_running_daemon(
     ledger: Ledger, state_dir: Path, read_only: bool
 ) -> None:
-    ledger.note_next_poll(KEY, "inv", NOW)
-    ledger.flush()
+    ledger.reports.note_next_poll(KEY, "inv", NOW)
+    ledger.reports.flush()
     with Ledger(state_dir, read_only=read_only) as other:
-        assert other.reports()[KEY].next_poll == NOW
+        assert other.reports.read()[KEY].next_poll == NOW

@@ -20,32 +20,32 @@ QUIET = Quiet(b"digest", NOW + timedelta(days=1))
 
 def test_a_quiet_listing_is_so_for_the_next_process(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        confirm(ledger, KEY, [], [], NOW, QUIET)
+        confirm(ledger.messages, KEY, [], [], NOW, QUIET)
     with Ledger(state_dir) as again:
-        assert again.quiet(KEY, b"digest", NOW) is not None
+        assert again.messages.quiet(KEY, b"digest", NOW) is not None
 
 
 def test_what_another_process_writes_ends_it(ledger: Ledger, state_dir: Path) -> None:
-    confirm(ledger, KEY, [], [], NOW, QUIET)
+    confirm(ledger.messages, KEY, [], [], NOW, QUIET)
     with Ledger(state_dir) as other:
-        other.record(KEY, [Staged(b"u1", "n1", 1)], "spool:/x", NOW)
-    assert ledger.quiet(KEY, b"digest", NOW) is None
+        other.messages.record(KEY, [Staged(b"u1", "n1", 1)], "spool:/x", NOW)
+    assert ledger.messages.quiet(KEY, b"digest", NOW) is None
 
 
 def test_a_write_that_fails_leaves_it_quiet(ledger: Ledger) -> None:
-    confirm(ledger, KEY, [], [], NOW, QUIET)
+    confirm(ledger.messages, KEY, [], [], NOW, QUIET)
     connection = ledger._database._connection
     connection.set_authorizer(
         lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_INSERT else sqlite3.SQLITE_OK
     )
     with pytest.raises(LedgerError):
-        ledger.note_oversize(KEY, {}, NOW)
+        ledger.messages.note_oversize(KEY, {}, NOW)
     connection.set_authorizer(None)
-    assert ledger.quiet(KEY, b"digest", NOW) is not None
+    assert ledger.messages.quiet(KEY, b"digest", NOW) is not None
 
 
 def test_a_quiet_listing_that_is_confirmed_is_one_commit(ledger: Ledger) -> None:
     said: list[str] = []
     ledger._database._connection.set_trace_callback(said.append)
-    confirm(ledger, KEY, [], [], NOW, QUIET)
+    confirm(ledger.messages, KEY, [], [], NOW, QUIET)
     assert said.count("COMMIT") == 1

@@ -30,7 +30,7 @@ def instance(state_dir: Path) -> str:
 @pytest.fixture
 def polled(state_dir: Path) -> Path:
     """A state directory with which a mailbox was polled."""
-    with Ledger(state_dir) as ledger, ledger.lock(KEY):
+    with Ledger(state_dir) as ledger, ledger.leases.hold(KEY):
         pass
     return state_dir
 

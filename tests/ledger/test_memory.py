@@ -20,9 +20,9 @@ def steps(ledger: Ledger) -> int:
     """How many steps SQLite takes to recall an empty listing, in hundreds."""
     taken: list[None] = []
     ledger._database._connection.set_progress_handler(lambda: taken.append(None), 100)
-    ledger.half_done(KEY)
-    ledger.quiet(KEY, b"digest", NOW)
-    ledger.recall(KEY, [])
+    ledger.messages.half_done(KEY)
+    ledger.messages.quiet(KEY, b"digest", NOW)
+    ledger.messages.recall(KEY, [])
     ledger._database._connection.set_progress_handler(None, 0)
     return len(taken)
 
@@ -31,9 +31,9 @@ def steps(ledger: Ledger) -> int:
 def test_messages_that_went_cost_a_poll_nothing(ledger: Ledger, ago: timedelta) -> None:
     before = steps(ledger)
     messages = [Staged(b"%d" % number, f"n{number}", 1) for number in range(COUNT)]
-    ledger.record(KEY, messages, "spool:/x", NOW)
-    ledger.commit(KEY, [Stored(each.uidl, each.name) for each in messages], NOW)
+    ledger.messages.record(KEY, messages, "spool:/x", NOW)
+    ledger.messages.commit(KEY, [Stored(each.uidl, each.name) for each in messages], NOW)
     assert steps(ledger) > before + COUNT / 100
-    confirm(ledger, KEY, [], [], NOW - ago)
+    confirm(ledger.messages, KEY, [], [], NOW - ago)
 
     assert steps(ledger) < before + COUNT / 400

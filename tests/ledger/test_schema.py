@@ -154,9 +154,9 @@ def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is
     state_dir: Path, table: str, change: str
 ) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
-        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, Outcome.OK, ""))
-        ledger.flush()
+        ledger.messages.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
+        ledger.reports.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, Outcome.OK, ""))
+        ledger.reports.flush()
     damage(state_dir, change)
     before = (state_dir / FILE).read_bytes()
 
@@ -178,12 +178,12 @@ def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is
 )
 def test_a_message_that_none_has_written_is_refused_when_it_is_read(state_dir: Path, change: str) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
-        ledger.commit(KEY, [Stored(b"u", "n")], NOW)
+        ledger.messages.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
+        ledger.messages.commit(KEY, [Stored(b"u", "n")], NOW)
         damage(state_dir, f"UPDATE message {change}")
 
         with pytest.raises(LedgerError, match="a row that no mailsluice writes"):
-            ledger.known(KEY)
+            ledger.messages.known(KEY)
 
 
 def test_a_ledger_of_a_version_below_zero_is_refused(state_dir: Path) -> None:
@@ -199,24 +199,24 @@ def test_a_ledger_of_a_version_below_zero_is_refused(state_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "use"),
     [
-        ("UPDATE mailbox SET writes = 'many'", lambda ledger: ledger.recall(KEY, [])),
-        ("UPDATE message SET sink = x'00'", lambda ledger: ledger.half_done(KEY)),
-        ("UPDATE message SET name = x'00'", lambda ledger: ledger.half_done(KEY)),
-        ("UPDATE message SET listed_size = 'large'", lambda ledger: ledger.known(KEY)),
-        ("UPDATE failure SET last = 'text'", lambda ledger: ledger.failures(KEY)),
-        ("UPDATE failure SET error = x'00'", lambda ledger: ledger.failures(KEY)),
-        ("UPDATE report SET seconds = 'long'", lambda ledger: ledger.reports()),
-        ("UPDATE report SET started = 9223372036854775807", lambda ledger: ledger.reports()),
+        ("UPDATE mailbox SET writes = 'many'", lambda ledger: ledger.messages.recall(KEY, [])),
+        ("UPDATE message SET sink = x'00'", lambda ledger: ledger.messages.half_done(KEY)),
+        ("UPDATE message SET name = x'00'", lambda ledger: ledger.messages.half_done(KEY)),
+        ("UPDATE message SET listed_size = 'large'", lambda ledger: ledger.messages.known(KEY)),
+        ("UPDATE failure SET last = 'text'", lambda ledger: ledger.failures.read(KEY)),
+        ("UPDATE failure SET error = x'00'", lambda ledger: ledger.failures.read(KEY)),
+        ("UPDATE report SET seconds = 'long'", lambda ledger: ledger.reports.read()),
+        ("UPDATE report SET started = 9223372036854775807", lambda ledger: ledger.reports.read()),
     ],
 )
 def test_a_row_that_is_damaged_while_the_ledger_is_open_is_told_as_that_when_it_is_read(
     state_dir: Path, change: str, use: Callable[[Ledger], object]
 ) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
-        fail(ledger, KEY, {Listed(1, b"v", 1): "no"}, 1, NOW)
-        ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, Outcome.OK, ""))
-        ledger.flush()
+        ledger.messages.record(KEY, [Staged(b"u", "n", 1)], "spool:/x", NOW)
+        fail(ledger.failures, KEY, {Listed(1, b"v", 1): "no"}, 1, NOW)
+        ledger.reports.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 1, 1, 1.5, 0, Outcome.OK, ""))
+        ledger.reports.flush()
         damage(state_dir, change)
 
         with pytest.raises(LedgerError, match="a row that no mailsluice writes"):

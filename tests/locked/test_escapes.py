@@ -90,8 +90,8 @@ def set_aside(site: Site) -> None:
     bad, now = Listed(1, EVIL_UIDL, 1), datetime.now(UTC)
     with Ledger(site.folder / "state") as ledger:
         for failures in (2, 1):
-            fail(ledger, key, {bad: EVIL}, failures, now - (failures - 1) * timedelta(days=1))
-        ledger.note_header(key, EVIL_UIDL, EVIL_HEADER)
+            fail(ledger.failures, key, {bad: EVIL}, failures, now - (failures - 1) * timedelta(days=1))
+        ledger.failures.note_header(key, EVIL_UIDL, EVIL_HEADER)
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def served(state: Path) -> None:
 
 
 def polled(state: Path) -> None:
-    with Ledger(state) as ledger, ledger.lock(KEY):
+    with Ledger(state) as ledger, ledger.leases.hold(KEY):
         pass
 
 

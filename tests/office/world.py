@@ -209,7 +209,9 @@ class Office:
         """How many messages are held, by the ledger's report."""
         with Ledger(self._folder / "state", read_only=True) as ledger:
             return sum(
-                sum(report.held.values()) for report in ledger.reports().values() if report.name == desk.name
+                sum(report.held.values())
+                for report in ledger.reports.read().values()
+                if report.name == desk.name
             )
 
 

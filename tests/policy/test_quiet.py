@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice.failure import Failure, Why
-from mailsluice.model import Known, Listed, Listing, Memory, Messages, State
+from mailsluice.model import Known, Lines, Listed, Listing, Memory, State
 from mailsluice.policy.plan import Plan, make_plan
 from mailsluice.policy.quiet import digest, quiet_until
 from mailsluice.policy.reason import Reason
@@ -72,7 +72,7 @@ def test_a_listing_is_not_quiet_as_long_as_a_message_has_no_identity() -> None:
 
 
 def listing_of(digest: bytes) -> Listing:
-    return Listing(digest, 0, lambda: Messages(()))
+    return Listing(digest, 0, lambda: Lines(()))
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_status_shows_until_when_the_mailboxes_of_a_throttled_tenant_are_put_off
     waiting = [name for name in names if name not in day.attempts]
     assert len(waiting) == 2
     with Ledger(config.service.state_dir, read_only=True) as ledger:
-        next_polls = {report.name: report.next_poll for report in ledger.reports().values()}
+        next_polls = {report.name: report.next_poll for report in ledger.reports.read().values()}
     assert min(next_polls[name] or START for name in waiting) >= datetime.fromisoformat(slowed["until"])
     assert (next_polls["other-0"] or START) - START < 2 * MINUTE
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsluice.errors import Phase, ProtocolViolation
-from mailsluice.model import Listed, Messages
+from mailsluice.model import Lines, Listed
 from mailsluice.pop3.listing import parse_capabilities, parse_listing, parse_stat
 
 
@@ -27,11 +27,11 @@ def test_each_message_has_the_size_that_list_gives_its_number_in_whatever_order(
 
 
 def test_an_empty_mailbox_has_no_uidls() -> None:
-    assert parse_listing(b"", b"1 2\r\n") == Messages(())
+    assert parse_listing(b"", b"1 2\r\n") == Lines(())
 
 
 def test_a_uidl_of_512_octets_is_taken() -> None:
-    assert parse_listing(b"1 " + b"u" * 512 + b"\r\n", b"") == Messages((Listed(1, b"u" * 512),))
+    assert parse_listing(b"1 " + b"u" * 512 + b"\r\n", b"") == Lines((Listed(1, b"u" * 512),))
 
 
 NUMBERED = [b"1 a b", b"1 a\rb", b"1 a\n2 b", b"1 " + b"u" * 513]

@@ -21,7 +21,7 @@ from mailsluice.errors import (
     Phase,
     TokenUnavailable,
 )
-from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
+from mailsluice.model import BearerToken, DeletePermit, Lines, Listed, Listing, Login, Window
 from mailsluice_sandbox import mail
 
 _PIECE = 16
@@ -164,7 +164,7 @@ class FakeClient:
         self._session = server.count("CONNECT")
         self._marked: list[bytes] = []
         self.deleting: bytes | None = None
-        self._listing = Listing(b"", 0, lambda: Messages(()))
+        self._listing = Listing(b"", 0, lambda: Lines(()))
         self._retrieved = 0
         self._in = False
 
@@ -206,7 +206,7 @@ class FakeClient:
         kept = messages
         if window and total > window.first + window.last:
             kept = messages[: window.first] + messages[len(messages) - window.last :]
-        usable = Messages(kept, self._server.unusable_lines, ("no line",))
+        usable = Lines(kept, self._server.unusable_lines, ("no line",))
         self._listing = Listing(repr(messages).encode(), total, lambda: usable, len(messages) - len(kept))
         return self._listing
 

@@ -40,7 +40,7 @@ def test_it_is_stored_and_deleted_there_when_it_comes(world: World) -> None:
     assert world.outcome() == ("ok", 0)
     assert sorted(world.stored()) == [ONE, TWO]
     assert world.server.mail == {}
-    assert world.ledger.failures(world.mailbox.key) == {}
+    assert world.ledger.failures.read(world.mailbox.key) == {}
 
 
 def test_after_two_times_it_is_tried_once_an_hour(world: World) -> None:
@@ -67,7 +67,7 @@ def test_after_three_times_over_a_day_it_is_in_quarantine_and_tried_daily(world:
         world.deliver(b"Subject: %d\r\n\r\nx\r\n" % n)
         poll(world)
         world.clock.advance(timedelta(hours=13))
-    (found,) = world.ledger.failures(world.mailbox.key).values()
+    (found,) = world.ledger.failures.read(world.mailbox.key).values()
     assert found.kind is Why.BROKE
     assert found.quarantined
     world.pass_days(1)
@@ -80,7 +80,7 @@ def test_where_no_other_comes_its_own_header_speaks_against_it(world: World) -> 
     world.deliver(ONE)
     for _ in range(3):
         poll(world)
-    (found,) = world.ledger.failures(world.mailbox.key).values()
+    (found,) = world.ledger.failures.read(world.mailbox.key).values()
     assert found.times == 2
 
 

@@ -50,7 +50,7 @@ def test_a_refusal_decides_nothing(world: World, how: Ask) -> None:
     world.server.refused = {uidl}
     with pytest.raises(Untold):
         how(*opened(world))
-    assert world.ledger.failures(world.mailbox.key) == {}
+    assert world.ledger.failures.read(world.mailbox.key) == {}
 
 
 def test_a_notice_in_its_place_decides_nothing(world: World, how: Ask) -> None:
@@ -75,7 +75,7 @@ def test_a_message_that_ends_the_session_is_noted_so_that_it_does_not_end_each(
     world.server.cut = {uidl}
     with pytest.raises(ConnectionLost):
         how(*opened(world))
-    (failure,) = world.ledger.failures(world.mailbox.key).values()
+    (failure,) = world.ledger.failures.read(world.mailbox.key).values()
     assert failure.kind is Why.SILENT
 
 
@@ -83,4 +83,4 @@ def test_that_a_session_gave_way_is_not_noted_of_the_message_it_asked_for(world:
     world.deliver(ONE)
     listed, session = opened(world)
     note_silent(listed, GaveWay("others waited", phase=Phase.RETRIEVE), session)
-    assert not world.ledger.failures(world.mailbox.key)
+    assert not world.ledger.failures.read(world.mailbox.key)

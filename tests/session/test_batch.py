@@ -11,7 +11,7 @@ import pytest
 
 from mailsluice.errors import SinkError
 from mailsluice.files.new_file import NewFile
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from mailsluice.model import MailboxKey, Staged
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.hold import Hold
@@ -34,9 +34,9 @@ def noted(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for owner, name in (
         (DurableBatch, "stage"),
-        (Ledger, "record"),
+        (Messages, "record"),
         (DurableBatch, "publish"),
-        (Ledger, "commit"),
+        (Messages, "commit"),
         (Hold, "forget"),
     ):
         note(owner, name)
@@ -96,13 +96,13 @@ def test_when_the_connection_breaks_the_full_batch_before_is_stored_and_stays_on
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many messages were in each batch."""
     counts: list[int] = []
-    record = Ledger.record
+    record = Messages.record
 
-    def counting(self: Ledger, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
+    def counting(self: Messages, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
         counts.append(len(staged))
         record(self, key, staged, sink, now)
 
-    monkeypatch.setattr(Ledger, "record", counting)
+    monkeypatch.setattr(Messages, "record", counting)
     return counts
 
 
@@ -151,7 +151,7 @@ def test_whatever_step_fails_nothing_is_deleted(
     def fail(*_: object) -> None:
         raise RuntimeError(step)
 
-    owner = {"stage": DurableBatch, "publish": DurableBatch, "forget": Hold}.get(step, Ledger)
+    owner = {"stage": DurableBatch, "publish": DurableBatch, "forget": Hold}.get(step, Messages)
     world.deliver(ONE)
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, fail)
@@ -247,7 +247,7 @@ def test_a_batch_that_came_to_nothing_writes_nothing(world: World, noted: list[s
     world.deliver(ONE)
     world.server.refused = {b"u1"}
     world.poll()
-    assert world.ledger.known(world.mailbox.key) == {}
+    assert world.ledger.messages.known(world.mailbox.key) == {}
     assert world.stored() == []
 
 

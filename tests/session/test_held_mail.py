@@ -101,7 +101,7 @@ def test_what_was_acknowledged_is_no_news_until_more_comes(world: World) -> None
     world.deliver(ONE, TWO)
     world.poll()
     assert world.report().news == 2
-    world.ledger.acknowledge(world.mailbox.key)
+    world.ledger.reports.acknowledge(world.mailbox.key)
     world.poll()
     assert world.report().news == 0
     world.deliver(THREE)
@@ -114,7 +114,7 @@ def test_what_left_meanwhile_makes_room_for_no_other(world: World) -> None:
     world.deliver(ONE, TWO)
     world.poll()
     world.report()
-    world.ledger.acknowledge(world.mailbox.key)
+    world.ledger.reports.acknowledge(world.mailbox.key)
     del world.server.mail[b"u1"]
     world.poll()
     assert world.report().news == 0

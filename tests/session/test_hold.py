@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from mailsluice.model import State
 from mailsluice.obs import events
 from mailsluice.session import recovery
@@ -39,7 +40,7 @@ def stored(world: World, folder: str = "sink") -> list[bytes]:
 
 
 def states(world: World) -> list[State]:
-    return [row.state for row in world.ledger.known(world.mailbox.key).values()]
+    return [row.state for row in world.ledger.messages.known(world.mailbox.key).values()]
 
 
 def after(monkeypatch: pytest.MonkeyPatch, owner: type, step: str, happens: Callable[[], None]) -> None:
@@ -66,7 +67,7 @@ def take_second(world: World) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(
-    ("owner", "step"), [(DurableBatch, "add"), (DurableBatch, "stage"), (Ledger, "record")]
+    ("owner", "step"), [(DurableBatch, "add"), (DurableBatch, "stage"), (Messages, "record")]
 )
 def test_a_message_that_a_scanner_removes_from_staging_is_not_deleted_and_comes_again(
     world: World, owner: type, step: str, monkeypatch: pytest.MonkeyPatch
@@ -140,14 +141,14 @@ def test_a_poll_whose_sink_is_taken_under_it_takes_its_rows_back_and_goes_on(
             shutil.rmtree(staging_of(sink(world)).parent)
 
     with monkeypatch.context() as patch:
-        after(patch, Ledger, "record", take)
+        after(patch, Messages, "record", take)
         assert world.outcome() == ("messages-removed", 75)
 
     assert stored(world) == [TWO, THREE]
     assert world.server.mail == {b"u1": ONE}
     assert world.outcome() == ("ok", 0)
     assert sorted(stored(world)) == [ONE, TWO, THREE]
-    assert world.ledger.failures(world.mailbox.key) == {}
+    assert world.ledger.failures.read(world.mailbox.key) == {}
 
 
 def test_staging_that_is_removed_while_a_batch_comes_costs_that_batch_alone(
@@ -277,7 +278,7 @@ def test_what_was_half_done_when_a_copy_of_the_ledger_took_the_sink_comes_again(
 ) -> None:
     world.deliver(ONE)
     world.poll()
-    world.ledger.flush()
+    world.ledger.reports.flush()
     shutil.copytree(world.home / "state", tmp_path / "copy")
     world.deliver(TWO)
     interrupted(world, monkeypatch)
@@ -300,7 +301,7 @@ def test_an_adoption_that_was_not_needed_changes_nothing(
 ) -> None:
     world.deliver(ONE)
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "commit", die)
+        patch.setattr(Messages, "commit", die)
         with pytest.raises(KeyboardInterrupt):
             world.poll()
 
@@ -315,7 +316,7 @@ def test_what_can_be_seen_in_the_sink_does_not_come_again_when_staging_is_given_
 ) -> None:
     world.deliver(ONE, TWO)
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "commit", die)
+        patch.setattr(Messages, "commit", die)
         with pytest.raises(KeyboardInterrupt):
             world.poll()
     shutil.rmtree(staging_of(sink(world)).parent)
@@ -333,7 +334,7 @@ def test_a_ledger_that_is_older_than_its_sink_says_so_and_takes_absence_for_no_p
     world.deliver(ONE)
     interrupted(world, monkeypatch)
     with world.context.open_sink(world.mailbox).hold(None) as staging:
-        staging.note(world.ledger.commits(world.mailbox.key) + 5)
+        staging.note(world.ledger.messages.commits(world.mailbox.key) + 5)
         staging.sweep()
 
     assert world.outcome() == ("ok", 0)
@@ -350,7 +351,7 @@ def test_a_ledger_is_older_until_its_rows_are_settled(world: World, monkeypatch:
     world.deliver(ONE)
     interrupted(world, monkeypatch)
     with world.context.open_sink(world.mailbox).hold(None) as staging:
-        staging.note(world.ledger.commits(world.mailbox.key) + 5)
+        staging.note(world.ledger.messages.commits(world.mailbox.key) + 5)
         staging.sweep()
     with monkeypatch.context() as patch:
         patch.setattr(recovery, "_finish", die)
@@ -369,7 +370,7 @@ def test_what_an_older_ledger_knows_as_stored_is_asked_for_its_header_before_it_
     world.deliver(ONE)
     world.poll()
     with world.context.open_sink(world.mailbox).hold(None) as staging:
-        staging.note(world.ledger.commits(world.mailbox.key) + 5)
+        staging.note(world.ledger.messages.commits(world.mailbox.key) + 5)
     world.server.mail[b"u1"] = TWO
     world.server.sizes[b"u1"] = len(ONE)
 
@@ -385,5 +386,5 @@ def test_the_sink_is_told_of_each_commit(world: World) -> None:
     known = world.ledger.stagings.known(world.mailbox.key, f"{world.mailbox.sink.kind}:{sink(world)}")
     assert known is not None
     with world.context.open_sink(world.mailbox).hold(known) as staging:
-        assert 0 < staging.commits <= world.ledger.commits(world.mailbox.key)
+        assert 0 < staging.commits <= world.ledger.messages.commits(world.mailbox.key)
         assert states(world) == [State.STORED]

@@ -21,7 +21,7 @@ def marked(world: World) -> World:
 
 
 def identified(world: World) -> list[bool]:
-    return [row.identified for row in world.ledger.known(world.mailbox.key).values()]
+    return [row.identified for row in world.ledger.messages.known(world.mailbox.key).values()]
 
 
 def tops(world: World) -> list[str]:

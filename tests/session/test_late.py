@@ -250,7 +250,7 @@ class TestSubstitute:
         assert held.staged() == []
 
     def test_its_text_is_kept_for_people(self, held: World) -> None:
-        failure = held.ledger.failures(held.mailbox.key)[b"u2"]
+        failure = held.ledger.failures.read(held.mailbox.key)[b"u2"]
         assert failure.quarantined
         assert b"The message hasn't been deleted" in (failure.header or b"")
 
@@ -269,10 +269,10 @@ class TestSubstitute:
         assert held.outcome() == ("ok", 0)
         assert held.stored() == [ONE, THREE, TWO]
         assert held.server.mail == {}
-        assert held.ledger.failures(held.mailbox.key) == {}
+        assert held.ledger.failures.read(held.mailbox.key) == {}
 
     def test_taken_as_it_is_it_is_stored_and_the_message_stays_for_ever(self, held: World) -> None:
-        held.ledger.take(held.mailbox.key, [b"u2"])
+        held.ledger.failures.take(held.mailbox.key, [b"u2"])
         assert held.outcome() == ("ok", 0)
         assert len(held.stored()) == 3
         assert b"hasn't been deleted" in held.stored()[-1]
@@ -282,4 +282,4 @@ class TestSubstitute:
             held.poll()
         assert held.server.mail == {b"u2": TWO}
         assert len(held.stored()) == 3
-        assert held.ledger.known(held.mailbox.key)[b"u2"].state is State.SEEN
+        assert held.ledger.messages.known(held.mailbox.key)[b"u2"].state is State.SEEN

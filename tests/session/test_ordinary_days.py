@@ -53,7 +53,7 @@ def test_an_acknowledged_quarantined_message_is_no_news_when_it_is_tried_each_da
     world.clock.advance(HOUR)
     world.poll()
     assert world.report().held == {"quarantined": 1}
-    world.ledger.acknowledge(world.mailbox.key)
+    world.ledger.reports.acknowledge(world.mailbox.key)
     assert world.report().news == 0
     news = []
     for n in range(72):

@@ -46,7 +46,7 @@ def test_of_a_mailbox_of_too_many_that_are_kept_the_new_ones_come(small: World) 
     small.deliver(*mail[6:])
     assert small.poll().report.held == {"beyond": 5}
     assert sorted(small.stored()) == sorted(mail)
-    rows = small.ledger.known(small.mailbox.key).values()
+    rows = small.ledger.messages.known(small.mailbox.key).values()
     assert [row.state for row in rows] == [State.STORED] * 9, "what is beyond is not taken for gone"
 
 
@@ -70,7 +70,7 @@ def test_a_setback_of_a_message_beyond_the_window_is_not_forgotten(small: World)
     small.poll()
     small.deliver(*mail[3:])
     small.poll()
-    assert list(small.ledger.failures(small.mailbox.key)) == [first]
+    assert list(small.ledger.failures.read(small.mailbox.key)) == [first]
 
 
 @pytest.mark.parametrize(("count", "warned"), [(2, False), (3, True), (5, True)])

@@ -34,7 +34,7 @@ def poisoned(world: World) -> World:
 
 
 def failure(world: World, uidl: bytes = b"u2") -> Failure:
-    return world.ledger.failures(world.mailbox.key)[uidl]
+    return world.ledger.failures.read(world.mailbox.key)[uidl]
 
 
 def blamed(world: World, polls: int = 3) -> list[str]:
@@ -74,7 +74,7 @@ def test_it_leaves_by_itself(poisoned: World) -> None:
     poisoned.pass_days(1)
     poisoned.poll()
     assert POISON in poisoned.stored()
-    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures.read(poisoned.mailbox.key) == {}
 
 
 def test_where_no_other_is_left_its_own_header_speaks_against_it(world: World) -> None:
@@ -112,7 +112,7 @@ def test_a_quota_of_a_session_blames_no_message_and_brings_all_in_the_end(world:
     asked = sum(said.startswith("RETR") for said in world.server.said)
     assert sorted(world.stored()) == sorted(sent)
     assert asked <= 8 * 25
-    assert world.ledger.failures(world.mailbox.key) == {}
+    assert world.ledger.failures.read(world.mailbox.key) == {}
 
 
 def test_what_such_a_session_could_not_fetch_is_waiting(world: World) -> None:
@@ -134,9 +134,9 @@ def test_it_is_reported_once_with_its_error_and_what_to_do(poisoned: World) -> N
 
 def test_status_counts_it(poisoned: World) -> None:
     blamed(poisoned)
-    poisoned.ledger.flush()
+    poisoned.ledger.reports.flush()
 
-    assert poisoned.ledger.reports()[poisoned.mailbox.key].quarantined == 1
+    assert poisoned.ledger.reports.read()[poisoned.mailbox.key].quarantined == 1
 
 
 def test_its_header_is_kept_and_asked_for_once(poisoned: World) -> None:
@@ -176,7 +176,7 @@ def test_a_message_that_comes_at_last_is_stored_and_its_failures_forgotten(poiso
     poisoned.poll()
 
     assert poisoned.stored() == [ONE, THREE, POISON]
-    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures.read(poisoned.mailbox.key) == {}
 
 
 def test_two_failures_a_success_and_two_failures_more_are_not_three_in_a_row(poisoned: World) -> None:
@@ -186,12 +186,12 @@ def test_two_failures_a_success_and_two_failures_more_are_not_three_in_a_row(poi
     poisoned.server.refused = set()
     poisoned.poll()
 
-    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures.read(poisoned.mailbox.key) == {}
 
 
 def test_what_is_tried_again_has_three_tries(poisoned: World) -> None:
     blamed(poisoned)
-    assert poisoned.ledger.retry(poisoned.mailbox.key, [b"u2"]) == 1
+    assert poisoned.ledger.failures.retry(poisoned.mailbox.key, [b"u2"]) == 1
 
     assert blamed(poisoned) == ["messages-refused"] * 3
     assert failure(poisoned).times == 3
@@ -213,7 +213,7 @@ def test_a_message_that_is_not_on_the_server_any_more_is_forgotten(poisoned: Wor
     del poisoned.server.mail[b"u2"]
     poisoned.poll()
 
-    assert poisoned.ledger.failures(poisoned.mailbox.key) == {}
+    assert poisoned.ledger.failures.read(poisoned.mailbox.key) == {}
 
 
 def test_messages_in_quarantine_take_no_part_of_what_a_poll_fetches(world: World) -> None:
@@ -240,7 +240,7 @@ def test_a_server_that_hands_out_nothing_at_all_does_not_fill_the_quarantine(
         polled = world.poll()
         assert (polled.report.outcome, polled.disposition) == ("messages-refused", Disposition.BACK_OFF)
 
-    assert {each.times for each in world.ledger.failures(world.mailbox.key).values()} == {0}
+    assert {each.times for each in world.ledger.failures.read(world.mailbox.key).values()} == {0}
 
 
 def test_what_such_a_server_refuses_does_not_hide_what_is_behind_it(world: World) -> None:
@@ -260,7 +260,7 @@ def test_many_refused_messages_are_counted_where_others_come(world: World) -> No
     world.deliver(THREE)
     world.poll()
 
-    found = world.ledger.failures(world.mailbox.key)
+    found = world.ledger.failures.read(world.mailbox.key)
     assert {uidl: each.times for uidl, each in found.items()} == dict.fromkeys(refused, 1)
 
 

@@ -78,7 +78,7 @@ def test_what_is_marked_otherwise_by_another_process_is_looked_at_again(world: W
     assert world.stored() == []
 
     with Ledger(world.home / "state", clock=world.clock) as other:
-        assert other.retry(world.mailbox.key, [b"u1"]) == 1
+        assert other.failures.retry(world.mailbox.key, [b"u1"]) == 1
 
     assert world.outcome() == ("ok", 0)
     assert world.stored() == [ONE]
@@ -91,7 +91,7 @@ def test_what_is_gone_is_forgotten_in_time_though_the_listing_stays_the_same(wor
         world.poll()
         world.pass_days(1)
 
-    assert set(world.ledger.known(world.mailbox.key)) == {b"u2"}
+    assert set(world.ledger.messages.known(world.mailbox.key)) == {b"u2"}
 
 
 def test_a_preview_plans_what_was_left_before(world: World) -> None:

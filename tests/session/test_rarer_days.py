@@ -31,7 +31,7 @@ def test_an_acknowledged_one_is_no_news_after_a_session_that_broke(world: World)
     world.server.headers_refused = True
     world.poll()
     assert world.report().held == {"unclear": 3}
-    world.ledger.acknowledge(world.mailbox.key)
+    world.ledger.reports.acknowledge(world.mailbox.key)
     (new,) = world.deliver(ONE)
     world.server.cut = {new}
     held = []
@@ -82,7 +82,7 @@ def test_a_restored_ledger_does_not_download_what_is_seen_in_each_poll(world: Wo
     world.deliver(ONE, TWO)
     settle(world.mailbox, Way.MARK, world.context)
     world.poll()
-    world.ledger.catch_up(world.mailbox.key, 100)
+    world.ledger.messages.catch_up(world.mailbox.key, 100)
     world.poll()
     world.server.said.clear()
     world.poll()
@@ -131,7 +131,7 @@ def test_behind_a_quota_nothing_is_set_aside(world: World) -> None:
     most = 0
     for _ in range(130):
         world.poll()
-        most = max(most, sum(s.quarantined for s in world.ledger.failures(world.mailbox.key).values()))
+        most = max(most, sum(s.quarantined for s in world.ledger.failures.read(world.mailbox.key).values()))
         world.clock.advance(HOUR)
     assert (most, len(world.stored())) == (0, count)
 
@@ -151,7 +151,7 @@ def test_one_undeletable_in_a_restored_ledger_keeps_no_other_and_is_stored_once(
     world.deliver(ONE, TWO, THREE)
     world.server.deletion_cut = {b"u2"}
     world.poll()
-    world.ledger.catch_up(world.mailbox.key, 100)
+    world.ledger.messages.catch_up(world.mailbox.key, 100)
     for _ in range(6):
         world.poll()
         world.clock.advance(HOUR)
@@ -179,7 +179,7 @@ def test_one_refused_apart_counts_once(world: World) -> None:
 
 def test_a_copy_made_by_its_owner_while_rows_are_in_doubt_is_a_second_message(world: World) -> None:
     letters = kept(world, 3)
-    world.ledger.catch_up(world.mailbox.key, 100)
+    world.ledger.messages.catch_up(world.mailbox.key, 100)
     world.deliver(letters[0])
     for _ in range(3):
         world.poll()
@@ -227,7 +227,7 @@ def test_take_of_one_that_comes_after_all_is_deleted_by_policy(world: World) -> 
     world.deliver(ONE, TWO)
     world.server.substituted = {b"u1"}
     world.poll()
-    world.ledger.take(world.mailbox.key, [b"u1"])
+    world.ledger.failures.take(world.mailbox.key, [b"u1"])
     world.server.substituted = set()
     for _ in range(3):
         world.poll()

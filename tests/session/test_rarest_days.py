@@ -178,10 +178,10 @@ def test_a_listing_that_is_not_whole_is_quiet(
         monkeypatch.setattr("mailsluice.policy.plan.MOST_MESSAGES", 4)
     world.poll()
     world.poll()
-    before = world.ledger.commits(world.mailbox.key)
+    before = world.ledger.messages.commits(world.mailbox.key)
     world.server.said.clear()
     world.poll()
-    assert world.ledger.commits(world.mailbox.key) == before
+    assert world.ledger.messages.commits(world.mailbox.key) == before
     assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
 
 
@@ -193,7 +193,7 @@ def test_mail_marked_as_seen_long_or_shortly_before_a_move_stays(world: World, d
     for _ in range(days):
         world.poll()
         world.pass_days(1)
-    world.ledger.flush()
+    world.ledger.reports.flush()
     world.configure(host="pop.other.example")
     renumber(world)
     polled = [world.poll() for _ in range(3)][-1]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailsluice.errors import LedgerError
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from mailsluice.model import State, Stored
 from mailsluice.sink.durable import DurableBatch
 from mailsluice.sink.hold import Hold
@@ -37,7 +37,7 @@ def test_what_was_recorded_is_published_before_the_server_is_asked(
     assert world.outcome() == ("token-unavailable", 75)
 
     assert world.stored() == [ONE, TWO]
-    states = {known.state for known in world.ledger.known(world.mailbox.key).values()}
+    states = {known.state for known in world.ledger.messages.known(world.mailbox.key).values()}
     assert states == {State.STORED}
     (note,) = world.logged("rolled forward")
     assert len(note["names"]) == 2
@@ -47,7 +47,7 @@ def test_what_was_published_is_committed_though_a_consumer_took_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.deliver(ONE)
-    interrupt(world, monkeypatch, Ledger, "commit")
+    interrupt(world, monkeypatch, Messages, "commit")
     (eml,) = (world.home / "sink").glob("*.eml")
     eml.unlink()
 
@@ -62,7 +62,7 @@ def test_what_was_not_recorded_is_swept_and_fetched_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.deliver(ONE)
-    interrupt(world, monkeypatch, Ledger, "record")
+    interrupt(world, monkeypatch, Messages, "record")
     assert len(world.staged()) == 2
 
     world.poll()
@@ -131,7 +131,7 @@ def test_a_commit_that_fails_in_recovery_is_made_at_the_next(
     world.deliver(ONE)
     interrupt(world, monkeypatch, DurableBatch, "publish")
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "commit", full)
+        patch.setattr(Messages, "commit", full)
         assert world.outcome() == ("ledger-error", 73)
     assert world.stored() == [ONE]
 
@@ -146,7 +146,7 @@ def test_what_recovery_commits_is_forgotten_only_then(world: World, monkeypatch:
     forgotten: list[bytes] = []
 
     def forget(_: Hold, stored: Sequence[Stored]) -> None:
-        known = world.ledger.known(world.mailbox.key)
+        known = world.ledger.messages.known(world.mailbox.key)
         assert all(known[each.uidl].state is State.STORED for each in stored)
         forgotten.extend(each.uidl for each in stored)
 
@@ -166,7 +166,7 @@ def test_what_can_be_seen_was_published_though_another_had_the_directory(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.deliver(ONE)
-    interrupt(world, monkeypatch, Ledger, "commit")
+    interrupt(world, monkeypatch, Messages, "commit")
     with world.context.open_sink(world.mailbox).hold(None):
         pass  # the claim has another token now
 

@@ -40,7 +40,7 @@ def move_out(world: World, *uidls: bytes) -> list[bytes]:
 
 
 def states(world: World) -> list[State]:
-    return [row.state for row in world.ledger.known(world.mailbox.key).values()]
+    return [row.state for row in world.ledger.messages.known(world.mailbox.key).values()]
 
 
 def asked(world: World, command: str) -> int:
@@ -203,7 +203,7 @@ class TestNameless:
         world.poll()
 
         assert world.stored() == [*self.letters, new]
-        held = world.ledger.failures(world.mailbox.key)
+        held = world.ledger.failures.read(world.mailbox.key)
         assert [failure.kind for failure in held.values()] == [Why.UNRECOGNISED] * 6
         assert len(world.logged(events.MESSAGE_UNRECOGNISED)) == 6
 
@@ -222,7 +222,7 @@ class TestNameless:
         settle(world.mailbox, way, world.context)
         assert world.outcome() == ("ok", 0)
         assert len(world.stored()) == 6 * copies
-        assert world.ledger.failures(world.mailbox.key) == {}
+        assert world.ledger.failures.read(world.mailbox.key) == {}
 
     def test_adopting_cannot_tell_either_and_takes_them_for_new(self, world: World) -> None:
         world.poll()

@@ -250,7 +250,7 @@ def test_a_backlog_of_deletions_shrinks_though_a_session_is_too_short_for_it(wor
 
 
 def hold_lock(state: Path, key: MailboxKey, held: multiprocessing.synchronize.Event) -> None:
-    with Ledger(state) as ledger, ledger.lock(key):
+    with Ledger(state) as ledger, ledger.leases.hold(key):
         held.set()
         multiprocessing.Event().wait()
 
@@ -283,7 +283,7 @@ def test_a_preview_tells_the_plan_and_touches_nothing(world: World) -> None:
     assert [listed.uidl for listed in plan.to(Action.FETCH)] == [b"u1"]
     assert world.server.said == ["CONNECT", "AUTH", "UIDL", "QUIT"]
     assert world.stored() == []
-    assert world.ledger.known(world.mailbox.key) == {}
+    assert world.ledger.messages.known(world.mailbox.key) == {}
 
 
 def test_another_message_under_a_known_uidl_is_stored_though_the_listing_has_no_sizes(world: World) -> None:

@@ -162,7 +162,7 @@ def test_a_server_that_was_never_asked_is_not_accused_after_a_change_of_policy(
 def test_a_poll_that_gives_way_to_another_is_no_failure(world: World) -> None:
     world.deliver(ONE)
     world.poll()
-    with world.ledger.lock(world.mailbox.key):
+    with world.ledger.leases.hold(world.mailbox.key):
         assert world.outcome()[0] == "mailbox-locked"
 
     shown = world.report()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mailsluice.errors import ConnectionLost, MailboxLocked
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from mailsluice.model import State
 from mailsluice.session.seen import Settled, Way, settle
 from session.test_returning import recent
@@ -33,7 +33,7 @@ def renumber(world: World) -> None:
 
 
 def states(world: World) -> dict[bytes, State]:
-    return {uidl: known.state for uidl, known in world.ledger.known(world.mailbox.key).items()}
+    return {uidl: known.state for uidl, known in world.ledger.messages.known(world.mailbox.key).items()}
 
 
 def test_adopting_knows_the_messages_by_their_headers_and_the_next_poll_fetches_only_what_is_new(
@@ -131,7 +131,7 @@ def test_what_is_marked_stays_marked_though_a_listing_lacks_it_for_a_while(world
 
 
 def test_settling_waits_for_no_poll_that_runs(kept: World) -> None:
-    with kept.ledger.lock(kept.mailbox.key), pytest.raises(MailboxLocked):
+    with kept.ledger.leases.hold(kept.mailbox.key), pytest.raises(MailboxLocked):
         settle(kept.mailbox, Way.ADOPT, kept.context)
 
 
@@ -156,7 +156,7 @@ def test_what_an_interrupted_poll_left_half_done_is_adopted_too(
     world.configure(leave_on_server=True)
     world.deliver(*LETTERS)
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "commit", lambda *_, **__: pytest.fail("killed"))
+        patch.setattr(Messages, "commit", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
             world.poll()
     renumber(world)

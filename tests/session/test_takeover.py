@@ -44,7 +44,7 @@ def test_a_mailbox_under_another_name_goes_on_and_stores_nothing_twice(
     assert sorted(world.stored()) == sorted([*letters, new])
     (event,) = world.logged(events.MAILBOX_RENAMED)
     assert MailboxKey(event["former_host"], event["former_address"]) == former
-    assert world.ledger.known(former) == {}
+    assert world.ledger.messages.known(former) == {}
     assert world.outcome() == ("ok", 0)
     assert len(world.logged(events.MAILBOX_RENAMED)) == 1
 
@@ -222,7 +222,7 @@ def test_a_mailbox_of_which_something_is_known_is_never_taken_over(world: World)
     world.configure(**ALIAS)
     world.poll()
     assert world.logged(events.MAILBOX_RENAMED) == []
-    assert MailboxKey("pop.acme.example", "invoices@acme.example") in world.ledger.kin.others(
+    assert MailboxKey("pop.acme.example", "invoices@acme.example") in world.ledger.aliases.others(
         world.mailbox.key
     )
 

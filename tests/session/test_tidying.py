@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from mailsluice.config.models import Mailbox
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from mailsluice.obs import events
 from mailsluice.session.tidying import EVERY, is_due, tidy
 from mailsluice.sink.durable import DurableBatch
@@ -39,7 +39,9 @@ def owners(world: World, folder: str = "sink") -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", ["spool", "maildir"])
-@pytest.mark.parametrize("step", [(Ledger, "record"), (DurableBatch, "publish")], ids=["staged", "recorded"])
+@pytest.mark.parametrize(
+    "step", [(Messages, "record"), (DurableBatch, "publish")], ids=["staged", "recorded"]
+)
 def test_what_a_removed_mailbox_left_in_staging_is_finished_and_removed(
     world: World, kind: str, step: tuple[type, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +61,7 @@ def test_what_a_removed_mailbox_left_in_staging_is_finished_and_removed(
 
 def test_what_was_staged_in_a_former_sink_is_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.deliver(ONE)
-    interrupted(world, monkeypatch, (Ledger, "record"))
+    interrupted(world, monkeypatch, (Messages, "record"))
     world.configure(sink={"kind": "spool", "path": str(world.home / "other")})
     world.poll()
 
@@ -83,7 +85,7 @@ def test_staging_on_a_file_system_that_is_not_mounted_is_remembered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.deliver(ONE)
-    interrupted(world, monkeypatch, (Ledger, "record"))
+    interrupted(world, monkeypatch, (Messages, "record"))
     (world.home / "sink").rename(world.home / "unmounted")
     tidied(world)
     (world.home / "unmounted").rename(world.home / "sink")
@@ -94,7 +96,7 @@ def test_staging_on_a_file_system_that_is_not_mounted_is_remembered(
 def test_a_mailbox_that_is_polled_now_is_left_for_the_next_time(world: World) -> None:
     world.deliver(ONE)
     world.poll()
-    with world.ledger.lock(world.mailbox.key):
+    with world.ledger.leases.hold(world.mailbox.key):
         tidied(world)
     assert len(owners(world)) == 1
 
@@ -130,7 +132,7 @@ def test_a_description_goes_though_its_message_was_forgotten_long_ago(taken: Wor
         taken.pass_days(40)
         taken.poll()
         tidied(taken, taken.mailbox)
-    assert taken.ledger.known(taken.mailbox.key) == {}
+    assert taken.ledger.messages.known(taken.mailbox.key) == {}
     assert described(taken) == 0
 
 

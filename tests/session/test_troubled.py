@@ -20,7 +20,7 @@ def arriving(number: int) -> bytes:
 
 
 def is_quarantined(world: World, uidl: bytes) -> bool:
-    return world.ledger.failures(world.mailbox.key)[uidl].quarantined
+    return world.ledger.failures.read(world.mailbox.key)[uidl].quarantined
 
 
 def test_a_message_that_once_ended_a_session_comes_though_no_header_is_told(world: World) -> None:
@@ -110,7 +110,7 @@ def test_a_notice_that_is_to_be_taken_is_stored_though_the_message_once_ended_a_
     world.server.cut = {b"u1"}
     world.poll()
     world.server.substituted = {b"u1"}
-    world.ledger.take(world.mailbox.key, [b"u1"])
+    world.ledger.failures.take(world.mailbox.key, [b"u1"])
     for _ in range(3):
         world.poll()
     assert len(world.stored()) == 2

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from mailsluice.session.fetch import _Extra
 from mailsluice.sink.place import Place
 from session.test_takeover import letter
@@ -38,14 +38,14 @@ def test_rows_of_a_directory_that_went_away_are_not_proved_by_the_one_in_its_ste
     sent = letters(200)
     two.deliver(*sent)
     first, second, gone = (threading.Event() for _ in range(3))
-    help_, record, moved = _Extra._help, Ledger.record, Place._moved
+    help_, record, moved = _Extra._help, Messages.record, Place._moved
 
     def helping(self: _Extra) -> None:
         assert first.wait(WAIT)
         assert gone.wait(WAIT)
         help_(self)
 
-    def recording(self: Ledger, *args: object) -> None:
+    def recording(self: Messages, *args: object) -> None:
         record(self, *args)  # type: ignore[arg-type]
         (second if threading.current_thread().name == "session" else first).set()
 
@@ -58,7 +58,7 @@ def test_rows_of_a_directory_that_went_away_are_not_proved_by_the_one_in_its_ste
 
     with monkeypatch.context() as patch:
         patch.setattr(_Extra, "_help", helping)
-        patch.setattr(Ledger, "record", recording)
+        patch.setattr(Messages, "record", recording)
         patch.setattr(Place, "_moved", moving)
         two.poll()
     for _ in range(2):

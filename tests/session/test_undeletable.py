@@ -67,7 +67,7 @@ def test_after_three_failures_over_a_day_while_others_are_deleted_it_is_tried_on
     stuck: World,
 ) -> None:
     polls(stuck, 26)
-    assert stuck.ledger.failures(stuck.mailbox.key)[b"u2"].quarantined
+    assert stuck.ledger.failures.read(stuck.mailbox.key)[b"u2"].quarantined
     assert len(stuck.logged(events.MESSAGE_UNDELETABLE)) == 1
     stuck.server.said.clear()
     held = [polled.report.held for polled in polls(stuck, 48)]
@@ -79,7 +79,7 @@ def test_while_no_other_is_deleted_nothing_speaks_against_it(stuck: World) -> No
     for _ in range(60):
         stuck.clock.advance(HOUR)
         stuck.poll()
-    failure = stuck.ledger.failures(stuck.mailbox.key)[b"u2"]
+    failure = stuck.ledger.failures.read(stuck.mailbox.key)[b"u2"]
     assert (failure.kind, failure.quarantined) == (Why.UNDELETED, False)
 
 
@@ -89,7 +89,7 @@ def test_once_it_can_be_deleted_it_is_and_leaves_by_itself(stuck: World, hours: 
     stuck.server.deletion_cut = set()
     assert polls(stuck, 25)[-1].report.held == {}
     assert b"u2" not in stuck.server.mail
-    assert stuck.ledger.failures(stuck.mailbox.key) == {}
+    assert stuck.ledger.failures.read(stuck.mailbox.key) == {}
     assert stuck.stored().count(TWO) == 1
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_ends_sessions_at_any_deletion_blames_none(world: World) -
         world.poll()
         world.clock.advance(HOUR)
     assert sorted(world.stored()) == sorted(mail)
-    assert not any(each.quarantined for each in world.ledger.failures(world.mailbox.key).values())
+    assert not any(each.quarantined for each in world.ledger.failures.read(world.mailbox.key).values())
     world.server.deletion_cut = set()
     for _ in range(3):
         world.poll()

@@ -11,9 +11,9 @@ import structlog
 
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.ledger.reports import MailboxReport
 from mailsluice.model import MailboxKey
 from mailsluice.polling.slots import Slots
+from mailsluice.report import MailboxReport
 from mailsluice.session.context import Context, NobodyWatches, Progress
 from mailsluice.session.counts import Polled
 from mailsluice.session.run import poll
@@ -96,8 +96,8 @@ class World:
 
     def report(self) -> MailboxReport:
         """What `status` shows of the mailbox."""
-        self.ledger.flush()
-        return self.ledger.reports()[self.mailbox.key]
+        self.ledger.reports.flush()
+        return self.ledger.reports.read()[self.mailbox.key]
 
     def stored(self, folder: str = "sink") -> list[bytes]:
         """The messages in the spool, in the order of their arrival."""

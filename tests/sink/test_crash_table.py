@@ -16,7 +16,7 @@ import pytest
 from mailsluice.config.models import MaildirSink
 from mailsluice.errors import SinkError
 from mailsluice.ledger.database import Database
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.messages import Messages
 from sink.disk import Crash, disk_under
 from sink.world import MAIL, World
 from support.staging import staged_in, staging_of
@@ -114,7 +114,7 @@ def test_rows_0_to_7_what_a_restart_after_a_kill_at_any_call_completes_survives_
 def test_rows_4a_and_4b_a_kill_at_any_call_after_a_scanner_took_a_message_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Ledger.record
+    record = Messages.record
     for number in range(1, file_system_calls(tmp_path, "spool", monkeypatch) + 1):
         home = tmp_path / f"{number}"
         home.mkdir()
@@ -127,7 +127,7 @@ def test_rows_4a_and_4b_a_kill_at_any_call_after_a_scanner_took_a_message_loses_
                     path.unlink()
 
         with disk_under(monkeypatch, world.disk_root) as disk, monkeypatch.context() as patch:
-            patch.setattr(Ledger, "record", recording)
+            patch.setattr(Messages, "record", recording)
             disk.crash_at(number)
             with suppress(Crash):
                 world.poll()

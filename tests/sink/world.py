@@ -12,7 +12,16 @@ from typing import Protocol, Self
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
-from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, MailboxKey, Messages, Window
+from mailsluice.model import (
+    BearerToken,
+    DeletePermit,
+    Lines,
+    Listed,
+    Listing,
+    Login,
+    MailboxKey,
+    Window,
+)
 from mailsluice.polling.slots import Slots
 from mailsluice.session.context import Context, NobodyWatches
 from mailsluice.session.counts import Counts
@@ -71,7 +80,7 @@ class Client:
     def listing(self, window: Window | None = None) -> Listing:
         assert window is not None
         messages = tuple(Listed(n, u, len(m)) for n, (u, m) in enumerate(self._server.mail.items(), 1))
-        return Listing(repr(messages).encode(), len(messages), lambda: Messages(messages))
+        return Listing(repr(messages).encode(), len(messages), lambda: Lines(messages))
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         assert ceiling > 0
@@ -126,7 +135,7 @@ class World:
         self.taken: list[bytes] = []
 
     def poll(self) -> None:
-        with Ledger(self._state) as ledger, ledger.lock(self.mailbox.key):
+        with Ledger(self._state) as ledger, ledger.leases.hold(self.mailbox.key):
             sinks = self.sinks(ledger)
             context = Context(
                 credentials=Logins(),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from mailsluice.model import MailboxKey, Quiet
-from mailsluice.session.ports import Ledger
+from mailsluice.model import Confirmation, MailboxKey, Quiet
+from mailsluice.session.ports import Messages
 
 
 def confirm(
-    ledger: Ledger,
+    messages: Messages,
     key: MailboxKey,
     listed: Collection[bytes],
     reused: Collection[bytes],
     now: datetime,
     quiet: Quiet | None = None,
 ) -> None:
-    memory = ledger.recall(key, listed)
-    ledger.confirm(key, memory, listed, reused, now, quiet=quiet)
+    memory = messages.recall(key, listed)
+    messages.confirm(key, memory, Confirmation(listed, reused, quiet=quiet), now)

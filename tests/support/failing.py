@@ -7,13 +7,11 @@ from datetime import datetime
 
 from mailsluice.failure import Failure
 from mailsluice.model import Listed, MailboxKey
-from mailsluice.session.ports import Ledger
+from mailsluice.session.ports import Failures
 
 
 def fail(
-    ledger: Ledger, key: MailboxKey, errors: Mapping[Listed, str], failures: int, now: datetime
+    failures: Failures, key: MailboxKey, errors: Mapping[Listed, str], times: int, now: datetime
 ) -> Sequence[Listed]:
     """Note that the server refused each of these, so many times more; those that are held by that."""
-    return ledger.note_failures(
-        key, {each: Failure(failures, now, error, tried=now) for each, error in errors.items()}
-    )
+    return failures.note(key, {each: Failure(times, now, error, tried=now) for each, error in errors.items()})

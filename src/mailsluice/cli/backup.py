@@ -20,10 +20,8 @@ from mailsluice.cli.main import Settings
 from mailsluice.errors import BackupError, system_remedy
 from mailsluice.files.private import replace_private
 from mailsluice.files.trust import Problem, problem_of_place, problem_of_way
-from mailsluice.ledger.backup import LedgerCopy
-from mailsluice.ledger.database import FILE
+from mailsluice.ledger import LedgerCopy
 from mailsluice.ledger.directory import sync, usable
-from mailsluice.ledger.mark import MARK
 from mailsluice.obs.clean import json_text, printable
 
 
@@ -65,7 +63,7 @@ def _back_up(state_dir: Path, directory: Path) -> list[str]:
         if os.access(directory.parent, os.R_OK):
             sync(directory.parent)
         undo.pop_all()
-    return [FILE, MARK, *secrets]
+    return [*copy.files, *secrets]
 
 
 @contextmanager

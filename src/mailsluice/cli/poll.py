@@ -17,8 +17,7 @@ from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import MailsluiceError
-from mailsluice.ledger.database import is_begun
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger import is_begun, open_ledger
 from mailsluice.model import uidl_text
 from mailsluice.obs import outlet
 from mailsluice.obs.clean import json_text, printable
@@ -26,6 +25,7 @@ from mailsluice.outcome import worst
 from mailsluice.policy.plan import Plan
 from mailsluice.policy.reason import Reason
 from mailsluice.session.context import Progress
+from mailsluice.session.ports import Ledger
 from mailsluice.session.triage import triage
 from mailsluice.system.signals import Signals
 
@@ -79,7 +79,7 @@ def _show(reports: list[dict[str, Any]]) -> None:
 def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     plans: dict[str, list[dict[str, object]]] = {}
     exit_codes = []
-    with _ledger_to_look_at(config.service.state_dir) as ledger, Service(config, ledger=ledger) as service:
+    with _ledger_to_look_at(config) as ledger, Service(config, ledger=ledger) as service:
         for mailbox in mailboxes:
             try:
                 plans[mailbox.name] = _decisions(service.preview(mailbox))
@@ -120,16 +120,18 @@ def _summary(decisions: list[dict[str, object]], mailbox: Mailbox) -> str:
 
 
 @contextmanager
-def _ledger_to_look_at(state_dir: Path) -> Iterator[Ledger]:
+def _ledger_to_look_at(config: Config) -> Iterator[Ledger]:
     """The ledger as it is, not to be changed; where there is none yet, an empty one that does not last."""
     with ExitStack() as stack:
-        if is_begun(state_dir):
-            yield stack.enter_context(Ledger(state_dir, read_only=True))
+        if is_begun(config.service):
+            yield stack.enter_context(open_ledger(config.service, read_only=True))
         else:
             from tempfile import TemporaryDirectory  # noqa: PLC0415  a poll that fetches needs none
 
             empty = stack.enter_context(TemporaryDirectory(prefix="mailsluice-"))
-            yield stack.enter_context(Ledger(Path(empty)))
+            yield stack.enter_context(
+                open_ledger(config.service.model_copy(update={"state_dir": Path(empty)}))
+            )
 
 
 def _decisions(plan: Plan) -> list[dict[str, object]]:

@@ -16,8 +16,7 @@ from mailsluice.cli.main import Settings
 from mailsluice.cli.screen import print_table
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.failure import Failure, Why
-from mailsluice.ledger.database import is_begun
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger import is_begun, open_ledger
 from mailsluice.message.description import TEXTS, describe
 from mailsluice.message.header import Header
 from mailsluice.model import uidl_text
@@ -99,8 +98,8 @@ def _retry(config: Config, mailbox: str, uidls: tuple[str, ...]) -> None:
             raise _not_there(mailbox, name)
     found = [uidl for uidl in quarantined if not uidls or _named(uidl) in uidls]
     if found:
-        with Ledger(config.service.state_dir) as ledger:
-            ledger.retry(box.key, found)
+        with open_ledger(config.service) as ledger:
+            ledger.failures.retry(box.key, found)
     click.echo(f"{len(found)} of {mailbox} will be tried again by the next poll")
 
 
@@ -120,8 +119,8 @@ def take(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
     for name in uidls:
         if name not in names:
             raise _not_there(mailbox, name)
-    with Ledger(config.service.state_dir) as ledger:
-        taken = ledger.take(box.key, [names[name] for name in uidls])
+    with open_ledger(config.service) as ledger:
+        taken = ledger.failures.take(box.key, [names[name] for name in uidls])
     click.echo(f"{taken} of {mailbox} will be stored as they come by the next poll, and stay on the server")
 
 
@@ -131,10 +130,10 @@ def _not_there(mailbox: str, uidl: str) -> click.UsageError:
 
 
 def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Failure]]:
-    if not is_begun(config.service.state_dir):
+    if not is_begun(config.service):
         return
-    with Ledger(config.service.state_dir, read_only=True) as ledger:
-        for uidl, failure in ledger.failures(mailbox.key).items():
+    with open_ledger(config.service, read_only=True) as ledger:
+        for uidl, failure in ledger.failures.read(mailbox.key).items():
             if failure.quarantined:
                 yield uidl, failure
 

@@ -13,7 +13,7 @@ from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.cli.screen import print_table
 from mailsluice.config.models import Config
-from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger import open_ledger
 from mailsluice.obs.clean import json_text
 from mailsluice.sink.sinks import Sinks
 
@@ -67,7 +67,7 @@ def forget(settings: Settings, mailbox: str) -> None:
 
 
 def _rows(config: Config) -> list[dict[str, object]]:
-    with Ledger(config.service.state_dir, read_only=True) as ledger:
+    with open_ledger(config.service, read_only=True) as ledger:
         sinks = Sinks(ledger.id, ledger.staging_owner, config.service.state_dir)
         opened = {sink.spec: sink for sink in map(sinks.open, config.mailboxes.values())}
         return [

@@ -13,11 +13,10 @@ from mailsluice.cli.held import remedy
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
-from mailsluice.ledger.database import FILE, is_begun
-from mailsluice.ledger.ledger import Ledger
-from mailsluice.ledger.reports import MailboxReport
+from mailsluice.ledger import is_begun, open_ledger, place
 from mailsluice.model import MailboxKey
 from mailsluice.obs.clean import json_text, printable
+from mailsluice.report import MailboxReport
 
 _COLUMNS = ("mailbox", "last_success", "next_poll", "stored", "waiting", "held", "failures", "outcome")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -38,15 +37,13 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, as_json: bool, ac
     config = settings.config()
     chosen_ones = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
     reports: Mapping[MailboxKey, MailboxReport] = {}
-    if is_begun(config.service.state_dir):
-        with Ledger(config.service.state_dir, read_only=not acknowledge) as ledger:
+    if is_begun(config.service):
+        with open_ledger(config.service, read_only=not acknowledge) as ledger:
             for mailbox in chosen_ones if acknowledge else ():
-                ledger.acknowledge(mailbox.key)
-            reports = ledger.reports()
+                ledger.reports.acknowledge(mailbox.key)
+            reports = ledger.reports.read()
     else:
-        click.echo(
-            printable(f"nothing was polled yet: there is no {config.service.state_dir / FILE}"), err=True
-        )
+        click.echo(printable(f"nothing was polled yet: there is no {place(config.service)}"), err=True)
     rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in chosen_ones]
     if as_json:
         click.echo(json_text(rows))

@@ -35,6 +35,11 @@ class LedgerCopy:
             self._unfinished.unlink()
             raise
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that it has once it is finished."""
+        return (self._ledger.name, self._mark.name)
+
     def take(self, state_dir: Path) -> None:
         """Copy the ledger of this directory, as of one moment. Raises LedgerError."""
         with closing(Database(state_dir, read_only=True)) as ledger:

@@ -1,17 +1,19 @@
 """The ledger's clock: what ages are measured by, which no setting of the machine's clock moves.
 
-Owns the reckoning of how much time passed, within a process and between two. Must never be shown to people
-as the time of day: it began as that, and goes its own way when the machine's clock is set
-(docs/adr/0005-the-ledgers-clock.md).
+Owns the reckoning of how much time passed, within a process and between two, and the columns in which a
+process leaves it for the next one. Must never be shown to people as the time of day: it began as that, and
+goes its own way when the machine's clock is set (docs/adr/0005-the-ledgers-clock.md).
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from mailsluice.clock import BootClock
+from mailsluice.ledger.times import from_micros, to_micros
 
 LONGEST_ABSENCE = timedelta(days=1)
 """The most that passes while the machine is started anew, whatever its clock says afterwards.
@@ -51,3 +53,17 @@ class LedgerClock:
                 passed = min(wall - last.wall, LONGEST_ABSENCE)
             self._latest = Moment(last.time + max(passed, timedelta()), wall, boot, uptime)
             return self._latest
+
+
+def noted(connection: sqlite3.Connection) -> Moment | None:
+    """The moment that was noted last; None in a ledger that has none yet."""
+    time, wall, boot, uptime = connection.execute("SELECT time, wall, boot, uptime FROM ledger").fetchone()
+    return None if time is None else Moment(from_micros(time), from_micros(wall), boot, uptime / 1e6)
+
+
+def note(connection: sqlite3.Connection, moment: Moment) -> None:
+    """Note the moment, inside the caller's transaction."""
+    connection.execute(
+        "UPDATE ledger SET time = ?, wall = ?, boot = ?, uptime = ?",
+        (to_micros(moment.time), to_micros(moment.wall), moment.boot, round(moment.uptime * 1e6)),
+    )

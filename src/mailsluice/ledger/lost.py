@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from mailsluice.ledger import failures, mailboxes, messages
+from mailsluice.ledger import failures, mailboxes, message_rows
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.rows import octets
 from mailsluice.ledger.times import from_micros
@@ -85,8 +85,10 @@ class Lost:
         if found:
             with self._database.writing() as connection:
                 mailbox = mailboxes.touched(connection, key)
-                messages.gone(connection, mailbox, {new.uidl for new in found.values()} - found.keys(), now)
-                messages.rename(connection, mailbox, found)
+                message_rows.gone(
+                    connection, mailbox, {new.uidl for new in found.values()} - found.keys(), now
+                )
+                message_rows.rename(connection, mailbox, found)
                 failures.forget(connection, mailbox, [new.uidl for new in found.values()])
 
     def leave(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
@@ -94,7 +96,7 @@ class Lost:
         if uidls:
             with self._database.writing() as connection:
                 mailbox = mailboxes.touched(connection, key)
-                messages.leave(connection, mailbox, uidls)
+                message_rows.leave(connection, mailbox, uidls)
                 mailboxes.note_marking(connection, mailbox)
 
     def left(self, key: MailboxKey, *, answered: bool) -> None:

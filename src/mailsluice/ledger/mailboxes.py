@@ -6,6 +6,7 @@ commit: a quiet listing stands for what the ledger knew when it was noted (docs/
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from datetime import datetime
 
@@ -29,6 +30,11 @@ _QUIET = """
     SELECT quiet_held FROM mailbox
     WHERE host = ? AND address = ? AND quiet = ? AND quiet_writes = writes AND quiet_until > ?
 """
+
+
+def digest(key: MailboxKey) -> str:
+    """A name for the mailbox that fits into any name of a file: 32 hexadecimal digits."""
+    return hashlib.sha256(f"{key.host}\0{key.address}".encode()).hexdigest()[:32]
 
 
 def found(connection: sqlite3.Connection, key: MailboxKey) -> int:

@@ -1,257 +1,218 @@
-"""The rows of messages: staged → stored → gone → pruned, and what else may become of one.
+"""The messages of the ledger: what is known of each, and the one place where a `DeletePermit` is made.
 
-Owns every statement that changes a message's row. Works inside the caller's transaction, for a mailbox that
-is `touched` in it. Must never touch the messages themselves.
+Owns which changes share a commit, and that a permit is made for a row committed as stored alone. Must never
+touch the messages themselves.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
-from mailsluice.ledger.times import to_micros
-from mailsluice.model import Listed, MailboxKey, Memory, Staged, State, Stored
-
-GRACE = timedelta(days=30)
-"""How long a row outlives its message: a listing may lack a message for a while and show it again."""
-
-_RECORD = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size, size, sink, name, identity)
-    VALUES (?, ?, 'staged', ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET
-        state = 'staged', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size,
-        size = excluded.size, sink = excluded.sink, name = excluded.name, identity = excluded.identity,
-        doubt = 0, leaving = 0
-    WHERE state = 'oversize' OR gone_since IS NOT NULL
-"""
-_COMMIT = """
-    UPDATE message SET state = 'stored', since = ?, leaving = ?
-    WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'
-"""
-_GONE = """
-    UPDATE message SET state = iif(state = 'seen', 'seen', 'gone'), gone_since = ?
-    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
-"""
-_BACK = """
-    UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 1
-    WHERE mailbox = ? AND uidl = ?
-"""
-_TAKE_BACK = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND name = ? AND state = 'staged'"
-_IDENTIFY = "UPDATE message SET identity = ? WHERE mailbox = ? AND uidl = ? AND identity IS NULL"
-_RECOGNISED = """
-    UPDATE message SET state = iif(state = 'seen', 'seen', 'stored'), gone_since = NULL, doubt = 0,
-        listed_size = ifnull(?, listed_size)
-    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
-"""
-_DOUBT = "UPDATE message INDEXED BY present SET doubt = 1 WHERE mailbox = ? AND gone_since IS NULL"
-_DOUBT_ONE = "UPDATE message SET doubt = 1 WHERE mailbox = ? AND uidl = ?"
-_LEAVE = "UPDATE message SET leaving = 1 WHERE mailbox = ? AND uidl = ?"
-_STILL_THERE = "UPDATE message SET leaving = 0 WHERE mailbox = ? AND uidl = ?"
-_STAYS = "UPDATE message SET state = 'seen', leaving = 0 WHERE mailbox = ? AND uidl = ? AND state = 'stored'"
-_RENAME = """
-    UPDATE message
-    SET uidl = ?, listed_size = ifnull(?, listed_size), state = iif(state = 'seen', 'seen', 'stored'),
-        gone_since = NULL, doubt = 0
-    WHERE mailbox = ? AND uidl = ? AND state IN ('stored', 'gone', 'seen')
-"""
-_PARK = "UPDATE message SET uidl = ? WHERE mailbox = ? AND uidl = ?"
-_PARKED = bytes(2048)
-"""Before a UIDL, makes one that no server has: the listing's parser takes none so long."""
-_DISPLACED = b"\0" + bytes(2048)
-"""The same, of a message whose UIDL another one has now."""
-_SEEN = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'seen', ?, ?)
-    ON CONFLICT DO UPDATE SET
-        state = 'seen', since = excluded.since, gone_since = NULL, listed_size = excluded.listed_size
-    WHERE state = 'oversize' OR gone_since IS NOT NULL
-"""
-_PRUNE = "DELETE FROM message WHERE mailbox = ? AND uidl = ?"
-_PRUNE_LONG_GONE = "DELETE FROM message WHERE mailbox = ? AND gone_since < ?"
-_HAS_LONG_GONE = """
-    SELECT 1 FROM message
-    WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?) AND gone_since < ?
-"""
-_PRUNE_OVERSIZE = "DELETE FROM message WHERE mailbox = ? AND uidl = ? AND state = 'oversize'"
-_DISPLACE = "UPDATE OR REPLACE message SET uidl = ? WHERE mailbox = ? AND uidl = ? AND gone_since IS NOT NULL"
-_DISPLACE_NAMELESS = """
-    UPDATE message SET uidl = CAST(? || uidl AS BLOB), gone_since = ?
-    WHERE mailbox = ? AND state = 'seen' AND (identity IS NULL OR identity = x'')
-"""
-_OVERSIZE = """
-    INSERT INTO message (mailbox, uidl, state, since, listed_size, size) VALUES (?, ?, 'oversize', ?, ?, ?)
-    ON CONFLICT DO UPDATE SET
-        since = iif(state = 'oversize', since, excluded.since),
-        state = 'oversize', gone_since = NULL, listed_size = excluded.listed_size, size = excluded.size
-    WHERE state != 'staged'
-"""
+from mailsluice.errors import Bug
+from mailsluice.ledger import failures, mailboxes, memory, message_rows, reports
+from mailsluice.ledger.database import Database
+from mailsluice.message.recognition import Evidence
+from mailsluice.model import (
+    Confirmation,
+    DeletePermit,
+    Known,
+    Listed,
+    MailboxKey,
+    Memory,
+    Staged,
+    Stored,
+    uidl_text,
+)
 
 
-class Changes(NamedTuple):
-    """What a listing changes: rows that are gone now, that are back, and that are not kept any longer.
+class Messages:
+    """Keeps the promises of `session.ports.Messages`. Every method raises LedgerError."""
 
-    `still_there` are those that we asked the server to delete.
-    """
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    gone: Sequence[bytes]
-    back: Sequence[bytes]
-    unsure: Sequence[bytes]
-    """Those whose UIDLs may be another message's, or which may have another."""
-    undeleted: Sequence[bytes]
-    """Those of the gone ones that we asked the server to delete in sessions that came to no good QUIT."""
-    still_there: Sequence[bytes]
-    pruned: Sequence[bytes]
-    settled: Collection[bytes]
-    """Messages that could not be fetched, and are not listed any more."""
+    def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:
+        """The rows still `staged`, by sink spec, in the order of their names (crash table, rows 3 and 4)."""
+        with self._database.reading() as connection:
+            return memory.half_done(connection, key)
 
-    def __bool__(self) -> bool:
-        return any(self)
+    def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
+        """Every message remembered of this mailbox, by UIDL."""
+        with self._database.reading() as connection:
+            return memory.known(connection, key)
+
+    def recall(self, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
+        """What matters beside a listing of these UIDLs; see `memory.recall`."""
+        with self._database.reading() as connection:
+            return memory.recall(connection, key, listed)
+
+    def quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> Mapping[str, int] | None:
+        """What is held of a listing of this digest that was confirmed as quiet, if that still holds."""
+        with self._database.reading() as connection:
+            return mailboxes.quiet(connection, key, digest, now)
+
+    def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
+        """Write the rows as `staged`, in one commit (row 3). `sink` is the sink's spec, for recovery.
+
+        A row whose message is gone, or was too large, gives way. Raises Bug, and writes none, if one is
+        staged or stored already: whoever fetched it did not ask first.
+        """
+        if not staged:
+            return
+        with self._database.writing() as connection:
+            mailbox = mailboxes.touched(connection, key)
+            if message_rows.record(connection, mailbox, staged, sink, now) != len(staged):
+                names = {new.uidl: new.name for new in staged}
+                there = ", ".join(map(uidl_text, memory.not_named(connection, key, names)))
+                raise Bug(f"{there} of {key.address} was fetched, but it is in the ledger")
+
+    def commit(
+        self, key: MailboxKey, stored: Sequence[Stored], now: datetime, *, leaving: bool = False
+    ) -> tuple[DeletePermit, ...]:
+        """Turn the rows into `stored`, in one commit (row 5); permits for those that are stored then.
+
+        `leaving`: the server is about to be asked to delete them.
+        """
+        if not stored:
+            return ()
+        with self._database.writing() as connection:
+            mailbox = mailboxes.touched(connection, key)
+            committed = message_rows.commit(connection, mailbox, stored, now, leaving=leaving)
+            if leaving:
+                mailboxes.note_marking(connection, mailbox)
+            reports.add_stored(connection, mailbox, committed)
+            failures.forget(connection, mailbox, [new.uidl for new in stored])
+        uidls = [new.uidl for new in stored]
+        return _permits(uidls) if committed == len(stored) else self.permits(key, uidls)
+
+    def take_back(self, key: MailboxKey, staged: Sequence[Staged]) -> None:
+        """Forget these rows, as far as they are still `staged`: their messages were never published."""
+        if staged:
+            with self._database.writing() as connection:
+                message_rows.take_back(connection, mailboxes.touched(connection, key), staged)
+
+    def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:
+        """Permits for those of `uidls` that are committed as stored, in their order."""
+        with self._database.reading() as connection:
+            stored = memory.stored(connection, key, tuple(uidls))
+        return _permits(uidl for uidl in uidls if uidl in stored)
+
+    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, Evidence]:
+        """The identities of these messages, as far as they have one; see `memory.evidence`."""
+        with self._database.reading() as connection:
+            return memory.evidence(connection, key, tuple(uidls))
+
+    def recognised(self, key: MailboxKey, listed: Collection[Listed]) -> None:
+        """Note that these are the messages that the rows of their UIDLs are of: none is in doubt any more."""
+        if listed:
+            with self._database.writing() as connection:
+                message_rows.recognised(connection, mailboxes.touched(connection, key), listed)
+
+    def identify(self, key: MailboxKey, identities: Mapping[bytes, bytes]) -> None:
+        """Note what these messages are known again by, by UIDL; empty where their headers tell nothing."""
+        if identities:
+            with self._database.writing() as connection:
+                message_rows.identify(connection, mailboxes.touched(connection, key), identities)
+
+    def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
+        """What the headers of stored messages are known again by, by UIDL, as far as they say enough."""
+        with self._database.reading() as connection:
+            return memory.identities(connection, key)
+
+    def replaced(self, key: MailboxKey, uidls: Collection[bytes], now: datetime) -> None:
+        """Note that these UIDLs have other messages now: those that were stored under them are gone."""
+        if uidls:
+            with self._database.writing() as connection:
+                message_rows.gone(connection, mailboxes.touched(connection, key), uidls, now)
+
+    def doubt(self, key: MailboxKey) -> None:
+        """Put every row of the mailbox in doubt whose message is listed."""
+        with self._database.writing() as connection:
+            message_rows.doubt(connection, mailboxes.touched(connection, key))
+
+    def stays(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
+        """Note that these stored messages stay on the server for ever."""
+        if uidls:
+            with self._database.writing() as connection:
+                message_rows.stays(connection, mailboxes.touched(connection, key), uidls)
+
+    def commits(self, key: MailboxKey) -> int:
+        """How often this mailbox's messages were written: an older copy of the ledger says less."""
+        with self._database.reading() as connection:
+            return mailboxes.writes(connection, key)
+
+    def catch_up(self, key: MailboxKey, commits: int) -> None:
+        """Go on counting from `commits`, and put every row in doubt: the ledger forgot what came since."""
+        with self._database.writing() as connection:
+            mailbox = mailboxes.touched(connection, key)
+            message_rows.doubt(connection, mailbox)
+            mailboxes.count_from(connection, mailbox, commits)
+
+    def confirm(self, key: MailboxKey, recalled: Memory, listing: Confirmation, now: datetime) -> None:
+        """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (row 7).
+
+        `recalled` is what was read for this listing, under the mailbox's lease; the rest is as in the port.
+        Rows marked as seen are only noted to be absent. Rows gone for longer than GRACE are pruned; oversize
+        rows and failures absent, at once. Where nothing changed, nothing is written.
+        """
+        changes = message_rows.changes(recalled, listing)
+        with self._database.reading() as connection:
+            changed = bool(changes) or message_rows.has_long_gone(connection, key, now)
+        if not changed and listing.quiet is None and listing.policy == recalled.policy:
+            return
+        with self._database.writing() as connection:
+            mailbox = (mailboxes.touched if changed else mailboxes.found)(connection, key)
+            message_rows.apply(connection, mailbox, changes, now)
+            failures.forget(connection, mailbox, changes.settled)
+            if recalled.left and not changes.still_there:
+                mailboxes.note_all_gone(connection, mailbox)
+            if listing.policy is not None:
+                mailboxes.note_policy(connection, mailbox, listing.policy)
+            if listing.quiet is not None:
+                mailboxes.note_quiet(connection, mailbox, listing.quiet, recalled.writes + changed)
+
+    def settle(
+        self,
+        key: MailboxKey,
+        renamed: Mapping[bytes, Listed],
+        gone: Collection[bytes],
+        gone_since: datetime,
+        *,
+        decided: Collection[bytes] = (),
+    ) -> None:
+        """Put new UIDLs in the place of old ones, and note those that are gone for good; in one commit.
+
+        A new UIDL may be the old one of another message: of one that is gone, it is forgotten then. Of the
+        messages `decided` none is held any longer.
+        """
+        with self._database.writing() as connection:
+            mailbox = mailboxes.touched(connection, key)
+            message_rows.gone(connection, mailbox, gone, gone_since)
+            message_rows.leave(connection, mailbox, gone)
+            message_rows.rename(connection, mailbox, renamed)
+            failures.forget(connection, mailbox, decided)
+
+    def mark_seen(self, key: MailboxKey, listed: Collection[Listed], now: datetime) -> int:
+        """Remember that these are never to be fetched nor deleted; how many that were.
+
+        What is stored or half done stays so.
+        """
+        with self._database.writing() as connection:
+            mailbox = mailboxes.touched(connection, key)
+            marked = message_rows.mark_seen(connection, mailbox, listed, now)
+            failures.forget(connection, mailbox, [each.uidl for each in listed])
+        return marked
+
+    def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
+        """Remember that these, of so many octets, were larger than `max_message`, so as to report it once.
+
+        They replace what is remembered of earlier messages of their UIDLs, except half-done ones.
+        """
+        with self._database.writing() as connection:
+            mailbox = mailboxes.touched(connection, key)
+            message_rows.note_oversize(connection, mailbox, octets, now)
 
 
-def record(
-    connection: sqlite3.Connection, mailbox: int, staged: Sequence[Staged], sink: str, now: datetime
-) -> int:
-    """Write the rows as `staged`; how many were. A row whose message is gone, or was too large, gives way."""
-    since = to_micros(now)
-    rows = [
-        (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity) for new in staged
-    ]
-    return connection.executemany(_RECORD, rows).rowcount
-
-
-def commit(
-    connection: sqlite3.Connection, mailbox: int, stored: Sequence[Stored], now: datetime, *, leaving: bool
-) -> int:
-    """Turn the rows into `stored`; how many were. `leaving`: they are about to be deleted."""
-    since = to_micros(now)
-    rows = [(since, leaving, mailbox, new.uidl, new.name) for new in stored]
-    return connection.executemany(_COMMIT, rows).rowcount
-
-
-def take_back(connection: sqlite3.Connection, mailbox: int, staged: Sequence[Staged]) -> None:
-    """Forget these, as far as they are still `staged` under this name: they were never published."""
-    connection.executemany(_TAKE_BACK, [(mailbox, each.uidl, each.name) for each in staged])
-
-
-def recognised(connection: sqlite3.Connection, mailbox: int, messages: Collection[Listed]) -> None:
-    """Note that these are the messages that the rows of their UIDLs are of: nothing is in doubt with them."""
-    connection.executemany(_RECOGNISED, [(each.size, mailbox, each.uidl) for each in messages])
-
-
-def identify(connection: sqlite3.Connection, mailbox: int, identities: Mapping[bytes, bytes]) -> None:
-    """Note what these messages are known again by, by UIDL; empty where their headers tell nothing."""
-    rows = [(identity, mailbox, uidl) for uidl, identity in identities.items()]
-    connection.executemany(_IDENTIFY, rows)
-
-
-def doubt(connection: sqlite3.Connection, mailbox: int) -> None:
-    """Put every row in doubt whose message is listed: its header is asked before anything is done with it."""
-    connection.execute(_DOUBT, (mailbox,))
-
-
-def gone(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes], since: datetime) -> None:
-    """Note that these messages are gone, since when, though another may have the UIDL."""
-    connection.executemany(_GONE, [(to_micros(since), mailbox, uidl) for uidl in uidls])
-
-
-def leave(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> None:
-    """Note that we ask the server to delete these."""
-    connection.executemany(_LEAVE, [(mailbox, uidl) for uidl in uidls])
-
-
-def stays(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]) -> None:
-    """Note that these stored messages stay on the server for ever."""
-    connection.executemany(_STAYS, [(mailbox, uidl) for uidl in uidls])
-
-
-def undoubted(memory: Memory, doubtful: Collection[bytes]) -> list[bytes]:
-    """Those of these UIDLs whose rows are not in doubt yet."""
-    return [uidl for uidl in doubtful if uidl in memory.known and not memory.known[uidl].doubt]
-
-
-def changes(
-    memory: Memory,
-    listed: Collection[bytes],
-    reused: Collection[bytes],
-    *,
-    is_whole: bool = True,
-    has_all: bool = True,
-) -> Changes:
-    """What a listing of these UIDLs changes; `reused` are listed, but mean other messages.
-
-    `listed` is asked for what is known alone, for it may be of 100,000 messages. Where it is not whole, what
-    is absent may be there all the same, unless the server was asked to delete it: it is in doubt if the
-    listing `has_all` lines.
-    """
-    gone, back, unsure, still_there, pruned = [], [], [], [], []
-    for uidl, row in memory.known.items():
-        if uidl in listed and uidl not in reused:
-            if row.gone_since is not None:
-                back.append(uidl)
-            if row.leaving:
-                still_there.append(uidl)
-        elif not is_whole and not row.leaving and uidl not in reused:
-            is_there = row.gone_since is None and row.state in {State.STORED, State.SEEN}
-            if has_all and is_there and not row.doubt:
-                unsure.append(uidl)
-        elif row.gone_since is None and row.state in {State.STORED, State.SEEN}:
-            gone.append(uidl)
-        elif row.state is State.OVERSIZE:
-            pruned.append(uidl)
-    settled = [uidl for uidl in memory.failures if has_all and uidl not in listed]
-    undeleted = [uidl for uidl in gone if memory.known[uidl].leaving and not memory.answered]
-    return Changes(gone, back, unsure, undeleted, still_there, pruned, settled)
-
-
-def has_long_gone(connection: sqlite3.Connection, key: MailboxKey, now: datetime) -> bool:
-    """Whether anything is gone for longer than GRACE."""
-    row = (key.host, key.address, to_micros(now - GRACE))
-    return connection.execute(_HAS_LONG_GONE, row).fetchone() is not None
-
-
-def apply(connection: sqlite3.Connection, mailbox: int, changed: Changes, now: datetime) -> None:
-    """Make these changes, and prune what is gone for longer than GRACE."""
-    gone(connection, mailbox, changed.gone, now)
-    connection.executemany(_BACK, [(mailbox, uidl) for uidl in changed.back])
-    connection.executemany(_DOUBT_ONE, [(mailbox, uidl) for uidl in changed.unsure])
-    staying = (*changed.still_there, *changed.undeleted)
-    connection.executemany(_STILL_THERE, [(mailbox, uidl) for uidl in staying])
-    connection.executemany(_PRUNE, [(mailbox, uidl) for uidl in changed.pruned])
-    connection.execute(_PRUNE_LONG_GONE, (mailbox, to_micros(now - GRACE)))
-
-
-def rename(connection: sqlite3.Connection, mailbox: int, renamed: Mapping[bytes, Listed]) -> None:
-    """Put new UIDLs in the place of old ones.
-
-    A new UIDL may be the old one of another message. That is renamed, too; or gone, and known by its identity
-    alone from then on.
-    """
-    taken = {new.uidl for new in renamed.values()}
-    displaced = taken - renamed.keys()
-    connection.executemany(_PRUNE_OVERSIZE, [(mailbox, uidl) for uidl in displaced])
-    connection.executemany(_DISPLACE, [(_DISPLACED + uidl, mailbox, uidl) for uidl in displaced])
-    connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
-    rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
-    connection.executemany(_RENAME, rows)
-
-
-def forget_nameless(connection: sqlite3.Connection, mailbox: int, now: datetime) -> None:
-    """Take the UIDLs of what was marked as seen, and has nothing else to be known by, for no message's."""
-    connection.execute(_DISPLACE_NAMELESS, (_DISPLACED, to_micros(now), mailbox))
-
-
-def mark_seen(
-    connection: sqlite3.Connection, mailbox: int, messages: Collection[Listed], now: datetime
-) -> int:
-    """Remember that these are never to be fetched nor deleted, but for what is stored; how many they are."""
-    rows = [(mailbox, each.uidl, to_micros(now), each.size) for each in messages]
-    return connection.executemany(_SEEN, rows).rowcount
-
-
-def note_oversize(
-    connection: sqlite3.Connection, mailbox: int, octets: Mapping[Listed, int], now: datetime
-) -> None:
-    """Remember that these were too large, in the place of what was known under their UIDLs but half done."""
-    rows = [(mailbox, each.uidl, to_micros(now), each.size, size) for each, size in octets.items()]
-    connection.executemany(_OVERSIZE, rows)
+def _permits(stored: Iterable[bytes]) -> tuple[DeletePermit, ...]:
+    return tuple(map(DeletePermit, stored))

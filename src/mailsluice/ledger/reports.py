@@ -1,52 +1,31 @@
 """What `status` shows of a mailbox: how its last session went, and what all of them came to.
 
-Owns the report table. Nothing that decides the fate of a message may be kept here.
+Owns the report table, and what is noted for it and not written yet. Must never keep what decides the fate of
+a message.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
-from typing import NamedTuple
 
-from mailsluice.ledger import failures
+from mailsluice.ledger import clock, failures, mailboxes
+from mailsluice.ledger.clock import LedgerClock
+from mailsluice.ledger.database import Database
 from mailsluice.ledger.rows import numbers, real, text, to_json, whole
 from mailsluice.ledger.times import from_micros, to_micros
 from mailsluice.model import MailboxKey, SessionReport
 from mailsluice.outcome import Outcome, Standing
+from mailsluice.report import MailboxReport
 
 _LATE = ("refused", "unclear", "undeletable")
 """What a listing and the ledger do not tell alone."""
-
-
-class MailboxReport(NamedTuple):
-    """What is known of a mailbox apart from its messages.
-
-    `name` is the address as long as the section's name is not known. `failures` counts sessions since the
-    last success, and `last_error` is what the latest failure was, also when it is over. `last` is None
-    before the first session. `quarantined` is how many messages are set aside, `held` how many stay for
-    another reason than policy, by the words of `model.Held`, and `acknowledged` how many of them an
-    administrator knows of.
-    """
-
-    name: str
-    next_poll: datetime | None
-    last_success: datetime | None
-    failures: int
-    last_error: str
-    total_stored: int
-    last: SessionReport | None
-    quarantined: int = 0
-    held: Mapping[str, int] = MappingProxyType({})
-    acknowledged: Mapping[str, int] = MappingProxyType({})
-
-    @property
-    def news(self) -> int:
-        """How many are held that nobody has acknowledged."""
-        return sum(max(0, count - self.acknowledged.get(why, 0)) for why, count in self.held.items())
+_NEITHER = frozenset({"mailbox-locked", "stopped"})
+"""Outcomes of sessions that neither went well nor failed: others came first."""
+_ACKNOWLEDGE = "UPDATE report SET acknowledged = held WHERE mailbox = ?"
 
 
 @dataclass
@@ -93,7 +72,54 @@ class News:
         self.name, self.due, self.scheduled = name, due, True
 
 
-def write(connection: sqlite3.Connection, mailbox: int, news: News) -> None:
+class Reports:
+    """Keeps the promises of `session.ports.Reports`. What was noted and not flushed ends with the process.
+
+    Every method raises LedgerError, but for those that only note.
+    """
+
+    def __init__(self, database: Database, clock: LedgerClock) -> None:
+        self._database = database
+        self._clock = clock
+        self._pending = threading.Lock()
+        self._news: dict[MailboxKey, News] = {}
+
+    def note_session(self, key: MailboxKey, report: SessionReport) -> None:
+        """Remember how a session went; `flush` writes it."""
+        with self._pending:
+            self._news.setdefault(key, News()).session(report)
+
+    def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
+        """Remember when the mailbox called `name` is polled next, None for never; `flush` writes it."""
+        with self._pending:
+            self._news.setdefault(key, News()).next_poll(name, due)
+
+    def flush(self) -> None:
+        """Write what was noted since the last time, and the ledger's clock, in one commit.
+
+        What cannot be written is kept for the next time. Where nothing was noted, nothing is written.
+        """
+        with self._pending:
+            if not self._news:
+                return
+            with self._database.writing() as connection:
+                for key, news in self._news.items():
+                    _write(connection, mailboxes.found(connection, key), news)
+                clock.note(connection, self._clock.moment())
+            self._news.clear()
+
+    def acknowledge(self, key: MailboxKey) -> None:
+        """Note that an administrator knows of all that is held of this mailbox."""
+        with self._database.writing() as connection:
+            connection.execute(_ACKNOWLEDGE, (mailboxes.found(connection, key),))
+
+    def read(self) -> Mapping[MailboxKey, MailboxReport]:
+        """What is written of every mailbox ever polled or due."""
+        with self._database.reading() as connection:
+            return _read(connection)
+
+
+def _write(connection: sqlite3.Connection, mailbox: int, news: News) -> None:
     """Make the news part of the mailbox's report."""
     connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
     connection.execute("UPDATE report SET name = ? WHERE mailbox = ?", (news.name, mailbox))
@@ -153,11 +179,6 @@ def _most_late(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str,
     return {why: most for why in _LATE if (most := max(one.get(why, 0), other.get(why, 0)))}
 
 
-def acknowledge(connection: sqlite3.Connection, mailbox: int) -> None:
-    """Note that an administrator knows of all that is held."""
-    connection.execute("UPDATE report SET acknowledged = held WHERE mailbox = ?", (mailbox,))
-
-
 def add_stored(connection: sqlite3.Connection, mailbox: int, messages: int) -> None:
     """Count messages as stored, in the transaction that commits them: this number is lost by no crash."""
     connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
@@ -166,7 +187,7 @@ def add_stored(connection: sqlite3.Connection, mailbox: int, messages: int) -> N
     )
 
 
-def read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
+def _read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
     """Every mailbox's report, by host and address."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row

@@ -1,6 +1,7 @@
 """Where messages are staged, or once were: what the ledger knows of the sinks that it feeds.
 
-Owns the tables of staging directories and of descriptions left behind. Must never look at a sink itself.
+Owns the tables of staging directories and of descriptions left behind, and when these were last tidied up.
+Must never look at a sink itself.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _FORGET = "DELETE FROM staging WHERE mailbox = ? AND sink = ?"
 _ORPHANS = "SELECT name, since FROM orphan WHERE sink = ?"
 _NOTE_ORPHAN = "INSERT INTO orphan (sink, name, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _FORGET_ORPHAN = "DELETE FROM orphan WHERE sink = ? AND name = ?"
+_TIDIED = "SELECT tidied FROM ledger"
+_NOTE_TIDIED = "UPDATE ledger SET tidied = ?"
 
 
 class Stagings:
@@ -87,6 +90,17 @@ class Stagings:
         with self._database.writing() as connection:
             connection.executemany(_NOTE_ORPHAN, [(sink, name, to_micros(now)) for name in new])
             connection.executemany(_FORGET_ORPHAN, [(sink, name) for name in over])
+
+    def tidied(self) -> datetime | None:
+        """When what is used no more was last tidied up, by the ledger's clock; None for never."""
+        with self._database.reading() as connection:
+            (tidied,) = connection.execute(_TIDIED).fetchone()
+            return None if tidied is None else from_micros(tidied)
+
+    def note_tidied(self, now: datetime) -> None:
+        """Remember that it is tidied up now."""
+        with self._database.writing() as connection:
+            connection.execute(_NOTE_TIDIED, (to_micros(now),))
 
 
 def _where(sink: object, sink_id: object, mounts: object, place: object, token: object) -> Where:

@@ -25,7 +25,7 @@ from mailsluice.errors import (
     ServerError,
 )
 from mailsluice.message.header import LIMIT, Header
-from mailsluice.model import BearerToken, DeletePermit, Listed, Listing, Login, Messages, Window
+from mailsluice.model import BearerToken, DeletePermit, Lines, Listed, Listing, Login, Window
 from mailsluice.net.connection import Connection, Connections, Endpoint
 from mailsluice.net.deadlines import Deadlines, Patience
 from mailsluice.net.xoauth2 import decode_challenge, initial_response
@@ -188,7 +188,7 @@ class Client:
             excerpt.feed(piece)
         return excerpt
 
-    def _parsed(self, uidls: bytes, sizes: bytes) -> Messages:
+    def _parsed(self, uidls: bytes, sizes: bytes) -> Lines:
         with self._exchange.fatal():
             return parse_listing(uidls, sizes, self._exchange.quotable)
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 from mailsluice.errors import Phase, ProtocolViolation
-from mailsluice.model import Listed, Messages
+from mailsluice.model import Lines, Listed
 from mailsluice.pop3.lines import readable
 
 # RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Servers have gone beyond both, so any octets
@@ -39,7 +39,7 @@ def listing_digest(uidls: bytes, sizes: bytes | None) -> bytes:
     return sha256(uidls + (sizes or b"")).digest()
 
 
-def parse_listing(uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] = readable) -> Messages:
+def parse_listing(uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] = readable) -> Lines:
     """The messages of UIDL's body in its order, each with the size that LIST's body has for it, if any.
 
     The same UIDL may come twice. A line of UIDL's that is not `number uidl` is unusable, and so are all of a
@@ -59,7 +59,7 @@ def parse_listing(uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] =
             phase=Phase.LISTING,
             reply=line,
         )
-    return Messages(listing, unusable.count, tuple(unusable.examples))
+    return Lines(listing, unusable.count, tuple(unusable.examples))
 
 
 class Unusable:

@@ -66,7 +66,7 @@ def note_silent(listed: Listed, error: ServerError, session: Session) -> None:
         return
     ledger, now = session.context.ledger, session.context.clock.now()
     failure = Failure(1, now, str(error), listed.size, kind=Why.SILENT, tried=ledger.now())
-    ledger.note_failures(session.mailbox.key, {listed: failure})
+    ledger.failures.note(session.mailbox.key, {listed: failure})
 
 
 def _told(header: Header) -> Header:

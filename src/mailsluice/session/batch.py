@@ -76,19 +76,19 @@ def _store(
     """
     key, ledger = session.mailbox.key, session.context.ledger
     note_where(batch.where, session.mailbox, session.context)
-    ledger.replaced(key, session.questions.about(staged), ledger.now())
-    ledger.record(key, staged, batch.where.sink, ledger.now())
-    session.staging.note(ledger.commits(key))
+    ledger.messages.replaced(key, session.questions.about(staged), ledger.now())
+    ledger.messages.record(key, staged, batch.where.sink, ledger.now())
+    session.staging.note(ledger.messages.commits(key))
     stored = batch.publish()
-    ledger.take_back(key, batch.vanished)
+    ledger.messages.take_back(key, batch.vanished)
     batch.refuse_if_lost()
     _tell_vanished(batch, session)
     leaving = leaving and session.mailbox.leave_on_server is False
-    permits = ledger.commit(key, stored, ledger.now(), leaving=leaving)
+    permits = ledger.messages.commit(key, stored, ledger.now(), leaving=leaving)
     session.counts.stored += len(permits)
     session.counts.done(permit.uidl for permit in permits)
     _count_twins(staged, session)
-    session.staging.note(ledger.commits(key))
+    session.staging.note(ledger.messages.commits(key))
     session.staging.forget(stored)
     return _without_kept(permits, session)
 
@@ -98,14 +98,14 @@ def _count_twins(staged: Sequence[Staged], session: Session) -> None:
     live = session.context.live
     if len(live) > 1:
         identities = [each.identity for each in staged if each.identity and is_strong(each.identity)]
-        also = session.context.ledger.kin.also_in(session.mailbox.key, identities)
+        also = session.context.ledger.aliases.also_in(session.mailbox.key, identities)
         session.counts.twins.update({key: count for key, count in also.items() if key in live})
 
 
 def _without_kept(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
     """The permits for what is not to stay: a notice that was stored as it came deletes no message."""
     kept = [permit.uidl for permit in permits if permit.uidl in session.counts.notices]
-    session.context.ledger.stays(session.mailbox.key, kept)
+    session.context.ledger.messages.stays(session.mailbox.key, kept)
     return [permit for permit in permits if permit.uidl not in kept]
 
 
@@ -248,7 +248,7 @@ def _is_back(listed: Listed, passed: Passed, session: Session) -> bool:
     """Whether a message only came back under another UIDL."""
     if session.questions.is_open(listed):  # another message was known under its UIDL
         if session.questions.newly_reused():
-            session.context.ledger.doubt(session.mailbox.key)
+            session.context.ledger.messages.doubt(session.mailbox.key)
         return session.returning.is_known(listed, identity(passed.header))
     return session.returning.is_back(listed, passed.header)
 
@@ -257,7 +257,7 @@ def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, context: Conte
     """Report, once, that these messages stay on the server because they are larger than `max_message`."""
     if not octets:
         return
-    context.ledger.note_oversize(mailbox.key, octets, context.ledger.now())
+    context.ledger.messages.note_oversize(mailbox.key, octets, context.ledger.now())
     for listed, size in octets.items():
         _log.warning(
             events.MESSAGE_OVERSIZE,

@@ -16,7 +16,7 @@ def adopt(mailbox: Mailbox, context: Context) -> None:
 
     Raises SinkError, LedgerError, and MailboxLocked where one of them is at work.
     """
-    with context.ledger.lock(mailbox.key):
+    with context.ledger.leases.hold(mailbox.key):
         context.open_sink(mailbox).adopt()
         with held(mailbox, context):
             pass  # what it had half done is settled, and the directory is ours

@@ -40,7 +40,7 @@ def identify(listing: Sequence[Listed], memory: Memory, session: Session) -> Non
         try:
             _ask(asked, found, session)
         finally:
-            session.context.ledger.identify(session.mailbox.key, found)
+            session.context.ledger.messages.identify(session.mailbox.key, found)
 
 
 def _ask(asked: Sequence[Listed], found: dict[bytes, bytes], session: Session) -> None:

@@ -52,7 +52,7 @@ def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | No
 def _questions(plan: Plan, asked: Sequence[Listed], memory: Memory, session: Session) -> Questions:
     ledger, key = session.context.ledger, session.mailbox.key
     reasons = {listed.uidl: reason for listed, reason in zip(plan.listing, plan.reasons, strict=True)}
-    evidence = ledger.evidence(key, [listed.uidl for listed in asked])
+    evidence = ledger.messages.evidence(key, [listed.uidl for listed in asked])
     about = {
         uidl: Question(memory.known[uidl], evidence.get(uidl), reasons[uidl])
         for uidl in (listed.uidl for listed in asked)
@@ -96,7 +96,7 @@ def _conclude(session: Session) -> None:
     """Act on what headers said so far, but for fetching."""
     answers = session.questions.answers
     doubted = answers.delete if answers.reused else ()  # by who fetched what has another's UIDL
-    session.context.ledger.recognised(session.mailbox.key, [*answers.same, *doubted])
+    session.context.ledger.messages.recognised(session.mailbox.key, [*answers.same, *doubted])
     _delete(answers.delete, session)
     session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in answers.unclear})
     answers.same, answers.delete = [], []
@@ -109,7 +109,7 @@ def _conclude_unsure(session: Session) -> None:
     """
     answers = session.questions.answers
     if session.questions.newly_reused():
-        session.context.ledger.doubt(session.mailbox.key)
+        session.context.ledger.messages.doubt(session.mailbox.key)
     if not answers.reused and session.questions.enough_asked:
         _delete(answers.unsure, session)
 
@@ -120,14 +120,14 @@ def _delete(messages: Sequence[Listed], session: Session) -> None:
         uidls = [listed.uidl for listed in messages]
         ledger, key = session.context.ledger, session.mailbox.key
         ledger.lost.leave(key, uidls)
-        session.client.delete(ledger.permits(key, uidls))
+        session.client.delete(ledger.messages.permits(key, uidls))
 
 
 def _elsewhere(session: Session) -> Sequence[Listed]:
     """Those under whose UIDLs other messages are known, without those that are known under other UIDLs."""
     returning, other = session.returning, session.questions.answers.other
     ledger = session.context.ledger
-    ledger.replaced(session.mailbox.key, [listed.uidl for listed in other], ledger.now())
+    ledger.messages.replaced(session.mailbox.key, [listed.uidl for listed in other], ledger.now())
     new = [listed for listed, who in other.items() if not returning.is_known(listed, who)]
     returning.conclude()
     return new
@@ -142,7 +142,7 @@ def _to_fetch(session: Session) -> Sequence[Listed]:
     events.name_messages(_log, events.UIDL_REUSED, tuple(answers.other))
     events.name_messages(_log, events.MESSAGE_UNDECIDED, answers.undecided)
     if session.questions.newly_reused():
-        session.context.ledger.doubt(mailbox.key)
+        session.context.ledger.messages.doubt(mailbox.key)
     found = [*_elsewhere(session), *answers.undecided]
     too_large = {each: each.size or 0 for each in found if (each.size or 0) > mailbox.max_message}
     batch.note_oversize(too_large, mailbox, session.context)

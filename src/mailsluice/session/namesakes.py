@@ -37,7 +37,7 @@ def told_apart(listing: Listing, session: Session) -> Listing:
     twice = listed_twice(listing)
     if not twice:
         return listing
-    known = session.context.ledger.recall(session.mailbox.key, twice).known
+    known = session.context.ledger.messages.recall(session.mailbox.key, twice).known
     seen = {uidl for uidl in twice if uidl in known and known[uidl].state is State.SEEN}
     namesakes = [listed for listed in listing if listed.uidl in twice - seen]
     events.name_messages(_log, events.UIDL_AMBIGUOUS, namesakes)
@@ -60,7 +60,7 @@ def told_apart(listing: Listing, session: Session) -> Listing:
 def _told(messages: list[Listed], session: Session) -> dict[int, bytes]:
     """What each header is known again by, by message number, as far as it is told; no white space in it."""
     ledger, clock = session.context.ledger, session.context.clock
-    failures, now = ledger.failures(session.mailbox.key), ledger.now()
+    failures, now = ledger.failures.read(session.mailbox.key), ledger.now()
     end = clock.monotonic() + SECONDS
     told = {}
     for listed in messages:

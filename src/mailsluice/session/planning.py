@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mailsluice.failure import Held
-from mailsluice.model import Listing, Memory, Quiet
+from mailsluice.model import Confirmation, Listing, Memory, Quiet
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy.plan import MOST_MESSAGES, Plan, make_plan, window
@@ -46,7 +46,7 @@ def is_quiet(listing: Listing, session: Session) -> bool:
     """Whether an earlier poll found that this very listing leaves nothing to do, and that still holds."""
     ledger, mailbox, counts = session.context.ledger, session.mailbox, session.counts
     counts.listed = listing.total
-    held = ledger.quiet(mailbox.key, digest(listing, mailbox), ledger.now())
+    held = ledger.messages.quiet(mailbox.key, digest(listing, mailbox), ledger.now())
     if held is not None:
         counts.held = held
     return held is not None
@@ -58,23 +58,21 @@ def plan_for(listing: Listing, session: Session) -> Planned:
     take_over(listing, session)
     uidls = [listed.uidl for listed in listing]
     now = context.ledger.now()
-    memory = context.ledger.recall(mailbox.key, uidls)
+    memory = context.ledger.messages.recall(mailbox.key, uidls)
     plan = make_plan(listing, memory.known, memory.failures, mailbox, now)
     counts.hold(plan, listing, memory.failures)
     until = quiet_until(plan, memory, mailbox, now)
     quiet = None if until is None else Quiet(digest(listing, mailbox), until, counts.all_held or {})
-    context.ledger.confirm(
-        mailbox.key,
-        memory,
-        uidls,
-        plan.reused,
-        now,
-        quiet=quiet,
+    noted = Confirmation(
+        listed=uidls,
+        reused=plan.reused,
+        doubtful=[listed.uidl for listed in plan.because(Reason.DOUBTFUL)],
         is_whole=listing.is_whole,
         has_all=not listing.beyond,
-        doubtful=[listed.uidl for listed in plan.because(Reason.DOUBTFUL)],
+        quiet=quiet,
         policy=str(mailbox.leave_on_server),
     )
+    context.ledger.messages.confirm(mailbox.key, memory, noted, now)
     wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
     counts.wanted = len(wanted)
     context.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))

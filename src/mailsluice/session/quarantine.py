@@ -88,7 +88,7 @@ def _count(session: Session, *, is_apart: bool) -> None:
     counts, ledger = session.counts, session.context.ledger
     if not counts.errors and not counts.removed and not counts.undeleted:
         return
-    before = ledger.failures(session.mailbox.key)
+    before = ledger.failures.read(session.mailbox.key)
     failed = {
         listed: _failure(listed, error, before, session)
         for listed, error in counts.errors.items()
@@ -101,8 +101,8 @@ def _count(session: Session, *, is_apart: bool) -> None:
     }
     if not failed:
         return
-    held = set(ledger.note_failures(session.mailbox.key, failed))
-    after = ledger.failures(session.mailbox.key)
+    held = set(ledger.failures.note(session.mailbox.key, failed))
+    after = ledger.failures.read(session.mailbox.key)
     for listed, failure in failed.items():
         if why := after[listed.uidl].held:
             counts.failing[listed.uidl] = why
@@ -161,13 +161,13 @@ def note_closed_door(messages: Sequence[Listed], error: ServerError, session: Se
     Some servers let nobody in twice within a minute.
     """
     ledger, key = session.context.ledger, session.mailbox.key
-    now, before = session.context.clock.now(), ledger.failures(key)
+    now, before = session.context.clock.now(), ledger.failures.read(key)
     again = {
         listed: Failure(0, now, str(error), listed.size, kind=Why.REFUSED, tried=before[listed.uidl].tried)
         for listed in messages
         if listed.uidl in before and before[listed.uidl].kind is Why.BROKE
     }
-    ledger.note_failures(key, again)
+    ledger.failures.note(key, again)
 
 
 def _removed(listed: Listed, session: Session) -> Failure:
@@ -184,7 +184,7 @@ def describe(listing: Sequence[Listed], session: Session) -> None:
     That it was asked for is noted before, lest a message that ends the session here ends every session.
     """
     ledger, key = session.context.ledger, session.mailbox.key
-    failures = ledger.failures(key)
+    failures = ledger.failures.read(key)
     if not failures:
         return
     for listed in listing:
@@ -193,9 +193,9 @@ def describe(listing: Sequence[Listed], session: Session) -> None:
             continue
         if session.ending:
             break
-        ledger.note_header(key, listed.uidl, b"")
+        ledger.failures.note_header(key, listed.uidl, b"")
         try:
             header = session.client.header(listed)
         except CommandRefused:
             continue
-        ledger.note_header(key, listed.uidl, header[:KEPT])
+        ledger.failures.note_header(key, listed.uidl, header[:KEPT])

@@ -29,7 +29,7 @@ def recover(key: MailboxKey, name: str, context: Context) -> None:
     `name` is what the mailbox is called in commands, empty if it is configured no more. Raises SinkRefused
     where a staging directory is gone, for then nobody can tell the one from the other.
     """
-    half_done = context.ledger.half_done(key)
+    half_done = context.ledger.messages.half_done(key)
     with ExitStack() as held:
         found = {
             spec: held.enter_context(_found(spec, staged, key, name, context))
@@ -59,7 +59,7 @@ def forget(mailbox: Mailbox, context: Context) -> int:
         if _found_at(spec, key, mailbox.name, context) is not _Found.THERE
     ]
     for former in {known_as for known_as, _ in ledger.stagings.every()} - {key, *context.live}:
-        with ledger.lock(former):
+        with ledger.leases.hold(former):
             counts += [
                 _given_up(spec, former, "", context)
                 for spec in _specs(former, context)
@@ -84,7 +84,7 @@ class _Found(Enum):
 def _specs(key: MailboxKey, context: Context) -> set[str]:
     """The sinks in which something of this mailbox is staged, or was."""
     staged_in = {where.sink for known_as, where in context.ledger.stagings.every() if known_as == key}
-    return staged_in | set(context.ledger.half_done(key))
+    return staged_in | set(context.ledger.messages.half_done(key))
 
 
 def _found_at(spec: str, key: MailboxKey, name: str, context: Context) -> _Found:
@@ -100,24 +100,24 @@ def _found_at(spec: str, key: MailboxKey, name: str, context: Context) -> _Found
 
 def _given_up(spec: str, key: MailboxKey, name: str, context: Context) -> int:
     ledger = context.ledger
-    staged = ledger.half_done(key).get(spec, ())
+    staged = ledger.messages.half_done(key).get(spec, ())
     stored = context.sink_at(spec, key, name).published(staged)
-    ledger.commit(key, stored, ledger.now())
-    ledger.take_back(key, staged)
+    ledger.messages.commit(key, stored, ledger.now())
+    ledger.messages.take_back(key, staged)
     ledger.stagings.forget(key, spec)
     return len(staged) - len(stored)
 
 
 def missing_writes(staging: Staging, key: MailboxKey, context: Context) -> int:
     """How many writes the sink knows of that the ledger does not, which was put back from a copy then."""
-    return max(0, staging.commits - context.ledger.commits(key))
+    return max(0, staging.commits - context.ledger.messages.commits(key))
 
 
 def catch_up(staging: Staging, missing: int, key: MailboxKey, context: Context) -> None:
     """Go on with a ledger that has forgotten so many writes: from now on it doubts every message it knows."""
     if not missing:
         return
-    context.ledger.catch_up(key, max(staging.commits, context.ledger.commits(key)))
+    context.ledger.messages.catch_up(key, max(staging.commits, context.ledger.messages.commits(key)))
     _log.warning(
         events.LEDGER_OLDER,
         sink=staging.where.sink,
@@ -153,10 +153,10 @@ def _finish(
 ) -> None:
     ledger, spec = context.ledger, staging.where.sink
     stored = staging.finish(staged, undisturbed=undisturbed)
-    ledger.commit(key, stored, ledger.now())
+    ledger.messages.commit(key, stored, ledger.now())
     names = {each.name for each in stored}
     back = [each for each in staged if each.name not in names]
-    ledger.take_back(key, back)
+    ledger.messages.take_back(key, back)
     staging.forget(stored)
     staging.sweep()
     if stored:

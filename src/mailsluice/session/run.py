@@ -42,7 +42,7 @@ def poll(mailbox: Mailbox, context: Context) -> Polled:
     with bound_contextvars(mailbox=mailbox.name), context.slots.own():
         counts = Counts(mailbox.name, context.clock)
         try:
-            with context.ledger.lock(mailbox.key):
+            with context.ledger.leases.hold(mailbox.key):
                 run(mailbox, context, counts)
             polled = counts.polled()
         except MailsluiceError as error:
@@ -121,7 +121,7 @@ def preview(mailbox: Mailbox, context: Context) -> Plan:
         client.authenticate(mailbox.address, login)
         listing = client.listing(window(mailbox))
         client.quit()
-    memory = context.ledger.recall(mailbox.key, (listed.uidl for listed in listing))
+    memory = context.ledger.messages.recall(mailbox.key, (listed.uidl for listed in listing))
     return make_plan(listing, memory.known, memory.failures, mailbox, context.ledger.now())
 
 
@@ -145,6 +145,6 @@ def _as_bug(error: Exception) -> Bug:
 
 def _report(mailbox: Mailbox, polled: Polled, context: Context) -> Polled:
     """Leave the session's one canonical line in the log, and its report for `status` with the ledger."""
-    context.ledger.note_session(mailbox.key, polled.report)
+    context.ledger.reports.note_session(mailbox.key, polled.report)
     events.session(_log, polled.report)
     return polled

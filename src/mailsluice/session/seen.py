@@ -52,23 +52,23 @@ class Settled(NamedTuple):
 def settle(mailbox: Mailbox, way: Way, context: Context) -> Settled:
     """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""
     key, ledger = mailbox.key, context.ledger
-    with ledger.lock(key):
+    with ledger.leases.hold(key):
         recover(key, mailbox.name, context)
         with _opened(mailbox, context) as client:
             listing = client.listing()
             client.quit()
         if way is Way.MARK:
-            return Settled(marked=ledger.mark_seen(key, listing, ledger.now()))
-        known = ledger.known(key)
+            return Settled(marked=ledger.messages.mark_seen(key, listing, ledger.now()))
+        known = ledger.messages.known(key)
         unknown, missing = _unknown(listing, known), _missing(listing, known)
         told = _identities(unknown, mailbox, context) if way is Way.ADOPT else {}
-        renamed = _matched(told, missing, ledger.identities(key))
+        renamed = _matched(told, missing, ledger.messages.identities(key))
         decided = told if way is Way.ADOPT else unknown
         untold = len(unknown) - len(decided)
         # Polls may know the others again, where not all was told, or some share a UIDL.
         is_settled = not untold and not listed_twice(listing)
         gone = [uidl for uidl in missing if uidl not in renamed] if is_settled else []
-        ledger.settle(key, renamed, gone, ledger.now(), decided=[listed.uidl for listed in decided])
+        ledger.messages.settle(key, renamed, gone, ledger.now(), decided=[listed.uidl for listed in decided])
     return Settled(
         adopted=len(renamed),
         new=len(decided) - len(renamed),

@@ -30,7 +30,7 @@ def sifted(new: Sequence[Listed], session: Session) -> Sequence[Listed]:
     """
     if len(new) <= MOST_BY_RETR or not session.returning.possible or not session.client.has_top():
         return new
-    failed = session.context.ledger.failures(session.mailbox.key)
+    failed = session.context.ledger.failures.read(session.mailbox.key)
     wanted = {listed for listed in new if listed.uidl in failed}  # TOP may end the session, too
     clock = session.context.clock
     end = clock.monotonic() + SECONDS

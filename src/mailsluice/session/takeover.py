@@ -43,11 +43,11 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
     anything is fetched.
     """
     ledger, key = session.context.ledger, session.mailbox.key
-    if not listing or not ledger.kin.is_blank(key):
+    if not listing or not ledger.aliases.is_blank(key):
         return
-    formers = [former for former in ledger.kin.others(key) if former not in session.context.live]
+    formers = [former for former in ledger.aliases.others(key) if former not in session.context.live]
     for former in formers:
-        if ledger.half_done(former):  # what it stored is not known before
+        if ledger.messages.half_done(former):  # what it stored is not known before
             _leave_stagings(former, session)
         if _is_the_same(listing, former, session):
             _rename(former, session, is_proven=True)
@@ -60,8 +60,8 @@ def take_over(listing: Sequence[Listed], session: Session) -> None:
 def _rename(former: MailboxKey, session: Session, *, is_proven: bool) -> None:
     ledger, key = session.context.ledger, session.mailbox.key
     _leave_stagings(former, session)
-    with ledger.lock(former):
-        ledger.kin.rename(former, key, is_proven=is_proven, now=ledger.now())
+    with ledger.leases.hold(former):
+        ledger.aliases.rename(former, key, is_proven=is_proven, now=ledger.now())
     _log.warning(events.MAILBOX_RENAMED, former_host=former.host, former_address=former.address)
 
 
@@ -118,9 +118,11 @@ def _evidence(
 ) -> Sequence[tuple[Listed, Evidence]]:
     """The messages that may be known of `former`, as many as are asked for, and by what."""
     ledger = session.context.ledger
-    known = ledger.recall(former, (listed.uidl for listed in listing)).known
-    evidence = ledger.evidence(former, [uidl for uidl, row in known.items() if row.state in _HANDLED])
-    silent = ledger.failures(session.mailbox.key)
+    known = ledger.messages.recall(former, (listed.uidl for listed in listing)).known
+    evidence = ledger.messages.evidence(
+        former, [uidl for uidl, row in known.items() if row.state in _HANDLED]
+    )
+    silent = ledger.failures.read(session.mailbox.key)
     found = []
     for listed in reversed(listing):
         one = evidence.get(listed.uidl)

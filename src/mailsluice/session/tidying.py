@@ -25,7 +25,7 @@ _log = get_logger(__name__)
 
 def is_due(context: Context) -> bool:
     """Whether the last time is long enough ago. Raises LedgerError."""
-    last = context.ledger.tidied()
+    last = context.ledger.stagings.tidied()
     return last is None or context.ledger.now() - last >= EVERY
 
 
@@ -34,7 +34,7 @@ def tidy(mailboxes: Iterable[Mailbox], context: Context) -> None:
 
     A sink that cannot be looked at now is left for the next time, and said to be.
     """
-    context.ledger.note_tidied(context.ledger.now())
+    context.ledger.stagings.note_tidied(context.ledger.now())
     live = {mailbox.key: mailbox for mailbox in mailboxes}
     for key, where in context.ledger.stagings.every():
         if key not in live or context.open_sink(live[key]).spec != where.sink:
@@ -49,7 +49,7 @@ def leave(key: MailboxKey, where: Where, name: str, context: Context) -> None:
     `name` is what the mailbox is called; empty if it is configured no more. Raises LedgerError.
     """
     try:
-        with context.ledger.lock(key):
+        with context.ledger.leases.hold(key):
             recover(key, name, context)
             with context.sink_at(where.sink, key, name).find(where) as staging:
                 if staging is None:

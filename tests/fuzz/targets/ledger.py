@@ -69,15 +69,17 @@ def image() -> bytes:
         state = Path(folder) / "state"
         with Ledger(state) as ledger:
             staged = [Staged(uidl, f"name-{uidl.decode()}", 10, 9, b"identity") for uidl in UIDLS[:3]]
-            ledger.record(KEY, staged, "spool:/x", NOW)
-            ledger.commit(KEY, [Stored(each.uidl, each.name) for each in staged[1:]], NOW)
-            confirm(ledger, KEY, UIDLS[:2], [], NOW)
-            ledger.note_oversize(KEY, {Listed(4, UIDLS[3], 900): 1000}, NOW)
-            ledger.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
-            fail(ledger, KEY, {Listed(6, b"u6", 60): "it said no"}, 1, NOW)
-            ledger.note_header(KEY, b"u6", b"Subject: x\r\n")
-            ledger.note_session(KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, Outcome.OK, ""))
-            ledger.flush()
+            ledger.messages.record(KEY, staged, "spool:/x", NOW)
+            ledger.messages.commit(KEY, [Stored(each.uidl, each.name) for each in staged[1:]], NOW)
+            confirm(ledger.messages, KEY, UIDLS[:2], [], NOW)
+            ledger.messages.note_oversize(KEY, {Listed(4, UIDLS[3], 900): 1000}, NOW)
+            ledger.messages.mark_seen(KEY, [Listed(5, UIDLS[4], 50)], NOW)
+            fail(ledger.failures, KEY, {Listed(6, b"u6", 60): "it said no"}, 1, NOW)
+            ledger.failures.note_header(KEY, b"u6", b"Subject: x\r\n")
+            ledger.reports.note_session(
+                KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, Outcome.OK, "")
+            )
+            ledger.reports.flush()
         with closing(sqlite3.connect(state / "ledger.db")) as connection:
             connection.execute("UPDATE ledger SET instance = '0123456789abcdef0123456789abcdef'")
             connection.commit()
@@ -167,21 +169,21 @@ def _agrees_with_itself(path: Path) -> bool:
 def _read(ledger: Ledger, *, agrees: bool) -> None:
     ledger.staging_owner(KEY)
     assert ledger.now() - timedelta(days=31) < ledger.now()
-    known = ledger.known(KEY)
+    known = ledger.messages.known(KEY)
     assert {type(uidl) for uidl in known} <= {bytes}
-    for sink, staged in ledger.half_done(KEY).items():
+    for sink, staged in ledger.messages.half_done(KEY).items():
         assert type(sink) is str
         assert not any("/" in each.name for each in staged)
-    assert {type(value) for row in ledger.identities(KEY).items() for value in row} <= {bytes}
-    assert {type(failure.error) for failure in ledger.failures(KEY).values()} <= {str}
-    memory = ledger.recall(KEY, UIDLS)
+    assert {type(value) for row in ledger.messages.identities(KEY).items() for value in row} <= {bytes}
+    assert {type(failure.error) for failure in ledger.failures.read(KEY).values()} <= {str}
+    memory = ledger.messages.recall(KEY, UIDLS)
     ledger.lost.any(KEY)
     ledger.lost.mostly_nameless(KEY)
     ledger.lost.there_until(KEY)
     lost = ledger.lost.find(KEY, b"identity")
-    ledger.quiet(KEY, b"digest", NOW)
-    permits = ledger.permits(KEY, UIDLS)
-    for key, report in ledger.reports().items():
+    ledger.messages.quiet(KEY, b"digest", NOW)
+    permits = ledger.messages.permits(KEY, UIDLS)
+    for key, report in ledger.reports.read().items():
         assert {type(key.host), type(key.address), type(report.name)} == {str}
     if agrees:
         assert set(memory.known) <= set(known)
@@ -192,19 +194,19 @@ def _read(ledger: Ledger, *, agrees: bool) -> None:
 def _write(ledger: Ledger, *, agrees: bool) -> None:
     staged = Staged(b"new", "name-new", 10)
     try:
-        ledger.record(KEY, [staged], "spool:/x", NOW)
-        assert ledger.commit(KEY, [Stored(b"new", "name-new")], NOW) == (DeletePermit(b"new"),)
+        ledger.messages.record(KEY, [staged], "spool:/x", NOW)
+        assert ledger.messages.commit(KEY, [Stored(b"new", "name-new")], NOW) == (DeletePermit(b"new"),)
     except Bug:
-        assert b"new" in ledger.known(KEY)
-    ledger.note_oversize(KEY, {Listed(8, b"large", None): 10**9}, NOW)
-    fail(ledger, KEY, {Listed(7, b"u7", None): "it said no"}, 1, NOW)
-    ledger.note_session(
+        assert b"new" in ledger.messages.known(KEY)
+    ledger.messages.note_oversize(KEY, {Listed(8, b"large", None): 10**9}, NOW)
+    fail(ledger.failures, KEY, {Listed(7, b"u7", None): "it said no"}, 1, NOW)
+    ledger.reports.note_session(
         KEY, SessionReport("invoices", NOW, 4, 3, 2, 1, 99, 1.5, 0, Outcome.CONNECTION_LOST, "it said no")
     )
-    ledger.note_next_poll(KEY, "invoices", NOW)
-    ledger.flush()
-    confirm(ledger, KEY, [b"new"], [], NOW)
-    confirm(ledger, KEY, [b"new"], [], NOW + timedelta(days=31))
+    ledger.reports.note_next_poll(KEY, "invoices", NOW)
+    ledger.reports.flush()
+    confirm(ledger.messages, KEY, [b"new"], [], NOW)
+    confirm(ledger.messages, KEY, [b"new"], [], NOW + timedelta(days=31))
     _read(ledger, agrees=agrees)
 
 

@@ -1,4 +1,4 @@
-"""STATE: the ledger.
+"""STATE: the ledger, and its parts but for the messages.
 
 Owns these promises. Must never import what keeps them.
 """
@@ -8,22 +8,54 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
-from mailsluice.failure import Failure
-from mailsluice.message.recognition import Evidence
-from mailsluice.model import (
-    DeletePermit,
-    Known,
-    Listed,
-    MailboxKey,
-    Memory,
-    Quiet,
-    SessionReport,
-    Staged,
-    Stored,
-    Where,
-)
+from mailsluice.model import MailboxKey, SessionReport, Where
+from mailsluice.report import MailboxReport
+from mailsluice.session.ports.messages import Failures, Lost, Messages
+
+
+class Reports(Protocol):
+    """STATE: how the polls of each mailbox went, for people. Nothing that decides the fate of a message.
+
+    What is noted costs a session nothing: `flush` writes it. Every other method raises LedgerError.
+    """
+
+    def note_session(self, key: MailboxKey, report: SessionReport) -> None:
+        """Remember how a session went."""
+        ...
+
+    def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
+        """Remember when the mailbox, which is called `name`, is polled next; None for never."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was noted since the last time, and the ledger's clock, in one commit.
+
+        What cannot be written is kept for the next time. Where nothing was noted, nothing is written.
+        """
+        ...
+
+    def acknowledge(self, key: MailboxKey) -> None:
+        """Note that an administrator knows of all that is held of this mailbox."""
+        ...
+
+    def read(self) -> Mapping[MailboxKey, MailboxReport]:
+        """What is written of every mailbox ever polled or due."""
+        ...
+
+
+class Leases(Protocol):
+    """STATE: who works on a mailbox."""
+
+    def hold(self, key: MailboxKey) -> AbstractContextManager[None]:
+        """Hold this mailbox against every other process and thread, while the context lasts.
+
+        Raises MailboxLocked at once where another one holds it, LedgerError where nobody can tell. It is free
+        again when its holder is killed.
+        """
+        ...
 
 
 class Stagings(Protocol):
@@ -57,8 +89,16 @@ class Stagings(Protocol):
         """Remember new ones, and forget those that are none any more."""
         ...
 
+    def tidied(self) -> datetime | None:
+        """When what is used no more was last tidied up; None for never."""
+        ...
 
-class Kin(Protocol):
+    def note_tidied(self, now: datetime) -> None:
+        """Remember that it is tidied up now."""
+        ...
+
+
+class Aliases(Protocol):
     """STATE: mailboxes that may be one and the same under several names. Every method raises LedgerError."""
 
     def is_blank(self, key: MailboxKey) -> bool:
@@ -84,49 +124,32 @@ class Kin(Protocol):
         ...
 
 
-class Lost(Protocol):
-    """STATE: messages that vanished without our deleting them, or whose UIDLs are in doubt.
-
-    Every method raises LedgerError.
-    """
-
-    def any(self, key: MailboxKey) -> bool:
-        """Whether the mailbox has any."""
-        ...
-
-    def find(self, key: MailboxKey, identity: bytes) -> bytes | None:
-        """The UIDL of the lost message of this identity, if no other message of the mailbox has it."""
-        ...
-
-    def mostly_nameless(self, key: MailboxKey) -> bool:
-        """Whether more than half of what is known is lost, and has nothing to be known again by."""
-        ...
-
-    def there_until(self, key: MailboxKey) -> datetime | None:
-        """When the mailbox was last polled well before the first of them vanished; None for never."""
-        ...
-
-    def come_back(self, key: MailboxKey, found: Mapping[bytes, Listed], now: datetime) -> None:
-        """Put new UIDLs in the place of old ones, in one commit.
-
-        What was known under a new UIDL, and does not come back itself, is gone since now.
-        """
-        ...
-
-    def leave(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
-        """Note that we ask the server to delete these: once they vanish, they are not lost."""
-        ...
-
-    def left(self, key: MailboxKey, *, answered: bool) -> None:
-        """Note that QUIT was said, which has the server delete what was marked: `answered` well or not."""
-        ...
-
-
 class Ledger(Protocol):
-    """STATE: what is known of every message. Every method raises LedgerError.
+    """STATE: all of it, opened. A context manager; leaving it closes the ledger.
 
-    Times are by a clock of its own, `now`, but for what only people read: failures, and reports.
+    What was noted of reports and not flushed is lost then. Any number of threads may use it at once. Times
+    are by a clock of its own, `now`, but for what only people read: failures, and reports.
     """
+
+    @property
+    def messages(self) -> Messages:
+        """What is known of every message."""
+        ...
+
+    @property
+    def failures(self) -> Failures:
+        """Which messages could not be had."""
+        ...
+
+    @property
+    def reports(self) -> Reports:
+        """How the polls went."""
+        ...
+
+    @property
+    def leases(self) -> Leases:
+        """Who works on a mailbox."""
+        ...
 
     @property
     def stagings(self) -> Stagings:
@@ -134,7 +157,7 @@ class Ledger(Protocol):
         ...
 
     @property
-    def kin(self) -> Kin:
+    def aliases(self) -> Aliases:
         """Which mailboxes may be one and the same."""
         ...
 
@@ -143,162 +166,40 @@ class Ledger(Protocol):
         """What may come back under another UIDL."""
         ...
 
+    @property
+    def id(self) -> str:
+        """What tells this ledger from every other, for as long as it lasts."""
+        ...
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this opening has made it."""
+        ...
+
+    def staging_owner(self, key: MailboxKey) -> str:
+        """A file name for this mailbox's staging directory that no other mailbox or ledger has.
+
+        Its first half is the mailbox's with any ledger, its second half the ledger's with any mailbox.
+        """
+        ...
+
     def now(self) -> datetime:
         """What ages are measured by: no setting of the machine's clock moves it."""
         ...
 
-    def lock(self, key: MailboxKey) -> AbstractContextManager[None]:
-        """Hold this mailbox against every other process and thread. Raises MailboxLocked at once."""
-        ...
+    def check(self) -> None:
+        """Raise LedgerReplaced if it is not the one any more that was opened.
 
-    def tidied(self) -> datetime | None:
-        """When it was last tidied up; None for never."""
-        ...
-
-    def note_tidied(self, now: datetime) -> None:
-        """Remember that it is tidied up now."""
-        ...
-
-    def half_done(self, key: MailboxKey) -> Mapping[str, tuple[Staged, ...]]:
-        """The rows still `staged`, by sink spec: recorded, perhaps published, not committed (steps 3, 4)."""
-        ...
-
-    def known(self, key: MailboxKey) -> Mapping[bytes, Known]:
-        """Every message remembered of this mailbox, by UIDL."""
-        ...
-
-    def recall(self, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
-        """What is known of these UIDLs, and of all that were there when last listed."""
-        ...
-
-    def quiet(self, key: MailboxKey, digest: bytes, now: datetime) -> Mapping[str, int] | None:
-        """What is held of a listing of this digest that was confirmed as quiet; None for any other.
-
-        It holds until its time is over, or anything is written of the mailbox's messages or failures.
+        Raises LedgerError if that cannot be told.
         """
         ...
 
-    def record(self, key: MailboxKey, staged: Sequence[Staged], sink: str, now: datetime) -> None:
-        """Write the rows as `staged`, in one commit (step 3). `sink` is the sink's spec, for recovery."""
-        ...
+    def __enter__(self) -> Self: ...
 
-    def commit(
-        self, key: MailboxKey, stored: Sequence[Stored], now: datetime, *, leaving: bool = False
-    ) -> tuple[DeletePermit, ...]:
-        """Turn the rows into `stored`, in one commit (step 5). `leaving`: they are about to be deleted."""
-        ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
-    def take_back(self, key: MailboxKey, staged: Sequence[Staged]) -> None:
-        """Forget these rows, as far as they are still `staged`: their messages were never published."""
-        ...
-
-    def permits(self, key: MailboxKey, uidls: Collection[bytes]) -> tuple[DeletePermit, ...]:
-        """Permits for those of `uidls` that are committed as stored, and not in doubt."""
-        ...
-
-    def evidence(self, key: MailboxKey, uidls: Collection[bytes]) -> Mapping[bytes, Evidence]:
-        """The identities of these messages, as far as they have one."""
-        ...
-
-    def recognised(self, key: MailboxKey, listed: Collection[Listed]) -> None:
-        """Note that these are the messages that the rows of their UIDLs are of: none is in doubt any more."""
-        ...
-
-    def identify(self, key: MailboxKey, identities: Mapping[bytes, bytes]) -> None:
-        """Note what these messages are known again by, by UIDL; empty where their headers tell nothing."""
-        ...
-
-    def replaced(self, key: MailboxKey, uidls: Collection[bytes], now: datetime) -> None:
-        """Note that these UIDLs have other messages now: those that were stored under them are gone."""
-        ...
-
-    def doubt(self, key: MailboxKey) -> None:
-        """Put every row of the mailbox in doubt whose message is listed."""
-        ...
-
-    def stays(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
-        """Note that these stored messages stay on the server for ever."""
-        ...
-
-    def commits(self, key: MailboxKey) -> int:
-        """How often this mailbox's messages were written: an older copy of the ledger says less."""
-        ...
-
-    def catch_up(self, key: MailboxKey, commits: int) -> None:
-        """Go on counting from `commits`, and put every row in doubt: the ledger forgot what came since."""
-        ...
-
-    def confirm(
-        self,
-        key: MailboxKey,
-        memory: Memory,
-        listed: Iterable[bytes],
-        reused: Collection[bytes],
-        now: datetime,
-        *,
-        quiet: Quiet | None = None,
-        is_whole: bool = True,
-        has_all: bool = True,
-        doubtful: Collection[bytes] = (),
-        policy: str | None = None,
-    ) -> None:
-        """Note a listing: stored rows absent from it are `gone`, gone rows in it are `stored` again (step 7).
-
-        A row that is back is in doubt: another message may have its UIDL. One that the server was asked to
-        delete, and is listed, is not leaving any more.
-
-        `memory` was recalled for this listing, under the mailbox's lock. `reused` are UIDLs listed that
-        other messages than the ledger's have: those rows are absent. Rows gone for longer than the grace
-        period are pruned, failures absent from the listing at once. A `quiet` listing is remembered, unless
-        something that it stands for was written since it was recalled. Where the listing is not whole, what
-        is absent from it is in doubt, but for what the server was asked to delete; failures stay unless it
-        `has_all` lines. Rows whose UIDLs are `doubtful` are in doubt. `policy` is what the
-        mailbox leaves on the server, in words: `recall` tells it the next time.
-        """
-        ...
-
-    def identities(self, key: MailboxKey) -> Mapping[bytes, bytes]:
-        """What the headers of stored messages are known again by (`identity`), by UIDL."""
-        ...
-
-    def settle(
-        self,
-        key: MailboxKey,
-        renamed: Mapping[bytes, Listed],
-        gone: Collection[bytes],
-        gone_since: datetime,
-        *,
-        decided: Collection[bytes] = (),
-    ) -> None:
-        """Put new UIDLs in the place of old ones, and note those that are gone for good; in one commit.
-
-        Of the messages `decided` none is held any longer.
-        """
-        ...
-
-    def mark_seen(self, key: MailboxKey, messages: Collection[Listed], now: datetime) -> int:
-        """Remember that these are never to be fetched nor deleted, but for those stored; how many."""
-        ...
-
-    def note_oversize(self, key: MailboxKey, octets: Mapping[Listed, int], now: datetime) -> None:
-        """Remember that these, of so many octets, were larger than `max_message`, so as to report it once."""
-        ...
-
-    def failures(self, key: MailboxKey) -> Mapping[bytes, Failure]:
-        """Every message that could not be fetched when last tried, by UIDL."""
-        ...
-
-    def note_failures(self, key: MailboxKey, failed: Mapping[Listed, Failure]) -> Sequence[Listed]:
-        """Note that each was tried in vain, and add its failures; those that are held by that.
-
-        A commit forgets them.
-        """
-        ...
-
-    def note_header(self, key: MailboxKey, uidl: bytes, header: bytes) -> None:
-        """Keep what the server told of a message in quarantine."""
-        ...
-
-    def note_session(self, key: MailboxKey, report: SessionReport) -> None:
-        """Remember how a session went, for `status`: soon, and not at the cost of this session."""
+    def close(self) -> None:
+        """Let it go. Raises LedgerError."""
         ...

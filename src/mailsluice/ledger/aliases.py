@@ -1,4 +1,4 @@
-"""Who is who: mailboxes of the ledger that may be one and the same under several names.
+"""The aliases: mailboxes of the ledger that may be one and the same under several names.
 
 Owns the search for them, and the renaming of one. Must never decide that two are the same: headers do.
 """
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from mailsluice.ledger import mailboxes, messages
+from mailsluice.ledger import mailboxes, message_rows
 from mailsluice.ledger.database import Database
 from mailsluice.ledger.rows import text
 from mailsluice.model import MailboxKey
@@ -37,8 +37,8 @@ _FORGET = (
 _RENAME = "UPDATE mailbox SET host = ?, address = ?, writes = writes + 1 WHERE id = ?"
 
 
-class Kin:
-    """Keeps the promises of `session.ports.Kin`. Every method raises LedgerError."""
+class Aliases:
+    """Keeps the promises of `session.ports.Aliases`. Every method raises LedgerError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,8 +76,8 @@ class Kin:
             connection.execute("DELETE FROM staging WHERE mailbox = ?", (mailbox,))
             connection.execute(_RENAME, (*new, mailbox))
             if not is_proven:
-                messages.doubt(connection, mailbox)
-                messages.forget_nameless(connection, mailbox, now)
+                message_rows.doubt(connection, mailbox)
+                message_rows.forget_nameless(connection, mailbox, now)
 
 
 def _forget(connection: sqlite3.Connection, mailbox: int) -> None:

@@ -1,4 +1,4 @@
-"""What vanished without our deleting it, and may come back under another UIDL."""
+"""What every ledger promises of what vanished, and may come back under another UIDL: `session.ports.Lost`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mailsluice.failure import Failure
-from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import Listed, MailboxKey, SessionReport, Staged, State, Stored
 from mailsluice.outcome import Outcome
+from mailsluice.session.ports import Ledger
 from support.confirming import confirm
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -19,12 +19,12 @@ ONE, TWO = b"one", b"two"
 
 def store(ledger: Ledger, *identities: bytes | None, key: MailboxKey = KEY, leaving: bool = False) -> None:
     staged = [Staged(b"u%d" % n, f"n{n}", 1, 1, who) for n, who in enumerate(identities)]
-    ledger.record(key, staged, "spool:/x", NOW)
-    ledger.commit(key, [Stored(each.uidl, each.name) for each in staged], NOW, leaving=leaving)
+    ledger.messages.record(key, staged, "spool:/x", NOW)
+    ledger.messages.commit(key, [Stored(each.uidl, each.name) for each in staged], NOW, leaving=leaving)
 
 
 def vanish(ledger: Ledger, *but: bytes, key: MailboxKey = KEY) -> None:
-    confirm(ledger, key, but, [], NOW)
+    confirm(ledger.messages, key, but, [], NOW)
 
 
 def test_what_vanished_is_found_by_its_identity(ledger: Ledger) -> None:
@@ -68,9 +68,9 @@ def test_what_comes_back_leaves_the_quarantine(ledger: Ledger) -> None:
     store(ledger, ONE)
     vanish(ledger)
     back = Listed(1, b"new", 7)
-    ledger.note_failures(KEY, {back: Failure(1, NOW, "no")})
+    ledger.failures.note(KEY, {back: Failure(1, NOW, "no")})
     ledger.lost.come_back(KEY, {b"u0": back}, NOW)
-    assert ledger.failures(KEY) == {}
+    assert ledger.failures.read(KEY) == {}
 
 
 def test_an_identity_that_two_messages_have_finds_neither(ledger: Ledger) -> None:
@@ -83,9 +83,9 @@ def test_what_comes_back_is_stored_under_its_new_uidl(ledger: Ledger) -> None:
     store(ledger, ONE, TWO)
     vanish(ledger)
     ledger.lost.come_back(KEY, {b"u0": Listed(1, b"new", 7)}, NOW)
-    assert ledger.known(KEY)[b"new"].state is State.STORED
-    assert ledger.known(KEY)[b"new"].since == NOW
-    assert b"u0" not in ledger.known(KEY)
+    assert ledger.messages.known(KEY)[b"new"].state is State.STORED
+    assert ledger.messages.known(KEY)[b"new"].since == NOW
+    assert b"u0" not in ledger.messages.known(KEY)
     assert ledger.lost.find(KEY, ONE) is None
 
 
@@ -93,7 +93,7 @@ def test_two_may_come_back_under_each_others_uidls(ledger: Ledger) -> None:
     store(ledger, ONE, TWO)
     vanish(ledger)
     ledger.lost.come_back(KEY, {b"u0": Listed(1, b"u1", 7), b"u1": Listed(2, b"u0", 7)}, NOW)
-    assert {uidl: each.identity for uidl, each in ledger.evidence(KEY, [b"u0", b"u1"]).items()} == {
+    assert {uidl: each.identity for uidl, each in ledger.messages.evidence(KEY, [b"u0", b"u1"]).items()} == {
         b"u0": TWO,
         b"u1": ONE,
     }
@@ -119,8 +119,8 @@ def test_most_may_have_nothing_to_be_known_again_by(
 
 def test_the_last_poll_that_went_well_is_known(ledger: Ledger) -> None:
     assert ledger.lost.there_until(KEY) is None
-    ledger.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 0, 9, 2.0, 0, Outcome.OK, ""))
-    ledger.flush()
+    ledger.reports.note_session(KEY, SessionReport("a", NOW, 1, 1, 1, 0, 9, 2.0, 0, Outcome.OK, ""))
+    ledger.reports.flush()
     last = ledger.lost.there_until(KEY)
     assert last is not None
     assert timedelta() <= last - NOW <= timedelta(seconds=2)

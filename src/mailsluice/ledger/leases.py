@@ -1,0 +1,29 @@
+"""The leases: a mailbox is held by one poll at a time, among all processes and threads.
+
+Owns which lock file stands for which mailbox. What a lock file is, `lock` knows. Must never be known to a
+caller as a file: another store keeps its leases otherwise.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from mailsluice.ledger import mailboxes
+from mailsluice.ledger.lock import hold
+from mailsluice.model import MailboxKey
+
+
+class Leases:
+    """Keeps the promises of `session.ports.Leases`, by a lock file for each mailbox."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._locks = state_dir / "locks"
+
+    def hold(self, key: MailboxKey) -> AbstractContextManager[None]:
+        """Hold this mailbox while the context lasts.
+
+        Raises MailboxLocked at once where another process or thread holds it, LedgerError where its lock
+        cannot be used.
+        """
+        return hold(self._locks / f"{mailboxes.digest(key)}.lock", key.address)

@@ -1,0 +1,40 @@
+"""The report of a mailbox: how its polls went, and what stays on its server.
+
+Owns no behaviour beyond what it says of itself. Must never decide the fate of a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+
+from mailsluice.model import SessionReport
+
+
+class MailboxReport(NamedTuple):
+    """What is known of a mailbox apart from its messages.
+
+    `name` is the address as long as the section's name is not known. `failures` counts sessions since the
+    last success, and `last_error` is what the latest failure was, also when it is over. `last` is None
+    before the first session. `quarantined` is how many messages are set aside, `held` how many stay for
+    another reason than policy, by the words of `model.Held`, and `acknowledged` how many of them an
+    administrator knows of.
+    """
+
+    name: str
+    next_poll: datetime | None
+    last_success: datetime | None
+    failures: int
+    last_error: str
+    total_stored: int
+    last: SessionReport | None
+    quarantined: int = 0
+    held: Mapping[str, int] = MappingProxyType({})
+    acknowledged: Mapping[str, int] = MappingProxyType({})
+
+    @property
+    def news(self) -> int:
+        """How many are held that nobody has acknowledged."""
+        return sum(max(0, count - self.acknowledged.get(why, 0)) for why, count in self.held.items())
