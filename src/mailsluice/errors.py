@@ -79,7 +79,14 @@ class TokenRefused(TokenError):
 
 
 class TokenUnavailable(TokenError):
-    """The identity provider, or a token command, could not be asked."""
+    """The identity provider, or a token command, could not be asked.
+
+    `retry_after`: the seconds for which the provider wants no other request; 0 if it did not say.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
 
     outcome = Outcome.TOKEN_UNAVAILABLE
 

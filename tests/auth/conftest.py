@@ -7,9 +7,9 @@ import keyring.core
 import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
-from support.fixtures import bare_environment, clock, credential, endpoint, http, tokens
+from support.fixtures import bare_environment, clock, credential, endpoint, http, source
 
-__all__ = ["bare_environment", "clock", "credential", "endpoint", "http", "tokens"]
+__all__ = ["bare_environment", "clock", "credential", "endpoint", "http", "source"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +85,32 @@ def test_a_command_gives_a_bearer_token_for_the_address(clock: HandClock, mailbo
     login = credentials.login(mailbox("helper"))
     assert login == BearerToken("canary-a@b.example")
     credentials.refused(mailbox("helper"), login)
+
+
+def test_a_command_is_run_for_each_login(clock: HandClock, mailbox: MakeMailbox, tmp_path: Path) -> None:
+    """Also right after it failed: nobody knows how long a token of it lives, so nothing of it is kept."""
+    script = f"echo x >> {tmp_path}/runs; test $(wc -l < {tmp_path}/runs) != 1 && echo canary-$(wc -l < {tmp_path}/runs)"
+    credentials = build({"helper": CommandCredential(command=("/bin/sh", "-c", script))}, clock)
+    with pytest.raises(TokenRefused):
+        credentials.login(mailbox("helper"))
+    assert credentials.login(mailbox("helper")) == BearerToken("canary-2")
+    assert credentials.login(mailbox("helper")) == BearerToken("canary-3")
+
+
+def test_the_sessions_of_a_mailbox_do_not_wait_for_each_others_command(
+    clock: HandClock, mailbox: MakeMailbox, tmp_path: Path
+) -> None:
+    """Each ends when it has heard of the other, so that neither ends alone."""
+    os.mkfifo(tmp_path / "one")
+    os.mkfifo(tmp_path / "two")
+    script = (
+        f"if mkdir {tmp_path}/first 2>&-; then echo canary-1 > {tmp_path}/one; cat {tmp_path}/two; "
+        f"else cat {tmp_path}/one; echo canary-2 > {tmp_path}/two; fi"
+    )
+    credentials = build({"helper": CommandCredential(command=("/bin/sh", "-c", script))}, clock)
+    with ThreadPoolExecutor(2) as pool:
+        logins = [pool.submit(credentials.login, mailbox("helper")) for _ in range(2)]
+        assert {login.result() for login in logins} == {BearerToken("canary-1"), BearerToken("canary-2")}
 
 
 def test_a_command_is_given_the_variables_that_its_credential_names_and_no_other(

@@ -23,7 +23,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-import mailsluice.auth.ring
+import mailsluice.auth.keyring
 import mailsluice.auth.sources.entra
 import mailsluice.cli.poll
 import mailsluice.config.load  # noqa: F401  these would be imported by the first call, in each child anew

@@ -19,7 +19,7 @@ from typing import Any
 
 from crash.world import MAIL, World
 from faults.fault import Calls, Fault, Span
-from mailsluice.auth.ring import SERVICE
+from mailsluice.auth.keyring import SERVICE
 from mailsluice.auth.vault import SealedVault
 from mailsluice.model import State
 from mailsluice_sandbox import Sandbox

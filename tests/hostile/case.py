@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import trustme
 
-from mailsluice.net.deadlines import Deadlines
+from mailsluice.pop3.deadlines import Deadlines
 from mailsluice_sandbox import Fault
 
 QUICK = Deadlines(

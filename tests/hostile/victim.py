@@ -23,10 +23,10 @@ from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, Login, Password
 from mailsluice.net.connection import Connections
-from mailsluice.net.deadlines import Deadlines
 from mailsluice.obs import log, outlet
 from mailsluice.polling.slots import Slots
 from mailsluice.pop3.client import connect
+from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.session.context import Context, NobodyWatches
 from mailsluice.session.run import poll
 from support.sinks import sinks_of

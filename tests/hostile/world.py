@@ -24,7 +24,7 @@ from mailsluice.config.models import Mailbox
 from mailsluice.failure import LONG_ENOUGH, TRIES
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import State
-from mailsluice.net.deadlines import Deadlines
+from mailsluice.pop3.deadlines import Deadlines
 from mailsluice_sandbox import Fault, Refuse, Sandbox, SandboxMailbox
 from support.ageing import age_failures
 

@@ -10,7 +10,6 @@ from support.fixtures import (
     endpoint,
     hand_clock,
     http,
-    tokens,
 )
 
 __all__ = [
@@ -23,5 +22,4 @@ __all__ = [
     "endpoint",
     "hand_clock",
     "http",
-    "tokens",
 ]

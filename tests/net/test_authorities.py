@@ -16,7 +16,7 @@ from mailsluice.clock import SystemClock
 from mailsluice.errors import ServerUntrusted
 from mailsluice.net.authorities import Authorities
 from mailsluice.net.connection import Connection, Connections, Endpoint
-from mailsluice.net.deadlines import Deadlines
+from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, server_context
 
 
@@ -87,18 +87,6 @@ def test_one_context_serves_all_threads(authorities: Authorities, ca_file: Path)
         thread.join()
     assert len({id(context) for context in contexts}) == 1
     assert authorities.context(None) is not authorities.context(ca_file)
-
-
-def test_session_keys_are_written_nowhere(
-    authorities: Authorities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca_file: Path
-) -> None:
-    keylog = tmp_path / "keys"
-    monkeypatch.setenv("SSLKEYLOGFILE", str(keylog))
-    context = authorities.context(ca_file)
-    assert context.keylog_filename is None
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert not keylog.exists()
 
 
 def test_a_ca_file_that_was_renewed_with_the_server_is_noticed_by_the_session_that_meets_it(

@@ -21,7 +21,8 @@ from mailsluice.errors import (
     Stopped,
 )
 from mailsluice.net.connection import Connection, Connections, Endpoint
-from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.deadlines import Patience
+from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, HandClock, Script, ScriptedServer, Wire, server_context
 
 Dial = Callable[..., Connection]
@@ -167,15 +168,22 @@ def test_a_server_of_old_tls_is_refused(dial: Dial, authority: trustme.CA, ca_fi
     assert "1.2" in unreachable.value.remedy
 
 
-def test_a_plaintext_server_on_the_port_is_refused(dial: Dial, ca_file: Path) -> None:
+@pytest.mark.parametrize(
+    ("hint", "remedy"),
+    [
+        ("", "there is no TLS on this port"),
+        ("POP3 over TLS is port 995", "there is no TLS on this port: POP3 over TLS is port 995"),
+    ],
+)
+def test_a_plaintext_server_on_the_port_is_refused(dial: Dial, ca_file: Path, hint: str, remedy: str) -> None:
     def plain(wire: Wire) -> None:
         wire.send(b"+OK POP3 ready without TLS\r\n")
         wire.until_closed()
 
     with serving(plain, None, ca_file) as endpoint, pytest.raises(ServerUnreachable) as unreachable:
-        dial(endpoint)
+        dial(endpoint._replace(hint=hint))
     assert unreachable.value.phase is Phase.TLS
-    assert "995" in unreachable.value.remedy
+    assert unreachable.value.remedy == remedy
 
 
 def test_a_reset_in_the_handshake_is_unreachable(dial: Dial, ca_file: Path) -> None:

@@ -12,7 +12,7 @@ import trustme
 from mailsluice.clock import SystemClock
 from mailsluice.errors import Phase, ServerUnreachable, Stopped
 from mailsluice.net.connection import Connection, Connections, Endpoint
-from mailsluice.net.deadlines import Deadlines
+from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, ScriptedServer, Wire, server_context
 from support.black_hole import black_hole
 
@@ -44,13 +44,16 @@ def test_a_dead_address_costs_a_fraction_of_a_second(
     assert seconds < Deadlines().connect / 10
 
 
-def test_no_answer_to_a_connect_is_unreachable(connections: Connections) -> None:
+@pytest.mark.parametrize("deadline", ["connect", "session"])
+def test_no_answer_to_a_connect_is_unreachable(connections: Connections, deadline: str) -> None:
+    begun = SystemClock().monotonic()
     with (
         black_hole() as (host, port),
         pytest.raises(ServerUnreachable, match=r"cannot connect.*no answer") as unreachable,
     ):
-        connect(Endpoint(host, port), connections, connect=0.05)
+        connect(Endpoint(host, port), connections, **{deadline: 0.05})
     assert unreachable.value.phase is Phase.CONNECT
+    assert SystemClock().monotonic() - begun < Deadlines().connect / 2
 
 
 def test_abort_from_another_thread_ends_a_connect(connections: Connections) -> None:

@@ -10,7 +10,8 @@ import trustme
 from mailsluice.clock import SystemClock
 from mailsluice.errors import GaveWay, Phase
 from mailsluice.net.connection import Connection, Connections, Endpoint
-from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.deadlines import Patience
+from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, ScriptedServer, Wire, server_context
 from support.waiting import wait_until
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from mailsluice.net.deadlines import Patience
+import pytest
+
+from auth.hand_clock import HandClock
+from mailsluice.net.deadlines import Deadline, Patience
 
 
 def test_patience_wears_off_with_waiting() -> None:
@@ -22,3 +25,18 @@ def test_a_trickle_does_not_renew_patience() -> None:
     for _ in range(10):
         patience.spend(1, 9)
     assert patience.left == 0
+
+
+def test_a_deadline_has_less_left_with_all_time_that_passes(clock: HandClock) -> None:
+    deadline = Deadline(clock, 10)
+    clock.seconds += 4
+    assert deadline.left() == 6
+    assert not deadline.is_over
+
+
+def test_at_its_moment_a_deadline_is_over_and_has_nothing_left(clock: HandClock) -> None:
+    deadline = Deadline(clock, 10)
+    clock.seconds += 10
+    assert deadline.is_over
+    with pytest.raises(TimeoutError):
+        deadline.left()

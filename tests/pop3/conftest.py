@@ -12,8 +12,8 @@ import trustme
 from mailsluice.clock import SystemClock
 from mailsluice.model import Password
 from mailsluice.net.connection import Connections
-from mailsluice.net.deadlines import Deadlines
 from mailsluice.pop3.client import Client, connect
+from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, Cut, Script, ScriptedServer, Wire, mailbox, server_context
 from support.fixtures import authority, ca_file, connections, hand_clock
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +15,13 @@ from mailsluice.errors import (
     LoginRefused,
     Phase,
     ProtocolViolation,
+    ServerUnreachable,
     Stopped,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Password
 from mailsluice.net.connection import Connections
 from mailsluice.pop3.client import Client, connect
-from pop3.scripted import Wire, playing
+from pop3.scripted import ScriptedServer, Wire, mailbox, playing
 
 if TYPE_CHECKING:
     from mailsluice.config.models import Mailbox
@@ -81,6 +83,14 @@ S: +OK
 C: QUIT
 S: +OK Microsoft Exchange Server POP3 server signing off.
 """
+
+
+def test_a_port_of_plain_pop3_is_told_from_the_one_that_has_tls(
+    connections: Connections, ca_file: Path
+) -> None:
+    with ScriptedServer(playing("S: +OK ready"), None) as server, pytest.raises(ServerUnreachable) as caught:
+        connect(mailbox(server.port, ca_file), clock=SystemClock(), connections=connections)
+    assert caught.value.remedy == "there is no TLS on this port: POP3 over TLS is port 995"
 
 
 def test_a_session_with_exchange_online_from_greeting_to_quit(connected: Connect) -> None:

@@ -12,7 +12,7 @@ import trustme
 import pop3.scripted
 from auth.hand_clock import HandClock
 from auth.token_endpoint import SECRET, TENANT, TokenEndpoint
-from mailsluice.auth.sources.entra import EntraTokens
+from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.config.models import EntraCredential
 from mailsluice.net.connection import Connections
 from mailsluice.net.https import ProviderHttp
@@ -77,8 +77,8 @@ def credential(endpoint: TokenEndpoint) -> EntraCredential:
 
 
 @pytest.fixture
-def tokens(credential: EntraCredential, clock: HandClock) -> EntraTokens:
-    return EntraTokens(credential, lambda: SECRET, clock)
+def source(credential: EntraCredential, clock: HandClock) -> EntraSource:
+    return EntraSource(credential, lambda: SECRET, clock)
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from mailsluice.app import Service
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import DeadlineExceeded, GaveWay, MailsluiceError, Phase, Stopped
 from mailsluice.net.connection import Connection
-from mailsluice.net.deadlines import Deadlines
 from mailsluice.polling import pool
 from mailsluice.polling.schedule import Schedule
+from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.session.context import Context
 from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.triage import triage

@@ -1,7 +1,7 @@
 """The credentials: each mailbox's login, by what its section of the configuration says.
 
-Owns which kind of credential is asked in which way. Must never keep a secret, and never decide what a
-refusal means for a mailbox.
+Owns which source a kind of credential has, and before which a cache stands. Must never keep a secret, and
+never decide what a refusal means for a mailbox.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from mailsluice.auth.sources.command import command_token
+from mailsluice.auth.sources.command import CommandSource
+from mailsluice.auth.token_cache import TokenCache
 from mailsluice.clock import Clock
 from mailsluice.config.models import (
     CommandCredential,
@@ -23,7 +24,7 @@ from mailsluice.errors import SecretError
 from mailsluice.model import BearerToken, Login, Password
 
 if TYPE_CHECKING:
-    from mailsluice.auth.sources.entra import EntraTokens
+    from mailsluice.auth.sources.source import TokenSource
 
 
 class Credentials:
@@ -44,15 +45,16 @@ class Credentials:
         clock: Clock,
         former: Credentials | None = None,
     ) -> None:
-        held = former._entra if former else {}  # noqa: SLF001  of the same class
+        held = former._caches if former else {}  # noqa: SLF001  of the same class
         self._credentials = credentials
         self._passwords = {
             credential: reader(credential.password)
             for credential in credentials.values()
             if isinstance(credential, PasswordCredential)
         }
-        self._entra: dict[EntraCredential, EntraTokens] = {
-            credential: held.get(credential) or _tokens(credential, reader(credential.client_secret), clock)
+        self._caches: dict[EntraCredential, TokenCache] = {
+            credential: held.get(credential)
+            or TokenCache(_entra(credential, reader(credential.client_secret), clock), clock)
             for credential in credentials.values()
             if isinstance(credential, EntraCredential)
         }
@@ -60,25 +62,26 @@ class Credentials:
     def login(self, mailbox: Mailbox) -> Login:
         """What to authenticate with. Raises SecretError, TokenRefused, TokenUnavailable."""
         credential = self._credentials[mailbox.credential]
-        if isinstance(credential, EntraCredential):
-            return BearerToken(self._entra[credential].token())
+        if isinstance(credential, PasswordCredential):
+            return Password(_one_line(credential.password, self._passwords[credential]()))
         if isinstance(credential, CommandCredential):
-            return BearerToken(
-                command_token(credential.command, mailbox.address, variables=credential.variables)
-            )
-        return Password(_one_line(credential.password, self._passwords[credential]()))
+            # Without a cache: its token cannot be kept, and the sessions of a mailbox need not wait for each
+            # other.
+            source = CommandSource(credential.command, mailbox.address, variables=credential.variables)
+            return BearerToken(source.ask().value)
+        return BearerToken(self._caches[credential].token())
 
     def refused(self, mailbox: Mailbox, login: Login) -> None:
         """The server did not accept this login. Only tokens that are held here can be forgotten."""
         credential = self._credentials[mailbox.credential]
         if isinstance(credential, EntraCredential) and isinstance(login, BearerToken):
-            self._entra[credential].forget(login.value)
+            self._caches[credential].forget(login.value)
 
 
-def _tokens(credential: EntraCredential, secret: Callable[[], str], clock: Clock) -> EntraTokens:
-    from mailsluice.auth.sources.entra import EntraTokens  # noqa: PLC0415  msal and requests: for who asks Entra ID
+def _entra(credential: EntraCredential, secret: Callable[[], str], clock: Clock) -> TokenSource:
+    from mailsluice.auth.sources.entra import EntraSource  # noqa: PLC0415  msal and requests: for who asks Entra ID
 
-    return EntraTokens(credential, secret, clock)
+    return EntraSource(credential, secret, clock)
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

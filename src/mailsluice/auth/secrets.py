@@ -23,7 +23,7 @@ from mailsluice.files.rights import is_denied
 from mailsluice.files.trust import trusted_owners
 
 if TYPE_CHECKING:
-    from mailsluice.auth.ring import Ring
+    from mailsluice.auth.keyring import Keyring
 
 
 class Secrets:
@@ -42,25 +42,25 @@ class Secrets:
 
         All that it needs is loaded here, while a service is built, and not in the middle of a poll.
         """
-        look_up = _from_keyring(self._ring()) if ref.scheme == "keyring" else _LOOK_UPS[ref.scheme]
+        look_up = _from_keyring(self._keyring()) if ref.scheme == "keyring" else _LOOK_UPS[ref.scheme]
         return partial(_never_empty, look_up, ref)
 
     def store(self, name: str, secret: str) -> None:
         """Put a secret into the keyring, in place of any of that name."""
-        self._ring().store(name, secret)
+        self._keyring().store(name, secret)
 
     def delete(self, name: str) -> None:
         """Take a secret out of the keyring."""
-        self._ring().delete(name)
+        self._keyring().delete(name)
 
     def names(self) -> list[str]:
         """The names of the secrets in the keyring, in order."""
-        return self._ring().names()
+        return self._keyring().names()
 
-    def _ring(self) -> Ring:
-        from mailsluice.auth.ring import Ring  # noqa: PLC0415  keyring and cryptography: for who has a keyring
+    def _keyring(self) -> Keyring:
+        from mailsluice.auth.keyring import Keyring  # noqa: PLC0415  keyring and cryptography: for who has a keyring
 
-        return Ring(self._state_dir)
+        return Keyring(self._state_dir)
 
 
 _LookUp = Callable[[SecretRef], str]
@@ -73,9 +73,9 @@ def _never_empty(look_up: _LookUp, ref: SecretRef) -> str:
     return secret
 
 
-def _from_keyring(ring: Ring) -> _LookUp:
+def _from_keyring(keyring: Keyring) -> _LookUp:
     def look_up(ref: SecretRef) -> str:
-        secret = ring.get(ref.name)
+        secret = keyring.get(ref.name)
         if secret is None:
             raise SecretError(f"{ref}: the keyring has no secret of that name", remedy=_remedy(ref))
         return secret

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from mailsluice.auth.ring import Ring
+from mailsluice.auth.keyring import Keyring
 from mailsluice.auth.vault import KEY, KEY_CREDENTIAL, VAULT
 from mailsluice.cli.main import Settings
 from mailsluice.errors import BackupError, system_remedy
@@ -47,14 +47,14 @@ def _back_up(state_dir: Path, directory: Path) -> list[str]:
     """The copy, made and durable; the names of its files. Raises MailsluiceError, and leaves nothing then."""
     if directory.resolve().is_relative_to(state_dir.resolve()):
         raise BackupError(f"{directory} lies in the state directory", remedy="name a directory outside of it")
-    ring = Ring(state_dir)
+    keyring = Keyring(state_dir)
     with _explained(directory), ExitStack() as undo:
         _make(directory, undo)
         copy = LedgerCopy(directory)
         undo.callback(copy.give_up)
         with _rights_of_owner(state_dir):
             copy.take(state_dir)
-            secrets = ring.files()
+            secrets = keyring.files()
         copy.mark()
         for name, octets in secrets.items():
             undo.callback((directory / name).unlink, missing_ok=True)

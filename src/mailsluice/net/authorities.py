@@ -1,6 +1,6 @@
-"""The authorities: the TLS settings by which a mail server is trusted.
+"""The authorities: TLS settings that many sessions share.
 
-Owns which certificates are read, and when they are read anew. Must never trust what is on disk no more, once
+Owns when certificates are read, and when they are read anew. Must never trust what is on disk no more, once
 it was told to forget.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mailsluice.errors import Phase, ServerUntrusted
+from mailsluice.net.tls import tls_settings
 
 _Signature = tuple[tuple[int, ...], ...]
 """Which files were read: their device, inode, size and time of change."""
@@ -62,7 +63,14 @@ class Authorities:
 
 def _read(ca_file: Path | None) -> _Read:
     signature = _signature(ca_file)  # before: what changes meanwhile is noticed afterwards
-    return _Read(tls_context(ca_file), signature)
+    try:
+        return _Read(tls_settings(ca_file, ssl.SSLContext), signature)
+    except OSError as exc:
+        raise ServerUntrusted(
+            f"no certificate authorities can be read from {ca_file}: {exc.strerror or exc}",
+            phase=Phase.TLS,
+            remedy="make ca_file a readable file of PEM certificates",
+        ) from exc
 
 
 def _signature(ca_file: Path | None) -> _Signature:
@@ -79,25 +87,3 @@ def _system_places() -> Iterator[str]:
     paths = ssl.get_default_verify_paths()
     yield os.environ.get(paths.openssl_cafile_env, paths.openssl_cafile)
     yield from os.environ.get(paths.openssl_capath_env, paths.openssl_capath).split(os.pathsep)
-
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 or later, certificate and host name verified. Raises ServerUntrusted.
-
-    Not by `ssl.create_default_context`, which writes session keys to wherever SSLKEYLOGFILE points.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate and checks its name
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # RFC 9525 §2: a name stands in subjectAltName alone
-    if ca_file is None:
-        context.load_default_certs()
-        return context
-    try:
-        context.load_verify_locations(ca_file)
-    except OSError as exc:
-        raise ServerUntrusted(
-            f"no certificate authorities can be read from {ca_file}: {exc.strerror or exc}",
-            phase=Phase.TLS,
-            remedy="make ca_file a readable file of PEM certificates",
-        ) from exc
-    return context

@@ -26,7 +26,7 @@ from mailsluice.errors import (
     system_remedy,
 )
 from mailsluice.net.authorities import Authorities
-from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.deadlines import Deadline, Limits, Patience
 from mailsluice.net.dialing import dial
 
 _RECORD = 16 * 1024
@@ -37,11 +37,15 @@ _BUFFER = 5 * _RECORD
 
 
 class Endpoint(NamedTuple):
-    """Where to connect, and whom to trust there: the authorities in `ca_file`, or the system's."""
+    """Where to connect, and whom to trust there: the authorities in `ca_file`, or the system's.
+
+    `hint` is said if the port has no TLS: which port should have it.
+    """
 
     host: str
     port: int
     ca_file: Path | None = None
+    hint: str = ""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -111,7 +115,7 @@ class Connection:
         endpoint: Endpoint,
         *,
         clock: Clock,
-        deadlines: Deadlines,
+        deadlines: Limits,
         connections: Connections,
         owner: str = "",
     ) -> None:
@@ -121,6 +125,7 @@ class Connection:
         self.opened = clock.monotonic()
         self._clock = clock
         self._deadlines = deadlines
+        self._end = Deadline(clock, deadlines.session)
         self._connections = connections
         self._socket: ssl.SSLSocket | None = None
         self._swap = threading.RLock()
@@ -135,7 +140,7 @@ class Connection:
         endpoint: Endpoint,
         *,
         clock: Clock,
-        deadlines: Deadlines,
+        deadlines: Limits,
         connections: Connections,
         owner: str = "",
     ) -> Self:
@@ -236,16 +241,14 @@ class Connection:
         with self._translating(Phase.CONNECT, patience):
             # getaddrinfo knows no time-out: the resolver's own (resolv.conf, some 10 s a server) has to do.
             found = socket.getaddrinfo(self.endpoint.host, self.endpoint.port, type=socket.SOCK_STREAM)
-            begun = self._clock.monotonic()
-            self._take(dial(found, lambda: self._left_to_connect(begun)), context)
+            end = Deadline(self._clock, self._deadlines.connect)
+            self._take(dial(found, lambda: self._left_to_connect(end)), context)
 
-    def _left_to_connect(self, begun: float) -> float:
+    def _left_to_connect(self, end: Deadline) -> float:
         """The seconds left. Raises TimeoutError where there are none, and once this was aborted."""
-        end = min(begun + self._deadlines.connect, self.opened + self._deadlines.session)
-        left = end - self._clock.monotonic()
-        if left <= 0 or self._aborted:
+        if self._aborted:
             raise TimeoutError
-        return left
+        return min(end.left(), self._end.left())
 
     def _take(self, plain: socket.socket, context: ssl.SSLContext) -> None:
         """Hold this socket, not the last; it is wrapped before anything is sent over it."""
@@ -272,8 +275,8 @@ class Connection:
         """Lend the socket for one call that blocks no longer than patience and session allow."""
         wire = self._held(phase)
         begun = self._clock.monotonic()
-        limit = min(patience.left, self.opened + self._deadlines.session - begun)
         try:
+            limit = min(patience.left, self._end.left())
             if limit <= 0:
                 raise TimeoutError
             wire.settimeout(limit)
@@ -318,12 +321,19 @@ class Connection:
             return ServerUnreachable(
                 f"{self.endpoint} broke off the TLS handshake: {reason}",
                 phase=phase,
-                remedy=_HANDSHAKE_REMEDIES.get(reason, ""),
+                remedy=self._handshake_remedy(reason),
             )
         return ConnectionLost(f"lost {self.endpoint} in phase {phase.value}: {reason}", phase=phase)
 
+    def _handshake_remedy(self, reason: str) -> str:
+        if reason in _OLD_TLS:
+            return "the server offers only TLS older than 1.2, which is not secure: it needs an update"
+        if reason in _NO_TLS:
+            return "there is no TLS on this port" + (f": {self.endpoint.hint}" if self.endpoint.hint else "")
+        return ""
+
     def _too_slow(self, phase: Phase, patience: Patience) -> DeadlineExceeded:
-        if self._clock.monotonic() - self.opened >= self._deadlines.session:
+        if self._end.is_over:
             what = f"the session lasted its {self._deadlines.session:g} s"
         else:
             what = f"silent or too slow for {patience.allowed:g} s"
@@ -363,12 +373,6 @@ _CERTIFICATE_REMEDIES = {
     68: _WEAK_REMEDY,  # X509_V_ERR_CA_MD_TOO_WEAK
 }
 
-_PLAINTEXT_REMEDY = "there is no TLS on this port: POP3 over TLS is port 995"
-_OLD_TLS_REMEDY = "the server offers only TLS older than 1.2, which is not secure: it needs an update"
-
-_HANDSHAKE_REMEDIES = {
-    "WRONG_VERSION_NUMBER": _PLAINTEXT_REMEDY,
-    "PACKET_LENGTH_TOO_LONG": _PLAINTEXT_REMEDY,
-    "UNSUPPORTED_PROTOCOL": _OLD_TLS_REMEDY,
-    "TLSV1_ALERT_PROTOCOL_VERSION": _OLD_TLS_REMEDY,
-}
+_NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"}
+_OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
+"""OpenSSL's words for a handshake with a server that speaks no TLS, and with one whose TLS is too old."""

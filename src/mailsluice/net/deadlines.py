@@ -1,44 +1,56 @@
 """Deadlines: how long a server may keep us waiting.
 
-Owns the numbers and their reasons. Must never read a clock: it is told what was spent.
+Owns the two ways to count that: up to a moment, and by what was waited. Must never know a protocol's numbers.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Protocol
+
+from mailsluice.clock import Clock
 
 
-class Deadlines(NamedTuple):
-    """Seconds of waiting a phase may cost; all of them together within `session`.
+class Limits(Protocol):
+    """The seconds that connections of any protocol have; those of its phases it has beside them."""
 
-    Time that we ourselves take, in a disk's sync say, counts toward `session` and `expiring` alone.
-    """
+    @property
+    def connect(self) -> float:
+        """For all addresses of the name together."""
+        ...
 
-    connect: float = 30
-    """All addresses of the name together; a SYN is sent again after 1, 3, 7 and 15 seconds."""
-    tls: float = 30
-    greeting: float = 60
-    """Also for CAPA; a busy front end greets late."""
-    auth: float = 120
-    """Exchange Online finds the mailbox's server and logs in there meanwhile: 10 s and more were seen."""
-    listing: float = 120
-    """A mailbox of some 100,000 messages is listed by its server in a minute."""
-    retrieve: float = 60
-    """In this time must come `progress` octets or the message's end: a large message is not a slow one."""
-    progress: int = 64 * 1024
-    delete: float = 60
-    quit: float = 60
-    """The server deletes what is marked before it answers (RFC 1939 §6):"""
-    deletion: float = 0.5
-    """each message may take it so much longer. Who hangs up meanwhile may find that none was deleted."""
-    session: float = 45 * 60
-    """The hard end: an access token lives for 60 minutes at least."""
-    expiring: float = 30 * 60
-    """From when on a session should end after what it is doing, well before the hard end."""
+    @property
+    def tls(self) -> float:
+        """For the handshake."""
+        ...
+
+    @property
+    def session(self) -> float:
+        """From the first address to the end, whatever goes on."""
+        ...
+
+
+class Deadline:
+    """The moment when everything has to be over, `seconds` from now."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether that moment has come."""
+        return self._clock.monotonic() >= self._end
+
+    def left(self) -> float:
+        """The seconds left. Raises TimeoutError where there are none."""
+        left = self._end - self._clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
 
 class Patience:
-    """What is left of one phase's time.
+    """What is left of the time that one phase may wait; our own work does not count.
 
     With `per_octets` the time begins anew with each so many octets: a demand on the pace, not on the whole.
     """

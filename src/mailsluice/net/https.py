@@ -23,7 +23,8 @@ import requests
 from requests.utils import get_environ_proxies
 
 from mailsluice.clock import Clock
-from mailsluice.net.tls import Deadline, TimedAdapter, TimedTls
+from mailsluice.net.adapter import TimedAdapter, timed_tls
+from mailsluice.net.deadlines import Deadline
 
 DEADLINE = 60.0
 """Seconds for all that is said with the provider to get one token."""
@@ -75,7 +76,7 @@ class ProviderHttp:
 
     def __init__(self, ca_file: Path | None, clock: Clock, deadline: float = DEADLINE) -> None:
         try:
-            tls = TimedTls(ca_file, Deadline(clock, deadline))
+            tls = timed_tls(ca_file, Deadline(clock, deadline))
         except OSError as exc:
             raise NotAnswered(f"the certificates in {ca_file} cannot be used: {exc.strerror}") from exc
         self._adapter = TimedAdapter(tls)

@@ -27,9 +27,10 @@ from mailsluice.errors import (
 from mailsluice.message.header import LIMIT, Header
 from mailsluice.model import BearerToken, DeletePermit, Lines, Listed, Listing, Login, Window
 from mailsluice.net.connection import Connection, Connections, Endpoint
-from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.deadlines import Patience
 from mailsluice.net.xoauth2 import decode_challenge, initial_response
 from mailsluice.pop3 import commands as c
+from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.pop3.events import Answered, Challenged, Greeted, TurnedAway
 from mailsluice.pop3.excerpt import OCTETS, Excerpt
 from mailsluice.pop3.exchange import Exchange
@@ -65,7 +66,7 @@ def connect(
     Bound to its keyword arguments it is a `session.ports.Connect`. Raises ServerError, and Stopped
     where `connections` were aborted.
     """
-    endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file)
+    endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file, "POP3 over TLS is port 995")
     connection = Connection.open(
         endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=mailbox.name
     )

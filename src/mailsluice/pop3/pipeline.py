@@ -12,8 +12,9 @@ from contextlib import suppress
 
 from mailsluice.errors import CommandRefused, MessageTooLarge, Phase
 from mailsluice.model import Listed
-from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.deadlines import Patience
 from mailsluice.pop3.commands import Command, dele, retr
+from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.pop3.events import BodyChunk
 from mailsluice.pop3.exchange import Exchange
 from mailsluice.pop3.protocol import LocalProtocolError

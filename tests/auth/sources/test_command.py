@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.sources.command import command_token
+from auth.sources.printed import command_token
 from mailsluice.errors import TokenRefused, TokenUnavailable
 
 ADDRESS = "a@b.example"

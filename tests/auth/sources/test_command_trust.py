@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.sources.command import command_token
+from auth.sources.printed import command_token
 from mailsluice.errors import TokenRefused
 from support.users import ANN, acting_as, common_ground, given, need_root
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mailsluice.auth.sources.command import command_token
+from auth.sources.printed import command_token
 from mailsluice.errors import TokenRefused
 from mailsluice.obs.clean import clean
 

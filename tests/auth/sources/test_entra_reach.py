@@ -11,17 +11,17 @@ import pytest
 
 from auth.hand_clock import HandClock
 from auth.token_endpoint import SECRET, Answer, TokenEndpoint
-from mailsluice.auth.sources.entra import EntraTokens
+from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.config.models import EntraCredential
 from mailsluice.errors import TokenUnavailable
 from mailsluice.net.https import ProviderHttp
 
 
-def test_never_follows_a_redirect_with_the_secret(endpoint: TokenEndpoint, tokens: EntraTokens) -> None:
+def test_never_follows_a_redirect_with_the_secret(endpoint: TokenEndpoint, source: EntraSource) -> None:
     target = f"{endpoint.address}/elsewhere"
     endpoint.answer = lambda _: (307, {"Location": target}, b"{}")
     with pytest.raises(TokenUnavailable, match="HTTP 307"):
-        tokens.token()
+        source.ask()
     assert "/elsewhere" not in endpoint.paths
 
 
@@ -35,12 +35,12 @@ def test_gives_up_a_provider_that_stays_silent(
         return endpoint.token(form)
 
     endpoint.answer = silent
-    tokens = EntraTokens(
+    source = EntraSource(
         credential, lambda: SECRET, clock, lambda: ProviderHttp(endpoint.ca_file, clock, 0.3)
     )
     try:
         with pytest.raises(TokenUnavailable, match="did not answer in time"):
-            tokens.token()
+            source.ask()
     finally:
         gone.set()
 
@@ -51,18 +51,18 @@ def test_says_what_the_operating_system_said_about_a_provider_that_cannot_be_rea
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         authority = f"https://127.0.0.1:{unused.getsockname()[1]}/contoso"
-        tokens = EntraTokens(credential.model_copy(update={"authority": authority}), lambda: SECRET, clock)
+        source = EntraSource(credential.model_copy(update={"authority": authority}), lambda: SECRET, clock)
         with pytest.raises(TokenUnavailable, match="Connection refused") as caught:
-            tokens.token()
+            source.ask()
     assert caught.value.remedy
 
 
 def test_a_certificate_of_an_unknown_authority_is_not_accepted(
     credential: EntraCredential, clock: HandClock
 ) -> None:
-    tokens = EntraTokens(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    source = EntraSource(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
     with pytest.raises(TokenUnavailable, match="certificate was not accepted"):
-        tokens.token()
+        source.ask()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -72,9 +72,9 @@ def test_a_ca_file_that_cannot_be_used_is_named(
     useless = tmp_path / "useless.pem"
     if content is not None:
         useless.write_bytes(content)
-    tokens = EntraTokens(credential.model_copy(update={"ca_file": useless}), lambda: SECRET, clock)
+    source = EntraSource(credential.model_copy(update={"ca_file": useless}), lambda: SECRET, clock)
     with pytest.raises(TokenUnavailable, match=r"useless\.pem cannot be used: "):
-        tokens.token()
+        source.ask()
 
 
 def test_ca_bundles_of_the_environment_do_not_win(
@@ -85,16 +85,16 @@ def test_ca_bundles_of_the_environment_do_not_win(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(endpoint.ca_file))
     monkeypatch.setenv("CURL_CA_BUNDLE", str(endpoint.ca_file))
-    tokens = EntraTokens(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    source = EntraSource(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
     with pytest.raises(TokenUnavailable, match="certificate was not accepted"):
-        tokens.token()
+        source.ask()
 
 
 def test_a_region_in_the_environment_does_not_choose_the_endpoint(
-    endpoint: TokenEndpoint, tokens: EntraTokens, monkeypatch: pytest.MonkeyPatch
+    endpoint: TokenEndpoint, source: EntraSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MSAL_FORCE_REGION", "westus")
-    assert tokens.token() == "canary-token-1"
+    assert source.ask().value == "canary-token-1"
 
 
 def test_the_system_store_is_trusted_where_no_ca_file_is_given(
@@ -104,12 +104,12 @@ def test_the_system_store_is_trusted_where_no_ca_file_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(endpoint.ca_file))
-    tokens = EntraTokens(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
-    assert tokens.token() == "canary-token-1"
+    source = EntraSource(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    assert source.ask().value == "canary-token-1"
 
 
 def test_a_proxy_of_the_environment_is_used(
-    endpoint: TokenEndpoint, tokens: EntraTokens, monkeypatch: pytest.MonkeyPatch
+    endpoint: TokenEndpoint, source: EntraSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor(1) as pool:
         monkeypatch.setenv(
@@ -117,7 +117,7 @@ def test_a_proxy_of_the_environment_is_used(
         )
         asked = pool.submit(_refuse_one, proxy)
         with pytest.raises(TokenUnavailable) as caught:
-            tokens.token()
+            source.ask()
         assert asked.result().startswith(
             f"CONNECT {endpoint.address.removeprefix('https://')} HTTP/1.".encode()
         )
@@ -133,7 +133,7 @@ def _refuse_one(proxy: socket.socket) -> bytes:
     return request
 
 
-def test_no_proxy_of_the_environment_is_heeded(tokens: EntraTokens, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_of_the_environment_is_heeded(source: EntraSource, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert tokens.token() == "canary-token-1"
+    assert source.ask().value == "canary-token-1"

@@ -14,8 +14,9 @@ from urllib3 import HTTPResponse
 from fuzz.feed import Feed
 from mailsluice.auth.aadsts import remedy
 from mailsluice.auth.sources.command import _last_line
-from mailsluice.auth.sources.entra import EntraTokens
-from mailsluice.auth.token import problem
+from mailsluice.auth.sources.entra import EntraSource
+from mailsluice.auth.sources.source import problem
+from mailsluice.auth.token_cache import TokenCache
 from mailsluice.config.models import EntraCredential
 from mailsluice.errors import TokenError
 from mailsluice.net.https import ProviderHttp
@@ -112,10 +113,11 @@ def _check_discovery(feed: Feed) -> None:
 
 
 def _check_answer(provider: Provider, *, is_token: bool) -> None:
-    tokens = EntraTokens(CREDENTIAL, lambda: SECRET, Clock(), http=lambda: _http(provider))
+    source = EntraSource(CREDENTIAL, lambda: SECRET, Clock(), http=lambda: _http(provider))
+    cache = TokenCache(source, Clock())
     for _ in range(2):  # again at the same moment: by what was remembered
         try:
-            token = tokens.token()
+            token = cache.token()
         except TokenError as error:
             said = f"{error}{error.remedy}"
             assert said.isprintable()

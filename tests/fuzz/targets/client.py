@@ -12,8 +12,9 @@ from fuzz.feed import Feed, cut, unstuffed
 from mailsluice.errors import CommandRefused, ConnectionLost, MessageTooLarge, Phase, ServerError
 from mailsluice.model import BearerToken, DeletePermit, Listed, Login, Password
 from mailsluice.net.connection import Connection, Endpoint
-from mailsluice.net.deadlines import Deadlines, Patience
+from mailsluice.net.deadlines import Patience
 from mailsluice.pop3.client import Client
+from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.pop3.events import Greeted
 from mailsluice.pop3.exchange import Exchange
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fuzz.feed import Feed
-from mailsluice.auth.ring import SERVICE
+from mailsluice.auth.keyring import SERVICE
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.vault import _binding, _Key
 from mailsluice.config.models import SecretRef

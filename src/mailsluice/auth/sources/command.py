@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from mailsluice.auth.token import problem
+from mailsluice.auth.sources.source import Token, problem
 from mailsluice.errors import TokenRefused, TokenUnavailable
 from mailsluice.files.trust import files_of_command, problem_of_obeyed
 from mailsluice.obs.clean import foreign_words, without
@@ -31,33 +31,57 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What systemd gives a service: the program finds the same ones whoever started mailsluice, and how."""
 
 
-def command_token(
-    command: Sequence[str], address: str, *, variables: Sequence[str] = (), deadline: float = _DEADLINE
-) -> str:
-    """Run `command`, in whose arguments `{address}` stands for the mailbox's, and take its output as a token.
+class CommandSource:
+    """The tokens that a program prints for one mailbox (a `TokenSource`).
 
-    Of our environment it is given these `variables` and nothing else.
-
-    Raises TokenRefused where it may not or cannot be run, fails, or prints no token; TokenUnavailable
-    where it has not ended `deadline` seconds later, when it and all it started are killed, as far as we may.
+    In the arguments of `command`, `{address}` stands for the mailbox's. Of our environment the program is
+    given these `variables` and nothing else. It has `deadline` seconds; then it and all it started are
+    killed, as far as we may.
     """
-    program = command[0]
-    argv = [program, *(argument.replace("{address}", address) for argument in command[1:])]
-    status, output, complaint = _run(argv, _environment(variables), deadline)
-    if status:
-        how = f"ended with exit code {status}" if status > 0 else f"was ended by signal {-status}"
-        words = _last_line(complaint, output)
-        raise TokenRefused(
-            f"the token command {program} {how}" + (f": {words}" if words else ""),
-            remedy=f"run {program} by hand, as the service's user",
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        address: str,
+        *,
+        variables: Sequence[str] = (),
+        deadline: float = _DEADLINE,
+    ) -> None:
+        program, *arguments = command
+        self._argv = [program, *(argument.replace("{address}", address) for argument in arguments)]
+        self._variables = variables
+        self._deadline = deadline
+
+    def ask(self) -> Token:
+        """Run the program, and take its output as a token. Nobody says how long that lives: it is not kept.
+
+        Raises TokenRefused where the program may not or cannot be run, fails, or prints no token;
+        TokenUnavailable where it has not ended in time.
+        """
+        program = self._argv[0]
+        status, output, complaint = _run(self._argv, _environment(self._variables), self._deadline)
+        if status:
+            how = f"ended with exit code {status}" if status > 0 else f"was ended by signal {-status}"
+            words = _last_line(complaint, output)
+            raise TokenRefused(
+                f"the token command {program} {how}" + (f": {words}" if words else ""),
+                remedy=f"run {program} by hand, as the service's user",
+            )
+        token = output.decode("ascii", errors="replace").strip()
+        if wrong := problem(token):
+            raise TokenRefused(
+                f"the token command {program} printed no token: {wrong}",
+                remedy="it has to print the access token alone, and anything else on standard error",
+            )
+        return Token(token, lifetime=0.0)
+
+    def unavailable(self, why: str) -> TokenUnavailable:
+        """The error that says why the program could not be asked."""
+        program = self._argv[0]
+        return TokenUnavailable(
+            f"no token from the token command {program}: {why}",
+            remedy=f"run {program} by hand, as the service's user; it must not ask for anything",
         )
-    token = output.decode("ascii", errors="replace").strip()
-    if wrong := problem(token):
-        raise TokenRefused(
-            f"the token command {program} printed no token: {wrong}",
-            remedy="it has to print the access token alone, and anything else on standard error",
-        )
-    return token
 
 
 def _environment(variables: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailsluice.auth.token import problem
+from mailsluice.auth.sources.source import problem
 
 
 @pytest.mark.parametrize("token", ["x", "canary.canary-canary_~+/=", "c" * 65535])

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 from keyring.errors import KeyringError
 
-from mailsluice.auth.ring import Ring
+from mailsluice.auth.keyring import Keyring
 from mailsluice.auth.vault import SealedVault
 from mailsluice.errors import SecretError
 
 
 def test_a_name_without_a_secret_has_none(tmp_path: Path) -> None:
-    assert Ring(tmp_path).get("acme") is None
+    assert Keyring(tmp_path).get("acme") is None
 
 
-def test_two_rings_of_one_process_keep_their_secrets_apart(tmp_path: Path) -> None:
-    one, two = Ring(tmp_path / "one"), Ring(tmp_path / "two")
+def test_two_keyrings_of_one_process_keep_their_secrets_apart(tmp_path: Path) -> None:
+    one, two = Keyring(tmp_path / "one"), Keyring(tmp_path / "two")
     one.store("acme", "canary-one")
     two.store("acme", "canary-two")
 
@@ -31,4 +31,4 @@ def test_whatever_the_keyring_raises_names_the_secret(
     monkeypatch.setattr(SealedVault, "get_password", fail)
 
     with pytest.raises(SecretError, match=r"^keyring:acme: the keyring failed: out of order$"):
-        Ring(tmp_path).get("acme")
+        Keyring(tmp_path).get("acme")

@@ -1,7 +1,7 @@
-"""The ring: the keyring as the rest of the program knows it, whose only errors are SecretError.
+"""The keyring: what `keyring:NAME` in a configuration stands for.
 
-Owns the pin: secrets are in our sealed vault, whatever keyring would detect or the environment names. Must
-never keep a secret.
+Owns the choice of a backend, and the translation of its errors. The backend is our sealed vault, whatever the
+keyring library would detect or the environment names. Must never keep a secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SERVICE = "mailsluice"
 """The service under which the keyring knows this program's secrets."""
 
 
-class Ring:
+class Keyring:
     """The secrets in `state_dir`, by name. Every method raises SecretError.
 
     The vault is called itself and not through keyring's functions: these know one backend in a process, and

@@ -1,0 +1,336 @@
+"""One token for all who need it: asked for once, renewed early, used to its end. No network, no sleeping."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from auth.hand_clock import HandClock
+from mailsluice.auth.sources.source import Token
+from mailsluice.auth.token_cache import TokenCache
+from mailsluice.errors import SecretError, TokenRefused, TokenUnavailable
+
+HOUR = 3600.0
+RENEWAL = 2700.0
+"""Seconds: three quarters of an hour."""
+LAST_USE = 3480.0
+"""Seconds: two minutes before the hour is over."""
+
+
+class HandSource:
+    """Gives `canary-token-1`, `canary-token-2` and so on, or does what `answer` says."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.lifetime = HOUR
+        self.answer: Callable[[], Token] = self.token
+
+    def ask(self) -> Token:
+        self.asked += 1
+        return self.answer()
+
+    def unavailable(self, why: str) -> TokenUnavailable:
+        return TokenUnavailable(f"no token by hand: {why}", remedy="give one")
+
+    def token(self) -> Token:
+        return Token(f"canary-token-{self.asked}", self.lifetime)
+
+
+def outage() -> Token:
+    raise TokenUnavailable("it is down")
+
+
+def refusal() -> Token:
+    raise TokenRefused("no", remedy="ask somebody")
+
+
+def throttled() -> Token:
+    raise TokenUnavailable("too often", retry_after=90)
+
+
+@pytest.fixture
+def source() -> HandSource:
+    return HandSource()
+
+
+@pytest.fixture
+def cache(source: HandSource, clock: HandClock) -> TokenCache:
+    return TokenCache(source, clock)
+
+
+def all_at_once(ask: Callable[[], str], threads: int = 16) -> list[str]:
+    barrier = threading.Barrier(threads)
+
+    def wait_and_ask() -> str:
+        barrier.wait()
+        return ask()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return [future.result() for future in [pool.submit(wait_and_ask) for _ in range(threads)]]
+
+
+class Held:
+    """An answer that comes when the test lets it go on."""
+
+    def __init__(self, answer: Callable[[], Token]) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self._answer = answer
+
+    def __call__(self) -> Token:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return self._answer()
+
+
+def test_the_token_held_is_handed_out_until_it_is_renewed(
+    source: HandSource, cache: TokenCache, clock: HandClock
+) -> None:
+    cache.token()
+    clock.seconds += RENEWAL - 1
+    assert cache.token() == "canary-token-1"
+    assert source.asked == 1
+
+
+def test_a_token_is_renewed_after_three_quarters_of_its_life(cache: TokenCache, clock: HandClock) -> None:
+    cache.token()
+    clock.seconds += RENEWAL
+    assert cache.token() == "canary-token-2"
+
+
+def test_the_life_of_a_token_counts_from_before_it_was_asked_for(
+    source: HandSource, cache: TokenCache, clock: HandClock
+) -> None:
+    def slow() -> Token:
+        clock.seconds += 50
+        return source.token()
+
+    source.answer = slow
+    cache.token()
+    clock.seconds += RENEWAL - 50
+    assert cache.token() == "canary-token-2"
+
+
+def test_a_token_whose_life_nobody_knows_is_used_once(source: HandSource, cache: TokenCache) -> None:
+    source.lifetime = 0.0
+    assert [cache.token(), cache.token()] == ["canary-token-1", "canary-token-2"]
+
+
+def test_a_token_whose_life_nobody_knows_does_not_stand_in_for_a_failure(
+    source: HandSource, cache: TokenCache
+) -> None:
+    source.lifetime = 0.0
+    cache.token()
+    source.answer = outage
+    with pytest.raises(TokenUnavailable):
+        cache.token()
+
+
+class WatchedClock(HandClock):
+    """Tells when so many threads have looked at it."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self.all_looked = threading.Event()
+        self._threads = threads
+        self._seen: set[int] = set()
+
+    def monotonic(self) -> float:
+        self._seen.add(threading.get_ident())
+        if len(self._seen) == self._threads:
+            self.all_looked.set()
+        return super().monotonic()
+
+
+def test_sixteen_threads_make_one_request(source: HandSource) -> None:
+    clock = WatchedClock(threads=16)
+    cache = TokenCache(source, clock)
+
+    def answer() -> Token:
+        assert clock.all_looked.wait(10)  # each of them has found that there is no token
+        return source.token()
+
+    source.answer = answer
+    assert set(all_at_once(cache.token)) == {"canary-token-1"}
+    assert source.asked == 1
+
+
+def test_those_who_wait_for_a_request_share_its_failure(source: HandSource, cache: TokenCache) -> None:
+    source.answer = refusal
+
+    def ask() -> str:
+        with pytest.raises(TokenRefused) as caught:
+            cache.token()
+        return f"{caught.value}: {caught.value.remedy}"
+
+    assert set(all_at_once(ask)) == {"no: ask somebody"}
+    assert source.asked == 1
+
+
+def test_each_who_shares_a_failure_gets_an_error_of_its_own(source: HandSource, cache: TokenCache) -> None:
+    source.answer = refusal
+    errors = set()
+    for _ in range(3):
+        with pytest.raises(TokenRefused) as caught:
+            cache.token()
+        errors.add(caught.value)
+    assert len(errors) == 3
+
+
+def test_the_failure_that_is_kept_has_no_traceback_whose_frames_know_the_secret(
+    source: HandSource, cache: TokenCache
+) -> None:
+    source.answer = refusal
+    with pytest.raises(TokenRefused):
+        cache.token()
+    (kept,) = [value for value in vars(cache).values() if isinstance(value, TokenRefused)]
+    assert kept.__traceback__ is None
+
+
+def test_while_one_thread_renews_the_others_use_the_good_token(
+    source: HandSource, cache: TokenCache, clock: HandClock
+) -> None:
+    cache.token()
+    clock.seconds += RENEWAL
+    source.answer = held = Held(source.token)
+    with ThreadPoolExecutor(1) as pool:
+        renewal = pool.submit(cache.token)
+        assert held.begun.wait(10)
+        assert cache.token() == "canary-token-1"
+        held.go_on.set()
+        assert renewal.result() == "canary-token-2"
+
+
+def test_nobody_waits_for_ever_for_a_thread_that_asks(source: HandSource, clock: HandClock) -> None:
+    cache = TokenCache(source, clock, patience=0.1)
+    source.answer = held = Held(source.token)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cache.token)
+        assert held.begun.wait(10)
+        with pytest.raises(TokenUnavailable, match="no token by hand: another poll has been asking"):
+            cache.token()
+        held.go_on.set()
+        assert first.result() == "canary-token-1"
+    assert cache.token() == "canary-token-1"
+
+
+@pytest.mark.parametrize(("answer", "error"), [(outage, TokenUnavailable), (refusal, TokenRefused)])
+def test_a_good_token_is_used_to_its_end_though_no_other_is_to_be_had(
+    source: HandSource,
+    cache: TokenCache,
+    clock: HandClock,
+    answer: Callable[[], Token],
+    error: type[Exception],
+) -> None:
+    cache.token()
+    source.answer = answer
+    clock.seconds += LAST_USE - 1
+    assert cache.token() == "canary-token-1"
+    assert source.asked == 2
+    clock.seconds += 1
+    with pytest.raises(error):
+        cache.token()
+
+
+def test_a_good_token_is_used_to_its_end_though_the_secret_is_gone(
+    source: HandSource, cache: TokenCache, clock: HandClock
+) -> None:
+    def missing() -> Token:
+        raise SecretError("keyring:acme: the keyring has no secret of that name")
+
+    cache.token()
+    source.answer = missing
+    clock.seconds += LAST_USE - 1
+    assert cache.token() == "canary-token-1"
+    clock.seconds += 1
+    with pytest.raises(SecretError):
+        cache.token()
+
+
+def test_a_failure_answers_for_five_seconds(source: HandSource, cache: TokenCache, clock: HandClock) -> None:
+    source.answer = refusal
+    with pytest.raises(TokenRefused):
+        cache.token()
+    source.answer = source.token
+    clock.seconds += 4.9
+    with pytest.raises(TokenRefused):
+        cache.token()
+    clock.seconds += 0.1
+    assert cache.token() == "canary-token-2"
+
+
+def test_nobody_asks_again_for_as_long_as_the_provider_said(
+    source: HandSource, cache: TokenCache, clock: HandClock
+) -> None:
+    source.answer = throttled
+    for later in (0, 89):
+        clock.seconds += later
+        with pytest.raises(TokenUnavailable, match="too often"):
+            cache.token()
+    assert source.asked == 1
+    source.answer = source.token
+    clock.seconds += 1
+    assert cache.token() == "canary-token-2"
+
+
+def test_a_secret_that_was_missing_is_looked_for_again_at_once(source: HandSource, cache: TokenCache) -> None:
+    def missing() -> Token:
+        raise SecretError("keyring:acme: the keyring has no secret of that name")
+
+    source.answer = missing
+    with pytest.raises(SecretError):
+        cache.token()
+    source.answer = source.token
+    assert cache.token() == "canary-token-2"
+
+
+def test_an_old_token_that_a_server_refused_is_replaced_once(
+    source: HandSource, cache: TokenCache, clock: HandClock
+) -> None:
+    cache.token()
+    clock.seconds += 300
+    for _ in range(16):
+        cache.forget("canary-token-1")
+    assert [cache.token() for _ in range(3)] == ["canary-token-2"] * 3
+    cache.forget("canary-token-1")
+    cache.forget("canary-token-2")
+    assert cache.token() == "canary-token-2"
+    assert source.asked == 2
+
+
+def test_a_refusal_of_the_token_before_does_not_drop_the_one_held(
+    cache: TokenCache, clock: HandClock
+) -> None:
+    cache.token()
+    clock.seconds += RENEWAL
+    cache.token()
+    clock.seconds += 300
+    cache.forget("canary-token-1")
+    assert cache.token() == "canary-token-2"
+
+
+def test_a_young_token_is_kept_though_a_server_refused_it(cache: TokenCache, clock: HandClock) -> None:
+    cache.token()
+    clock.seconds += 299
+    cache.forget("canary-token-1")
+    assert cache.token() == "canary-token-1"
+
+
+def test_a_bug_in_a_source_is_not_disguised_and_does_not_block_the_next(
+    source: HandSource, cache: TokenCache
+) -> None:
+    def wrong() -> Token:
+        raise ZeroDivisionError
+
+    source.answer = wrong
+    with pytest.raises(ZeroDivisionError):
+        cache.token()
+    source.answer = source.token
+    assert cache.token() == "canary-token-2"
+
+
+def test_no_token_shows_in_a_repr(cache: TokenCache) -> None:
+    cache.token()
+    assert "canary" not in repr(vars(cache))
