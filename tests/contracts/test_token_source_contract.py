@@ -19,8 +19,9 @@ from mailsluice.auth.sources.command import CommandSource
 from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.auth.sources.source import LONGEST, TokenSource, problem
 from mailsluice.config.models import EntraCredential
-from mailsluice.errors import Disposition, TokenError, TokenRefused, TokenUnavailable
+from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
 from mailsluice.net import https
+from mailsluice.outcome import Disposition
 from support.fixtures import bare_environment
 
 __all__ = ["bare_environment"]
@@ -188,7 +189,7 @@ def test_it_has_words_of_its_own_for_being_unavailable(asked: Asked) -> None:
     assert str(error).startswith("no token from ")
     assert str(error).endswith(": another poll asks")
     assert error.remedy
-    assert error.disposition is Disposition.BACK_OFF
+    assert error.outcome.disposition is Disposition.BACK_OFF
 
 
 def test_no_token_and_no_secret_shows_in_a_repr(asked: Asked) -> None:
