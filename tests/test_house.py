@@ -38,7 +38,7 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
 ELSEWHERE = {
     "__main__.py": "cli/test_main.py",
     "cli/choice.py": "cli/test_quarantine.py",
-    "cli/held.py": "cli/test_status.py",
+    "status/held.py": "cli/test_status.py",
     "cli/run.py": "e2e/test_daemon.py",
     "cli/sink.py": "e2e/test_sink.py",
     "cli/seen.py": "e2e/test_seen.py",
@@ -63,6 +63,7 @@ ELSEWHERE = {
     "policy/retrying.py": "policy/test_plan.py",
     "policy/sameness.py": "policy/test_plan.py",
     "failure.py": "session/test_quarantine.py",
+    "polling/regular.py": "daemon/test_app_reload.py",
     "polling/notes.py": "daemon/test_app_status.py",
     "system/descriptors.py": "daemon/test_app.py",
     "system/signals.py": "daemon/test_app.py",

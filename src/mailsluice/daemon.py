@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mailsluice.app import Service
+from mailsluice.clock import SystemClock
 from mailsluice.config.models import Config
 from mailsluice.errors import ConfigurationError, LedgerReplaced, MailsluiceError
 from mailsluice.ledger import ServiceLock, is_begun
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
+from mailsluice.polling.notes import Notes
+from mailsluice.status.presence import Presence
 from mailsluice.system.signals import Signals
 
 _LOOK_AROUND = 1.0
@@ -56,6 +59,8 @@ def serve(configurations: Configurations) -> None:
     signals = Signals()
     config = configurations.load()
     configurations.announce(config)
+    presence = Presence(config, SystemClock())
+    configurations = _telling(presence, configurations)
     successor: _Built | None = _built(config, ServiceLock.take)
     while successor is not None:
         lock, service = successor
@@ -65,7 +70,8 @@ def serve(configurations: Configurations) -> None:
                 service.start()
                 _log.info(events.STARTED, mailboxes=len(service.config.mailboxes), **_zone(service.config))
                 try:
-                    successor = _tend(service, signals, partial(_reloaded, service, configurations, lock))
+                    reload = partial(_reloaded, service, configurations, lock)
+                    successor = _tend(service, signals, reload, presence)
                 except LedgerReplaced as error:
                     replaced = True
                     _log.error(events.LEDGER_REPLACED, error=str(error), remedy=error.remedy)
@@ -74,6 +80,16 @@ def serve(configurations: Configurations) -> None:
                 former = service.config.service.state_dir
                 successor = _rebuilt(signals, partial(_built_anew, configurations, lock, former))
     _log.info(events.STOPPED)
+
+
+def _telling(presence: Presence, configurations: Configurations) -> Configurations:
+    """The same, whose announcements other processes see, too."""
+
+    def announce(config: Config) -> None:
+        configurations.announce(config)
+        presence.follow(config)
+
+    return Configurations(configurations.load, announce)
 
 
 def _built(config: Config, take: Callable[[Path], ServiceLock]) -> _Built:
@@ -106,9 +122,14 @@ def _rebuilt(signals: Signals, build: Callable[[], _Built]) -> _Built | None:
     return None
 
 
-def _tend(service: Service, signals: Signals, reload: Callable[[], _Built | None]) -> _Built | None:
+def _tend(
+    service: Service, signals: Signals, reload: Callable[[], _Built | None], presence: Presence
+) -> _Built | None:
     """Watch over a running service until it is to end; the one to go on with, if any."""
+    state_dir = service.config.service.state_dir
+    notes = Notes(lambda: presence.write(state_dir, service.under_way.now()))
     while not signals.stop:
+        notes.write()
         signals.wait(_LOOK_AROUND)
         service.tend()
         if signals.reload:
@@ -117,6 +138,7 @@ def _tend(service: Service, signals: Signals, reload: Callable[[], _Built | None
                 successor = reload()
             except MailsluiceError as error:
                 remedy = error.remedy or "correct it, and send SIGHUP again; the one before stays in force"
+                presence.refuse(str(error), remedy)
                 _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=remedy)
             else:
                 if successor is not None:

@@ -16,8 +16,12 @@ from mailsluice.outcome import ExitCode, Outcome
 
 
 class Phase(Enum):
-    """Where in a session something happened: the word that errors and logs use."""
+    """Where in a poll something happened: the word that errors, logs and `status` use.
 
+    SINK is before there is a session: the sink is taken, and what an earlier poll left half done is finished.
+    """
+
+    SINK = "sink"
     TOKEN = "token"  # noqa: S105  a phase's name
     CONNECT = "connect"
     TLS = "tls"

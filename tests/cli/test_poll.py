@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mailsluice_sandbox import Sandbox, mail
+from mailsluice_sandbox import Fault, Sandbox, Silence, mail
 from support.program import PATIENCE, PROGRAM
 
 
@@ -34,22 +35,23 @@ ca_file = "{sandbox.ca_file}"
 credential = "c"
 sink = {{ kind = "spool", path = "{tmp_path}/spool" }}
 """)
+        halt = sandbox.faults.add(Fault("RETR", Silence(), skip=20))
         master, slave = pty.openpty()
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "120"}
         with subprocess.Popen(
             [PROGRAM, "-c", config, "poll"], stdin=slave, stdout=slave, stderr=slave, env=environment
         ) as process:
             os.close(slave)
-            shown = _read_to_end(master)
+            shown = _read_to_end(master, lambda seen: halt.release() if b"20/40" in seen else None)
             assert process.wait(PATIENCE) == 0
 
-    assert "/40" in shown
+    assert "inbox" in shown[: shown.index("20/40")]
     assert "outcome" in shown
     assert len(list((tmp_path / "spool").glob("*.eml"))) == 40
 
 
-def _read_to_end(master: int) -> str:
-    """Everything that appears on the terminal until the program ends."""
+def _read_to_end(master: int, look: Callable[[bytes], None]) -> str:
+    """Everything that appears on the terminal until the program ends; `look` is called as it comes."""
     seen = b""
     with open(master, "rb", buffering=0) as terminal:
         while True:
@@ -60,4 +62,5 @@ def _read_to_end(master: int) -> str:
             if not some:
                 break
             seen += some
+            look(seen)
     return seen.decode()

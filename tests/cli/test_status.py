@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from mailsluice.cli.held import remedy
 from mailsluice.cli.main import Settings
 from mailsluice.cli.status import command
 from mailsluice.clock import SystemClock
+from mailsluice.config.models import Config
+from mailsluice.errors import Phase
 from mailsluice.failure import Held
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.ledger.lock import ServiceLock
 from mailsluice.model import MailboxKey, SessionReport
 from mailsluice.outcome import Outcome
+from mailsluice.polling.under_way import Running
+from mailsluice.status.held import remedy
+from mailsluice.status.presence import Presence
 
 NOW = SystemClock().now()
 KEY = MailboxKey("pop.example", "a@acme.example")
@@ -45,6 +53,12 @@ sink = {{ kind = "spool", path = "{state_dir.parent}/spool" }}
     return result.stdout
 
 
+def mailbox_in(text: str) -> dict[str, Any]:
+    """The one mailbox in what a program reads."""
+    (row,) = json.loads(text)["mailboxes"]
+    return dict(row)
+
+
 def test_a_mailbox_never_polled_says_so_and_no_ledger_is_made(state_dir: Path) -> None:
     assert "never polled" in status(state_dir)
     assert not state_dir.exists()
@@ -62,7 +76,7 @@ def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
         ledger.reports.note_next_poll(KEY, "a", NOW + timedelta(days=2, hours=12))
         ledger.reports.flush()
 
-    row = status(state_dir).splitlines()[1]
+    row = status(state_dir).splitlines()[2]
 
     assert "3 h ago" in row
     assert "in 2 d" in row
@@ -70,7 +84,7 @@ def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
 
 
 def test_the_columns_of_the_table_stand_below_their_names(state_dir: Path) -> None:
-    head, row = status(state_dir).splitlines()
+    _, head, row = status(state_dir).splitlines()
 
     assert row.index("never polled") == head.index("outcome")
     assert row.index("-") == head.index("last success")
@@ -83,7 +97,7 @@ def test_a_failure_shows_its_words_and_since_when_there_was_no_success(state_dir
         ledger.reports.note_session(KEY, BAD)
         ledger.reports.flush()
 
-    (row,) = json.loads(status(state_dir, "--json"))
+    row = mailbox_in(status(state_dir, "--json"))
 
     assert (row["failures"], row["outcome"], row["waiting"]) == (2, "login-refused", 3)
     assert row["last_success"] == NOW.isoformat()
@@ -124,7 +138,7 @@ def note(state_dir: Path, report: SessionReport) -> None:
 
 
 def test_what_is_held_is_counted_in_a_column_and_each_reason_has_its_remedy(held: Path) -> None:
-    head, row, *lines = status(held).splitlines()
+    _, head, row, *lines = status(held).splitlines()
 
     assert row[head.index("held") :].split()[0] == "4"
     assert "a: 3 held (too-large): larger than max_message: raise it in the section a to fetch them" in lines
@@ -132,7 +146,7 @@ def test_what_is_held_is_counted_in_a_column_and_each_reason_has_its_remedy(held
 
 
 def test_a_program_reads_what_is_held_by_reason(held: Path) -> None:
-    (row,) = json.loads(status(held, "--json"))
+    row = mailbox_in(status(held, "--json"))
 
     assert row["held_new"] == 4
     assert row["held"]["too-large"]["messages"] == 3
@@ -144,7 +158,7 @@ def test_what_is_acknowledged_is_told_without_a_remedy_and_is_not_new(held: Path
     *_, one, other = status(held, "--acknowledge").splitlines()
 
     assert {one, other} == {"a: 1 held (refused), acknowledged", "a: 3 held (too-large), acknowledged"}
-    (row,) = json.loads(status(held, "--json"))
+    row = mailbox_in(status(held, "--json"))
     assert row["held_new"] == 0
 
 
@@ -152,7 +166,7 @@ def test_what_is_held_beside_is_new(held: Path) -> None:
     status(held, "--acknowledge", "a")
     note(held, HELD._replace(held={"too-large": 5}))
 
-    (row,) = json.loads(status(held, "--json"))
+    row = mailbox_in(status(held, "--json"))
 
     assert row["held_new"] == 2
     assert "a: 5 held (too-large), 3 of them acknowledged: larger" in status(held)
@@ -160,10 +174,91 @@ def test_what_is_held_beside_is_new(held: Path) -> None:
 
 def test_a_session_that_knows_nothing_of_it_leaves_it_as_it_was(held: Path) -> None:
     note(held, BAD)
-    (row,) = json.loads(status(held, "--json"))
+    row = mailbox_in(status(held, "--json"))
     assert row["held_new"] == 4
 
 
 @pytest.mark.parametrize("why", Held)
 def test_every_reason_has_a_remedy(why: Held) -> None:
     assert remedy(why.value, "a") != remedy("of a newer version", "a")
+
+
+@pytest.fixture
+def daemon(state_dir: Path) -> Iterator[Presence]:
+    """A daemon that serves the state directory, of two files, since three hours ago."""
+    files = (Path("/etc/mailsluice/mailsluice.toml"), Path("/etc/mailsluice/mailboxes.d/a.toml"))
+    with ServiceLock.take(state_dir):
+        yield Presence(Config(files=files), Then())
+
+
+class Then:
+    """The clock of three hours ago."""
+
+    def now(self) -> datetime:
+        return SystemClock().now() - timedelta(hours=3, minutes=1)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def test_where_no_daemon_runs_the_first_line_says_so(state_dir: Path) -> None:
+    assert status(state_dir).splitlines()[0] == "daemon: not running"
+    assert json.loads(status(state_dir, "--json"))["daemon"]["running"] is False
+
+
+def test_the_first_line_says_which_daemon_runs_and_by_which_configuration(
+    state_dir: Path, daemon: Presence
+) -> None:
+    daemon.write(state_dir, {})
+
+    assert status(state_dir).splitlines()[0] == (
+        f"daemon: process {os.getpid()}, started 3 h ago; "
+        "configuration /etc/mailsluice/mailsluice.toml and 1 included files, read 3 h ago"
+    )
+
+
+def test_what_runs_now_stands_in_the_table(state_dir: Path, daemon: Presence) -> None:
+    daemon.write(state_dir, {KEY: Running(NOW, Phase.RETRIEVE, 3, 12, 4711)})
+
+    _, head, row = status(state_dir).splitlines()
+
+    assert row[head.index("running") :].startswith("retrieve 3/12  ")
+
+
+def test_a_poll_that_has_nothing_to_fetch_yet_is_shown_by_its_phase_alone(
+    state_dir: Path, daemon: Presence
+) -> None:
+    daemon.write(state_dir, {KEY: Running(NOW, Phase.AUTH)})
+
+    _, head, row = status(state_dir).splitlines()
+
+    assert row[head.index("running") :].startswith("auth  ")
+
+
+def test_a_refused_configuration_is_shown_with_each_mistake_and_what_to_do(
+    state_dir: Path, daemon: Presence
+) -> None:
+    daemon.refuse("a.toml: a mistake\nb.toml: an\x1b[2Jother", "correct it")
+    daemon.write(state_dir, {})
+
+    _, refused, *mistakes = status(state_dir).splitlines()[:4]
+
+    assert refused == "daemon: a configuration was refused 3 h ago: correct it"
+    assert mistakes == ["daemon: a.toml: a mistake", "daemon: b.toml: an\\x1b[2Jother"]
+
+
+def test_a_daemon_that_says_nonsense_breaks_nothing(state_dir: Path, daemon: Presence) -> None:
+    daemon.write(state_dir, {})
+    (state_dir / "daemon.json").write_text("nonsense")
+
+    first = status(state_dir).splitlines()[0]
+
+    assert first.startswith("daemon: running, but what it says of itself makes no sense: ")
+    assert "never polled" in status(state_dir)
+
+
+def test_where_nobody_can_tell_whether_a_daemon_runs_that_is_said(state_dir: Path, daemon: Presence) -> None:
+    (state_dir / "locks" / "service.lock").chmod(0o666)
+
+    assert status(state_dir).startswith("daemon: whether it runs cannot be told: ")
+    assert json.loads(status(state_dir, "--json"))["daemon"]["running"] is None

@@ -26,6 +26,12 @@ def test_mailboxes_and_credentials_come_from_included_files(write: Write, whole:
     assert list(config.credentials) == ["acme", "c"]
 
 
+def test_the_configuration_knows_its_files_the_main_one_first(write: Write, whole: str) -> None:
+    included = write(MAILBOX.format("b"), "mailboxes.d/b.toml")
+    main = write('include = ["mailboxes.d/*.toml"]\n' + whole)
+    assert load(main).files == (main, included)
+
+
 def test_the_path_is_relative_to_the_file_not_to_the_working_directory(
     write: Write, whole: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

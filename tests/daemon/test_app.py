@@ -21,6 +21,8 @@ from mailsluice.errors import Bug, SinkError
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.obs import events
 from mailsluice.polling import answers
+from mailsluice.polling import round as round_
+from mailsluice.polling.regular import RegularPolls
 from mailsluice.polling.schedule import Schedule
 from mailsluice.session.context import Context
 from mailsluice.session.counts import Counts, Polled
@@ -82,7 +84,7 @@ def test_what_fails_to_stop_keeps_nothing_else_from_being_closed(
     monkeypatch.setattr(Schedule, "stop", fail)
     monkeypatch.setattr(Ledger, "close", note)
     service = Service(config)
-    assert service._schedule.next_poll("a") is None
+    assert service._regular._schedule.next_poll("a") is None
 
     with pytest.raises(Bug, match="does not stop"), service:
         service.stop()
@@ -149,7 +151,7 @@ def test_a_schedule_that_died_is_a_bug_and_not_a_silent_stop(
     with Service(config) as service:
         service.start()
         service.tend()
-        service._schedule.stop()
+        service._regular._schedule.stop()
 
         with pytest.raises(Bug, match="schedule"):
             service.tend()
@@ -181,10 +183,10 @@ def test_a_clock_that_is_set_shortens_no_delay_and_lengthens_none(
 
     with Service(config, clock=clock) as service:
         service.start()
-        service._poll_on_schedule(service._watches["a"])
+        service._regular.poll_due(service._regular._watches["a"])
         clock.ahead = step
         service.tend()
-        due = service._schedule.next_poll("a")
+        due = service._regular._schedule.next_poll("a")
 
     assert due is not None
     assert timedelta(minutes=1, seconds=30) < due - clock.now() <= timedelta(minutes=2)
@@ -218,7 +220,7 @@ def commits(service: Service) -> list[str]:
 def test_the_first_polls_of_all_mailboxes_are_noted_in_one_commit(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Service, "_poll_on_schedule", lambda *_: None)
+    monkeypatch.setattr(RegularPolls, "poll_due", lambda *_: None)
 
     with Service(alike(config, 20)) as service:
         made = commits(service)
@@ -237,7 +239,7 @@ def test_the_first_polls_of_all_mailboxes_are_noted_in_one_commit(
 def test_when_the_clock_is_set_all_next_polls_are_noted_in_one_commit(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Service, "_poll_on_schedule", lambda *_: None)
+    monkeypatch.setattr(RegularPolls, "poll_due", lambda *_: None)
     clock = SetClock()
 
     with Service(alike(config, 20), clock=clock) as service:
@@ -252,32 +254,12 @@ def test_when_the_clock_is_set_all_next_polls_are_noted_in_one_commit(
     assert all(report.next_poll and report.next_poll > clock.now() for report in reports.values())
 
 
-def test_in_a_round_no_credential_takes_all_sessions(
-    config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = config.model_copy(update={"service": config.service.model_copy(update={"max_sessions": 2})})
-    (mailbox,) = config.mailboxes.values()
-    other = mailbox.model_copy(update={"credential": "other"})
-    served = threading.Event()
-
-    def watched(polled: Mailbox, context: Context) -> Polled:
-        if polled is other:
-            served.set()
-        assert served.wait(SOON)
-        return Counts("a", context.clock).polled()
-
-    monkeypatch.setattr(app, "poll", watched)
-
-    with Service(config) as service:
-        assert all(service.round([mailbox] * 4 + [other], signals))
-
-
 @pytest.mark.timeout(60)
 def test_in_a_round_who_gave_way_to_others_is_polled_again_after_them(
     config: Config, sandbox: Sandbox, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answers, "LULL", 0.0)
-    monkeypatch.setattr(app, "_LOOK_AROUND", 0.01)
+    monkeypatch.setattr(round_, "_LOOK_AROUND", 0.01)
     config = alike(config, 40)
     config = config.model_copy(update={"service": config.service.model_copy(update={"max_sessions": 3})})
     boxes = [sandbox.mailbox(mailbox.address) for mailbox in config.mailboxes.values()]
@@ -314,31 +296,6 @@ def test_a_round_reports_each_mailbox_for_which_no_thread_can_be_had(
     assert [(polled.report.outcome, polled.exit_code) for polled in polls] == [("no-thread", 75)] * 2
     assert "TasksMax=" in polls[0].report.detail
     assert [(line["event"], line["mailbox"]) for line in logs] == [(events.POLL_LEFT_OUT, "a")] * 2
-
-
-def test_a_round_polls_no_more_mailboxes_at_once_than_max_sessions(
-    config: Config, signals: Signals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = config.model_copy(update={"service": config.service.model_copy(update={"max_sessions": 2})})
-    (mailbox,) = config.mailboxes.values()
-    at_once = threading.Semaphore(2)
-    both = threading.Barrier(2)
-
-    polls: list[None] = []
-
-    def watched(_mailbox: Mailbox, context: Context) -> Polled:
-        assert at_once.acquire(blocking=False)
-        both.wait(SOON)
-        at_once.release()
-        polls.append(None)
-        return Counts("a", context.clock).polled()
-
-    monkeypatch.setattr(app, "poll", watched)
-
-    with Service(config) as service:
-        service.round([mailbox] * 4, signals)
-
-    assert len(polls) == 4
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import SecretError, SinkError
 from mailsluice.obs import events
+from mailsluice.polling import regular
 from mailsluice.session.context import Context
 from mailsluice.session.counts import Counts, Polled
 from mailsluice.session.triage import triage
@@ -96,12 +97,15 @@ def test_due_times_and_delays_of_the_others_are_kept(make: Make, monkeypatch: py
     with Service(make("a", "b", a=hourly, b=hourly)) as service:
         service.start()
         for name in ("a", "b"):
-            service._poll_on_schedule(service._watches[name])
-        before = {name: service._schedule.next_poll(name) for name in ("a", "b")}
+            service._regular.poll_due(service._regular._watches[name])
+        before = {name: service._regular._schedule.next_poll(name) for name in ("a", "b")}
         now = datetime.now(UTC)
         service.follow(make("a", "b", a=hourly, b={"every": timedelta(minutes=30)}))
-        after = {name: service._schedule.next_poll(name) for name in ("a", "b")}
-        waits = {name: service._pacing.wait(name, service._clock.monotonic()) for name in ("a", "b")}
+        after = {name: service._regular._schedule.next_poll(name) for name in ("a", "b")}
+        waits = {
+            name: service._regular._accounting._pacing.wait(name, service._clock.monotonic())
+            for name in ("a", "b")
+        }
     assert waits["a"] > timedelta(minutes=1)
     assert waits["b"] == timedelta()
     assert after["a"] == before["a"]
@@ -157,7 +161,7 @@ def test_what_waited_for_its_turn_when_it_was_changed_is_polled_at_once(
         wait_until(lambda: bool(polls.begun), "one of them")
         first = polls.begun[0].name
         second = "b" if first == "a" else "a"
-        lane = service._schedule._pool.lane("entra")
+        lane = service._regular._schedule._pool.lane("entra")
         wait_until(lambda: len(lane.waiting.jobs) == 1, "the other waits")
         service.follow(make("a", "b", max_sessions=1, **{second: nightly}))
         polls.let_go[first].set()
@@ -167,7 +171,7 @@ def test_what_waited_for_its_turn_when_it_was_changed_is_polled_at_once(
 def test_who_should_have_left_is_cut_after_the_grace_and_nobody_else(
     make: Make, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "GRACE", 0.05)
+    monkeypatch.setattr(regular, "GRACE", 0.05)
     halts = {}
     for name in ("same", "gone"):
         sandbox.mailbox(f"{name}@acme.example").deliver(mail.note(1))
@@ -191,7 +195,7 @@ def test_who_should_have_left_is_cut_after_the_grace_and_nobody_else(
         assert outcomes() == {"gone": "stopped"}
         halts["same"].release()
         wait_until(lambda: outcomes().get("same") == "ok", "the other one's session")
-        assert service._leaving == []
+        assert service._regular._leaving == []
 
 
 def test_a_new_mailbox_is_known_to_be_polled_and_a_removed_one_is_not(
@@ -251,7 +255,7 @@ def test_a_configuration_that_cannot_be_followed_changes_nothing(
             service.follow(make("b", max_sessions=1))
         assert service.config is first
         assert not polls.under_way["a"].stop.is_set()
-        assert service._schedule.next_poll("a") is not None
+        assert service._regular._schedule.next_poll("a") is not None
 
 
 def test_what_status_shows_of_a_removed_mailbox_has_no_next_poll(
@@ -284,5 +288,5 @@ def test_a_session_that_ends_after_its_mailbox_was_removed_slows_nobody_down(
         assert entered.wait(SOON)
         service.follow(make("b", b={"every": timedelta(hours=1)}))
         leave.set()
-        wait_until(lambda: not service._at_work, "its end")
-        assert service._pacing.wait("b", service._clock.monotonic()) == timedelta()
+        wait_until(lambda: not service._regular._at_work, "its end")
+        assert service._regular._accounting._pacing.wait("b", service._clock.monotonic()) == timedelta()

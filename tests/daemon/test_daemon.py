@@ -15,6 +15,7 @@ from mailsluice.daemon import Configurations
 from mailsluice.errors import ConfigurationError, MailsluiceError
 from mailsluice.ledger.lock import ServiceLock
 from mailsluice.obs import events
+from mailsluice.polling.regular import RegularPolls
 from mailsluice.system.zone import local_zone
 
 
@@ -33,7 +34,7 @@ class Running:
 
 @pytest.fixture
 def running(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    monkeypatch.setattr(Service, "_poll_on_schedule", lambda *_: None)
+    monkeypatch.setattr(RegularPolls, "poll_due", lambda *_: None)
     with ServiceLock.take(config.service.state_dir) as lock, Service(config) as service:
         service.start()
         yield Running(service, lock)

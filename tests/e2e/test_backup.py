@@ -34,7 +34,7 @@ def blocks(site: Site) -> list[list[str]]:
 
 
 def status(site: Site) -> dict[str, object]:
-    (row,) = json.loads(run_program("-c", site.config, "status", "--json").stdout)
+    (row,) = json.loads(run_program("-c", site.config, "status", "--json").stdout)["mailboxes"]
     return dict(row)
 
 

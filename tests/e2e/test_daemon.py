@@ -197,7 +197,7 @@ def test_status_can_be_asked_while_the_daemon_runs(site: Site, sandbox: Sandbox)
     site.configure("a")
 
     def status() -> dict[str, Any]:
-        (row,) = json.loads(run_program("-c", site.config, "status", "--json").stdout)
+        (row,) = json.loads(run_program("-c", site.config, "status", "--json").stdout)["mailboxes"]
         return dict(row)
 
     with Daemon(site.config, log=site.log):

@@ -25,9 +25,10 @@ from mailsluice.model import BearerToken, Login, Password
 from mailsluice.net.connection import Connections
 from mailsluice.obs import log, outlet
 from mailsluice.polling.slots import Slots
+from mailsluice.polling.under_way import UnderWay
 from mailsluice.pop3.client import connect
 from mailsluice.pop3.deadlines import Deadlines
-from mailsluice.session.context import Context, NobodyWatches
+from mailsluice.session.context import Context
 from mailsluice.session.run import poll
 from support.sinks import sinks_of
 
@@ -70,7 +71,7 @@ def polled(home: Path, mailboxes: list[Mailbox], deadlines: Deadlines, by_token:
             clock=clock,
             stop=threading.Event(),
             slots=Slots(16, clock),
-            progress=NobodyWatches(),
+            progress=UnderWay(clock),
         )
         idle = kib("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak begins anew

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailsluice.errors import AlreadyRunning, LedgerError, MailboxLocked
-from mailsluice.ledger.lock import ServiceLock, hold
+from mailsluice.ledger.lock import ServiceLock, hold, serving
 
 HOLDER = """
 import sys
@@ -183,3 +184,83 @@ def test_a_successor_is_refused_a_directory_that_another_daemon_serves(tmp_path:
 def test_the_lock_of_the_service_is_none_of_a_mailbox_s(tmp_path: Path) -> None:
     with ServiceLock.take(tmp_path / "state"):
         lock(tmp_path / "state" / "locks" / "x.lock")
+
+
+def test_a_daemon_is_seen_by_its_number_as_long_as_it_serves(tmp_path: Path) -> None:
+    before = serving(tmp_path)
+    with ServiceLock.take(tmp_path):
+        meanwhile = serving(tmp_path)
+
+    assert (before, meanwhile, serving(tmp_path)) == (None, str(os.getpid()), None)
+
+
+def test_a_killed_daemon_is_not_seen(tmp_path: Path) -> None:
+    daemon = (
+        "import sys; from pathlib import Path; from mailsluice.ledger.lock import ServiceLock;"
+        "lock = ServiceLock.take(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", daemon, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert answer(process) == b"held"
+        alive = serving(tmp_path)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    assert alive == str(process.pid)
+    assert serving(tmp_path) is None
+
+
+def test_a_daemon_that_left_no_number_is_seen(tmp_path: Path) -> None:
+    with ServiceLock.take(tmp_path):
+        (tmp_path / "locks" / "service.lock").write_bytes(b"nonsense")
+
+        assert serving(tmp_path) == ""
+
+
+def test_a_daemon_is_seen_until_its_successor_has_ended(tmp_path: Path) -> None:
+    first = ServiceLock.take(tmp_path)
+    with first.following(tmp_path):
+        first.release()
+        meanwhile = serving(tmp_path)
+
+    assert meanwhile == str(os.getpid())
+    assert serving(tmp_path) is None
+
+
+def test_a_look_is_not_in_the_way_of_a_daemon_that_starts_at_that_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ServiceLock.take(tmp_path).release()
+    begun: list[ServiceLock] = []
+    look = fcntl.fcntl
+
+    def look_and_start(fd: int, command: int, lock: bytes) -> object:
+        seen = look(fd, command, lock)
+        if command == fcntl.F_OFD_GETLK:
+            begun.append(ServiceLock.take(tmp_path))
+        return seen
+
+    monkeypatch.setattr(fcntl, "fcntl", look_and_start)
+    assert serving(tmp_path) is None
+
+    (lock,) = begun
+    lock.release()
+
+
+def test_a_look_makes_nothing(tmp_path: Path) -> None:
+    assert serving(tmp_path / "state") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_a_lock_cannot_be_shown_it_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as short:
+        short.setattr("fcntl.fcntl", fail)
+        with pytest.raises(LedgerError, match="No locks available"):
+            ServiceLock.take(tmp_path)
+    ServiceLock.take(tmp_path).release()

@@ -71,7 +71,8 @@ def test_root_sees_the_ledger_of_the_service_by_the_command_that_it_is_told(site
         assert ended.code == 73
         told = run_in_shell(command_in(last_line(ended)), cwd=Path("/root"))
         assert (told.code, told.stdout) == (0, called(site, *arguments, uid=owner).stdout)
-    (row,) = json.loads(run_in_shell(command_in(last_line(called(site, "status", "--json")))).stdout)
+    read = run_in_shell(command_in(last_line(called(site, "status", "--json")))).stdout
+    (row,) = json.loads(read)["mailboxes"]
     assert row["stored"] == 1
     assert len(site.stored("a")) == 1
 

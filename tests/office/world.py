@@ -182,7 +182,7 @@ class Office:
             self._poll_until(service, START + timedelta(days=days))
 
     def _poll_until(self, service: Service, end: datetime) -> None:
-        jobs = service._schedule._scheduler.get_jobs
+        jobs = service._regular._schedule._scheduler.get_jobs
         while (job := min(jobs(), key=lambda job: job.next_run_time)).next_run_time < end:
             self.clock.passed = max(self.clock.passed, job.next_run_time - START)
             job.modify(next_run_time=job.trigger.get_next_fire_time(None, self.clock.now()))

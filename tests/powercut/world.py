@@ -13,7 +13,8 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.polling.slots import Slots
-from mailsluice.session.context import Context, NobodyWatches
+from mailsluice.polling.under_way import UnderWay
+from mailsluice.session.context import Context
 from mailsluice.session.counts import Polled
 from mailsluice.session.run import poll
 from powercut.model import Call, Tree
@@ -108,7 +109,7 @@ class World:
                 clock=SystemClock(),
                 stop=threading.Event(),
                 slots=Slots(16, SystemClock()),
-                progress=NobodyWatches(),
+                progress=UnderWay(SystemClock()),
             ),
         )
 

@@ -251,26 +251,6 @@ def test_a_batch_that_came_to_nothing_writes_nothing(world: World, noted: list[s
     assert world.stored() == []
 
 
-def test_progress_is_told_of_what_is_planned_and_what_came(world: World) -> None:
-    told: list[tuple[str, str, int]] = []
-
-    class Watcher:
-        def planned(self, mailbox: str, messages: int) -> None:
-            told.append(("planned", mailbox, messages))
-
-        def arrived(self, mailbox: str, octets: int) -> None:
-            told.append(("arrived", mailbox, octets))
-
-    world.progress = Watcher()
-    world.deliver(ONE, TWO)
-    world.poll()
-    assert told == [
-        ("planned", "invoices", 2),
-        ("arrived", "invoices", len(ONE)),
-        ("arrived", "invoices", len(TWO)),
-    ]
-
-
 def test_a_sync_that_fails_in_the_middle_of_a_batch_is_what_is_reported(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

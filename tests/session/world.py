@@ -9,12 +9,14 @@ from threading import Event
 import pytest
 import structlog
 
+from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey
 from mailsluice.polling.slots import Slots
+from mailsluice.polling.under_way import UnderWay
 from mailsluice.report import MailboxReport
-from mailsluice.session.context import Context, NobodyWatches, Progress
+from mailsluice.session.context import Context, Progress
 from mailsluice.session.counts import Polled
 from mailsluice.session.run import poll
 from mailsluice.sink.durable import DurableBatch
@@ -41,7 +43,7 @@ class World:
         self.credentials = FakeCredentials()
         self.clock = clock
         self.stop = Event()
-        self.progress: Progress = NobodyWatches()
+        self.progress: Progress = UnderWay(SystemClock())
         self.ledger = ledger
         self.slots = Slots(16, clock)
         self.live: set[MailboxKey] = set()

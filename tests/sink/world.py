@@ -23,7 +23,8 @@ from mailsluice.model import (
     Window,
 )
 from mailsluice.polling.slots import Slots
-from mailsluice.session.context import Context, NobodyWatches
+from mailsluice.polling.under_way import UnderWay
+from mailsluice.session.context import Context
 from mailsluice.session.counts import Counts
 from mailsluice.session.ports import Arrival, Sink
 from mailsluice.session.run import run
@@ -146,7 +147,7 @@ class World:
                 clock=SystemClock(),
                 stop=threading.Event(),
                 slots=Slots(16, SystemClock()),
-                progress=NobodyWatches(),
+                progress=UnderWay(SystemClock()),
             )
             run(self.mailbox, context, Counts("inv", context.clock))
 

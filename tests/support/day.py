@@ -76,7 +76,7 @@ class Day:
 
     def _follow(self, service: Service, end: datetime) -> None:
         while True:
-            job = min(service._schedule._scheduler.get_jobs(), key=lambda job: job.next_run_time)
+            job = min(service._regular._schedule._scheduler.get_jobs(), key=lambda job: job.next_run_time)
             if job.next_run_time >= end:
                 return
             self._clock.passed = max(self._clock.passed, job.next_run_time - START)

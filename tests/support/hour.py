@@ -157,13 +157,13 @@ class Hour:
             end = minutes * 60
             tick = 0.0
             while self._clock.monotonic() < end:
-                jobs = service._schedule._scheduler.get_jobs()
+                jobs = service._regular._schedule._scheduler.get_jobs()
                 due = min((job.next_run_time - START).total_seconds() for job in jobs)
                 now = max(self._clock.monotonic(), min(due, tick, self._sleepers.settle()))
                 self._clock.passed = timedelta(milliseconds=floor(now * 1000) + 1)
                 self._sleepers.wake_due()
                 if now >= tick:
-                    service._let_give_way(service._schedule.waiting())
+                    service._regular._let_give_way()
                     tick = now + 1
                 self._sleepers.settle()
                 for job in jobs:
@@ -176,7 +176,7 @@ class Hour:
         job.modify(next_run_time=job.trigger.get_next_fire_time(None, self._clock.now()))
         before = self._under_way.get(job.id)
         if before is None or before.done():
-            entry = service._schedule._scheduler._lookup_executor(job.executor)._pool
+            entry = service._regular._schedule._scheduler._lookup_executor(job.executor)._pool
             self._under_way[job.id] = entry.submit(lambda job: job.func(), job)
 
     def _poll(self, mailbox: Mailbox, service: Service) -> Polled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from mailsluice.obs.clean import json_text, printable
 from mailsluice.outcome import worst
 from mailsluice.policy.plan import Plan
 from mailsluice.policy.reason import Reason
-from mailsluice.session.context import Progress
+from mailsluice.polling.under_way import UnderWay
 from mailsluice.session.ports import Ledger
 from mailsluice.session.triage import triage
 from mailsluice.system.signals import Signals
@@ -48,7 +48,7 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as
 
 
 def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
-    with _progress() as progress, Service(config, progress=progress) as service:
+    with Service(config) as service, _progress(service.under_way, mailboxes):
         signals = Signals()
         polls = service.round(mailboxes, signals)
     signals.give_back()  # who reads what is printed may have stopped reading
@@ -61,12 +61,12 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     sys.exit(worst([polled.exit_code for polled in polls]))
 
 
-def _progress() -> AbstractContextManager[Progress | None]:
+def _progress(under_way: UnderWay, mailboxes: Iterable[Mailbox]) -> AbstractContextManager[None]:
     if not sys.stderr.isatty():
         return nullcontext()
     from mailsluice.cli.screen import bars  # noqa: PLC0415  rich's bars are for who looks
 
-    return bars()
+    return bars(under_way, {mailbox.key: mailbox.name for mailbox in mailboxes})
 
 
 def _show(reports: list[dict[str, Any]]) -> None:

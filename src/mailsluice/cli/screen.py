@@ -10,48 +10,40 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mailsluice.model import MailboxKey
 from mailsluice.obs.clean import printable
+from mailsluice.polling.under_way import UnderWay
 
 _WIDEST = 10_000
 """Columns, for who does not see it on a screen."""
 
 
-class Bars:
-    """A bar for each mailbox that has mail to fetch."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def planned(self, mailbox: str, messages: int) -> None:
-        """So many messages are to be fetched."""
-        if messages:
-            self._tasks[mailbox] = self._progress.add_task(mailbox, total=messages, octets=0)
-
-    def arrived(self, mailbox: str, octets: int) -> None:
-        """One message of so many octets has come."""
-        task = self._tasks[mailbox]
-        so_far = self._progress.tasks[task].fields["octets"] + octets
-        self._progress.update(task, advance=1, octets=so_far)
-
-
 @contextmanager
-def bars() -> Iterator[Bars]:
-    """Bars on standard error, which are gone in the end."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[octets]:,} octets"),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        yield Bars(progress)
+def bars(under_way: UnderWay, names: Mapping[MailboxKey, str]) -> Iterator[None]:
+    """Bars on standard error, one for each mailbox that fetches, while this lasts."""
+    console = Console(stderr=True)
+    with Live(get_renderable=lambda: drawn(under_way, names), console=console, transient=True):
+        yield
+
+
+def drawn(under_way: UnderWay, names: Mapping[MailboxKey, str]) -> RenderableType:
+    """A bar for each mailbox that has mail to fetch."""
+    grid = Table.grid(padding=(0, 1))
+    for key, running in under_way.now().items():
+        if running.messages:
+            grid.add_row(
+                names[key],
+                ProgressBar(total=running.messages, completed=running.message, width=40),
+                f"{running.message}/{running.messages}",
+                f"{running.octets:,} octets",
+            )
+    return grid if grid.row_count else Group()
 
 
 def print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:

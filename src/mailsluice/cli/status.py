@@ -1,24 +1,38 @@
-"""`mailsluice status`: each mailbox as the ledger has it."""
+"""`mailsluice status`: the daemon, and each mailbox.
+
+Owns how that is printed. Must never find anything out: `status/report.py` puts together what is shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import click
 
 from mailsluice.cli.choice import chosen
-from mailsluice.cli.held import remedy
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
-from mailsluice.config.models import Mailbox
+from mailsluice.config.models import Config, Mailbox
 from mailsluice.ledger import is_begun, open_ledger, place
 from mailsluice.model import MailboxKey
 from mailsluice.obs.clean import json_text, printable
+from mailsluice.polling.under_way import Running
 from mailsluice.report import MailboxReport
+from mailsluice.status.presence import Refusal, look
+from mailsluice.status.report import DaemonStatus, MailboxStatus, Status, status_of
 
-_COLUMNS = ("mailbox", "last_success", "next_poll", "stored", "waiting", "held", "failures", "outcome")
+_COLUMNS = (
+    "mailbox",
+    "last_success",
+    "next_poll",
+    "running",
+    "stored",
+    "waiting",
+    "held",
+    "failures",
+    "outcome",
+)
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -30,88 +44,89 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 )
 @click.pass_obj
 def command(settings: Settings, mailboxes: tuple[str, ...], *, as_json: bool, acknowledge: bool) -> None:
-    """Show for each mailbox: last success, next poll, stored, waiting, held, errors.
+    """Show the daemon, and for each mailbox: last success, next poll, running, stored, waiting, held, errors.
 
     Held is what stays on the server for another reason than policy.
     """
     config = settings.config()
     chosen_ones = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
-    reports: Mapping[MailboxKey, MailboxReport] = {}
-    if is_begun(config.service):
-        with open_ledger(config.service, read_only=not acknowledge) as ledger:
-            for mailbox in chosen_ones if acknowledge else ():
-                ledger.reports.acknowledge(mailbox.key)
-            reports = ledger.reports.read()
-    else:
-        click.echo(printable(f"nothing was polled yet: there is no {place(config.service)}"), err=True)
-    rows = [_row(mailbox, reports.get(mailbox.key)) for mailbox in chosen_ones]
+    reports = _reports(config, chosen_ones if acknowledge else ())
+    status = status_of(chosen_ones, reports, look(config.service.state_dir))
     if as_json:
-        click.echo(json_text(rows))
+        click.echo(json_text(status.for_json()))
     else:
-        _show(rows, SystemClock().now())
+        _show(status, SystemClock().now())
 
 
-def _row(mailbox: Mailbox, report: MailboxReport | None) -> dict[str, object]:
-    last = report.last if report else None
-    return {
-        "mailbox": mailbox.name,
-        "address": mailbox.address,
-        "last_success": report.last_success if report else None,
-        "next_poll": report.next_poll if report else None,
-        "stored": report.total_stored if report else 0,
-        "waiting": last.waiting if last else 0,
-        "held": _held(mailbox.name, report) if report else {},
-        "held_new": report.news if report else 0,
-        "quarantined": report.quarantined if report else 0,
-        "failures": report.failures if report else 0,
-        "outcome": last.outcome if last else "never polled",
-        "error": report.last_error if report and report.failures else "",
-    }
+def _reports(config: Config, acknowledged: Sequence[Mailbox]) -> Mapping[MailboxKey, MailboxReport]:
+    """What the ledger has, once these are acknowledged; nothing where there is no ledger yet."""
+    if not is_begun(config.service):
+        click.echo(printable(f"nothing was polled yet: there is no {place(config.service)}"), err=True)
+        return {}
+    with open_ledger(config.service, read_only=not acknowledged) as ledger:
+        for mailbox in acknowledged:
+            ledger.reports.acknowledge(mailbox.key)
+        return ledger.reports.read()
 
 
-def _held(name: str, report: MailboxReport) -> dict[str, object]:
-    """What is held, by reason."""
-    return {
-        why: {
-            "messages": count,
-            "acknowledged": min(count, report.acknowledged.get(why, 0)),
-            "remedy": remedy(why, name),
-        }
-        for why, count in report.held.items()
-    }
-
-
-def _show(rows: list[dict[str, object]], now: datetime) -> None:
+def _show(status: Status, now: datetime) -> None:
     """The table. By hand: a library's costs a millisecond a row, and there may be thousands."""
+    for told in _daemon_lines(status.daemon, now):
+        click.echo(printable(told))
     head = [column.replace("_", " ") for column in _COLUMNS]
-    lines = [head, *([_cell(row[column], now) for column in _COLUMNS] for row in rows)]
+    lines = [head, *([_cell(getattr(row, column), now) for column in _COLUMNS] for row in status.mailboxes)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         click.secho(text.rstrip(), bold=line is head)
-    for row in rows:
-        if row["error"]:
-            click.echo(f"{row['mailbox']}: {printable(str(row['error']))}")
+    for row in status.mailboxes:
+        if row.error:
+            click.echo(f"{row.mailbox}: {printable(row.error)}")
         for held in _held_lines(row):
             click.echo(printable(held))
 
 
-def _held_lines(row: Mapping[str, Any]) -> Iterator[str]:
+def _daemon_lines(daemon: DaemonStatus, now: datetime) -> Iterator[str]:
+    """A line for the daemon, and more where something is wrong."""
+    if daemon.running is False:
+        yield "daemon: not running"
+    elif daemon.configuration is None or daemon.since is None:
+        yield f"daemon: {'running, but ' if daemon.running else ''}{daemon.problem}"
+    else:
+        first, *others = daemon.configuration.files or ("-",)
+        more = f" and {len(others)} included files" if others else ""
+        started, read = _distance(daemon.since - now), _distance(daemon.configuration.since - now)
+        yield f"daemon: process {daemon.pid}, started {started}; configuration {first}{more}, read {read}"
+    if daemon.refused is not None:
+        yield from _refusal_lines(daemon.refused, now)
+
+
+def _refusal_lines(refused: Refusal, now: datetime) -> Iterator[str]:
+    yield f"daemon: a configuration was refused {_distance(refused.since - now)}: {refused.remedy}"
+    for mistake in refused.mistakes:
+        yield f"daemon: {mistake}"
+
+
+def _held_lines(row: MailboxStatus) -> Iterator[str]:
     """A line for each reason, without the remedy where all is acknowledged."""
-    for why, each in row["held"].items():
-        known = each["acknowledged"]
-        told = f"{row['mailbox']}: {each['messages']} held ({why})"
-        if known == each["messages"]:
+    for why, each in row.held.items():
+        known = each.acknowledged
+        told = f"{row.mailbox}: {each.messages} held ({why})"
+        if known == each.messages:
             yield f"{told}, acknowledged"
         else:
-            yield f"{told}{f', {known} of them acknowledged' if known else ''}: {each['remedy']}"
+            yield f"{told}{f', {known} of them acknowledged' if known else ''}: {each.remedy}"
 
 
 def _cell(value: object, now: datetime) -> str:
     if value is None:
         return "-"
-    if isinstance(value, dict):
-        return str(sum(each["messages"] for each in value.values()))
+    if isinstance(value, Mapping):
+        return str(sum(each.messages for each in value.values()))
+    if isinstance(value, Running):
+        return (
+            f"{value.phase.value} {value.message}/{value.messages}" if value.messages else value.phase.value
+        )
     return _distance(value - now) if isinstance(value, datetime) else printable(str(value))
 
 

@@ -36,23 +36,25 @@ class Entry(NamedTuple):
 class Source:
     """All that was read: the first file's own sections, and the named sections of all files.
 
-    `places` are all the files, and the directories that were searched for them. `unmatched` tells of
-    patterns that mean no file.
+    `files` are all the files, the first one first, and `places` these and the directories that were searched
+    for them. `unmatched` tells of patterns that mean no file.
     """
 
     path: Path
     top: dict[str, Any]
     credentials: dict[str, Entry] = field(default_factory=dict)
     mailboxes: dict[str, Entry] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
     places: list[Path] = field(default_factory=list)
     unmatched: list[Problem] = field(default_factory=list)
 
 
 def read(path: Path, mistakes: Mistakes) -> Source:
     """All of a file and those it includes. Raises ConfigurationError when the file itself cannot be read."""
-    source = Source(path, _parse(path), places=[path])
+    source = Source(path, _parse(path), files=[path], places=[path])
     _gather(source, path, source.top, SECTIONS, mistakes)
     for included in _included(source, mistakes):
+        source.files.append(included)
         source.places.append(included)
         try:
             table = _parse(included)

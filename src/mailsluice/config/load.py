@@ -98,6 +98,7 @@ def load(path: Path) -> Config:
             "keyring": keyring,
             "credentials": credentials,
             "mailboxes": mailboxes,
+            "files": tuple(source.files),
             "warnings": tuple(dict.fromkeys((*source.unmatched, *_warnings(source, credentials)))),
             "zone": zone,
         }

@@ -352,8 +352,9 @@ class Mailbox(Section):
 class Config(Section):
     """The whole configuration; mailboxes and credentials by name.
 
-    `warnings` is what an administrator should know of the files it was read from, and `zone` the local time
-    that `cron` lines are read in, None where there are none; no file can set these.
+    `files` are those it was read from, the main one first, `warnings` is what an administrator should know of
+    them, and `zone` the local time that `cron` lines are read in, None where there are none; no file can set
+    these.
     """
 
     service: Service = Field(default_factory=Service, description="The daemon as a whole.")
@@ -366,5 +367,6 @@ class Config(Section):
     mailboxes: Mapping[Name, Mailbox] = Field(
         default_factory=dict, description="The mailboxes to poll, by name."
     )
+    files: SkipJsonSchema[tuple[Path, ...]] = ()
     warnings: SkipJsonSchema[tuple[Problem, ...]] = ()
     zone: SkipJsonSchema[Zone | None] = None

@@ -10,6 +10,7 @@ import fcntl
 import os
 import shlex
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -29,6 +30,9 @@ from mailsluice.system.users import user_name
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+"""A struct flock (fcntl(2)): type, whence, start, length, and no process."""
 _SERVICE = Path("locks") / "service.lock"
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -68,6 +72,7 @@ class ServiceLock:
         fd = _opened(state_dir / _SERVICE)
         try:
             _take(fd, state_dir / _SERVICE, partial(_already_running, state_dir))
+            _show(fd, state_dir / _SERVICE)
         except BaseException:
             _close(fd)
             raise
@@ -98,6 +103,25 @@ class ServiceLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def serving(state_dir: Path) -> str | None:
+    """The process number of the daemon that serves this state directory, empty if it is not known.
+
+    None where no daemon does. Nothing is taken or made: a daemon that starts at this moment does not find the
+    lock held. Raises OSError, and LedgerError where the file may be another's.
+    """
+    path = state_dir / _SERVICE
+    try:
+        fd = os.open(path, _LOOK)
+    except FileNotFoundError:
+        return None
+    try:
+        _refuse_if_foreign(path, os.fstat(fd))
+        (kind,) = struct.unpack_from("h", fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _WHOLE_FILE))
+        return None if kind == fcntl.F_UNLCK else _left_by_holder(fd)
+    finally:
+        _close(fd)
 
 
 def was_polled(state_dir: Path) -> bool:
@@ -178,6 +202,18 @@ def _take(fd: int, path: Path, held_by: Callable[[str], MailsluiceError]) -> Non
     with suppress(OSError):  # who holds it is a courtesy to whoever does not get it
         os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+
+
+def _show(fd: int, path: Path) -> None:
+    """Let others see that the lock is held: flock(2) tells that only to who tries to take it.
+
+    So the file has a lock of the other kind as well, which can be looked at (fcntl(2), "Open file description
+    locks"). It ends as the first one does: with the last duplicate of this descriptor.
+    """
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+    except OSError as exc:
+        raise _unusable(path, exc) from exc
 
 
 def _left_by_holder(fd: int) -> str:

@@ -7,8 +7,9 @@ Owns that one that fails ends nothing but that session. Must never decide which 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from mailsluice.errors import CommandRefused, ServerError
+from mailsluice.errors import CommandRefused, Phase, ServerError
 from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
@@ -71,16 +72,22 @@ def _beside(
     """
     mailbox, context, counts = session.mailbox, session.context, session.counts.beside()
     is_open = False
+    now_in = partial(context.progress.phase, mailbox)
     try:
+        now_in(Phase.TOKEN)
         login = context.credentials.login(mailbox)
+        now_in(Phase.CONNECT)
         with context.connect(mailbox) as client:
             apart = session._replace(client=client, counts=counts)
+            now_in(Phase.AUTH)
             client.authenticate(mailbox.address, login)
+            now_in(Phase.LISTING)
             listing = told_apart(client.listing(window(mailbox)), apart)
             twice = listed_twice(listing)
             there = {each.uidl: each for each in listing if each.uidl not in twice}
             is_open = True
             work([there[each.uidl] for each in messages if each.uidl in there], apart)
+            now_in(Phase.QUIT)
             batch.end(apart, is_apart=True)
     except ServerError as error:
         if not is_open:
@@ -92,6 +99,8 @@ def _beside(
 
 def _fetch(messages: Sequence[Listed], session: Session) -> None:
     """Each in turn: its own header first, which speaks for the server if it comes."""
+    session.context.progress.phase(session.mailbox, Phase.RETRIEVE)
+    session.context.progress.planned(session.mailbox, len(messages))
     for listed in messages:
         try:
             session.client.header(listed)

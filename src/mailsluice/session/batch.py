@@ -214,7 +214,7 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
         raise
     counts.came()
     counts.octets += passed.size
-    session.context.progress.arrived(session.mailbox.name, passed.size)
+    session.context.progress.arrived(session.mailbox, passed.size)
     _judge(listed, passed, batch, session)
     return passed.size
 

@@ -6,11 +6,13 @@ Owns no behaviour; must never be more than a bundle of things that always travel
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from threading import Event
 from typing import NamedTuple, Protocol
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
+from mailsluice.errors import Phase
 from mailsluice.model import MailboxKey
 from mailsluice.polling.slots import Slots
 from mailsluice.session.counts import Counts
@@ -20,25 +22,23 @@ from mailsluice.session.returning import Returning
 
 
 class Progress(Protocol):
-    """Who watches a poll. Called from several threads."""
+    """Who watches polls. Called from several threads."""
 
-    def planned(self, mailbox: str, messages: int) -> None:
-        """So many messages are to be fetched."""
+    def polling(self, mailbox: Mailbox) -> AbstractContextManager[None]:
+        """A poll of this mailbox goes on while this lasts."""
         ...
 
-    def arrived(self, mailbox: str, octets: int) -> None:
+    def phase(self, mailbox: Mailbox, phase: Phase) -> None:
+        """The poll is in this phase from now on: its first session is, whatever extra ones do."""
+        ...
+
+    def planned(self, mailbox: Mailbox, messages: int) -> None:
+        """So many messages more are to be fetched."""
+        ...
+
+    def arrived(self, mailbox: Mailbox, octets: int) -> None:
         """One message of so many octets has come."""
         ...
-
-
-class NobodyWatches:
-    """The progress of an unattended poll."""
-
-    def planned(self, mailbox: str, messages: int) -> None:
-        """Say nothing."""
-
-    def arrived(self, mailbox: str, octets: int) -> None:
-        """Say nothing."""
 
 
 class Context(NamedTuple):

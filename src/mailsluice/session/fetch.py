@@ -38,6 +38,9 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
     Up to `connections` sessions share the work: as many as it is worth, there are slots for, and the server
     lets in.
     """
+    if messages:
+        session.context.progress.phase(session.mailbox, Phase.RETRIEVE)
+        session.context.progress.planned(session.mailbox, len(messages))
     sessions = min(session.mailbox.connections, max(1, len(messages) // WORTH_A_SESSION))
     work = Work(messages)
     extra: list[_Extra] = []

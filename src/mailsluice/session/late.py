@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailsluice.errors import CommandRefused, MailsluiceError
+from mailsluice.errors import CommandRefused, MailsluiceError, Phase
 from mailsluice.failure import Held, Why
 from mailsluice.model import Listed, Memory
 from mailsluice.obs import events
@@ -38,6 +38,7 @@ def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | No
     asked = (*plan.to(Action.DELETE), *plan.to(Action.ASK))
     if not asked:
         return None
+    session.context.progress.phase(session.mailbox, Phase.DELETE)
     session = session._replace(questions=_questions(plan, asked, memory, session))
     by_retr = _ask(asked, session)
     session.counts.wanted += len(by_retr)

@@ -75,7 +75,6 @@ def plan_for(listing: Listing, session: Session) -> Planned:
     context.ledger.messages.confirm(mailbox.key, memory, noted, now)
     wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
     counts.wanted = len(wanted)
-    context.progress.planned(mailbox.name, len(plan.to(Action.FETCH)))
     too_large = plan.because(Reason.TOO_LARGE)[:_MOST_NAMED]
     batch.note_oversize({listed: listed.size or 0 for listed in too_large}, mailbox, context)
     _warn_of_deletions(plan, memory, session)

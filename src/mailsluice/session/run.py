@@ -5,11 +5,14 @@ Owns the order of the steps. Must never do I/O of its own: every effect is behin
 
 from __future__ import annotations
 
+from functools import partial
+
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import (
     Bug,
     LoginRefused,
     MailsluiceError,
+    Phase,
     Stopped,
 )
 from mailsluice.model import Login
@@ -42,7 +45,7 @@ def poll(mailbox: Mailbox, context: Context) -> Polled:
     with bound_contextvars(mailbox=mailbox.name), context.slots.own():
         counts = Counts(mailbox.name, context.clock)
         try:
-            with context.ledger.leases.hold(mailbox.key):
+            with context.ledger.leases.hold(mailbox.key), context.progress.polling(mailbox):
                 run(mailbox, context, counts)
             polled = counts.polled()
         except MailsluiceError as error:
@@ -56,8 +59,11 @@ def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
     """The poll, top to bottom. Raises MailsluiceError; what was stored by then stays stored."""
     if context.stop.is_set():
         raise Stopped("asked to end before this poll began")
+    now_in = partial(context.progress.phase, mailbox)
     with held(mailbox, context) as staging:
+        now_in(Phase.TOKEN)
         login = context.credentials.login(mailbox)
+        now_in(Phase.CONNECT)
         with context.connect(mailbox) as client:
             session = Session(
                 mailbox,
@@ -68,13 +74,16 @@ def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
                 Questions({}, mailbox, context.ledger.now()),
                 Returning(context.ledger, mailbox.key),
             )
+            now_in(Phase.AUTH)
             _authenticate(session, login)
+            now_in(Phase.LISTING)
             listing = client.listing(window(mailbox))
             planned = None
             if not is_quiet(listing, session):
                 planned = plan_for(told_apart(listing, session), session)
                 session = session._replace(as_it_comes=planned.memory.taken)
             failure = _exchange(planned, session) if planned else None
+            now_in(Phase.QUIT)
             batch.end(session)
         if planned is not None:
             fetch_apart(planned.plan.to(Action.APART), session)

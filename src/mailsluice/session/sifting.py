@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from mailsluice.errors import CommandRefused, Unrecognised
+from mailsluice.errors import CommandRefused, Phase, Unrecognised
 from mailsluice.model import Listed
 from mailsluice.session.asking import Untold, ask
 from mailsluice.session.context import Session
@@ -30,6 +30,7 @@ def sifted(new: Sequence[Listed], session: Session) -> Sequence[Listed]:
     """
     if len(new) <= MOST_BY_RETR or not session.returning.possible or not session.client.has_top():
         return new
+    session.context.progress.phase(session.mailbox, Phase.RETRIEVE)
     failed = session.context.ledger.failures.read(session.mailbox.key)
     wanted = {listed for listed in new if listed.uidl in failed}  # TOP may end the session, too
     clock = session.context.clock

@@ -1,0 +1,170 @@
+"""The presence: what the daemon says of itself to other processes, in a file of its state directory.
+
+Owns the file `daemon.json`. The file is replaced as a whole, so that nobody reads half of it, and never
+synced: it is worth nothing once the daemon is dead. Whether the daemon lives is told by its lock alone. Must
+never be what anything but `status` goes by.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from math import inf
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from mailsluice.clock import Clock
+from mailsluice.config.models import Config
+from mailsluice.errors import MailsluiceError
+from mailsluice.ledger.directory import create_private, read_private, usable
+from mailsluice.ledger.lock import serving
+from mailsluice.model import MailboxKey
+from mailsluice.polling.under_way import Running
+
+FILE = "daemon.json"
+
+_BETWEEN = 1.0
+"""Seconds between two writings: what changes more often is told a little late."""
+
+_MOST = 4 * 2**20
+"""Octets of the file that are read: those of a daemon with ten thousand polls under way are fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The configuration that is in force: its files, the main one first, and since when it is."""
+
+    files: tuple[str, ...]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A configuration that could not be used at a reload: what is wrong with it, and what to do.
+
+    `since` is when a reload was refused first, of those since the last that was not.
+    """
+
+    since: datetime
+    mistakes: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a daemon says of itself: its process, when it started, and which polls go on now."""
+
+    pid: int
+    since: datetime
+    configuration: Configuration
+    refused: Refusal | None
+    running: tuple[tuple[MailboxKey, Running], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What another process knows of the daemon.
+
+    `running` is None where that cannot be told, and `said` None where it says nothing; `problem` is why.
+    """
+
+    running: bool | None
+    said: Said | None = None
+    problem: str = ""
+
+
+class Presence:
+    """The daemon's own side: it is told what changes, and writes the file."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._clock = clock
+        self._since = clock.now()
+        self._written = b""
+        self._not_before = -inf
+        self.follow(config)
+
+    def follow(self, config: Config) -> None:
+        """Note that this configuration is in force from now on."""
+        self._configuration = Configuration(tuple(map(str, config.files)), self._clock.now())
+        self._refused: Refusal | None = None
+
+    def refuse(self, mistakes: str, remedy: str) -> None:
+        """Note that a reload was refused, for these mistakes, one a line."""
+        since = self._refused.since if self._refused else self._clock.now()
+        self._refused = Refusal(since, tuple(mistakes.splitlines()), remedy)
+
+    def write(self, state_dir: Path, running: Mapping[MailboxKey, Running]) -> None:
+        """Write the file, if something has changed; no more than once a second. Raises LedgerError.
+
+        Where it cannot be written, what it said before is removed: it would be taken for true.
+        """
+        now = self._clock.monotonic()
+        said = Said(os.getpid(), self._since, self._configuration, self._refused, tuple(running.items()))
+        octets = _adapter().dump_json(said)
+        if octets == self._written or now < self._not_before:
+            return
+        self._not_before = now + _BETWEEN
+        self._written = b""
+        with usable(state_dir):
+            try:
+                _replace(state_dir / FILE, octets)
+            except OSError:
+                with suppress(OSError):
+                    (state_dir / FILE).unlink(missing_ok=True)
+                raise
+        self._written = octets
+
+
+def look(state_dir: Path) -> Daemon:
+    """What is known of the daemon that serves this state directory. Never fails: it says what is wrong."""
+    try:
+        pid = serving(state_dir)
+    except (OSError, MailsluiceError) as error:
+        return Daemon(None, problem=f"whether it runs cannot be told: {error}")
+    if pid is None:
+        return Daemon(running=False)
+    try:
+        text = read_private(state_dir / FILE, _MOST)
+        said = None if text is None else _parsed(text)
+    except (OSError, MailsluiceError) as error:
+        return Daemon(running=True, problem=f"what it says of itself cannot be read: {error}")
+    except ValueError:
+        return Daemon(running=True, problem=f"what it says of itself makes no sense: {state_dir / FILE}")
+    if said is None or pid not in {"", str(said.pid)}:  # a dead one's, or of another version
+        return Daemon(running=True, problem="it says nothing of itself, or not yet")
+    return Daemon(running=True, said=said)
+
+
+def _replace(path: Path, octets: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(create_private(unfinished), "wb") as file:
+        file.write(octets)
+    unfinished.replace(path)
+
+
+def _parsed(text: str) -> Said:
+    """What the file says. Raises ValueError, also for times of no zone: nobody can reckon with them."""
+    said = _adapter().validate_json(text)
+    if any(time.tzinfo is None for time in _times(said)):
+        raise ValueError("a time without a zone")
+    return said
+
+
+def _times(said: Said) -> Iterator[datetime]:
+    yield said.since
+    yield said.configuration.since
+    if said.refused is not None:
+        yield said.refused.since
+    for _, running in said.running:
+        yield running.since
+
+
+@cache
+def _adapter() -> TypeAdapter[Said]:
+    return TypeAdapter(Said)

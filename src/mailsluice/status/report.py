@@ -1,0 +1,126 @@
+"""The report: what `status` shows of the daemon and of each mailbox, as one value.
+
+Owns what is shown, so that the command, its JSON and whatever else shows it cannot differ. Must never read
+anything, nor know what time it is: it is told all it puts together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from mailsluice.config.models import Mailbox
+from mailsluice.model import MailboxKey
+from mailsluice.polling.under_way import Running
+from mailsluice.report import MailboxReport
+from mailsluice.status.held import remedy
+from mailsluice.status.presence import Configuration, Daemon, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    """The daemon. `running` is None where that cannot be told; `problem` is why something is not known."""
+
+    running: bool | None
+    pid: int | None
+    since: datetime | None
+    configuration: Configuration | None
+    refused: Refusal | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStatus:
+    """Messages that are held for one reason; an administrator knows of those `acknowledged`."""
+
+    messages: int
+    acknowledged: int
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    """A mailbox that is configured, and what is known of it.
+
+    `mailbox` is the section's name, `outcome` the last session's, and `error` what the latest failure was, if
+    it is not over. `running` is what the daemon does with it now; None if nothing, or if it does not say.
+    """
+
+    mailbox: str
+    address: str
+    last_success: datetime | None
+    next_poll: datetime | None
+    running: Running | None
+    stored: int
+    waiting: int
+    held: Mapping[str, HeldStatus]
+    held_new: int
+    quarantined: int
+    failures: int
+    outcome: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The daemon and the mailboxes, in the configuration's order."""
+
+    daemon: DaemonStatus
+    mailboxes: tuple[MailboxStatus, ...]
+
+    def for_json(self) -> dict[str, Any]:
+        """The same as dictionaries, lists, texts, numbers and times."""
+        return asdict(self, dict_factory=_plain)
+
+
+def status_of(
+    mailboxes: Iterable[Mailbox], reports: Mapping[MailboxKey, MailboxReport], daemon: Daemon
+) -> Status:
+    """Put together what the configuration, the ledger and the daemon say."""
+    said = daemon.said
+    running = dict(said.running) if said else {}
+    return Status(
+        DaemonStatus(
+            running=daemon.running,
+            pid=said.pid if said else None,
+            since=said.since if said else None,
+            configuration=said.configuration if said else None,
+            refused=said.refused if said else None,
+            problem=daemon.problem,
+        ),
+        tuple(_mailbox(each, reports.get(each.key), running.get(each.key)) for each in mailboxes),
+    )
+
+
+def _mailbox(mailbox: Mailbox, report: MailboxReport | None, running: Running | None) -> MailboxStatus:
+    last = report.last if report else None
+    return MailboxStatus(
+        mailbox=mailbox.name,
+        address=mailbox.address,
+        last_success=report.last_success if report else None,
+        next_poll=report.next_poll if report else None,
+        running=running,
+        stored=report.total_stored if report else 0,
+        waiting=last.waiting if last else 0,
+        held=_held(mailbox.name, report) if report else {},
+        held_new=report.news if report else 0,
+        quarantined=report.quarantined if report else 0,
+        failures=report.failures if report else 0,
+        outcome=last.outcome if last else "never polled",
+        error=report.last_error if report and report.failures else "",
+    )
+
+
+def _held(name: str, report: MailboxReport) -> Mapping[str, HeldStatus]:
+    """What is held, by reason."""
+    return {
+        why: HeldStatus(count, min(count, report.acknowledged.get(why, 0)), remedy(why, name))
+        for why, count in report.held.items()
+    }
+
+
+def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value.value if isinstance(value, Enum) else value for name, value in fields}
