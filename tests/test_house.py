@@ -85,7 +85,7 @@ ELSEWHERE = {
     "files/new_file.py": "sink/test_durable.py",
     "sink/form.py": "sink/test_spool.py",
     "sink/kind.py": "contracts/test_sink_contract.py",
-    "files/trouble.py": "files/test_directory.py",
+    "files/error.py": "files/test_directory.py",
 }
 """Modules met only in company, and the tests that meet them."""
 

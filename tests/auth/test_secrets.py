@@ -118,14 +118,14 @@ def test_a_file_that_is_not_text_is_refused_and_not_repeated(secrets: Secrets, f
 def test_a_file_that_others_may_read_is_refused(secrets: Secrets, file: Path) -> None:
     file.chmod(0o644)
     error = refusal(secrets, SecretRef("file", str(file)))
-    assert "others may use it: its mode is 0644" in str(error)
+    assert "can be used by others: its mode is 0644" in str(error)
     assert str(file) in error.remedy
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_file_of_another_user_is_refused(secrets: Secrets, file: Path) -> None:
     os.chown(file, 54321, 0)
-    assert "uid 54321" in str(refusal(secrets, SecretRef("file", str(file))))
+    assert "belongs to another user, #54321" in str(refusal(secrets, SecretRef("file", str(file))))
 
 
 @pytest.mark.parametrize("name", ["missing", "."])

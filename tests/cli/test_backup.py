@@ -11,11 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailsluice.auth.secrets import Secrets
-from mailsluice.cli import backup
 from mailsluice.cli.backup import command
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import SecretRef
 from mailsluice.errors import BackupError, LedgerError, SecretError
+from mailsluice.files.directory import Directory
+from mailsluice.files.error import failed
+from mailsluice.ledger.database import FILE
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey
 from support.users import NOBODY, NOGROUP, common_ground, given, need_root
@@ -112,7 +114,7 @@ def test_a_directory_that_others_can_exchange_is_refused(state_dir: Path, tmp_pa
 def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(state_dir: Path, tmp_path: Path) -> None:
     error = run(state_dir, tmp_path / "missing" / "backup").exception
     assert isinstance(error, BackupError)
-    assert str(error) == f"{tmp_path}/missing/backup: No such file or directory"
+    assert str(error) == f"cannot open the directory {tmp_path}/missing: No such file or directory (ENOENT)"
 
 
 @pytest.mark.parametrize("made_before", [True, False])
@@ -129,10 +131,14 @@ def test_a_backup_that_fails_leaves_nothing_behind(state_dir: Path, place: Path,
 def test_a_backup_that_fails_at_its_last_step_leaves_nothing_behind(
     state_dir: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Path) -> None:
-        raise OSError(28, os.strerror(28))
+    sync = Directory.sync
 
-    monkeypatch.setattr(backup, "sync", fail)
+    def fail(directory: Directory) -> None:
+        if directory.path == place.parent and (place / FILE).exists():
+            raise failed("sync", directory.path, OSError(28, os.strerror(28)))
+        sync(directory)
+
+    monkeypatch.setattr(Directory, "sync", fail)
     error = run(state_dir, place).exception
     assert isinstance(error, BackupError)
     assert "df" in error.remedy

@@ -16,6 +16,7 @@ FULL, READ_ONLY, BROKEN = errno.ENOSPC, errno.EROFS, errno.EIO
 WRITING = [
     (Point("os.mkdir"), READ_ONLY),
     (Point("os.write"), FULL),
+    (Point("os.write", within="DurableBatch.add"), FULL),
     (Point("os.write", within="DurableBatch.add", turn=2), FULL),
     (Point("os.write", nth=2, within="DurableBatch.add", turn=2), FULL),
     (Point("os.write", within="DurableBatch.add", turn=3), READ_ONLY),
@@ -23,11 +24,15 @@ WRITING = [
 SYNCING = [
     (Point("os.fsync"), BROKEN),
     (Point("os.fsync", within="NewFile.sync"), FULL),
-    (Point("os.fsync", within="NewFile.sync", turn=3), BROKEN),
+    (Point("os.fsync", within="NewFile.sync", turn=2), FULL),
+    (Point("os.fsync", within="NewFile.sync", turn=4), BROKEN),
     (Point("os.fsync", nth=4, within="DurableBatch.stage"), BROKEN),
     (Point("os.fsync", within="Place.publish"), FULL),
 ]
-RENAMING = [(Point("os.rename", nth=nth), READ_ONLY) for nth in (1, 2, 3)]
+RENAMING = [
+    (Point("os.rename"), READ_ONLY),
+    *((Point("os.rename", nth=nth, within="Place.publish"), READ_ONLY) for nth in (1, 2, 3)),
+]
 COMMITTING = [
     Point("COMMIT", when, within=within)
     for within in ("Messages.record", "Messages.commit")
@@ -68,6 +73,6 @@ def test_what_was_whole_when_the_disk_filled_up_is_stored(world: World) -> None:
 
 
 def test_the_error_says_what_to_do(world: World) -> None:
-    world.poll(Fate(Point("os.write"), FULL))
+    world.poll(Fate(Point("os.write", within="DurableBatch.add"), FULL))
     assert '"outcome": "sink-error"' in world.printed
     assert "df -i" in world.printed

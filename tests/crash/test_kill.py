@@ -48,7 +48,7 @@ def test_row_0_nothing_fetched_leaves_no_trace(world: World, point: Point) -> No
 
 
 def test_row_1_a_first_message_on_its_way_is_fetched_again(world: World) -> None:
-    world.kill(Point("NewFile.write", "after"))
+    world.kill(Point("NewFile.write", "after", within="DurableBatch.add"))
 
     assert len(world.staged()) == 1
     assert world.ledger() == NOT_KNOWN
@@ -71,7 +71,7 @@ def test_row_1_a_message_cut_in_its_middle_is_swept_with_the_whole_ones_before_i
 @points(
     Point("DurableBatch.add", "after", nth=2),
     Point("DurableBatch.stage"),
-    Point("NewFile.sync", "after"),
+    Point("NewFile.sync", "after", within="DurableBatch.stage"),
     Point("Directory.sync", within="DurableBatch.stage"),
 )
 def test_row_1_what_is_not_synced_proves_nothing(world: World, point: Point) -> None:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
+import shlex
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from mailsluice.errors import SinkError
-from mailsluice.files.directory import Directory, Moved
+from mailsluice.files.directory import Directory, Moved, make_with_parents
+from mailsluice.files.error import FileError
 from sink.disk import Disk
 
 
@@ -58,14 +59,14 @@ def test_a_directory_made_where_the_group_is_handed_down_hands_it_down_too(
 
 def test_an_existing_file_is_never_written_over(directory: Directory, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(SinkError, match="EEXIST"):
+    with pytest.raises(FileError, match="EEXIST"):
         directory.create("file", 0o600)
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
 def test_a_file_is_not_created_through_a_symbolic_link(directory: Directory, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(SinkError):
+    with pytest.raises(FileError):
         directory.create("link", 0o600)
     assert not (tmp_path / "elsewhere").exists()
 
@@ -75,7 +76,7 @@ def test_a_file_whose_mode_cannot_be_set_is_not_left_behind(
 ) -> None:
     disk.takes_modes = True
     disk.fail("fchmod", errno.EPERM)
-    with pytest.raises(SinkError):
+    with pytest.raises(FileError):
         directory.create("file", 0o600)
     assert list(tmp_path.iterdir()) == []
     assert disk.open_fds == set()
@@ -109,7 +110,7 @@ def test_a_directory_that_cannot_be_made_leaks_no_descriptor(
     directory: Directory, disk: Disk, call: str
 ) -> None:
     disk.fail(call, errno.EIO)
-    with pytest.raises(SinkError):
+    with pytest.raises(FileError):
         directory.make("folder", 0o700)
     assert disk.open_fds == set()
 
@@ -120,17 +121,18 @@ def test_a_symbolic_link_is_not_taken_for_a_directory(
 ) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    with pytest.raises(SinkError) as error:
+    with pytest.raises(FileError) as error:
         directory.make("link", 0o700) if make else directory.child("link")
-    assert "symbolic link" in error.value.remedy
-    with pytest.raises(SinkError):
+    assert f"mv {tmp_path}/link" in error.value.remedy
+    with pytest.raises(FileError) as error:
         Directory.find(tmp_path / "link")
+    assert "symbolic link" in error.value.remedy
 
 
 def test_the_directory_above_may_be_a_symbolic_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    with Directory.open_parent(tmp_path / "link" / "new") as parent:
+    with Directory.follow(tmp_path / "link") as parent:
         parent.make("new", 0o700).close()
     assert (tmp_path / "real" / "new").is_dir()
 
@@ -204,42 +206,8 @@ def test_the_first_octets_of_a_file_are_read_and_none_of_what_is_missing(
 
 def test_a_file_is_not_read_through_a_symbolic_link(directory: Directory, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
-    with pytest.raises(SinkError):
+    with pytest.raises(FileError):
         directory.read("link", 4)
-
-
-def test_one_at_a_time_has_a_lock(directory: Directory) -> None:
-    first = directory.try_lock("lock")
-    assert first is not None
-    assert directory.try_lock("lock") is None
-    first.close()
-    again = directory.lock("lock")
-    again.close()
-
-
-def test_a_lock_file_that_was_removed_while_it_was_waited_for_is_made_anew(
-    directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flock, removed = fcntl.flock, iter([True])
-
-    def remove_first(fd: int, how: int) -> None:
-        if next(removed, False):
-            (tmp_path / "lock").unlink()
-        flock(fd, how)
-
-    monkeypatch.setattr("fcntl.flock", remove_first)
-    locked = directory.try_lock("lock")
-    assert locked is not None
-    assert directory.try_lock("lock") is None
-    locked.close()
-
-
-@pytest.mark.parametrize("call", ["open", "stat", "fstat"])
-def test_a_lock_that_cannot_be_taken_leaks_no_descriptor(directory: Directory, disk: Disk, call: str) -> None:
-    disk.fail(call, errno.EIO)
-    with pytest.raises(SinkError):
-        directory.try_lock("lock")
-    assert disk.open_fds == set()
 
 
 def test_a_target_directory_that_was_removed_is_an_error_and_not_a_file_renamed_before(
@@ -248,7 +216,7 @@ def test_a_target_directory_that_was_removed_is_an_error_and_not_a_file_renamed_
     directory.create("file", 0o600).close()
     target = directory.make("target", 0o700)
     (tmp_path / "target").rmdir()
-    with pytest.raises(SinkError, match="ENOENT"):
+    with pytest.raises(FileError, match="ENOENT"):
         directory.rename("file", target, "file")
 
 
@@ -257,7 +225,7 @@ def test_a_source_directory_that_was_removed_is_an_error_and_not_a_file_renamed_
 ) -> None:
     source = directory.make("source", 0o700)
     (tmp_path / "source").rmdir()
-    with pytest.raises(SinkError, match="ENOENT"):
+    with pytest.raises(FileError, match="ENOENT"):
         source.rename("file", directory, "file")
 
 
@@ -266,21 +234,60 @@ def test_unlinking_what_is_gone_is_well(directory: Directory) -> None:
 
 
 @pytest.mark.parametrize("shared", [0o720, 0o702, 0o777])
-def test_a_directory_that_others_can_write_is_refused(
+def test_a_directory_that_others_can_write_is_refused_with_the_command_that_mends_it(
     directory: Directory, tmp_path: Path, shared: int
 ) -> None:
     directory.refuse_if_shared()
     tmp_path.chmod(shared)
-    with pytest.raises(SinkError, match="written by others"):
+    with pytest.raises(FileError, match="written by others") as error:
         directory.refuse_if_shared()
+    subprocess.run(shlex.split(error.value.remedy), check=True)
+    directory.refuse_if_shared()
 
 
 def test_a_directory_of_another_user_is_refused(
-    directory: Directory, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "geteuid", lambda: os.geteuid() + 1, raising=False)
-    with pytest.raises(SinkError, match="belongs to another user"):
+    owner = os.geteuid()
+    monkeypatch.setattr("mailsluice.files.trust.os.geteuid", lambda: owner + 1)
+    with pytest.raises(FileError, match="belongs to another user"):
         directory.refuse_if_shared()
+
+
+def test_what_is_put_in_the_place_of_a_file_is_durable(
+    directory: Directory, disk: Disk, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "new").write_bytes(b"new")
+    directory.replace("new", "file")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"new"}
+    assert [(call, about) for call, about in disk.calls if call in {"rename", "fsync"}] == [
+        ("rename", "new file"),
+        ("fsync", "."),
+    ]
+
+
+@pytest.mark.parametrize("made_before", [0, 1, 2, 3])
+def test_a_directory_is_made_with_those_above_and_their_names_are_synced_even_if_they_were_there(
+    disk: Disk, tmp_path: Path, made_before: int
+) -> None:
+    levels = [tmp_path / "a", tmp_path / "a/b", tmp_path / "a/b/c"]
+    for level in levels[:made_before]:
+        level.mkdir(mode=0o700)
+    make_with_parents(levels[-1])
+    assert [mode(level) for level in levels] == [0o700] * 3
+    assert {".", "a", "a/b"} <= set(disk.called("fsync"))
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_of_what_lies_in_the_place_of_a_directory_of_ours_the_remedy_is_to_move_it_away(
+    directory: Directory, tmp_path: Path, make: bool
+) -> None:
+    (tmp_path / "planted").touch()
+    with pytest.raises(FileError, match="ENOTDIR") as error:
+        directory.make("planted", 0o700) if make else directory.child("planted")
+    subprocess.run(shlex.split(error.value.remedy.split("`")[1]), check=True)
+    directory.make("planted", 0o700).close()
 
 
 @pytest.mark.parametrize(
@@ -298,7 +305,7 @@ def test_an_error_names_path_call_and_cause_and_says_what_helps(
     directory: Directory, disk: Disk, tmp_path: Path, error: int, word: str
 ) -> None:
     disk.fail("open", error)
-    with pytest.raises(SinkError) as raised:
+    with pytest.raises(FileError) as raised:
         directory.create("file", 0o600)
     assert (
         str(raised.value) == f"cannot create {tmp_path}/file: {os.strerror(error)} ({errno.errorcode[error]})"
@@ -308,5 +315,5 @@ def test_an_error_names_path_call_and_cause_and_says_what_helps(
 
 def test_an_error_without_a_known_remedy_still_names_its_cause(directory: Directory, disk: Disk) -> None:
     disk.fail("fsync", errno.ENOTCONN)
-    with pytest.raises(SinkError, match="ENOTCONN"):
+    with pytest.raises(FileError, match="ENOTCONN"):
         directory.sync()

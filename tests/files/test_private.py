@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.files.private import locked, read_private, replace_private
+from mailsluice.files.error import FileError
+from mailsluice.files.private import locked, read_own, read_private, replace_private
 from mailsluice.files.trust import trusted_owners
 
 
@@ -35,13 +37,14 @@ def test_a_link_to_a_private_file_is_followed(file: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o620, 0o604, 0o602, 0o644, 0o666])
 def test_a_file_that_others_may_use_is_refused(file: Path, mode: int) -> None:
     file.chmod(mode)
-    with pytest.raises(PermissionError, match=f"others may use it: its mode is {mode:04o}") as caught:
+    with pytest.raises(FileError, match=f"{file} can be used by others: its mode is {mode:04o}") as caught:
         read_private(file, owners=trusted_owners())
-    assert caught.value.filename == str(file)
+    subprocess.run(shlex.split(caught.value.remedy), check=True)
+    assert read_private(file, owners=trusted_owners()) == b"canary"
 
 
 def test_a_file_of_another_owner_is_refused(file: Path) -> None:
-    with pytest.raises(PermissionError, match="belongs to another user"):
+    with pytest.raises(FileError, match="belongs to another user"):
         read_private(file, owners=trusted_owners() - {file.stat().st_uid} | {54321})
 
 
@@ -63,6 +66,25 @@ def test_a_file_too_large_to_be_a_secret_is_refused(file: Path) -> None:
         read_private(file, owners=trusted_owners())
 
 
+def test_of_a_file_that_is_no_secret_the_first_octets_are_read_and_others_may_read_it(file: Path) -> None:
+    file.chmod(0o644)
+    assert read_own(file, 3) == b"can"
+    assert read_own(file.with_name("missing"), 3) is None
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_one_that_others_may_write_is_refused(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    with pytest.raises(FileError, match="written by others"):
+        read_own(file, 3)
+
+
+def test_nor_is_it_read_through_a_link(file: Path) -> None:
+    file.with_name("link").symlink_to(file)
+    with pytest.raises(FileError, match="symbolic link"):
+        read_own(file.with_name("link"), 3)
+
+
 def test_a_replaced_file_is_private_whatever_it_was(file: Path) -> None:
     file.chmod(0o666)
     replace_private(file, b"other")
@@ -75,20 +97,20 @@ def test_content_and_directory_are_synced_around_the_rename(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    real_sync, real_replace = os.fsync, Path.replace
+    real_sync, real_rename = os.fsync, os.rename
 
     def sync(descriptor: int) -> None:
         steps.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         real_sync(descriptor)
 
-    def replace(old: Path, new: Path) -> Path:
-        steps.append("rename")
-        return real_replace(old, new)
+    def rename(old: str, new: str, **options: int) -> None:
+        steps.append(f"{old} {new}")
+        real_rename(old, new, **options)
 
     monkeypatch.setattr(os, "fsync", sync)
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "rename", rename)
     replace_private(file, b"other")
-    assert steps == [str(file.with_name(".secret.new")), "rename", str(file.parent)]
+    assert steps == [str(file.with_name(".secret.new")), ".secret.new secret", str(file.parent)]
 
 
 def test_what_a_crash_left_unfinished_is_no_obstacle_and_no_trap(file: Path) -> None:
@@ -128,7 +150,7 @@ def test_a_crash_before_the_rename_leaves_what_was_there(file: Path) -> None:
     code = (
         "import os, pathlib, sys\n"
         "from mailsluice.files.private import replace_private\n"
-        "pathlib.Path.replace = lambda *_: os._exit(9)\n"
+        "os.rename = lambda *_, **__: os._exit(9)\n"
         "replace_private(pathlib.Path(sys.argv[1]), b'other')\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(file)], check=False).returncode == 9

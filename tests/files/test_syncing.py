@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from mailsluice.errors import SinkError
+from mailsluice.files.error import FileError
 from mailsluice.files.new_file import NewFile
 from mailsluice.files.syncing import sync_together
 
@@ -75,8 +75,8 @@ def test_few_files_are_synced_one_after_the_other_in_this_thread(monkeypatch: py
 
 @pytest.mark.parametrize("count", [2, 32])
 def test_a_sync_that_fails_is_raised_in_the_caller(count: int) -> None:
-    files = [File() for _ in range(count - 1)] + [File(error=SinkError("no"))]
-    with pytest.raises(SinkError, match="no"):
+    files = [File() for _ in range(count - 1)] + [File(error=FileError("no", ""))]
+    with pytest.raises(FileError, match="no"):
         synced(files)
     assert all(file.closed for file in files)
 
@@ -110,8 +110,8 @@ def test_nothing_is_synced_where_the_kernel_could_not_be_told() -> None:
 
 
 def test_nothing_is_synced_after_one_failed() -> None:
-    files = [File(error=SinkError("no")), *(File() for _ in range(6))]
-    with pytest.raises(SinkError, match="no"):
+    files = [File(error=FileError("no", "")), *(File() for _ in range(6))]
+    with pytest.raises(FileError, match="no"):
         synced(files)
     assert sum(file.syncs.total() for file in files) == 1
 

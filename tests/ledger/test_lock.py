@@ -126,7 +126,7 @@ def test_a_descriptor_that_fails_to_close_spoils_no_poll(path: Path, monkeypatch
         raise OSError(errno.EIO, "bad")
 
     with monkeypatch.context() as patch, hold(path, "a@b.example"):
-        patch.setattr("mailsluice.ledger.lock.os.close", closed_badly)
+        patch.setattr("mailsluice.files.lock.os.close", closed_badly)
     lock(path)
 
 
@@ -134,7 +134,7 @@ def test_a_holder_that_cannot_be_read_is_another_process(path: Path, monkeypatch
     def unreadable(*_: object) -> bytes:
         raise OSError(errno.EIO, "bad")
 
-    monkeypatch.setattr("mailsluice.ledger.lock.os.pread", unreadable)
+    monkeypatch.setattr("mailsluice.files.directory.os.read", unreadable)
     with hold(path, "a@b.example"), pytest.raises(MailboxLocked, match="another process"):
         lock(path)
 

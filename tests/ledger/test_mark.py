@@ -194,15 +194,15 @@ def test_a_mark_that_somebody_planted_is_refused(polled: Path) -> None:
 def test_a_process_that_ends_between_ledger_and_mark_leaves_a_ledger_that_the_next_one_marks(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace = Path.replace
+    rename = os.rename
 
-    def fail(path: Path, target: Path) -> Path:
-        if target.name == MARK:
+    def fail(old: str, new: str, **options: int) -> None:
+        if new == MARK:
             raise OSError(5, os.strerror(5))
-        return replace(path, target)
+        rename(old, new, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", fail)
+        patch.setattr(os, "rename", fail)
         with pytest.raises(LedgerError, match="Input/output error"):
             Database(state_dir)
     assert not (state_dir / MARK).exists()

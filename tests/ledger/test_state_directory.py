@@ -62,7 +62,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         fsync(fd)
         paths.append(Path(f"/proc/self/fd/{fd}").readlink())
 
-    monkeypatch.setattr("mailsluice.ledger.directory.os.fsync", watched)
+    monkeypatch.setattr("mailsluice.files.directory.os.fsync", watched)
     return paths
 
 
@@ -83,7 +83,7 @@ def test_names_above_that_we_could_not_have_made_are_left_alone(
 ) -> None:
     state_dir.mkdir(mode=0o700)
     paths = synced(monkeypatch)
-    monkeypatch.setattr("mailsluice.ledger.directory.os.access", lambda *_: False)
+    monkeypatch.setattr("mailsluice.files.directory.os.access", lambda *_: False)
     Database(state_dir).close()
     assert {path.parent for path in paths} == {state_dir.parent, state_dir}
     assert state_dir.parent not in paths
@@ -100,7 +100,7 @@ def test_names_of_the_ledger_and_its_log_that_cannot_be_synced_are_an_error(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         fsync(fd)
 
-    monkeypatch.setattr("mailsluice.ledger.directory.os.fsync", failing)
+    monkeypatch.setattr("mailsluice.files.directory.os.fsync", failing)
     with pytest.raises(LedgerError, match="Input/output error"):
         Database(state_dir)
 
@@ -111,7 +111,7 @@ def test_a_state_directory_that_others_can_write_is_refused(state_dir: Path, mod
     state_dir.chmod(mode)
     with pytest.raises(LedgerError, match="written by others") as error:
         Database(state_dir)
-    assert error.value.remedy == f"chmod 700 {state_dir}"
+    assert error.value.remedy == f"chmod go= {state_dir}"
 
 
 def test_a_state_directory_of_another_user_is_refused_with_the_command_to_use(
@@ -119,7 +119,7 @@ def test_a_state_directory_of_another_user_is_refused_with_the_command_to_use(
 ) -> None:
     state_dir.mkdir(mode=0o700)
     owner = os.geteuid()
-    monkeypatch.setattr("mailsluice.ledger.directory.os.geteuid", lambda: owner + 1)
+    monkeypatch.setattr("mailsluice.files.directory.os.geteuid", lambda: owner + 1)
     invocation.note_arguments(["poll", "invoices"])
     with pytest.raises(LedgerError, match="belongs to") as error:
         Database(state_dir)

@@ -118,7 +118,7 @@ def test_a_ledger_that_others_can_write_is_refused(state: Path) -> None:
     (state / FILE).chmod(0o660)
     with pytest.raises(LedgerError) as error:
         opened(state)
-    assert error.value.remedy == f"chmod 600 {state / FILE}"
+    assert error.value.remedy == f"chmod go= {state / FILE}"
 
 
 @pytest.mark.parametrize("what", [*PLANTS, "directory", "link to a directory"])

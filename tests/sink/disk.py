@@ -1,7 +1,7 @@
-"""The disk under `mailsluice.files.directory` and `files`, as a test wants it: watched, failing, crashing, losing its power.
+"""The disk under `mailsluice.files`, as a test wants it: watched, failing, crashing, losing its power.
 
 It stands for the module `os` there: every call is the real one, on real files, unless the test said
-otherwise. What a power cut leaves is the least that POSIX promises: octets that were synced, under names
+otherwise. Calls about what lies elsewhere, as the state directory does, are none of its. What a power cut leaves is the least that POSIX promises: octets that were synced, under names
 whose directory was synced.
 """
 
@@ -36,7 +36,7 @@ class Crash(BaseException):
 
 
 class Disk:
-    """Stands for `os` in `mailsluice.files.directory`."""
+    """Stands for `os` in the modules of `mailsluice.files`."""
 
     def __init__(self, root: Path) -> None:
         self.calls: list[tuple[str, str]] = []
@@ -76,6 +76,8 @@ class Disk:
             return real
 
         def watched(*args: Any, **options: Any) -> Any:
+            if not self._has(args, options):
+                return real(*args, **options)
             self._meet_fate(name)
             about = self._about(name, args)
             if name == "write":
@@ -88,6 +90,13 @@ class Disk:
             return result
 
         return watched
+
+    def _has(self, args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+        """Whether the call is about what lies on this disk."""
+        at = options.get("dir_fd", options.get("src_dir_fd"))
+        fd = args[0] if isinstance(args[0], int) else at
+        path = Path(args[0]).absolute() if fd is None else Path(f"/proc/self/fd/{fd}").readlink()
+        return path.is_relative_to(self._root)
 
     def _meet_fate(self, name: str) -> None:
         self.count += 1
@@ -164,6 +173,7 @@ def disk_under(monkeypatch: Any, root: Path) -> Iterator[Disk]:
     with monkeypatch.context() as patch:
         patch.setattr("mailsluice.files.directory.os", disk)
         patch.setattr("mailsluice.files.new_file.os", disk)
+        patch.setattr("mailsluice.files.lock.os", disk)
         try:
             yield disk
         finally:

@@ -18,6 +18,7 @@ from mailsluice.config.models import SecretRef
 from mailsluice.config.types import Scheme
 from mailsluice.errors import SecretError, system_remedy
 from mailsluice.files import rights
+from mailsluice.files.error import FileError
 from mailsluice.files.private import read_private
 from mailsluice.files.rights import is_denied
 from mailsluice.files.trust import trusted_owners
@@ -87,10 +88,12 @@ def _from_file(ref: SecretRef) -> str:
     path = Path(ref.name)
     try:
         return _text(ref, read_private(path, owners=trusted_owners()))
-    except OSError as exc:
+    except (FileError, FileNotFoundError) as exc:
         denied = is_denied(exc)
         remedy = rights.remedy(path) if denied else system_remedy(exc, _remedy(ref))
-        raise SecretError(f"{ref}: {exc.strerror}", remedy=remedy, denied=denied) from exc
+        if isinstance(exc, FileError) and exc.is_of_a_rule:
+            remedy = exc.remedy or remedy
+        raise SecretError(f"{ref}: {exc.strerror or exc}", remedy=remedy, denied=denied) from exc
 
 
 def _from_systemd(ref: SecretRef) -> str:

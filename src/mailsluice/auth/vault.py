@@ -28,6 +28,8 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
+from mailsluice.files.directory import make_with_parents
+from mailsluice.files.error import FileError
 from mailsluice.files.private import locked, read_private, replace_private
 from mailsluice.files.trust import trusted_owners
 
@@ -95,7 +97,7 @@ class SealedVault(KeyringBackend):
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a secret durably, in place of any of that name. The first one makes the key."""
         with self._explained():
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_with_parents(self._directory)
             with locked(self._lock):
                 contents = self._read()
                 key = self._key_of(contents) if contents.entries else self._first_key()
@@ -132,6 +134,9 @@ class SealedVault(KeyringBackend):
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except FileError as exc:
+            told = exc.remedy if exc.is_of_a_rule else ""
+            raise VaultError(str(exc), remedy=told or self._remedy(exc)) from exc
         except OSError as exc:
             raise VaultError(
                 f"{exc.filename or self._vault}: {exc.strerror}", remedy=self._remedy(exc)

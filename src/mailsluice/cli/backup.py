@@ -18,11 +18,14 @@ from mailsluice.auth.keyring import Keyring
 from mailsluice.auth.vault import KEY, KEY_CREDENTIAL, VAULT
 from mailsluice.cli.main import Settings
 from mailsluice.errors import BackupError, system_remedy
+from mailsluice.files.directory import Directory
+from mailsluice.files.error import FileError
 from mailsluice.files.private import replace_private
-from mailsluice.files.trust import Problem, problem_of_place, problem_of_way
 from mailsluice.ledger import LedgerCopy
-from mailsluice.ledger.directory import sync, usable
+from mailsluice.ledger.directory import usable
 from mailsluice.obs.clean import json_text, printable
+
+_PRIVATE = 0o700
 
 
 @click.command()
@@ -43,13 +46,13 @@ def command(settings: Settings, directory: Path, *, as_json: bool) -> None:
         click.echo(f"The key of {VAULT} is not here: keep it, too, where {KEY_CREDENTIAL} comes from")
 
 
-def _back_up(state_dir: Path, directory: Path) -> list[str]:
+def _back_up(state_dir: Path, path: Path) -> list[str]:
     """The copy, made and durable; the names of its files. Raises MailsluiceError, and leaves nothing then."""
-    if directory.resolve().is_relative_to(state_dir.resolve()):
-        raise BackupError(f"{directory} lies in the state directory", remedy="name a directory outside of it")
+    if path.resolve().is_relative_to(state_dir.resolve()):
+        raise BackupError(f"{path} lies in the state directory", remedy="name a directory outside of it")
     keyring = Keyring(state_dir)
-    with _explained(directory), ExitStack() as undo:
-        _make(directory, undo)
+    with _explained(path), ExitStack() as opened, ExitStack() as undo:
+        directory = _opened(path, opened, undo)
         copy = LedgerCopy(directory)
         undo.callback(copy.give_up)
         with _rights_of_owner(state_dir):
@@ -57,11 +60,11 @@ def _back_up(state_dir: Path, directory: Path) -> list[str]:
             secrets = keyring.files()
         copy.mark()
         for name, octets in secrets.items():
-            undo.callback((directory / name).unlink, missing_ok=True)
-            replace_private(directory / name, octets)
+            undo.callback(directory.unlink, name)
+            replace_private(path / name, octets)
         copy.finish()
-        if os.access(directory.parent, os.R_OK):
-            sync(directory.parent)
+        if os.access(path.parent, os.R_OK):
+            opened.enter_context(Directory.follow(path.parent)).sync()
         undo.pop_all()
     return [*copy.files, *secrets]
 
@@ -71,32 +74,32 @@ def _explained(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise BackupError(
-            f"{exc.filename or directory}: {exc.strerror}",
-            remedy=system_remedy(exc, "name a directory that can be made, or is empty and your own"),
-        ) from exc
+        if isinstance(exc, FileError) and exc.is_of_a_rule:
+            raise BackupError(str(exc), remedy=exc.remedy) from exc
+        what = str(exc) if isinstance(exc, FileError) else f"{exc.filename or directory}: {exc.strerror}"
+        remedy = system_remedy(exc, "name a directory that can be made, or is empty and your own")
+        raise BackupError(what, remedy=remedy) from exc
 
 
-def _make(directory: Path, undo: ExitStack) -> None:
-    """An empty directory that is ours alone."""
-    _refuse(problem_of_way(directory))
-    if not directory.exists():
-        directory.mkdir(mode=0o700)
-        undo.callback(_remove, directory)
-    _refuse(problem_of_place(directory, directory.stat()))
-    directory.chmod(0o700)
-    if any(directory.iterdir()):
-        raise BackupError(f"{directory} is not empty", remedy="name a directory that is missing or empty")
+def _opened(path: Path, opened: ExitStack, undo: ExitStack) -> Directory:
+    """An empty directory that is ours alone, made if it is missing."""
+    Directory.refuse_way(path)
+    if path.exists():
+        directory = opened.enter_context(Directory.follow(path))
+    else:
+        parent = opened.enter_context(Directory.follow(path.parent))
+        directory = opened.enter_context(parent.make(path.name, _PRIVATE))
+        undo.callback(_remove, parent, path.name)
+    directory.refuse_if_open()
+    directory.make_private()
+    if directory.names():
+        raise BackupError(f"{path} is not empty", remedy="name a directory that is missing or empty")
+    return directory
 
 
-def _remove(directory: Path) -> None:
-    with suppress(OSError):
-        directory.rmdir()
-
-
-def _refuse(problem: Problem | None) -> None:
-    if problem is not None:
-        raise BackupError(problem.what, remedy=problem.remedy)
+def _remove(parent: Directory, name: str) -> None:
+    with suppress(FileError):
+        parent.remove(name)
 
 
 @contextmanager

@@ -1,16 +1,14 @@
-"""The directories under a sink: the only module there that renames, unlinks and makes directories.
+"""The directory: the only place that makes directories, renames and unlinks, and that syncs names.
 
-Owns the calls whose order makes a message durable, together with `files`. Everything goes through an open
+Owns the calls whose order makes a file durable, together with `new_file`. Everything goes through an open
 directory, never through a path, so that nobody can swap a directory for a symbolic link between two calls.
-Must never retry a sync that failed, for the reason that `files` gives.
+Must never retry a sync that failed, for the reason that `new_file` gives.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import shlex
 import stat
 from contextlib import ExitStack
 from enum import Enum
@@ -18,18 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mailsluice.errors import SinkError
-from mailsluice.files.filesystem import problem_of_sync
-from mailsluice.files.new_file import LockFile, NewFile
-from mailsluice.files.trouble import failed, trying
-from mailsluice.files.trust import problem_of_place, problem_of_way
+from mailsluice.files.error import FileError, failed, refuse, trying
+from mailsluice.files.lock import LockFile, locked, unjudged
+from mailsluice.files.mounts import problem_of_sync
+from mailsluice.files.new_file import NewFile
+from mailsluice.files.trust import Judge, Problem, problem_of_own, problem_of_place, problem_of_way
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PRIVATE = 0o700
 _READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_OURS_ALONE = 0o600
-_WRITABLE_BY_OTHERS = 0o022
 
 
 class Moved(Enum):
@@ -55,7 +51,7 @@ def _complete_mode(fd: int, mode: int) -> None:
 class Directory:
     """An open directory: what is done in it is done in this one, whatever its path names later.
 
-    A context manager; leaving it closes it. Every method raises SinkError.
+    A context manager; leaving it closes it. Every method raises FileError.
     """
 
     def __init__(self, path: Path, fd: int) -> None:
@@ -77,19 +73,17 @@ class Directory:
             except FileNotFoundError:
                 return None
 
+    @classmethod
+    def follow(cls, path: Path) -> Self:
+        """The directory that `path` leads to, through a symbolic link, too."""
+        with trying("open the directory", path):
+            return cls(path, os.open(f"{path}/.", _DIRECTORY))
+
     @staticmethod
     def refuse_way(path: Path) -> None:
-        """Raise SinkError if another user could put something else where `path` leads."""
+        """Raise FileError if another user could put something else where `path` leads."""
         with trying("look at the way to", path):
-            problem = problem_of_way(path)
-        if problem is not None:
-            raise SinkError(problem.what, remedy=problem.remedy)
-
-    @classmethod
-    def open_parent(cls, path: Path) -> Self:
-        """The directory that `path` lies in; it may well be reached through a symbolic link."""
-        with trying("open the directory", path.parent):
-            return cls(path.parent, os.open(f"{path.parent}/.", _DIRECTORY))
+            refuse(problem_of_way(path))
 
     @staticmethod
     def is_ours_to_make(path: Path) -> bool:
@@ -106,7 +100,7 @@ class Directory:
 
     def child(self, name: str) -> Directory | None:
         """The directory `name` in this one, not through a symbolic link; None if it is missing."""
-        with trying("open the directory", self._path / name):
+        with trying("open the directory", self._path / name, ours=True):
             try:
                 return Directory(self._path / name, os.open(name, _DIRECTORY, dir_fd=self._fd))
             except FileNotFoundError:
@@ -119,7 +113,7 @@ class Directory:
         This directory is synced in either case: whoever made `name` may have been killed before.
         """
         path = self._path / name
-        with trying("make the directory", path), ExitStack() as undo:
+        with trying("make the directory", path, ours=True), ExitStack() as undo:
             try:
                 os.mkdir(name, mode=mode, dir_fd=self._fd)
                 made = True
@@ -134,30 +128,34 @@ class Directory:
             return Directory(path, fd)
 
     def refuse_if_open(self) -> None:
-        """Raise SinkError if everybody can write in this directory, or it belongs to a user we do not trust.
+        """Raise FileError if everybody can write in this directory, or it belongs to a user we do not trust.
 
         A group may write: consumers take mail by it.
         """
-        with trying("look at", self._path):
-            problem = problem_of_place(self._path, os.fstat(self._fd))
-        if problem is not None:
-            raise SinkError(problem.what, remedy=problem.remedy)
+        refuse(self.problem(problem_of_place))
 
     def refuse_if_shared(self) -> None:
-        """Raise SinkError unless this directory is ours and nobody else can write in it, no group either."""
+        """Raise FileError unless this directory is ours and nobody else can write in it, no group either."""
+        refuse(self.problem(problem_of_own))
+
+    def problem(self, judge: Judge) -> Problem | None:
+        """What is wrong with this directory, by this rule; None if nothing is."""
+        return judge(self._path, self._status())
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """The user and the group that it belongs to."""
+        status = self._status()
+        return status.st_uid, status.st_gid
+
+    def _status(self) -> os.stat_result:
         with trying("look at", self._path):
-            found = os.fstat(self._fd)
-        if found.st_uid != os.geteuid():
-            raise SinkError(
-                f"{self._path} belongs to another user (uid {found.st_uid}): not trusted with mail",
-                remedy="find out who made it, then remove it, or: "
-                f"chown {os.geteuid()} {shlex.quote(str(self._path))}",
-            )
-        if found.st_mode & _WRITABLE_BY_OTHERS:
-            raise SinkError(
-                f"{self._path} can be written by others: not trusted with mail",
-                remedy=shlex.join(["chmod", "700", str(self._path)]),
-            )
+            return os.fstat(self._fd)
+
+    def make_private(self) -> None:
+        """Let nobody but its owner use it, neither read nor write."""
+        with trying("change the mode of", self._path):
+            os.fchmod(self._fd, _PRIVATE)
 
     def create(self, name: str, mode: int) -> NewFile:
         """A new file with exactly `mode`, whatever the umask; an existing `name` is an error."""
@@ -199,11 +197,20 @@ class Directory:
                 if self.removed() or to.removed() or self.exists(name):
                     raise
                 return Moved.ABSENT
+        except FileError:
+            raise
         except OSError as error:
             if error.errno == errno.EXDEV:
                 return Moved.BARRED
             raise failed(f"move {name} to", to._path / new, error) from error
         return Moved.YES
+
+    def replace(self, name: str, new: str, *, durable: bool = True) -> None:
+        """Give the file `name` the name `new` in the place of any file that has that name."""
+        with trying(f"move {name} to", self._path / new):
+            os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        if durable:
+            self.sync()
 
     def _holds_another(self, source: Directory, name: str, new: str) -> bool:
         """Whether another file than the source's `name` is called `new` here.
@@ -221,8 +228,7 @@ class Directory:
 
     def removed(self) -> bool:
         """Whether the directory has no name any more."""
-        with trying("look at", self._path):
-            return os.fstat(self._fd).st_nlink == 0
+        return self._status().st_nlink == 0
 
     def is_at(self, path: Path) -> bool:
         """Whether `path` leads to this directory, and not to another one, or nowhere."""
@@ -234,8 +240,7 @@ class Directory:
 
     def is_beside(self, other: Directory) -> bool:
         """Whether both lie on one file system, so that files can be renamed from one to the other."""
-        with trying("look at", self._path):
-            return os.fstat(self._fd).st_dev == os.fstat(other._fd).st_dev
+        return self._status().st_dev == other._status().st_dev
 
     def duplicate(self) -> Directory:
         """The same directory opened once more, for another thread.
@@ -282,45 +287,17 @@ class Directory:
             finally:
                 os.close(fd)
 
-    def lock(self, name: str) -> LockFile:
+    def lock(self, name: str, judge: Judge = unjudged) -> LockFile:
         """The file `name`, made if missing, locked for us as soon as nobody else has it."""
-        locked = self._locked(name, fcntl.LOCK_EX)
-        if locked is None:  # though it was to be waited for: a network file system may say that
+        lock = locked(self._fd, self._path / name, judge, wait=True)
+        if lock is None:  # though it was to be waited for: a network file system may say that
             refusal = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             raise failed("lock", self._path / name, refusal) from refusal
-        return locked
+        return lock
 
-    def try_lock(self, name: str) -> LockFile | None:
+    def try_lock(self, name: str, judge: Judge = unjudged) -> LockFile | None:
         """The file `name`, made if missing, locked for us; None where another process or thread has it."""
-        return self._locked(name, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _locked(self, name: str, how: int) -> LockFile | None:
-        """The file, locked.
-
-        After it is locked the name must still lead to it: who removes a lock file and makes a new one would
-        otherwise share it with nobody.
-        """
-        path = self._path / name
-        with trying("lock", path):
-            while True:
-                fd = os.open(name, _LOCK_FILE, _OURS_ALONE, dir_fd=self._fd)
-                try:
-                    fcntl.flock(fd, how)
-                    if self._leads_to(name, fd):
-                        return LockFile(path, fd)
-                except BlockingIOError:
-                    os.close(fd)
-                    return None
-                except BaseException:
-                    os.close(fd)
-                    raise
-                os.close(fd)
-
-    def _leads_to(self, name: str, fd: int) -> bool:
-        try:
-            return os.path.samestat(os.stat(name, dir_fd=self._fd, follow_symlinks=False), os.fstat(fd))
-        except FileNotFoundError:
-            return False
+        return locked(self._fd, self._path / name, judge, wait=False)
 
     def names(self) -> list[str]:
         """Everything here, in no order."""
@@ -333,10 +310,28 @@ class Directory:
             os.fsync(self._fd)
         except OSError as error:
             if problem := problem_of_sync(self._path, error):
-                raise SinkError(problem.what, remedy=problem.remedy) from error
+                raise FileError(problem.what, problem.remedy) from error
             raise failed("sync the directory", self._path, error) from error
 
     def close(self) -> None:
         """Give the descriptor back."""
         with trying("close", self._path):
             os.close(self._fd)
+
+
+def make_with_parents(path: Path) -> None:
+    """Make the directory at `path`, and those it lies in, for us alone; their names are durable then.
+
+    Those that were there may be of a process that was killed before it could sync them, so all are synced up
+    to where we could have made none. Raises FileError.
+    """
+    with trying("look at", path):
+        missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    for directory in reversed(missing):
+        with Directory.follow(directory.parent) as parent:
+            parent.make(directory.name, _PRIVATE).close()
+    for above in path.parents[len(missing) :]:
+        if not os.access(above, os.R_OK | os.W_OK):
+            break
+        with Directory.follow(above) as parent:
+            parent.sync()

@@ -1,4 +1,4 @@
-"""The files under a sink: one that is being written, and one that is locked.
+"""The new file: one that this process is writing.
 
 Owns the writing and the syncing of their octets. Must never retry a sync that failed: the kernel may have
 dropped the pages and would call the second one good (fsync(2), errors).
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
 
-from mailsluice.files.trouble import failed, trying
+from mailsluice.files.error import failed, trying
 
 
 class NewFile:
@@ -22,7 +21,7 @@ class NewFile:
         self._fd = fd
 
     def write(self, octets: bytes) -> None:
-        """Append all of `octets`. Raises SinkError."""
+        """Append all of `octets`. Raises FileError."""
         try:
             written = os.write(self._fd, octets)
             while written < len(octets):
@@ -41,62 +40,24 @@ class NewFile:
             return
 
     def sync(self) -> None:
-        """Make content and size durable. Once only: after a failure the file is lost. Raises SinkError."""
+        """Make content and size durable. Once only: after a failure the file is lost. Raises FileError."""
         try:
             os.fsync(self._fd)
         except OSError as error:
             raise failed("sync", self._path, error) from error
 
     def close(self) -> None:
-        """Give the descriptor back; what was not synced before may be lost. Raises SinkError."""
+        """Give the descriptor back; what was not synced before may be lost. Raises FileError."""
         try:
             os.close(self._fd)
         except OSError as error:
             raise failed("close", self._path, error) from error
 
+    def give(self, uid: int, gid: int) -> None:
+        """Make another user its owner. Raises FileError."""
+        with trying("give away", self._path):
+            os.fchown(self._fd, uid, gid)
+
     @property
     def _path(self) -> Path:
         return self._directory / self._name
-
-
-class LockFile:
-    """A file that this process has locked; a context manager.
-
-    Closing it lets it go, and the kernel closes it for a killed process.
-    """
-
-    def __init__(self, path: Path, fd: int) -> None:
-        self._path = path
-        self._fd = fd
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def read(self, most: int) -> bytes:
-        """Its first octets."""
-        octets = b""
-        with trying("read", self._path):
-            while len(octets) < most and (more := os.pread(self._fd, most - len(octets), len(octets))):
-                octets += more
-        return octets
-
-    def write(self, start: int, octets: bytes) -> None:
-        """Put these octets from `start` on in the place of all that was there."""
-        with trying("write", self._path):
-            while octets:
-                written = os.pwrite(self._fd, octets, start)
-                start, octets = start + written, octets[written:]
-            os.ftruncate(self._fd, start)
-
-    def sync(self) -> None:
-        """Make its content durable. Once only, as for any file."""
-        with trying("sync", self._path):
-            os.fsync(self._fd)
-
-    def close(self) -> None:
-        """Let it go."""
-        with trying("close", self._path):
-            os.close(self._fd)

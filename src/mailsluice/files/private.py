@@ -1,107 +1,91 @@
-"""The private file: read only while it is private, replaced durably, locked between processes.
+"""The private file: a small file of ours, read only while it is private, replaced durably, locked.
 
-Owns owners, modes and syncs of the files that hold secrets. Must never know what is in them.
-Everything that goes wrong is an OSError whose `filename` and `strerror` a person can read.
+Owns the order in which one is written. Must never know what is in it, nor judge whose it is: that is `trust`.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import stat
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+from mailsluice.files.directory import Directory
+from mailsluice.files.error import FileError, failed, refuse, trying
+from mailsluice.files.lock import LockFile
+from mailsluice.files.new_file import NewFile
+from mailsluice.files.trust import problem_of_file, problem_of_names, problem_of_secret
+
+_MODE = 0o600
 _TOO_LARGE = 4 * 1024 * 1024
+_READ_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+"""Without O_NONBLOCK, opening a named pipe would wait for its writer for ever."""
 
 
 def read_private(path: Path, *, owners: Collection[int]) -> bytes:
     """The content of a regular file that its owner alone may use, and whose owner is one of `owners`.
 
     A symbolic link is followed, for secrets are often mounted as links; it is the file itself that is
-    judged, after it was opened.
+    judged, after it was opened. Raises FileNotFoundError if it is missing, and FileError.
     """
-    # Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
     try:
-        _judge(path, os.fstat(descriptor), owners)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(_TOO_LARGE)
+        descriptor = os.open(path, _READ_FILE)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise failed("read", path, error) from error
+    try:
+        with trying("read", path):
+            refuse(problem_of_secret(path, os.fstat(descriptor), owners))
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                octets = file.read(_TOO_LARGE)
     finally:
         os.close(descriptor)
+    if len(octets) == _TOO_LARGE:
+        raise FileError(f"{path} has {_TOO_LARGE} octets or more, too many to be true", "")
+    return octets
 
 
-def _judge(path: Path, status: os.stat_result, owners: Collection[int]) -> None:
-    problem = ""
-    if not stat.S_ISREG(status.st_mode):
-        problem = "it is not a regular file"
-    elif status.st_mode & _OTHERS:
-        problem = (
-            f"others may use it: its mode is {stat.S_IMODE(status.st_mode):04o}, which has to be 0600 or 0400"
-        )
-    elif status.st_uid not in owners:
-        problem = f"it belongs to another user (uid {status.st_uid})"
-    elif status.st_size >= _TOO_LARGE:
-        problem = f"it has {status.st_size} octets, too many to be true"
-    if problem:
-        raise OSError(errno.EPERM, problem, str(path))
+def read_own(path: Path, most: int) -> bytes | None:
+    """The first octets of a file that is ours alone to write, and no secret; None if it is missing.
+
+    A symbolic link is not followed. Raises FileError.
+    """
+    with trying("look at", path):
+        refuse(problem_of_file(path))
+    with Directory.follow(path.parent) as directory:
+        return directory.read(path.name, most)
 
 
-def replace_private(path: Path, content: bytes) -> None:
+def replace_private(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Give `path` this content: all of it, mode 0600, and durable; or, after any fault, what it had before.
 
-    One writer at a time: hold a lock. What a crash left half written is overwritten by the next call.
+    Not `durable`: for what is worth nothing after a crash; nothing is synced.
+
+    One writer at a time: hold a lock. What a crash left half written is overwritten by the next call. Raises
+    FileError.
     """
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(_create(unfinished, os.O_WRONLY | os.O_EXCL), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    _sync_directory(path.parent)
+    unfinished = f".{path.name}.new"
+    with Directory.follow(path.parent) as directory:
+        directory.unlink(unfinished)
+        with closing(directory.create(unfinished, _MODE)) as file:
+            _hand_over(directory, file)
+            file.write(content)
+            if durable:
+                file.sync()
+        directory.replace(unfinished, path.name, durable=durable)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` against every other process and thread, waiting for it."""
-    descriptor = _create(path, os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    """Hold the lock file `path` against every other process and thread, waiting for it. Raises FileError."""
+    with Directory.follow(path.parent) as directory, directory.lock(path.name, problem_of_names) as lock:
+        _hand_over(directory, lock)
         yield
-    finally:
-        os.close(descriptor)
 
 
-def _create(path: Path, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    try:
-        _hand_over(path, descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _hand_over(path: Path, descriptor: int) -> None:
-    """Give a file in the service's directory to the service: an administrator's own it could not read.
-
-    Never one that has another name as well: it would be given away under that name, too.
-    """
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        raise OSError(errno.EPERM, "it is not a regular file of one name; find out who made it", str(path))
-    directory = path.parent.stat()
-    if os.geteuid() == 0 and directory.st_uid != 0:
-        os.fchown(descriptor, directory.st_uid, directory.st_gid)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _hand_over(directory: Directory, file: NewFile | LockFile) -> None:
+    """Give a file in the service's directory to the service: an administrator's own it could not read."""
+    user, group = directory.owner
+    if os.geteuid() == 0 and user != 0:
+        file.give(user, group)

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from mailsluice.errors import SinkError
+from mailsluice.files.error import FileError
 from mailsluice.files.new_file import NewFile
 
 _BEGUN_AT_ONCE = 2
@@ -25,14 +25,14 @@ _WORTH_A_THREAD = 8
 
 
 def sync_together(files: Sequence[NewFile]) -> None:
-    """Make all durable, in no order, and close them. Raises SinkError when one is not: all may be lost."""
+    """Make all durable, in no order, and close them. Raises FileError when one is not: all may be lost."""
     failures = _shared_out(files, lambda file: file.begin_sync(), _BEGUN_AT_ONCE)
     if not failures:
         failures = _shared_out(files, lambda file: file.sync(), _AT_ONCE)
     for file in files:
         try:
             file.close()
-        except SinkError as failure:
+        except FileError as failure:
             failures.append(failure)
     if failures:
         raise failures[0]

@@ -1,12 +1,12 @@
-"""Trust: whether a user other than root and ourselves could put something else where a path leads.
+"""Trust: whose a file or a directory is, and who else may write or read it. Only this module judges that.
 
-Owns the rule for where we write: a sink's directories, the way to these and to the state directory, and the
-files in the latter. Owns the rule for what we obey, too: the configuration, the certificates it names, and
-token commands. Looks and decides; must never open, make or change anything.
+Owns a rule for each kind of place: a directory that mail goes to, the way to it, what is ours alone, a
+secret, and what we obey (the configuration, the certificates it names, and token commands). Looks and
+decides; must never open, make or change anything.
 
-A group that may write is trusted: consumers take mail out of a spool by it, and whoever gives a directory to
-a group has named its members. Of what we obey it is a doubt, to be told. The state directory, and staging,
-are nobody's but ours: `ledger.database` and `files.directory` see to that.
+A group that may write is trusted where mail goes to: consumers take mail out of a spool by it, and whoever
+gives a directory to a group has named its members. Of what we obey it is a doubt, to be told. The state
+directory, staging, and the files in them are nobody's but ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -26,11 +26,23 @@ _MOST_LINKS = 40
 """The symbolic links of one path that Linux follows before it calls them a loop (path_resolution(7))."""
 
 
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_USABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
 class Problem(NamedTuple):
-    """What is wrong, or in doubt, with a place, and the command that mends it."""
+    """What is wrong, or in doubt, with a place, and what mends it; empty where the caller knows better.
+
+    `owner` is whose it is, if that is the problem.
+    """
 
     what: str
     remedy: str
+    owner: int | None = None
+
+
+Judge = Callable[[Path, os.stat_result], Problem | None]
+"""A rule: what is wrong with a file or directory, by its path and its status once it is open; or None."""
 
 
 def problem_of_place(path: Path, status: os.stat_result) -> Problem | None:
@@ -66,6 +78,50 @@ def problem_of_way(path: Path) -> Problem | None:
     return None
 
 
+def problem_of_own(path: Path, status: os.stat_result) -> Problem | None:
+    """Why the file or directory at `path`, of this `status`, is not ours alone; or None.
+
+    It has to be our user's, and neither a group nor others may write it. They may read it. The status is to
+    be taken when it is open, or where nobody can exchange it.
+    """
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        return _planted(path)
+    if status.st_uid != os.geteuid():
+        return _of_another(
+            path, status, f"find out who made it, then move it away; if it is right: {_chown(path)}"
+        )
+    if status.st_mode & _WRITABLE_BY_OTHERS:
+        return Problem(f"{path} can be written by others", _command("chmod go=", path))
+    return None
+
+
+def problem_of_names(path: Path, status: os.stat_result) -> Problem | None:
+    """Why the open file at `path` is not to be written, nor given away; or None.
+
+    It has to be a file, and of one name. Under another name it may be any file of ours, which would be
+    changed with it.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        return _planted(path)
+    if status.st_nlink > 1:
+        names = shlex.join(["find", "/", "-samefile", str(path.absolute())])
+        return Problem(
+            f"{path} has another name, too: it may be somebody else's",
+            f"find the other name, and remove that one: `{names}`",
+        )
+    return None
+
+
+def problem_of_lock(path: Path, status: os.stat_result) -> Problem | None:
+    """Why the open lock file at `path`, or the directory of locks, is not ours alone; or None."""
+    problem = None if stat.S_ISDIR(status.st_mode) else problem_of_names(path, status)
+    problem = problem or problem_of_own(path, status)
+    if problem is None or problem.owner is None:
+        return problem
+    # Nobody is advised to move a lock away: whoever holds it would hold nothing any more.
+    return problem._replace(remedy=_chown(path))
+
+
 def problem_of_file(path: Path) -> Problem | None:
     """Why the file at `path` may be another's work: a link, or no file, or not ours alone to write; or None.
 
@@ -76,13 +132,21 @@ def problem_of_file(path: Path) -> Problem | None:
         status = path.lstat()
     except FileNotFoundError:
         return None
-    planted = f"find out who made {path}, then move it away"
+    return problem_of_own(path, status) if stat.S_ISREG(status.st_mode) else _planted(path)
+
+
+def problem_of_secret(path: Path, status: os.stat_result, owners: Collection[int]) -> Problem | None:
+    """Why the open file at `path` cannot be a secret of one of `owners`: others may use it, say; or None."""
     if not stat.S_ISREG(status.st_mode):
-        return Problem(f"{path} is a symbolic link, or no file: somebody else may have put it there", planted)
-    if status.st_uid != os.geteuid():
-        return _of_another(path, status, f"{planted}; if it is right: {_chown(path)}")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return Problem(f"{path} can be written by others", _command("chmod 600", path))
+        return Problem(f"{path} is not a regular file", "")
+    if status.st_mode & _USABLE_BY_OTHERS:
+        return Problem(
+            f"{path} can be used by others: its mode is {stat.S_IMODE(status.st_mode):04o}, "
+            "which has to be 0600 or 0400",
+            _command("chmod go=", path),
+        )
+    if status.st_uid not in owners:
+        return _of_another(path, status, "")
     return None
 
 
@@ -139,6 +203,11 @@ def trusted_owners() -> set[int]:
     return {os.geteuid(), 0}
 
 
+def moving_aside(path: Path) -> str:
+    """A command that moves away what lies in the place of something of ours."""
+    return shlex.join(["mv", str(path.absolute()), f"{path.absolute()}.planted"])
+
+
 def _lets_swap(status: os.stat_result, who: int) -> bool:
     """Whether those whose permission to write is `who` can exchange what lies in this directory."""
     return stat.S_ISDIR(status.st_mode) and status.st_mode & (who | stat.S_ISVTX) == who
@@ -153,6 +222,13 @@ def _is_handed_over(path: Path) -> bool:
     return any(step.parent == descriptors for step in _steps(path))
 
 
+def _planted(path: Path) -> Problem:
+    return Problem(
+        f"{path} is none of mailsluice's: it is a symbolic link, or of another kind",
+        f"find out who made it, then `{moving_aside(path)}`",
+    )
+
+
 def _open_to_all(step: Path, path: Path | None = None) -> Problem:
     where = f"{step.absolute()}, on the way to {path}," if path else f"{step.absolute()}"
     return Problem(f"{where} can be written by everybody", _command("chmod o-w", step))
@@ -164,7 +240,8 @@ def _open_to_group(path: Path, status: os.stat_result) -> Problem:
 
 
 def _of_another(path: Path, status: os.stat_result, remedy: str) -> Problem:
-    return Problem(f"{path.absolute()} belongs to another user, {user_name(status.st_uid)}", remedy)
+    what = f"{path.absolute()} belongs to another user, {user_name(status.st_uid)}"
+    return Problem(what, remedy, status.st_uid)
 
 
 def _chown(path: Path, option: str = "") -> str:

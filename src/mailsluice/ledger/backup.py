@@ -5,40 +5,42 @@ Owns the making of that copy. Must never change the ledger.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from mailsluice.errors import BackupError
+from mailsluice.files.directory import Directory
+from mailsluice.files.new_file import NewFile
 from mailsluice.ledger.database import FILE, OR_ELSE, Database
-from mailsluice.ledger.directory import create_private, publish, sync, write_private
-from mailsluice.ledger.mark import MARK
+from mailsluice.ledger.mark import MARK, write
+
+_UNFINISHED = f".{FILE}.new"
+_MODE = 0o600
 
 
 class LedgerCopy:
-    """A copy in the making, in a directory of the caller's. Every method raises OSError and BackupError.
+    """A copy in the making, in a directory of the caller's. Every method raises FileError and BackupError.
 
     Its file is opened here, so that whoever copies may have the rights of the ledger's owner alone. Nobody
     reads it before it is whole: it needs no journal, and is synced once, in the end.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._ledger = directory / FILE
-        self._unfinished = directory / f".{FILE}.new"
-        self._mark = directory / MARK
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
         self._instance = ""
-        os.close(create_private(self._unfinished))
+        self._file: NewFile | None = directory.create(_UNFINISHED, _MODE)
         try:
-            self._connection = _opened(self._unfinished)
+            self._connection = _opened(directory.path / _UNFINISHED)
         except BaseException:
-            self._unfinished.unlink()
+            self._file.close()
+            directory.unlink(_UNFINISHED)
             raise
 
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the files that it has once it is finished."""
-        return (self._ledger.name, self._mark.name)
+        return (FILE, MARK)
 
     def take(self, state_dir: Path) -> None:
         """Copy the ledger of this directory, as of one moment. Raises LedgerError."""
@@ -48,19 +50,24 @@ class LedgerCopy:
 
     def mark(self) -> None:
         """Say which ledger the copy is of: from now on the directory without it is refused."""
-        write_private(self._mark, f"{self._instance}\n")
+        write(self._directory.path / MARK, self._instance)
 
     def finish(self) -> None:
         """Make the copy durable, and give it its name."""
-        self._connection.close()
-        sync(self._unfinished)
-        publish(self._unfinished, self._ledger)
+        self._connection.close()  # before the file: to close that frees all locks of this process on it
+        file, self._file = self._file, None
+        if file is not None:
+            with closing(file):
+                file.sync()
+        self._directory.replace(_UNFINISHED, FILE)
 
     def give_up(self) -> None:
         """Leave nothing of it."""
         self._connection.close()
-        for path in (self._unfinished, self._ledger, self._mark):
-            path.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
+        for name in (_UNFINISHED, FILE, MARK):
+            self._directory.unlink(name)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -6,7 +6,6 @@ never delete or replace a file it cannot read.
 
 from __future__ import annotations
 
-import errno
 import shlex
 import sqlite3
 import threading
@@ -14,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from mailsluice.errors import BackupError, LedgerError, system_remedy
+from mailsluice.errors import BackupError, LedgerError
+from mailsluice.files.error import refuse
 from mailsluice.files.trust import problem_of_file
 from mailsluice.ledger import room, schema
-from mailsluice.ledger.directory import RESTORE, prepare, refuse, sync, usable
+from mailsluice.ledger.directory import RESTORE, prepare, sync, usable
 from mailsluice.ledger.mark import Mark, is_instance
 from mailsluice.ledger.open_files import KINDS, OpenFiles
 from mailsluice.ledger.rows import DamagedRow
@@ -79,17 +79,9 @@ class Database:
         self.is_new = False
         """Whether this opening has made the ledger."""
         mark = self._prepare()
-        index = state_dir / f"{FILE}-shm"
         with self._translated():
-            with _room_for(index):
-                room.look_for(index)
+            room.look_for(state_dir / f"{FILE}-shm")
             self._connection = self._connect()
-            try:
-                with _room_for(index):
-                    room.reserve(index)
-            except BaseException:
-                self._connection.close()
-                raise
         try:
             with usable(state_dir):
                 self._files = OpenFiles(self._path)
@@ -99,8 +91,7 @@ class Database:
             with self._lock, self._translated():
                 self._settle()
             if not read_only:
-                with usable(state_dir):
-                    sync(state_dir)  # SQLite syncs the names of its files, too, but ignores a failure
+                sync(state_dir)  # SQLite syncs the names of its files, too, but ignores a failure
             self._mark(mark)
         except BaseException:
             self.close()
@@ -164,6 +155,7 @@ class Database:
                 f"{self._path} is of version {found}, older than this mailsluice's {schema.VERSION}",
                 remedy="let the daemon open it once: it brings the ledger up to date",
             )
+        self._unsettled = True  # a small commit comes first: see `room`
         with self.writing() as connection:
             self.is_new = schema.version(connection) == 0
             schema.migrate(connection)
@@ -288,16 +280,6 @@ class Database:
         if self._files is not None:
             with usable(self._path.parent):
                 self._files.put_log_aside()
-
-
-@contextmanager
-def _room_for(index: Path) -> Iterator[None]:
-    """Only a lack of room is an error; any other, SQLite meets itself and knows better what it means."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise LedgerError(f"{index}: {exc.strerror}", remedy=system_remedy(exc)) from exc
 
 
 def is_begun(state_dir: Path, *, promised: bool = False) -> bool:

@@ -15,7 +15,9 @@ import shlex
 from pathlib import Path
 
 from mailsluice.errors import LedgerError
-from mailsluice.ledger.directory import RESTORE, read_private, usable, write_private
+from mailsluice.files.directory import Directory
+from mailsluice.files.private import read_own, replace_private
+from mailsluice.ledger.directory import RESTORE, usable
 from mailsluice.ledger.lock import was_polled
 
 MARK = "ledger.id"
@@ -31,6 +33,11 @@ _EMPTY = 1
 def is_instance(said: object) -> bool:
     """Whether a ledger can be called so."""
     return isinstance(said, str) and _INSTANCE.fullmatch(said) is not None
+
+
+def write(path: Path, instance: str) -> None:
+    """Make `path` a mark that says so, durably. Raises FileError."""
+    replace_private(path, f"{instance}\n".encode())
 
 
 class Mark:
@@ -76,13 +83,14 @@ class Mark:
             self.check(instance)
             return
         with usable(self._ledger.parent):
-            write_private(self._path, f"{instance}\n")
-            self._given_up.unlink(missing_ok=True)
+            write(self._path, instance)
+            with Directory.follow(self._given_up.parent) as directory:
+                directory.unlink(self._given_up.name)
 
     def _said(self) -> str | None:
         with usable(self._ledger.parent):
-            said = read_private(self._path, _MOST_OCTETS)
-        return None if said is None else said.strip()
+            said = read_own(self._path, _MOST_OCTETS)
+        return None if said is None else said.decode(errors="replace").strip()
 
     def _lost(self, how: str) -> LedgerError:
         if self.instance is None:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from mailsluice.errors import LedgerReplaced
+from mailsluice.files.directory import Directory
 from mailsluice.ledger.directory import RESTORE
 
 KINDS = ("", "-wal", "-shm")
@@ -54,7 +55,8 @@ class OpenFiles:
             return
         for path, noted in beside:
             if noted is not None and _identity(path) == noted:
-                Path(path).replace(f"{path}.replaced")
+                with Directory.follow(Path(path).parent) as directory:
+                    directory.replace(Path(path).name, f"{Path(path).name}.replaced")
 
 
 def _size(path: str) -> int:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from mailsluice.errors import MailboxLocked, StagingLost
 from mailsluice.files.directory import Directory
-from mailsluice.files.new_file import LockFile
+from mailsluice.files.lock import LockFile
 from mailsluice.model import Feeder, MailboxKey
 
 FILE = "claim"
@@ -75,7 +75,7 @@ def _rest(found: Any) -> tuple[Feeder, int, int, str]:
 
 
 def read(staging: Directory) -> Written | None:
-    """What the claim in this directory says; None where there is none. Raises SinkError."""
+    """What the claim in this directory says; None where there is none. Raises FileError."""
     octets = staging.read(FILE, _MOST)
     return None if octets is None else Written.read(octets)
 
@@ -100,7 +100,7 @@ class Claim:
 
     @classmethod
     def take(cls, staging: Directory, feeder: Feeder, token: str) -> Self:
-        """Lock the claim in this directory. Raises MailboxLocked where another has it, and SinkError.
+        """Lock the claim in this directory. Raises MailboxLocked where another has it, and FileError.
 
         Nothing is written yet: see `enter`. `token` is ours.
         """
@@ -118,7 +118,7 @@ class Claim:
         self._turn = turn
 
     def enter(self, token: str = "") -> None:
-        """Write down that we hold it; a directory without a place is given one. Raises SinkError.
+        """Write down that we hold it; a directory without a place is given one. Raises FileError.
 
         Recovery goes on under the `token` of the poll that it finishes: if it is killed, too, the next one
         still finds what the ledger knows.
@@ -132,7 +132,7 @@ class Claim:
             self._lock.write(0, f"{self.place}\n".encode() + self._line())
 
     def sync(self) -> None:
-        """Make what is written down durable, once, but for the file's name. Raises SinkError.
+        """Make what is written down durable, once, but for the file's name. Raises FileError.
 
         Before a message is recorded: recovery compares the token here with the one that the ledger noted.
         """
@@ -171,12 +171,12 @@ class Claim:
         self.sync()
 
     def is_there(self, staging: Directory) -> bool:
-        """Whether the claim in this directory is still this one. Raises SinkError."""
+        """Whether the claim in this directory is still this one. Raises FileError."""
         there = read(staging)
         return there is not None and there.token == self.token
 
     def refuse_if_lost(self, staging: Directory) -> None:
-        """Raise StagingLost if another process wrote its token in this directory. Raises SinkError.
+        """Raise StagingLost if another process wrote its token in this directory. Raises FileError.
 
         A claim that is gone, or empty, was taken by nobody: what is gone with it is found out file by file.
         """
@@ -195,7 +195,7 @@ class Claim:
         self.close()
 
     def close(self) -> None:
-        """Let it go. Raises SinkError."""
+        """Let it go. Raises FileError."""
         try:
             self._lock.close()
         finally:

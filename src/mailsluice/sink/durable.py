@@ -16,11 +16,13 @@ from typing import Protocol, Self
 
 from mailsluice.errors import SinkError
 from mailsluice.files.directory import Directory
+from mailsluice.files.error import FileError
 from mailsluice.files.new_file import NewFile
 from mailsluice.files.syncing import sync_together
 from mailsluice.message.header import LIMIT, Header
 from mailsluice.message.identity import identity
 from mailsluice.model import Listed, Staged, Stored, Where
+from mailsluice.sink.edge import edge
 from mailsluice.sink.form import Form
 from mailsluice.sink.place import Place
 
@@ -125,12 +127,13 @@ class DurableBatch:
     ) -> None:
         if self._staged is None:
             self._remove_since(0)
-        with suppress(SinkError):
+        with suppress(FileError):
             self._place.close()
 
     def __len__(self) -> int:
         return len(self._messages)
 
+    @edge
     def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> Passing:
         """Write one message into staging; what was seen of it. All of it or, on any exception, none of it.
 
@@ -150,12 +153,14 @@ class DurableBatch:
         self._messages.append(Staged(listed.uidl, name, message.size, listed.size, identity(message.header)))
         return message
 
+    @edge
     def drop(self) -> None:
         """Take the message that was added last out of staging again, which may be done once for each."""
         self._refuse_if_over()
         self._messages.pop()
         self._remove_since(self._last)
 
+    @edge
     def stage(self) -> tuple[Staged, ...]:
         """Make every message added durable, in staging; those that are there then. The rest has `vanished`.
 
@@ -169,6 +174,7 @@ class DurableBatch:
         self._staged = tuple(self._messages)
         return self._staged
 
+    @edge
     def publish(self) -> tuple[Stored, ...]:
         """Make what is staged and recorded visible, durably, in its order. The rest has `vanished`.
 
@@ -188,6 +194,7 @@ class DurableBatch:
         self._stored = stored
         return stored
 
+    @edge
     def refuse_if_lost(self) -> None:
         """Raise StagingLost if another process took the staging directory. Raises SinkError."""
         self._place.refuse_if_lost()
@@ -235,10 +242,10 @@ class DurableBatch:
         """
         removed, self._names = self._names[count:], self._names[:count]
         for name in removed:
-            with suppress(SinkError):
+            with suppress(FileError):
                 self._place.staging.unlink(name)
             if file := self._unsynced.pop(name, None):
-                with suppress(SinkError):
+                with suppress(FileError):
                     file.close()
 
 

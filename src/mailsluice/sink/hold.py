@@ -15,6 +15,7 @@ from mailsluice.errors import MailsluiceError
 from mailsluice.model import Feeder, Notice, Staged, Stored, Where
 from mailsluice.sink.claim import new_token
 from mailsluice.sink.durable import DurableBatch, WriteMessage
+from mailsluice.sink.edge import edge
 from mailsluice.sink.form import Form
 from mailsluice.sink.place import Place
 from mailsluice.sink.taking import Taking
@@ -70,6 +71,7 @@ class Hold:
         """Whether nobody had the directory since our ledger last noted that it staged a message there."""
         return self._is_as_left
 
+    @edge
     def note(self, commits: int) -> None:
         """Have the sink remember how far the ledger has come with this mailbox. Raises SinkError.
 
@@ -79,6 +81,7 @@ class Hold:
             if self._place is not None:
                 self._place.claim.note(commits)
 
+    @edge
     def batch(self) -> DurableBatch:
         """A new, empty batch. Where the directory is gone by now, it is taken anew, under the same rules.
 
@@ -90,6 +93,7 @@ class Hold:
             place = self._held.duplicate()
         return DurableBatch(place, self.where, self._form, self._write_message)
 
+    @edge
     def finish(self, staged: Sequence[Staged], *, undisturbed: bool) -> tuple[Stored, ...]:
         """Publish what an interrupted poll had recorded; see `Place.finish`. Raises SinkError."""
         return self._held.finish(staged, absence_is_proof=undisturbed)
@@ -103,10 +107,12 @@ class Hold:
             if self._place is not None:
                 self._place.forget(stored)
 
+    @edge
     def sweep(self) -> int:
         """Remove all that is in staging; how many messages that were. Raises SinkError."""
         return self._held.sweep()
 
+    @edge
     def remove(self) -> None:
         """Remove the staging directory and all that is in it: nothing is staged there any more.
 
@@ -114,6 +120,7 @@ class Hold:
         """
         self._held.remove()
 
+    @edge
     def refuse_if_lost(self) -> None:
         """Raise StagingLost if another process took the staging directory. Raises SinkError."""
         self._held.refuse_if_lost()
@@ -126,6 +133,7 @@ class Hold:
             raise RuntimeError("the staging directory is not held")
         return self._place
 
+    @edge
     def _take(self, known: Where | None, *, make: bool) -> None:
         taking = Taking(
             self._form, self._owner, self._feeder, known, self._token, make=make, keeps=self._keeps
@@ -149,6 +157,7 @@ class Hold:
             raise
         self.where = self.where._replace(token="")
 
+    @edge
     def _let_go(self) -> None:
         place, self._place = self._place, None
         if place is not None:

@@ -15,6 +15,7 @@ from mailsluice.model import Feeder, Listed, Staged, Stored, Where
 from mailsluice.sink import neighbours
 from mailsluice.sink.claim import Written
 from mailsluice.sink.durable import Passing, WriteFile
+from mailsluice.sink.edge import edge
 from mailsluice.sink.form import Form
 from mailsluice.sink.hold import Hold
 from mailsluice.sink.place import published
@@ -48,14 +49,17 @@ class Kind(ABC):
         """Take the staging directory that is known; see `session.ports.Sink.find`."""
         return self._hold(keeps=self._feed.keeps).found(known)
 
+    @edge
     def published(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
         """Those of these messages that consumers find; see `place.published`."""
         return published(self._form, staged)
 
+    @edge
     def adopt(self) -> None:
         """Have every other ledger that feeds it with this mailbox give it up; see `neighbours.give_up`."""
         neighbours.give_up(self._form, self._feed.owner, self._feed.feeder)
 
+    @edge
     def claims(self) -> Sequence[Written]:
         """What is written down of all that feed it, in no order. Raises SinkError."""
         return neighbours.claims(self._form)

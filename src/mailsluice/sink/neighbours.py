@@ -55,7 +55,7 @@ def give_up(form: Form, owner: str, feeder: Feeder) -> None:
     """Have every other ledger that feeds a sink with this mailbox give it up, for ours.
 
     What they have staged is removed: it is still on the server. Should one of them take the mailbox back, the
-    claim tells it that others had its staging. Raises SinkError, and MailboxLocked where one is at work.
+    claim tells it that others had its staging. Raises FileError, and MailboxLocked where one is at work.
     """
     mailbox, _, _ = owner.partition("-")
     with _folder(form) as folder:
@@ -69,7 +69,7 @@ def give_up(form: Form, owner: str, feeder: Feeder) -> None:
 
 
 def claims(form: Form) -> list[Written]:
-    """What is written down of all that feed a sink. Raises SinkError."""
+    """What is written down of all that feed a sink. Raises FileError."""
     with _folder(form) as folder:
         return [claim for _, staging in _stagings(folder) if (claim := read(staging)) is not None]
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from mailsluice.errors import SinkError, StagingGone
 from mailsluice.files.directory import Directory, Moved
+from mailsluice.files.error import FileError
 from mailsluice.files.new_file import NewFile
 from mailsluice.model import Staged, Stored
 from mailsluice.sink import turn
@@ -45,7 +46,7 @@ def sweep(staging: Directory, claim: Claim) -> int:
 
 
 def published(form: Form, staged: Sequence[Staged]) -> tuple[Stored, ...]:
-    """Those of these messages that stand where consumers find them, durably from now on. Raises SinkError.
+    """Those of these messages that stand where consumers find them, durably from now on. Raises FileError.
 
     For where staging is gone. What a consumer took by then cannot be told from what never came there.
     """
@@ -72,7 +73,7 @@ def _last(form: Form, message: Staged) -> str:
 class Place:
     """A sink's staging directory, claimed, and the directory that messages are published in.
 
-    Every method raises SinkError. `duplicate` is for another thread, or for longer than this one is open.
+    Every method raises FileError. `duplicate` is for another thread, or for longer than this one is open.
     """
 
     def __init__(self, form: Form, staging: Directory, target: Directory, claim: Claim) -> None:
@@ -115,7 +116,7 @@ class Place:
         """A new file in staging. Raises StagingGone if that was removed."""
         try:
             return self.staging.create(name, self._form.mode)
-        except SinkError as error:
+        except FileError as error:
             if not self.staging.removed():
                 raise
             raise StagingGone(
@@ -166,7 +167,7 @@ class Place:
         """Remove the staging directory with all that is in it."""
         self.sweep()
         self.staging.unlink(FILE)
-        with Directory.open_parent(self.staging.path) as folder:
+        with Directory.follow(self.staging.path.parent) as folder:
             folder.remove(self.staging.path.name)
             turn.end(folder, self.staging.path.name)
 

@@ -18,6 +18,7 @@ from mailsluice.files.directory import Directory
 from mailsluice.message.description import describe
 from mailsluice.model import Listed, uidl_text
 from mailsluice.sink.durable import Passing, WriteFile
+from mailsluice.sink.edge import edge
 from mailsluice.sink.form import STAGED, Form
 from mailsluice.sink.kind import Feed, Kind
 from mailsluice.sink.names import is_of, spool_name
@@ -38,6 +39,7 @@ class Spool(Kind):
         self._ledger = feed.feeder.ledger
         self._address = address
 
+    @edge
     def left_behind(self) -> Sequence[str]:
         """The names of this ledger's descriptions whose messages were taken. Raises SinkError."""
         with ExitStack() as opened:
@@ -46,6 +48,7 @@ class Spool(Kind):
         described = (Path(name).stem for name in names if name.endswith(".json"))
         return [name for name in described if f"{name}.eml" not in names and is_of(self._ledger, name)]
 
+    @edge
     def remove_left_behind(self, names: Iterable[str]) -> None:
         """Remove these descriptions, as far as their messages are not there. Raises SinkError."""
         Directory.refuse_way(self._form.root)

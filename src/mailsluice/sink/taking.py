@@ -62,7 +62,7 @@ class Taking:
     def place(self) -> Place | None:
         """The place, claimed; None where it is missing and not to be made.
 
-        Raises SinkError, SinkRefused, MailboxLocked.
+        Raises FileError, SinkError, SinkRefused, MailboxLocked.
         """
         with ExitStack() as undo:
             with ExitStack() as passing:  # what cannot be closed again undoes all
@@ -115,7 +115,7 @@ class Taking:
                 f"`{invocation.directory(path, self._form.directory_mode)}`",
             )
         if root is None and self._make:
-            with Directory.open_parent(path) as parent:
+            with Directory.follow(path.parent) as parent:
                 root = parent.make(path.name, self._form.directory_mode)
         if root is not None:
             with ExitStack() as undo:
@@ -220,7 +220,7 @@ class Taking:
             return
         sink_id = sink_id or _new_sink_id(folder)
         if Directory.is_ours_to_make(self._form.root):
-            with Directory.open_parent(self._form.root) as parent:
+            with Directory.follow(self._form.root.parent) as parent:
                 parent.sync()
         claim.sync()
         for directory in (root, folder, staging):

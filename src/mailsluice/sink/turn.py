@@ -9,14 +9,14 @@ from __future__ import annotations
 from mailsluice import invocation
 from mailsluice.errors import MailboxLocked
 from mailsluice.files.directory import Directory
-from mailsluice.files.new_file import LockFile
+from mailsluice.files.lock import LockFile
 from mailsluice.model import Feeder
 
 _SUFFIX = ".turn"
 
 
 def take(folder: Directory, owner: str, feeder: Feeder) -> LockFile:
-    """The turn of the mailbox whose staging directory is `owner`. Raises MailboxLocked, and SinkError."""
+    """The turn of the mailbox whose staging directory is `owner`. Raises MailboxLocked, and FileError."""
     lock = folder.try_lock(_name(owner))
     if lock is None:
         raise MailboxLocked(
@@ -27,7 +27,7 @@ def take(folder: Directory, owner: str, feeder: Feeder) -> LockFile:
 
 
 def end(folder: Directory, owner: str) -> None:
-    """Remove the file, unless a ledger still feeds this sink with the mailbox. Raises SinkError."""
+    """Remove the file, unless a ledger still feeds this sink with the mailbox. Raises FileError."""
     if not any(name.startswith(_mailbox(owner) + "-") for name in folder.names()):
         folder.unlink(_name(owner))
 

@@ -21,7 +21,9 @@ from pydantic import TypeAdapter
 from mailsluice.clock import Clock
 from mailsluice.config.models import Config
 from mailsluice.errors import MailsluiceError
-from mailsluice.ledger.directory import create_private, read_private, usable
+from mailsluice.files.directory import Directory
+from mailsluice.files.private import read_own, replace_private
+from mailsluice.ledger.directory import usable
 from mailsluice.ledger.lock import serving
 from mailsluice.model import MailboxKey
 from mailsluice.polling.under_way import Running
@@ -112,10 +114,10 @@ class Presence:
         self._written = b""
         with usable(state_dir):
             try:
-                _replace(state_dir / FILE, octets)
+                replace_private(state_dir / FILE, octets, durable=False)
             except OSError:
-                with suppress(OSError):
-                    (state_dir / FILE).unlink(missing_ok=True)
+                with suppress(OSError), Directory.follow(state_dir) as directory:
+                    directory.unlink(FILE)
                 raise
         self._written = octets
 
@@ -129,8 +131,8 @@ def look(state_dir: Path) -> Daemon:
     if pid is None:
         return Daemon(running=False)
     try:
-        text = read_private(state_dir / FILE, _MOST)
-        said = None if text is None else _parsed(text)
+        octets = read_own(state_dir / FILE, _MOST)
+        said = None if octets is None else _parsed(octets.decode(errors="replace"))
     except (OSError, MailsluiceError) as error:
         return Daemon(running=True, problem=f"what it says of itself cannot be read: {error}")
     except ValueError:
@@ -138,14 +140,6 @@ def look(state_dir: Path) -> Daemon:
     if said is None or pid not in {"", str(said.pid)}:  # a dead one's, or of another version
         return Daemon(running=True, problem="it says nothing of itself, or not yet")
     return Daemon(running=True, said=said)
-
-
-def _replace(path: Path, octets: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(create_private(unfinished), "wb") as file:
-        file.write(octets)
-    unfinished.replace(path)
 
 
 def _parsed(text: str) -> Said:
