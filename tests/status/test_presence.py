@@ -180,13 +180,14 @@ def test_a_configuration_that_comes_into_force_ends_a_refusal(
 def test_on_a_full_disk_what_is_true_no_longer_is_removed(
     daemon: Presence, clock: Clock, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_path: Path, _octets: bytes) -> None:
+    def fail(_path: Path, _octets: bytes, *, durable: bool) -> None:
+        assert not durable
         raise OSError(28, "No space left on device")
 
     daemon.write(state_dir, {})
     clock.passed += timedelta(seconds=1)
     with monkeypatch.context() as full:
-        full.setattr(presence_, "_replace", fail)
+        full.setattr(presence_, "replace_private", fail)
         with pytest.raises(LedgerError, match="No space left"):
             daemon.write(state_dir, RUNNING)
     assert look(state_dir).said is None
@@ -229,8 +230,8 @@ def pipe(file: Path) -> None:
         (change("running", [[["h", "a"], {"since": 1e300}]]), "makes no sense"),
         (change("refused", "yes"), "makes no sense"),
         (lambda file: file.chmod(0o666), "can be written by others"),
-        (link, "somebody else may have put it there"),
-        (pipe, "somebody else may have put it there"),
+        (link, "is none of mailsluice's"),
+        (pipe, "is none of mailsluice's"),
     ],
 )
 def test_what_is_no_word_of_the_daemon_is_said_and_not_believed(
