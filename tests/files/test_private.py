@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -46,6 +47,23 @@ def test_a_file_that_others_may_use_is_refused(file: Path, mode: int) -> None:
 def test_a_file_of_another_owner_is_refused(file: Path) -> None:
     with pytest.raises(FileError, match="belongs to another user"):
         read_private(file, owners=trusted_owners() - {file.stat().st_uid} | {54321})
+
+
+@pytest.mark.parametrize("call", ["open", "fstat", "close"])
+def test_whatever_fails_while_a_file_is_read_is_one_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    real = getattr(os, call)
+
+    def fail(*args: object) -> None:
+        if call == "close":
+            real(*args)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(FileError, match=f"^cannot read {file}: Input/output error"):
+            read_private(file, owners=trusted_owners())
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:

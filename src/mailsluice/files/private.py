@@ -34,13 +34,13 @@ def read_private(path: Path, *, owners: Collection[int]) -> bytes:
         raise
     except OSError as error:
         raise failed("read", path, error) from error
-    try:
-        with trying("read", path):
+    with trying("read", path):
+        try:
             refuse(problem_of_secret(path, os.fstat(descriptor), owners))
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 octets = file.read(_TOO_LARGE)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)
     if len(octets) == _TOO_LARGE:
         raise FileError(f"{path} has {_TOO_LARGE} octets or more, too many to be true", "")
     return octets
