@@ -14,9 +14,7 @@ from support.program import PATIENCE, surroundings
 
 HEAVY = {
     "apscheduler",
-    "asyncio",
     "cryptography",
-    "importlib.metadata",
     "keyring",
     "msal",
     "pydantic",
@@ -27,8 +25,8 @@ HEAVY = {
     "trustme",
     "urllib3",
 }
-HTTP = {"importlib.metadata", "msal", "requests", "urllib3"}
-VAULT = {"cryptography", "keyring"} | ({"importlib.metadata"} if sys.version_info >= (3, 12) else set())
+HTTP = {"msal", "requests", "urllib3"}
+VAULT = {"cryptography", "keyring"}
 ALWAYS_IN_A_POLL = {"pydantic", "sqlite3", "structlog"}
 CHILD = """
 import sys

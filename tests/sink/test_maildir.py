@@ -56,6 +56,7 @@ def test_readers_may_write_where_the_maildir_was_made_so(maildir: Sink, tmp_path
 
 
 @given(SPLIT)
+@example([b"a\r", b"\nb"])
 def test_line_ends_are_converted_wherever_the_chunks_were_cut(chunks: list[bytes]) -> None:
     assert b"".join(LfLines().converted(chunks)) == b"".join(chunks).replace(b"\r\n", b"\n")
 

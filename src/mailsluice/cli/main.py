@@ -7,7 +7,6 @@ is there at once.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -74,7 +73,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as above
         if cmd_name not in COMMANDS:
             return None
-        return _loaded(cmd_name)
+        command: click.Command = import_module(f"mailsluice.cli.{cmd_name}").command
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -86,21 +86,6 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as above
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-def _loaded(name: str) -> click.Command:
-    """The command of that name, imported.
-
-    What an import makes stays to the end. To look through it for garbage, over and over while it grows and
-    now and then ever after, would take a sixth of the time it takes to start.
-    """
-    gc.disable()
-    try:
-        command: click.Command = import_module(f"mailsluice.cli.{name}").command
-    finally:
-        gc.enable()
-    gc.freeze()
-    return command
 
 
 @click.group(cls=_LazyGroup)

@@ -10,7 +10,6 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from io import IncrementalNewlineDecoder
 from pathlib import Path
 
 from mailsluice.model import Listed
@@ -61,7 +60,8 @@ class LfLines:
     def __init__(self) -> None:
         self.size = 0
         self.virtual_size = 0
-        self._written = b""  # the last octet of what went by
+        self._after_cr = False
+        """Whether the last octet written is a CR."""
 
     def converted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The octets of `chunks` with their line ends converted, wherever the chunks were cut."""
@@ -69,27 +69,18 @@ class LfLines:
         for chunk in chunks:
             octets = held + chunk
             held = b"\r" if octets.endswith(b"\r") else b""
-            yield self._with_lf(octets[: len(octets) - len(held)])
+            lines = octets.removesuffix(b"\r").split(b"\r\n")
+            yield self._counted(b"\n".join(lines))  # takes less time than `replace`
         if held:
             yield self._counted(held)
 
-    def _with_lf(self, octets: bytes) -> bytes:
-        """These octets converted, and counted."""
-        decoder = IncrementalNewlineDecoder(None, translate=True)  # twice as fast as to replace CRLF
-        converted = decoder.decode(octets.decode("latin-1"), final=True)
-        # It converts a CR that stands alone, too, and says which line ends it met.
-        if decoder.newlines in {None, "\r\n"} and self._written != b"\r":
-            self.size += len(converted)
-            self.virtual_size += len(octets)
-            self._written = octets[-1:] or self._written
-            return converted.encode("latin-1")
-        return self._counted(octets.replace(b"\r\n", b"\n"))
-
     def _counted(self, octets: bytes) -> bytes:
         bare = octets.count(b"\n")
-        if b"\r" in octets or self._written == b"\r":
-            bare -= (self._written + octets).count(b"\r\n")
+        if b"\r" in octets or self._after_cr:
+            # CR CR LF has become CR LF, which a reader takes for one line end.
+            bare -= octets.count(b"\r\n") + (self._after_cr and octets.startswith(b"\n"))
         self.size += len(octets)
         self.virtual_size += len(octets) + bare
-        self._written = octets[-1:] or self._written
+        if octets:
+            self._after_cr = octets.endswith(b"\r")
         return octets

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
 
 _SEAL = 8
 """Digits of a seal: one name in four billion of another's passes for ours."""
@@ -38,7 +37,6 @@ def _seal(name: str, ledger: str) -> str:
     return hashlib.sha256(f"{ledger}\0{name}".encode("utf-8", "surrogateescape")).hexdigest()[:_SEAL]
 
 
-@lru_cache(maxsize=1024)
 def _safe(mailbox: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", mailbox)[:_LONGEST_PART]
 
@@ -53,7 +51,6 @@ def maildir_base(received: datetime, *, host: str, pid: int, token: str) -> str:
     return f"{int(received.timestamp())}.{middle}.{_escaped(host) or 'localhost'}"
 
 
-@lru_cache(maxsize=1)
 def _escaped(host: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._-]", lambda found: _octal(found[0]), host)
     return safe[:_LONGEST_PART]

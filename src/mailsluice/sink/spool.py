@@ -23,9 +23,6 @@ from mailsluice.sink.form import STAGED, Form
 from mailsluice.sink.kind import Feed, Kind
 from mailsluice.sink.names import is_of, spool_name
 
-_JSON = json.JSONEncoder(separators=(",\n ", ": "))
-"""A line for each value, as with `indent`, for which Python would do without its encoder in C."""
-
 _FILES = ((f".description{STAGED}", ".json"), (f".message{STAGED}", ".eml"))
 """What a message's files end in, in staging and when published. The `.eml` is last: consumers look for it."""
 
@@ -77,7 +74,7 @@ class Spool(Kind):
             "stored_at": received.astimezone(UTC).isoformat(timespec="microseconds"),
             **describe(message.header),
         }
-        return f"{_JSON.encode(description)}\n".encode("ascii")
+        return f"{json.dumps(description, indent=1)}\n".encode("ascii")
 
 
 def _files(name: str) -> list[tuple[str, str]]:
