@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property, partial
 from random import random
 from typing import Self
@@ -220,7 +221,7 @@ class Service:
 
         def switch() -> None:
             self.config, self._tokens = config, credentials
-            self._context = self._context._replace(credentials=credentials, live=_keys(config))
+            self._context = replace(self._context, credentials=credentials, live=_keys(config))
             self._context.slots.resize(config.service.max_sessions)
             self._connections.authorities.forget()
 
@@ -244,7 +245,7 @@ class Service:
 
     def _poll_watched(self, watch: Watch) -> Polled:
         connect_here = self._connect_by(watch.connections)
-        return poll(watch.mailbox, self._context._replace(stop=watch.stop, connect=connect_here))
+        return poll(watch.mailbox, replace(self._context, stop=watch.stop, connect=connect_here))
 
 
 def _keys(config: Config) -> frozenset[MailboxKey]:

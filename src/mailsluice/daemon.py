@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from mailsluice.app import Service
 from mailsluice.clock import SystemClock
@@ -35,7 +35,8 @@ _log = get_logger(__name__)
 _Built = tuple[ServiceLock, Service]
 
 
-class Configurations(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Configurations:
     """Where configurations come from.
 
     `load` reads one: it raises ConfigurationError. `announce` is called with each that comes into force.
@@ -164,7 +165,7 @@ def _reloaded(service: Service, configurations: Configurations, lock: ServiceLoc
         return successor
     change = service.follow(config)
     configurations.announce(config)
-    counts = {kind: len(names) for kind, names in change._asdict().items()}
+    counts = {kind: len(names) for kind, names in asdict(change).items()}
     _log.info(events.RELOADED, mailboxes=len(config.mailboxes), **counts, **_zone(config))
     return None
 

@@ -5,9 +5,9 @@ Owns when a message is set aside. Must never decide what is tried: that is `poli
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import NamedTuple
 
 TRIES = 3
 """So many sessions that speak against a message, with none between that fetched it, set it aside,"""
@@ -76,7 +76,8 @@ _HELD_AS = {
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
-class Failure(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Failure:
     """A message that could not be had when last tried, at `last` (by the time of day).
 
     `times` counts the sessions in a row that speak against the message; 0 if they speak against its

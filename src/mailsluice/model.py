@@ -11,17 +11,18 @@ keeps each constructor in its module.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple, overload
+from typing import overload
 
 from mailsluice.failure import Failure
 from mailsluice.outcome import Outcome
 
 
-class MailboxKey(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MailboxKey:
     """What makes a mailbox the same mailbox in the ledger, whatever its section is called.
 
     Both parts are lower case: host and address differ from their other spellings only for people.
@@ -31,7 +32,7 @@ class MailboxKey(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, slots=True)  # a tuple takes 16 octets more, and there may be 100,000
+@dataclass(frozen=True, slots=True)
 class Listed:
     """One message of a session's listing.
 
@@ -44,14 +45,16 @@ class Listed:
     size: int | None = None
 
 
-class Window(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Window:
     """How many messages of a long listing are looked at: the first ones, and the last ones."""
 
     first: int
     last: int
 
 
-class Lines(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Lines:
     """What a listing's lines say.
 
     `unusable` is how many of them name no message that could be told from the others, `examples` the first.
@@ -99,7 +102,7 @@ class Listing(Sequence[Listed]):
             Listed(each.number, uidls[each.number], each.size) if each.number in uidls else each
             for each in messages.usable
         )
-        return Listing(self.digest, self.total, lambda: messages._replace(usable=renamed), self.beyond)
+        return Listing(self.digest, self.total, lambda: replace(messages, usable=renamed), self.beyond)
 
     def __len__(self) -> int:
         return len(self._parsed().usable)
@@ -142,7 +145,7 @@ class State(Enum):
     """Not stored: an administrator said that it is to stay where it is, never fetched and never deleted."""
 
 
-@dataclass(frozen=True, slots=True)  # as of Listed, there may be 100,000
+@dataclass(frozen=True, slots=True)
 class Known:
     """The ledger's row for one message, its times by the ledger's clock.
 
@@ -163,7 +166,8 @@ class Known:
     leaving: bool = False
 
 
-class Memory(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Memory:
     """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
 
     `known` and `failures` are by UIDL. `writes` tells whether any of it was written since. `left` is how
@@ -185,7 +189,8 @@ class Memory(NamedTuple):
         return frozenset(uidl for uidl, failure in self.failures.items() if failure.take)
 
 
-class Quiet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Quiet:
     """That a listing leaves nothing to do or to say, until then by the ledger's clock.
 
     `digest` is that of all that decided so, but for what the ledger knows. `held` is how many messages stay
@@ -194,7 +199,7 @@ class Quiet(NamedTuple):
 
     digest: bytes
     until: datetime
-    held: Mapping[str, int] = MappingProxyType({})
+    held: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +221,8 @@ class Confirmation:
     policy: str | None = None
 
 
-class Staged(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Staged:
     """A message whole and synced in staging, not yet visible. Made by `sink`, read back by `ledger`.
 
     `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed;
@@ -230,7 +236,8 @@ class Staged(NamedTuple):
     identity: bytes | None = None
 
 
-class Feeder(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Feeder:
     """Who feeds a staging directory: a ledger, by its id, where it is kept, and the mailbox it feeds it with.
 
     `section` is what the mailbox is called in the configuration.
@@ -243,7 +250,8 @@ class Feeder(NamedTuple):
     section: str
 
 
-class Where(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Where:
     """Where a mailbox's messages are staged, as the ledger notes it before any message is.
 
     `sink` is the sink's spec, `sink_id` the id that the sink itself carries, empty if it was never used.
@@ -268,27 +276,31 @@ class Noticed(Enum):
     SHARED = "another ledger feeds it, too"
 
 
-class Notice(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Notice:
     """Something noticed about a sink, and what there is to say of it."""
 
     kind: Noticed
     detail: str
 
 
-class Stored(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stored:
     """A message published: consumers find it, durably, or took it by now. Made by `sink` alone."""
 
     uidl: bytes
     name: str
 
 
-class DeletePermit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DeletePermit:
     """The proof that a message is durably stored and recorded. Made by `ledger` alone."""
 
     uidl: bytes
 
 
-class SessionReport(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SessionReport:
     """How one session went: its line in the log, and what `status` shows of it.
 
     `outcome` says how it ended, and `detail` what went wrong, to a person. `waiting` is

@@ -6,14 +6,15 @@ Owns no behaviour beyond what it says of itself. Must never decide the fate of a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
 
 from mailsluice.model import SessionReport
 
 
-class MailboxReport(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MailboxReport:
     """What is known of a mailbox apart from its messages.
 
     `name` is the address as long as the section's name is not known. `failures` counts sessions since the
@@ -31,8 +32,8 @@ class MailboxReport(NamedTuple):
     total_stored: int
     last: SessionReport | None
     quarantined: int = 0
-    held: Mapping[str, int] = MappingProxyType({})
-    acknowledged: Mapping[str, int] = MappingProxyType({})
+    held: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    acknowledged: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def news(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from mailsluice.status.presence import Presence
 NOW = SystemClock().now()
 KEY = MailboxKey("pop.example", "a@acme.example")
 GOOD = SessionReport("a", NOW, 5, 2, 2, 2, 100, 0.5, 3, Outcome.OK, "")
-BAD = GOOD._replace(outcome=Outcome.LOGIN_REFUSED, detail="no\x1b[2J access")
+BAD = replace(GOOD, outcome=Outcome.LOGIN_REFUSED, detail="no\x1b[2J access")
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_where_there_is_no_ledger_it_says_which_one_it_looked_for(state_dir: Pat
 
 def test_times_are_told_by_how_far_away_they_are(state_dir: Path) -> None:
     with Ledger(state_dir) as ledger:
-        ledger.reports.note_session(KEY, GOOD._replace(started=NOW - timedelta(hours=3, minutes=1)))
+        ledger.reports.note_session(KEY, replace(GOOD, started=NOW - timedelta(hours=3, minutes=1)))
         ledger.reports.note_next_poll(KEY, "a", NOW + timedelta(days=2, hours=12))
         ledger.reports.flush()
 
@@ -122,7 +123,7 @@ def test_an_error_that_is_over_is_not_shown(state_dir: Path) -> None:
     assert "access" not in status(state_dir)
 
 
-HELD = GOOD._replace(held={"too-large": 3, "refused": 1})
+HELD = replace(GOOD, held={"too-large": 3, "refused": 1})
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_what_is_acknowledged_is_told_without_a_remedy_and_is_not_new(held: Path
 
 def test_what_is_held_beside_is_new(held: Path) -> None:
     status(held, "--acknowledge", "a")
-    note(held, HELD._replace(held={"too-large": 5}))
+    note(held, replace(HELD, held={"too-large": 5}))
 
     row = mailbox_in(status(held, "--json"))
 

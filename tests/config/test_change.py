@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,8 @@ def test_what_no_mailbox_has_to_do_with_changes_none(read: Read, service: str) -
 def test_a_mailbox_changes_with_its_section_and_with_its_credentials(
     read: Read, old: str, new: str, changed: str
 ) -> None:
-    assert Change.between(read(TEXT), read(TEXT.replace(old, new))) == NOTHING._replace(
-        changed=names(changed)
+    assert Change.between(read(TEXT), read(TEXT.replace(old, new))) == replace(
+        NOTHING, changed=names(changed)
     )
 
 
@@ -107,7 +108,7 @@ def test_a_mailbox_is_known_by_its_name(read: Read) -> None:
 def test_another_zone_changes_those_with_a_cron_line(read: Read) -> None:
     before = read(TEXT)
     after = before.model_copy(update={"zone": Zone("elsewhere", b"other rules")})
-    assert Change.between(before, after) == NOTHING._replace(changed=names("b"))
+    assert Change.between(before, after) == replace(NOTHING, changed=names("b"))
 
 
 def test_who_ends_and_who_begins() -> None:

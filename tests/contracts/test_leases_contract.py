@@ -20,7 +20,7 @@ from mailsluice.config.models import Service
 from mailsluice.ledger import open_ledger
 from mailsluice.model import MailboxKey
 with open_ledger(Service.model_validate_json(sys.argv[1])) as ledger:
-    with ledger.leases.hold(MailboxKey{tuple(KEY)}):
+    with ledger.leases.hold(MailboxKey{(KEY.host, KEY.address)}):
         print("held", flush=True)
         sys.stdin.read()
 """

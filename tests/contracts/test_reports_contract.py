@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,7 +32,7 @@ GOOD = SessionReport(
     detail="",
     held={},
 )
-BAD = GOOD._replace(started=LATER, stored=1, outcome=Outcome.CONNECTION_LOST, detail="the server closed")
+BAD = replace(GOOD, started=LATER, stored=1, outcome=Outcome.CONNECTION_LOST, detail="the server closed")
 
 
 @pytest.fixture(params=["one by one", "all at once"])
@@ -66,7 +67,7 @@ def test_a_ledger_nobody_used_reports_nothing(reports: Reports) -> None:
 
 
 def test_the_last_session_is_reported_as_it_was(reports: Reports) -> None:
-    reports.note_session(KEY, GOOD._replace(listed=1))
+    reports.note_session(KEY, replace(GOOD, listed=1))
     reports.note_session(KEY, GOOD)
     assert written(reports)[KEY].last == GOOD
 
@@ -95,7 +96,7 @@ def test_what_a_session_counts_as_decides_about_the_count_of_failures(
     reports: Reports, outcome: Outcome
 ) -> None:
     reports.note_session(KEY, BAD)
-    reports.note_session(KEY, GOOD._replace(outcome=outcome))
+    reports.note_session(KEY, replace(GOOD, outcome=outcome))
     expected = {Standing.SUCCESS: 0, Standing.NEITHER: 1, Standing.FAILURE: 2}
     assert written(reports)[KEY].failures == expected[outcome.standing]
 
@@ -108,7 +109,7 @@ def test_the_last_error_outlives_the_next_success(reports: Reports) -> None:
 
 
 def test_an_error_without_detail_is_known_by_its_code(reports: Reports) -> None:
-    reports.note_session(KEY, BAD._replace(detail=""))
+    reports.note_session(KEY, replace(BAD, detail=""))
     assert written(reports)[KEY].last_error == "connection-lost"
 
 
@@ -165,11 +166,11 @@ def test_a_report_leaves_a_quiet_listing_quiet(reports: Reports, messages: Messa
 
 
 def test_what_is_acknowledged_is_no_news_until_there_is_more(reports: Reports) -> None:
-    reports.note_session(KEY, GOOD._replace(held={"too-large": 2}))
+    reports.note_session(KEY, replace(GOOD, held={"too-large": 2}))
     assert written(reports)[KEY].news == 2
     reports.acknowledge(KEY)
     assert written(reports)[KEY].news == 0
-    reports.note_session(KEY, GOOD._replace(held={"too-large": 3}))
+    reports.note_session(KEY, replace(GOOD, held={"too-large": 3}))
     assert written(reports)[KEY].news == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.ledgers import KEY, LATER, NOW, OTHER, SINK
@@ -20,8 +22,8 @@ def test_where_messages_are_staged_is_remembered_by_mailbox_and_sink(stagings: S
     stagings.note(KEY, WHERE)
     assert stagings.known(KEY, SINK) == WHERE
     assert stagings.known(KEY, "spool:/y") == Where("spool:/y", "", ("/mnt",), "")
-    stagings.note(KEY, WHERE._replace(place="another"))
-    assert stagings.every() == [(KEY, WHERE._replace(place="another"))]
+    stagings.note(KEY, replace(WHERE, place="another"))
+    assert stagings.every() == [(KEY, replace(WHERE, place="another"))]
 
 
 def test_a_sink_that_another_mailbox_uses_is_known_though_not_its_place_for_this_one(
@@ -29,9 +31,9 @@ def test_a_sink_that_another_mailbox_uses_is_known_though_not_its_place_for_this
 ) -> None:
     assert stagings.known(KEY, SINK) is None
     stagings.note(OTHER, WHERE)
-    assert stagings.known(KEY, SINK) == WHERE._replace(place="", token="")
-    stagings.note(KEY, WHERE._replace(sink_id="of its own"))
-    assert stagings.known(KEY, SINK) == WHERE._replace(sink_id="of its own")
+    assert stagings.known(KEY, SINK) == replace(WHERE, place="", token="")
+    stagings.note(KEY, replace(WHERE, sink_id="of its own"))
+    assert stagings.known(KEY, SINK) == replace(WHERE, sink_id="of its own")
 
 
 def test_a_staging_directory_that_is_gone_is_forgotten(stagings: Stagings) -> None:

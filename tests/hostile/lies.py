@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hostile.bodies import SESSION
 from hostile.case import PATIENT, QUICK, Case, once
@@ -217,7 +218,7 @@ _SLOW_OR_BROKEN = (
         ("deadline-exceeded",),
         says="the session lasted its 5 s",
         faults=once("RETR", Rewrite(_at_the_pace_asked_for)),
-        deadlines=QUICK._replace(session=5),
+        deadlines=replace(QUICK, session=5),
         within=5,
     ),
     _second("breaks off in the second message", Close(after_octets=20), "connection-lost"),

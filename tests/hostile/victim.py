@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def polled(home: Path, mailboxes: list[Mailbox], deadlines: Deadlines, by_token:
         peak = kib("VmHWM")
     return {
         "above_idle": peak - idle,
-        "reports": [report._asdict() | {"started": ""} for report in reports],
+        "reports": [asdict(report) | {"started": ""} for report in reports],
     }
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -179,7 +179,7 @@ class _Stage:
             {
                 "home": str(self._home),
                 "mailboxes": [hostile, self._section(NEIGHBOUR, self._good)],
-                "deadlines": deadlines._asdict(),
+                "deadlines": asdict(deadlines),
                 "by_token": [HOSTILE] if by_token else [],
             }
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,8 +20,8 @@ NOW = datetime(2026, 3, 1, 12, 30, 45, 123456, tzinfo=UTC)
 KEY = MailboxKey("host.example", "a@b.example")
 OTHER = MailboxKey("host.example", "c@b.example")
 GOOD = SessionReport("inv", NOW, 9, 3, 3, 2, 1234, 1.5, 6, Outcome.OK, "", {})
-BAD = GOOD._replace(
-    started=NOW + timedelta(minutes=2), outcome=Outcome.CONNECTION_LOST, detail="the server closed"
+BAD = replace(
+    GOOD, started=NOW + timedelta(minutes=2), outcome=Outcome.CONNECTION_LOST, detail="the server closed"
 )
 
 
@@ -44,7 +45,7 @@ def test_what_cannot_be_written_is_kept_for_the_next_time(state_dir: Path) -> No
         ledger._database._connection.execute("PRAGMA query_only = ON")
         with pytest.raises(LedgerError):
             ledger.reports.flush()
-        ledger.reports.note_session(KEY, BAD._replace(detail="again"))
+        ledger.reports.note_session(KEY, replace(BAD, detail="again"))
         ledger._database._connection.execute("PRAGMA query_only = OFF")
         ledger.reports.flush()
         report = ledger.reports.read()[KEY]
@@ -58,4 +59,4 @@ def test_an_outcome_that_another_version_wrote_is_shown_as_unknown(state_dir: Pa
         with closing(sqlite3.connect(state_dir / FILE)) as other:
             other.execute("UPDATE report SET outcome = 'printer-on-fire'")
             other.commit()
-        assert ledger.reports.read()[KEY].last == GOOD._replace(outcome=Outcome.UNKNOWN)
+        assert ledger.reports.read()[KEY].last == replace(GOOD, outcome=Outcome.UNKNOWN)

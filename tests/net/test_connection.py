@@ -5,6 +5,7 @@ import ssl
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def dial(connections: Connections) -> Iterator[Dial]:
             connection = Connection.open(
                 endpoint,
                 clock=clock or SystemClock(),
-                deadlines=Deadlines()._replace(**deadlines),  # type: ignore[arg-type]
+                deadlines=replace(Deadlines(), **deadlines),  # type: ignore[arg-type]
                 connections=among,
             )
             stack.callback(connection.close)
@@ -138,7 +139,7 @@ def test_the_systems_authorities_do_not_vouch_for_ours(
 ) -> None:
     context = server_context(authority, HOST)
     with serving(silent, context, ca_file, refused=True) as endpoint, pytest.raises(ServerUntrusted):
-        dial(endpoint._replace(ca_file=None))
+        dial(replace(endpoint, ca_file=None))
 
 
 @pytest.mark.parametrize("text", [None, "no certificate\n"])
@@ -181,7 +182,7 @@ def test_a_plaintext_server_on_the_port_is_refused(dial: Dial, ca_file: Path, hi
         wire.until_closed()
 
     with serving(plain, None, ca_file) as endpoint, pytest.raises(ServerUnreachable) as unreachable:
-        dial(endpoint._replace(hint=hint))
+        dial(replace(endpoint, hint=hint))
     assert unreachable.value.phase is Phase.TLS
     assert unreachable.value.remedy == remedy
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def connect(endpoint: Endpoint, connections: Connections, **deadlines: float) ->
     return Connection.open(
         endpoint,
         clock=SystemClock(),
-        deadlines=Deadlines()._replace(**deadlines),  # type: ignore[arg-type]
+        deadlines=replace(Deadlines(), **deadlines),  # type: ignore[arg-type]
         connections=connections,
     )
 

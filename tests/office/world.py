@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -159,7 +160,7 @@ class Office:
 
         def attempt(mailbox: Mailbox, context: Context) -> Polled:
             desk = self.desks[mailbox.name]
-            polled = poll(mailbox, context._replace(connect=desk.connect, credentials=FakeCredentials()))
+            polled = poll(mailbox, replace(context, connect=desk.connect, credentials=FakeCredentials()))
             self.polls[desk.kind] += 1
             if polled.report.outcome != "ok":
                 self.failed[desk.kind][polled.report.outcome] += 1

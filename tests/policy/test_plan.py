@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -199,7 +200,7 @@ HELD = Failure(0, NOW, "a notice", kind=Why.SUBSTITUTE, tried=NOW)
     [
         (HELD, 23, Reason.SUBSTITUTED),
         (HELD, 24, Reason.AGAIN),
-        (HELD._replace(take=True), 0, Reason.AGAIN),
+        (replace(HELD, take=True), 0, Reason.AGAIN),
         (Failure(3, NOW, "removed", kind=Why.REMOVED, tried=NOW), 23, Reason.QUARANTINED),
         (Failure(2, NOW, "removed", kind=Why.REMOVED, tried=NOW), 0, Reason.AGAIN),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -33,7 +34,7 @@ def until_when(
 ) -> datetime | None:
     listing = tuple(Listed(number, b"u%d" % number) for number, _ in enumerate(reasons))
     known = {listed.uidl: Known(State.STORED, since) for listed in listing}
-    failures = {listed.uidl: ASKED if asked else ASKED._replace(header=None) for listed in listing}
+    failures = {listed.uidl: ASKED if asked else replace(ASKED, header=None) for listed in listing}
     return quiet_until(Plan(listing, reasons, frozenset()), Memory(known, failures), mailbox(**keys), NOW)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -28,7 +29,7 @@ def mailbox(name: str, credential: str = "acme") -> Mailbox:
 
 
 def went(name: str, answer: Answer = Answer.GIVEN) -> Polled:
-    return Counts(name, CLOCK).polled()._replace(answer=answer)
+    return replace(Counts(name, CLOCK).polled(), answer=answer)
 
 
 def round_of(

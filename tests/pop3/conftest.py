@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def connected(
                 mailbox(server.port, ca_file),
                 clock=SystemClock(),
                 connections=connections,
-                deadlines=Deadlines()._replace(**deadlines),
+                deadlines=replace(Deadlines(), **deadlines),
             )
             return stack.enter_context(client)
 

@@ -69,7 +69,9 @@ def test_a_line_that_is_no_number_and_uidl_holds_its_message_and_no_other(line: 
 
 @pytest.mark.parametrize("line", NUMBERED)
 def test_messages_of_which_none_has_a_usable_uidl_are_all_held(line: bytes) -> None:
-    assert parse_listing(2 * (line + b"\r\n"), b"")[:2] == ((), 2)
+    messages = parse_listing(2 * (line + b"\r\n"), b"")
+
+    assert (messages.usable, messages.unusable) == ((), 2)
 
 
 @pytest.mark.parametrize("line", [line for line in UNUSABLE if line not in NUMBERED])

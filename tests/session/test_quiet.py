@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,7 @@ def test_a_poll_of_what_was_left_before_plans_nothing_and_reports_the_same(
     report = world.poll().report
 
     assert (report.outcome, report.listed, report.waiting) == ("ok", 2, 0)
-    assert report._replace(started=before.started) == before
+    assert replace(report, started=before.started) == before
     assert world.server.said[-4:] == ["CONNECT", "AUTH", "UIDL", "QUIT"]
 
 

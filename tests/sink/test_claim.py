@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_it_remembers_how_far_its_own_ledger_had_come(directory: Directory) -> N
         claim.note(5)
     with Claim.take(directory, FEEDER, new_token()) as again:
         assert again.commits_before == 7
-    with Claim.take(directory, FEEDER._replace(ledger="another"), new_token()) as other:
+    with Claim.take(directory, replace(FEEDER, ledger="another"), new_token()) as other:
         assert other.commits_before == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from mailsluice.model import Feeder, Noticed
 from support.sinks import FEEDER, LEDGER, MAILBOX, OTHER, Sink, held, sink_of, stage
 from support.staging import staged_in
 
-HOME = FEEDER._replace(ledger="home", host="bureau", state_dir="/home/ann/.local/state/mailsluice")
+HOME = replace(FEEDER, ledger="home", host="bureau", state_dir="/home/ann/.local/state/mailsluice")
 
 
 @pytest.fixture(params=["spool", "maildir"])

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_first_poll_has_nothing_to_notice(sink: Sink) -> None:
 
 def test_a_later_poll_finds_the_same_place(sink: Sink, where: Where) -> None:
     with held(sink, where) as staging:
-        assert staging.where == where._replace(token=staging.where.token)
+        assert staging.where == replace(where, token=staging.where.token)
         assert staging.notices == []
 
 
@@ -85,7 +86,7 @@ def test_recovery_finds_nothing_where_the_mailbox_never_had_a_place(
     sink: Sink, where: Where, root: Path
 ) -> None:
     (staging_of(root) / "claim").write_text("")
-    with sink.find(where._replace(place="", token="")) as staging:
+    with sink.find(replace(where, place="", token="")) as staging:
         assert staging is None
 
 
@@ -173,7 +174,7 @@ def test_staging_that_was_removed_with_the_marker_goes_on_with_one_notice(
 def test_a_ledger_that_moved_is_noticed_once(sink: Sink, where: Where, root: Path) -> None:
     kind = sink.spec.partition(":")[0]
     for expected in ([Noticed.MOVED], []):
-        with held(sink_of(kind, root, feeder=FEEDER._replace(state_dir="/elsewhere")), where) as staging:
+        with held(sink_of(kind, root, feeder=replace(FEEDER, state_dir="/elsewhere")), where) as staging:
             assert kinds(staging) == expected
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 from mailsluice.config.models import Mailbox
@@ -34,7 +34,7 @@ A, B = mailbox("a"), mailbox("b")
 
 def report(**keys: object) -> MailboxReport:
     usual = MailboxReport("a", NOW + timedelta(minutes=1), NOW, 0, "", 42, GOOD, 1, {"too-large": 3})
-    return usual._replace(**keys)  # type: ignore[arg-type]
+    return replace(usual, **keys)  # type: ignore[arg-type]
 
 
 def said(*running: Mailbox, refused: Refusal | None = None) -> Daemon:

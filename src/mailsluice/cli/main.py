@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -43,7 +44,8 @@ USAGE = 64
 INTERRUPTED = 130
 
 
-class Settings(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Settings:
     """What every command is given: which configuration was asked for."""
 
     file: Path | None = None

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
         polls = service.round(mailboxes, signals)
     signals.give_back()  # who reads what is printed may have stopped reading
     outlet.drain()
-    reports = [polled.report._asdict() for polled in polls]
+    reports = [asdict(polled.report) for polled in polls]
     if as_json:
         click.echo(json_text(reports))
     elif sys.stdout.isatty():

@@ -5,6 +5,8 @@ Owns how the ways are asked for and what came of them is told.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from mailsluice.app import Service
@@ -39,7 +41,7 @@ def command(settings: Settings, mailbox: str, *, adopt: bool, fetch: bool, as_js
     with Service(config) as service:
         settled = service.settle(chosen(config, mailbox), way)
     if as_json:
-        click.echo(json_text({"mailbox": mailbox, **settled._asdict()}))
+        click.echo(json_text({"mailbox": mailbox, **asdict(settled)}))
     else:
         click.echo(f"{mailbox}: {_told(settled, marking=way is Way.MARK)}")
 

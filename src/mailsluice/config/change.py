@@ -6,12 +6,14 @@ anything but the two.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from typing import Self
 
 from mailsluice.config.models import Config
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Change:
     """The names of mailboxes that are new, are polled otherwise than before, or are no more.
 
     Every other mailbox is polled exactly as before, wherever its section stands now.

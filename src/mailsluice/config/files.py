@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mailsluice.config.mistakes import Mistakes, Place, nearest
 from mailsluice.errors import ConfigurationError, system_remedy
@@ -25,7 +25,8 @@ SECTIONS = ("include", "service", "log", "keyring", "credentials", "defaults", "
 NAMED_SECTIONS = ("credentials", "mailboxes")
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """A named section, `[mailboxes.invoices]`: what TOML gave, and where it stands."""
 
     place: Place

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -32,7 +32,8 @@ _LATER = {
 }
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """A key, and the file it stands in; prints as `FILE: key.path` with nothing a terminal would obey."""
 
     file: Path

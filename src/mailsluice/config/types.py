@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, cast
 
 from cronsim import CronSim, CronSimError
 from pydantic import PlainValidator, WithJsonSchema
@@ -38,7 +39,8 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SOME_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-class SecretRef(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SecretRef:
     """Where a secret is kept; never the secret itself, so it may be printed."""
 
     scheme: Scheme

@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from mailsluice.files.trust import Problem
 
@@ -18,7 +18,8 @@ _NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
 """What fsync(2) says of a directory where the file system has no such thing: CIFS, and some of FUSE."""
 
 
-class FileSystem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FileSystem:
     """Its kind, `cifs` say, and where it is mounted."""
 
     kind: str

@@ -17,8 +17,8 @@ import shlex
 import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from mailsluice.system.users import group_name, user_name
 
@@ -30,7 +30,8 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _USABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Problem:
     """What is wrong, or in doubt, with a place, and what mends it; empty where the caller knows better.
 
     `owner` is whose it is, if that is the problem.
@@ -119,7 +120,7 @@ def problem_of_lock(path: Path, status: os.stat_result) -> Problem | None:
     if problem is None or problem.owner is None:
         return problem
     # Nobody is advised to move a lock away: whoever holds it would hold nothing any more.
-    return problem._replace(remedy=_chown(path))
+    return replace(problem, remedy=_chown(path))
 
 
 def problem_of_file(path: Path) -> Problem | None:
@@ -166,8 +167,8 @@ def problem_of_obeyed(path: Path) -> Problem | None:
             problem = problem_of_place(path, path.stat())
         except FileNotFoundError:
             return None
-    return problem and problem._replace(
-        remedy=f"see that {path.absolute()} is as you want it, then: {problem.remedy}"
+    return problem and replace(
+        problem, remedy=f"see that {path.absolute()} is as you want it, then: {problem.remedy}"
     )
 
 

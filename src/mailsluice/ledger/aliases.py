@@ -46,7 +46,7 @@ class Aliases:
     def is_blank(self, key: MailboxKey) -> bool:
         """Whether no message of this mailbox is known."""
         with self._database.reading() as connection:
-            return connection.execute(_HAS_ROWS, key).fetchone() is None
+            return connection.execute(_HAS_ROWS, (key.host, key.address)).fetchone() is None
 
     def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
         """The other mailboxes of which messages are known that were there when last listed.
@@ -54,14 +54,15 @@ class Aliases:
         Of this address elsewhere, any messages: such mailboxes come last.
         """
         with self._database.reading() as connection:
-            return [_key(*row) for row in connection.execute(_OTHERS, (*key, key.address)).fetchall()]
+            rows = connection.execute(_OTHERS, (key.host, key.address, key.address)).fetchall()
+        return [_key(*row) for row in rows]
 
     def also_in(self, key: MailboxKey, identities: Collection[bytes]) -> Mapping[MailboxKey, int]:
         """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
         found: Counter[MailboxKey] = Counter()
         with self._database.reading() as connection:
             for identity in identities:
-                rows = connection.execute(_ALSO_IN, (identity, *key)).fetchall()
+                rows = connection.execute(_ALSO_IN, (identity, key.host, key.address)).fetchall()
                 found.update({_key(*row) for row in rows})
         return found
 
@@ -74,7 +75,7 @@ class Aliases:
             _forget(connection, mailboxes.found(connection, new))
             mailbox = mailboxes.found(connection, old)
             connection.execute("DELETE FROM staging WHERE mailbox = ?", (mailbox,))
-            connection.execute(_RENAME, (*new, mailbox))
+            connection.execute(_RENAME, (new.host, new.address, mailbox))
             if not is_proven:
                 message_rows.doubt(connection, mailbox)
                 message_rows.forget_nameless(connection, mailbox, now)

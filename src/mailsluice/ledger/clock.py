@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from mailsluice.clock import BootClock
 from mailsluice.ledger.times import from_micros, to_micros
@@ -23,7 +23,8 @@ its messages stay for longer.
 """
 
 
-class Moment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Moment:
     """The ledger's time, and what the machine's clocks said then; `uptime` in seconds since `boot`."""
 
     time: datetime

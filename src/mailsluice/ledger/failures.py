@@ -80,7 +80,7 @@ def forget(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes
 
 def read(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Failure]:
     """Every message of a mailbox that failed at its last try, by UIDL."""
-    found = connection.execute(_MAILBOX, key).fetchone()
+    found = connection.execute(_MAILBOX, (key.host, key.address)).fetchone()
     return {} if found is None else _read(connection, found[0])
 
 

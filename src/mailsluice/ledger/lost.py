@@ -52,28 +52,30 @@ class Lost:
     def any(self, key: MailboxKey) -> bool:
         """Whether the mailbox has any."""
         with self._database.reading() as connection:
-            return connection.execute(_ANY, key).fetchone() is not None
+            return connection.execute(_ANY, (key.host, key.address)).fetchone() is not None
 
     def find(self, key: MailboxKey, identity: bytes) -> bytes | None:
         """The UIDL of the lost message of this identity, if no other message of the mailbox has it."""
         with self._database.reading() as connection:
-            found = connection.execute(_FIND, (*key, identity)).fetchone()
+            found = connection.execute(_FIND, (key.host, key.address, identity)).fetchone()
             return None if found is None else octets(found[0])
 
     def mostly_nameless(self, key: MailboxKey) -> bool:
         """Whether more than half of what is known is lost, and has nothing to be known again by."""
         with self._database.reading() as connection:
-            nameless = sum(connection.execute(query, key).fetchone()[0] for query in _NAMELESS)
+            nameless = sum(
+                connection.execute(query, (key.host, key.address)).fetchone()[0] for query in _NAMELESS
+            )
             if not nameless:
                 return False
-            (known,) = connection.execute(_HANDLED, key).fetchone()
+            (known,) = connection.execute(_HANDLED, (key.host, key.address)).fetchone()
             return bool(2 * nameless > known)
 
     def there_until(self, key: MailboxKey) -> datetime | None:
         """When the mailbox was last polled well before the first of them vanished; None for never."""
         with self._database.reading() as connection:
-            found = connection.execute(_LAST_SUCCESS, key).fetchone()
-            (gone,) = connection.execute(_FIRST_GONE, key).fetchone()
+            found = connection.execute(_LAST_SUCCESS, (key.host, key.address)).fetchone()
+            (gone,) = connection.execute(_FIRST_GONE, (key.host, key.address)).fetchone()
             times = [time for time in (found and found[0], gone) if time is not None]
             return from_micros(min(times)) if found and found[0] is not None else None
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from mailsluice.ledger.times import to_micros
 from mailsluice.model import Confirmation, Listed, MailboxKey, Memory, Staged, State, Stored
@@ -88,7 +88,8 @@ _OVERSIZE = """
 """
 
 
-class Changes(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Changes:
     """What a listing changes: rows that are gone now, that are back, and that are not kept any longer.
 
     `still_there` are those that we asked the server to delete.
@@ -106,7 +107,7 @@ class Changes(NamedTuple):
     """Messages that could not be fetched, and are not listed any more."""
 
     def __bool__(self) -> bool:
-        return any(self)
+        return any(getattr(self, each.name) for each in fields(self))
 
 
 def record(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from mailsluice.ledger import mailboxes
@@ -52,7 +53,7 @@ class Stagings:
                 return _where(*own[2:])
             other = connection.execute(_OF_ANY, (sink,)).fetchone()
             if other is not None:
-                return _where(*other[2:])._replace(place="", token="")
+                return replace(_where(*other[2:]), place="", token="")
             found = [_points(mounts) for (mounts,) in connection.execute(_MOUNTS).fetchall()]
             return (
                 Where(sink, "", tuple(sorted({point for points in found for point in points})), "")

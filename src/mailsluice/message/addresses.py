@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 _USUAL_ADDRESS = r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+){0,9}"
 _USUAL = re.compile(
@@ -40,7 +40,8 @@ Words = Callable[[str], str]
 """Makes text for people of a part of the value: a name, or a comment."""
 
 
-class Mailbox(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mailbox:
     """An entry of a list: its name and its address. One of them may be empty."""
 
     name: str
@@ -64,10 +65,12 @@ def parse(value: str, words: Words) -> Iterator[Mailbox]:
         yield Mailbox(_evenly_spaced(words(quoted or plain)), named or alone)
         at = usual.end()
     if at < len(value):
-        yield from filter(any, (_mailbox(entry, words) for entry in _Entries(value[at:])))
+        found = (_mailbox(entry, words) for entry in _Entries(value[at:]))
+        yield from (mailbox for mailbox in found if mailbox.name or mailbox.address)
 
 
-class _Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Entry:
     """What stands outside of `<>`, and what stands inside if it has them."""
 
     outside: str

@@ -7,8 +7,8 @@ message, after the ledger may have forgotten, for a mailbox under another name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 from mailsluice.message.header import Header
 from mailsluice.message.identity import identity, is_strong, version_of
@@ -22,7 +22,8 @@ class Verdict(Enum):
     UNDECIDED = "nothing tells"
 
 
-class Evidence(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Evidence:
     """What a stored message is known again by. `alone`: no other message of its mailbox has the same."""
 
     identity: bytes

@@ -11,8 +11,8 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from mailsluice.errors import Phase, ServerUntrusted
 from mailsluice.net.tls import tls_settings
@@ -21,7 +21,8 @@ _Signature = tuple[tuple[int, ...], ...]
 """Which files were read: their device, inode, size and time of change."""
 
 
-class _Read(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Read:
     context: ssl.SSLContext
     signature: _Signature
 

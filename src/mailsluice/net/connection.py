@@ -10,8 +10,9 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from mailsluice.clock import Clock
 from mailsluice.errors import (
@@ -36,7 +37,8 @@ _BUFFER = 5 * _RECORD
 """Octets received at once: many small messages, or a good piece of a large one."""
 
 
-class Endpoint(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Endpoint:
     """Where to connect, and whom to trust there: the authorities in `ca_file`, or the system's.
 
     `hint` is said if the port has no TLS: which port should have it.

@@ -6,6 +6,7 @@ Owns the names and the canonical line of a session. Must never decide what is do
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from mailsluice.model import Listed, SessionReport, uidl_text
 from mailsluice.obs.logger import FilteringBoundLogger
@@ -225,4 +226,4 @@ def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[List
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:
     """Leave the canonical line of a session, as a warning if it counts as a failure."""
     say = log.warning if report.outcome.standing is Standing.FAILURE else log.info
-    say(SESSION, **(report._asdict() | {"started": report.started.isoformat()}))
+    say(SESSION, **(asdict(report) | {"started": report.started.isoformat()}))

@@ -7,9 +7,9 @@ logging; the same arguments always give the same plan.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
 from mailsluice.failure import Failure
@@ -30,7 +30,8 @@ MOST_MESSAGES = 100_000
 """So many messages of a mailbox are looked at: more take too much time and memory in each poll."""
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plan:
     """What is to be done with each message of a listing: `reasons` has one for each, in its order.
 
     `reused` are the UIDLs listed that do not mean what the ledger takes them for: those listed twice, and
@@ -40,7 +41,7 @@ class Plan(NamedTuple):
     listing: Sequence[Listed]
     reasons: Sequence[Reason]
     reused: frozenset[bytes]
-    tried: Mapping[bytes, datetime] = MappingProxyType({})
+    tried: Mapping[bytes, datetime] = field(default_factory=lambda: MappingProxyType({}))
 
     def to(self, action: Action) -> tuple[Listed, ...]:
         """The messages this action is for; last those that failed before, the latest at the end."""

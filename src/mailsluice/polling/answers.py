@@ -10,7 +10,6 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
 from mailsluice.outcome import Answer
@@ -19,7 +18,8 @@ LULL = 5.0
 """Seconds without an octet after which a session may have to give way; most logins take one or two."""
 
 
-class Silence(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Silence:
     """A session of the mailbox `name` that has waited for an octet since then, in monotonic seconds."""
 
     name: str

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
-from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
 from mailsluice.outcome import Answer, Disposition
@@ -48,7 +47,8 @@ def _doubled(interval: timedelta, times: int, longest: timedelta) -> timedelta:
     return min(min(interval, _STEP) * (1 << min(times, 20)), longest)
 
 
-class SlowDown(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SlowDown:
     """A credential's mailboxes are left alone until `until`, then come spread over `spread` seconds.
 
     `level` counts how often it was prolonged, from 1; `began` is when the first of these began. Times in

@@ -10,7 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, ParamSpec, Self, TypeVar
 
 from mailsluice.errors import NoThread
 from mailsluice.obs import events
@@ -22,7 +23,8 @@ _T = TypeVar("_T")
 _log = get_logger(__name__)
 
 
-class _Job(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Job:
     queue: _Queue
     number: int
     name: str

@@ -5,10 +5,11 @@ Owns the numbers and their reasons. Must never read a clock.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Deadlines(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Deadlines:
     """Seconds of waiting a phase may cost; all of them together within `session`.
 
     Time that we ourselves take, in a disk's sync say, counts toward `session` and `expiring` alone.

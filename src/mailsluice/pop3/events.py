@@ -7,12 +7,12 @@ length bounded. What is not stays out of a repr.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from mailsluice.pop3.commands import Command
 
 
-class Greeted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Greeted:
     """The server said `+OK` first.
 
     `tag` is the name of the machine that answered, where the greeting has it: Exchange Online puts it in
@@ -23,13 +23,15 @@ class Greeted(NamedTuple):
     tag: str = ""
 
 
-class TurnedAway(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
     """The server said `-ERR` first: no session."""
 
     text: str
 
 
-class Answered(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Answered:
     """The server said `+OK` to `command`, or `-ERR`. To what is multi-line and accepted, a body follows."""
 
     command: Command
@@ -37,7 +39,8 @@ class Answered(NamedTuple):
     accepted: bool
 
 
-class Challenged(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Challenged:
     """The server asks for a SASL response; `challenge` is still in base64 and as hostile as it came."""
 
     command: Command
@@ -48,7 +51,8 @@ class Challenged(NamedTuple):
         return f"Challenged({self.command!r})"
 
 
-class BodyChunk(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BodyChunk:
     """Some octets of a body, dots unstuffed; none only at its end. `last` says that the terminator came."""
 
     data: bytes
@@ -61,10 +65,7 @@ class BodyChunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The server closed the connection after QUIT, as it should.
-
-    No named tuple as the others are: an empty one is false.
-    """
+    """The server closed the connection after QUIT, as it should."""
 
 
 Event = Greeted | TurnedAway | Answered | Challenged | BodyChunk | Closed

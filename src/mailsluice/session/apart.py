@@ -7,6 +7,7 @@ Owns that one that fails ends nothing but that session. Must never decide which 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from mailsluice.errors import CommandRefused, Phase, ServerError
@@ -55,7 +56,7 @@ def delete_apart(plan: Plan, memory: Memory, session: Session) -> None:
             apart.counts.proven.update(here)
         with quarantine.counting(apart, is_apart=True):
             plan_here = Plan(here, [Reason.STORED] * len(here), frozenset())
-            late.settle(plan_here, memory._replace(failures={}), apart)
+            late.settle(plan_here, replace(memory, failures={}), apart)
 
     for listed in plan.to(Action.DELETE_APART)[:MOST]:
         if session.context.stop.is_set() or not _beside([listed], session, work).confirmed:
@@ -78,7 +79,7 @@ def _beside(
         login = context.credentials.login(mailbox)
         now_in(Phase.CONNECT)
         with context.connect(mailbox) as client:
-            apart = session._replace(client=client, counts=counts)
+            apart = replace(session, client=client, counts=counts)
             now_in(Phase.AUTH)
             client.authenticate(mailbox.address, login)
             now_in(Phase.LISTING)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from threading import Event
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
@@ -41,7 +42,8 @@ class Progress(Protocol):
         ...
 
 
-class Context(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Context:
     """What a session works with.
 
     `stop`, once set, lets it end after the message in flight. `live` are all mailboxes that are configured.
@@ -60,7 +62,8 @@ class Context(NamedTuple):
     live: Collection[MailboxKey] = ()
 
 
-class Session(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Session:
     """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts.
 
     `questions` is what is open about the messages that it fetches, `returning` what they may turn out to be.

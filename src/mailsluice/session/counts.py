@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from mailsluice.clock import Clock
 from mailsluice.errors import ConnectionLost, MailsluiceError, ServerError
@@ -33,7 +32,8 @@ _LEFT = frozenset({Action.LEAVE, Action.DELETE, Action.ASK})
 """Actions by which what could not be fetched is not tried."""
 
 
-class Polled(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Polled:
     """How a poll went: the report for log and ledger, and what schedule and exit code make of it.
 
     The rest follows from the report's outcome, and may be sharpened by what the server said. `served`: the

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from contextvars import copy_context
+from dataclasses import replace
 from itertools import chain
 from typing import Self
 
@@ -129,7 +130,7 @@ class _Extra:
             try:
                 client = opened.enter_context(context.connect(mailbox))
                 client.authenticate(mailbox.address, login)
-                session = self._first._replace(client=client, counts=self._counts)
+                session = replace(self._first, client=client, counts=self._counts)
                 here = self._here(told_apart(client.listing(window(mailbox)), session))
                 self._refuse_other_listing(here)
             except ServerError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from mailsluice.config.models import Mailbox
 from mailsluice.model import Noticed, Where
@@ -38,7 +39,7 @@ def held(mailbox: Mailbox, context: Context) -> Iterator[Staging]:
     known = context.ledger.stagings.known(mailbox.key, sink.spec)
     with sink.hold(known) as staging:
         catch_up(staging, missing_writes(staging, mailbox.key, context), mailbox.key, context)
-        if known is None or known._replace(token=staging.where.token) != staging.where:
+        if known is None or replace(known, token=staging.where.token) != staging.where:
             context.ledger.stagings.note(mailbox.key, staging.where)
         for notice in staging.notices:
             _log.warning(_EVENTS[notice.kind], sink=sink.spec, detail=notice.detail)

@@ -7,6 +7,7 @@ header proves (`recognition`) nor what follows (`policy`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mailsluice.errors import CommandRefused, MailsluiceError, Phase
 from mailsluice.failure import Held, Why
@@ -39,7 +40,7 @@ def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | No
     if not asked:
         return None
     session.context.progress.phase(session.mailbox, Phase.DELETE)
-    session = session._replace(questions=_questions(plan, asked, memory, session))
+    session = replace(session, questions=_questions(plan, asked, memory, session))
     by_retr = _ask(asked, session)
     session.counts.wanted += len(by_retr)
     failure = fetch(_to_fetch(session), session)

@@ -6,7 +6,7 @@ Owns that the ledger notes a listing before anything is done by it. Must never d
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from mailsluice.failure import Held
 from mailsluice.model import Confirmation, Listing, Memory, Quiet
@@ -35,7 +35,8 @@ _MOST_NAMED = 20
 _log = get_logger(__name__)
 
 
-class Planned(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Planned:
     """A plan, and the memory that it was made with."""
 
     plan: Plan
@@ -124,7 +125,6 @@ def _warn_of_listing(listing: Listing, session: Session) -> None:
 
 
 def _looked_at(session: Session) -> str:
-    first, last = window(session.mailbox)
-    return " and ".join(
-        f"the {place} {count}" for place, count in (("first", first), ("last", last)) if count
-    )
+    looked_at = window(session.mailbox)
+    counts = {"first": looked_at.first, "last": looked_at.last}
+    return " and ".join(f"the {place} {count}" for place, count in counts.items() if count)

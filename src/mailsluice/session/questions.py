@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
 from mailsluice.message.header import Header
@@ -23,7 +22,8 @@ _ENOUGH = 64
 """Headers: if none of so many tells itself from that of the stored message, no other will."""
 
 
-class Question(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Question:
     """What is known of a message that is asked about: its row, and what it is known again by, if anything.
 
     And for what reason it is asked about.
@@ -85,7 +85,8 @@ class Questions:
 
     def answer(self, listed: Listed, header: Header) -> Action:
         """What follows for a message, now that its header is known."""
-        row, evidence, reason = self._open[listed.uidl]
+        asked = self._open[listed.uidl]
+        row, evidence, reason = asked.row, asked.evidence, asked.reason
         self._asked.add(listed.uidl)
         verdict = recognise(header, evidence)
         action = after(reason, verdict, row, self._mailbox, self._now)

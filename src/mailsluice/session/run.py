@@ -5,6 +5,7 @@ Owns the order of the steps. Must never do I/O of its own: every effect is behin
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from mailsluice.config.models import Mailbox
@@ -81,7 +82,7 @@ def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
             planned = None
             if not is_quiet(listing, session):
                 planned = plan_for(told_apart(listing, session), session)
-                session = session._replace(as_it_comes=planned.memory.taken)
+                session = replace(session, as_it_comes=planned.memory.taken)
             failure = _exchange(planned, session) if planned else None
             now_in(Phase.QUIT)
             batch.end(session)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import CommandRefused, ServerError
@@ -34,7 +34,8 @@ class Way(Enum):
     FETCH = "fetch them all"
 
 
-class Settled(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Settled:
     """How a mailbox was settled, in numbers of messages.
 
     `marked`: never to be fetched. `adopted`: known by header under a new UIDL. `new`: to be fetched by the

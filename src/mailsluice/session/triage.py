@@ -9,13 +9,14 @@ the schedule acts on it.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from mailsluice.errors import MailsluiceError, Phase, ServerError
 from mailsluice.outcome import Answer, Disposition, ExitCode
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Verdict:
     """What an error means: when to try again, what to do meanwhile, and what a single poll ends with.
 
     `of_credential`: it concerns the credential as a whole as far as can be told, and not this mailbox alone.
@@ -29,7 +30,8 @@ class Verdict(NamedTuple):
     answer: Answer = Answer.GIVEN
 
 
-class _Rule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Rule:
     reply: re.Pattern[str]
     disposition: Disposition
     remedy: str

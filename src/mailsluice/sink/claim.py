@@ -14,7 +14,8 @@ import os
 import re
 import secrets
 import threading
-from typing import Any, NamedTuple, Self
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from mailsluice.errors import MailboxLocked, StagingLost
 from mailsluice.files.directory import Directory
@@ -36,7 +37,8 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
-class Written(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Written:
     """What a claim says. `place` and `token` are empty where they cannot be read; `feeder` is None then.
 
     `commits` is how far its ledger had come with the mailbox. `heir` is the ledger that the mailbox was given
@@ -211,7 +213,7 @@ def _line(token: str, feeder: Feeder, commits: int, heir: str) -> bytes:
         "ledger": feeder.ledger,
         "host": feeder.host,
         "state_dir": feeder.state_dir,
-        "mailbox": feeder.mailbox._asdict(),
+        "mailbox": asdict(feeder.mailbox),
         "section": feeder.section,
         "process": os.getpid(),
         "commits": commits,

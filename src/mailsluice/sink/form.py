@@ -6,8 +6,8 @@ Owns no behaviour but the mode of directories. Each kind of sink says once what 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 STAGED = "-staged"
 """What every name of a message's file in staging ends in: no consumer looks for it, whatever it looks for."""
@@ -17,7 +17,8 @@ Files = Callable[[str], Sequence[tuple[str, str]]]
 published. The last one is what consumers look for."""
 
 
-class Form(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Form:
     """How one sink is laid out.
 
     `folder` is the directory for staging in `root`, `into` the one that messages are published in. `parts`

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Self
 
 from mailsluice.errors import MailsluiceError
@@ -155,7 +156,7 @@ class Hold:
         except MailsluiceError as error:
             self._lost = error
             raise
-        self.where = self.where._replace(token="")
+        self.where = replace(self.where, token="")
 
     @edge
     def _let_go(self) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from mailsluice.model import Feeder, Listed, Staged, Stored, Where
 from mailsluice.sink import neighbours
@@ -21,7 +21,8 @@ from mailsluice.sink.hold import Hold
 from mailsluice.sink.place import published
 
 
-class Feed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Feed:
     """How one mailbox feeds a sink: by which staging directory, as whom, and whether it keeps its mail."""
 
     owner: str

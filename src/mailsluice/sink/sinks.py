@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mailsluice.config.models import Mailbox
@@ -29,7 +30,7 @@ class Sinks:
     def open(self, mailbox: Mailbox) -> Spool | Maildir:
         """The sink that this mailbox is configured to deliver to."""
         config, keeps = mailbox.sink, mailbox.leave_on_server is not False
-        feed = self._feed(mailbox.key, mailbox.name)._replace(keeps=keeps)
+        feed = replace(self._feed(mailbox.key, mailbox.name), keeps=keeps)
         if config.kind == "maildir":
             return Maildir(config.path, feed=feed, mode=config.mode)
         return Spool(config.path, address=mailbox.address, feed=feed, mode=config.mode)
@@ -52,4 +53,4 @@ class Sinks:
         )
 
     def _feed(self, key: MailboxKey, section: str) -> Feed:
-        return Feed(self._owner_of(key), self._feeder._replace(mailbox=key, section=section))
+        return Feed(self._owner_of(key), replace(self._feeder, mailbox=key, section=section))

@@ -11,6 +11,7 @@ import re
 import secrets
 import shlex
 from contextlib import ExitStack
+from dataclasses import replace
 
 from mailsluice import invocation
 from mailsluice.errors import SinkRefused
@@ -216,7 +217,7 @@ class Taking:
         claim.enter(claim.before.token if self.is_as_left and not self._make else "")
         points = mounts.mount_points(self._form.root)
         if known is not None and (sink_id, claim.place) == (known.sink_id, known.place):
-            self.where = known._replace(mounts=points, token=claim.token)
+            self.where = replace(known, mounts=points, token=claim.token)
             return
         sink_id = sink_id or _new_sink_id(folder)
         if Directory.is_ours_to_make(self._form.root):

@@ -10,11 +10,11 @@ import os
 import re
 import stat
 import struct
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 LOCALTIME = Path("/etc/localtime")
@@ -35,7 +35,8 @@ class ZoneError(Exception):
     """Local time cannot be told: says why, and what to do."""
 
 
-class Zone(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Zone:
     """Local time: its name, and its rules as a zone's file has them (RFC 8536)."""
 
     name: str
