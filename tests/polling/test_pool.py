@@ -376,6 +376,5 @@ def test_a_lane_that_is_closed_leaves_all_threads_to_the_only_one_and_loses_noth
         assert hall.holds(a=2, b=1)
         pool.close_lane("b")
         assert hall.holds(a=3, b=1)
-        hall.let_go("b")
+        hall.let_go("a", "b")
         assert [call.result(SOON) for call in last] == ["b"] * 3
-        hall.let_go("a")
