@@ -1,8 +1,8 @@
 """The clock: the one place that reads the time.
 
-Owns the difference between wall-clock time (what a person writes down), monotonic time (what a deadline
-is measured by) and uptime (what outlives a process, and no setting of the clock moves). Must never be
-asked by `policy` or the protocol core: they are given the time.
+Owns the difference between three times: wall-clock time, which people read; monotonic time, which deadlines
+are measured by; and uptime, which goes on from one process to the next and which setting the clock does not
+change. Must never be used by `policy` or the protocol core: they are given the time.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Clock(Protocol):
 
 
 class BootClock(Protocol):
-    """What the ledger asks, which must know how much time passed between two processes."""
+    """What the ledger may ask about time. It must know how much time passed between two processes."""
 
     def now(self) -> datetime:
         """The wall clock, aware, in UTC."""
         ...
 
     def uptime(self) -> tuple[str, float]:
-        """A name for this start of the machine, and the seconds since it, those of sleep included."""
+        """A name for this boot of the machine, and the seconds since then, including those in sleep."""
         ...
 
 
@@ -51,9 +51,9 @@ class SystemClock:
         return time.monotonic()
 
     def uptime(self) -> tuple[str, float]:
-        """A name for this start of the machine, and the seconds since it, those of sleep included.
+        """A name for this boot of the machine, and the seconds since then, including those in sleep.
 
-        Where the kernel does not tell, the name is this process's own.
+        If the kernel gives no name, it is a random one that only this process has.
         """
         return _boot(), time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -63,4 +63,4 @@ def _boot() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        return secrets.token_hex(16)
+        return secrets.token_hex(16)  # then two processes never count as one boot, which is the safe error

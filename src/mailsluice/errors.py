@@ -1,9 +1,9 @@
 """Everything that can go wrong, as errors that an administrator can read.
 
-Owns the kinds of errors, and what of each is known beside its words. What an error means stands in one table,
-`outcome`: each kind names its row there. Kinds without one of their own never leave the session that met
-them. Any exception from elsewhere is a bug. `session.triage` may sharpen a disposition by what the server
-said; nothing else decides what an error means.
+Owns the kinds of errors, and what each kind carries beside its words. What an error means is a row of the
+table in `outcome`: each kind names its row. A kind without a row of its own never leaves the session that
+raised it. Any other exception is a bug. `session.triage` may change a disposition by what the server said;
+nothing else decides what an error means.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Phase(Enum):
 class MailsluiceError(Exception):
     """An error an administrator can read: what happened, and in `remedy` what to do.
 
-    `outcome` is what it means. `denied`: the user that this runs as lacks a right, which has an exit code of
-    its own.
+    `outcome` is what it means. `denied`: the user that runs the program lacks a right. This has an exit code
+    of its own, whatever the kind of the error.
     """
 
     outcome: ClassVar[Outcome]
@@ -67,17 +67,17 @@ class ConfigurationError(MailsluiceError):
 
 
 class SecretError(MailsluiceError):
-    """A secret cannot be had: it is not there, not private, or its keyring cannot be opened."""
+    """A secret cannot be read: it is missing or not private, or its keyring cannot be opened."""
 
     outcome = Outcome.SECRET_ERROR
 
 
 class TokenError(MailsluiceError):
-    """No access token is to be had."""
+    """No access token was given."""
 
 
 class TokenRefused(TokenError):
-    """The identity provider, or a token command, answered: no."""
+    """The identity provider, or a token command, refused a token."""
 
     outcome = Outcome.TOKEN_REFUSED
 
@@ -96,7 +96,7 @@ class TokenUnavailable(TokenError):
 
 
 class ServerError(MailsluiceError):
-    """A POP3 session failed. `phase` is where, `reply` the server's words if it said any."""
+    """A POP3 session failed in `phase`. `reply` has the server's words; it is empty if there were none."""
 
     def __init__(self, message: str, *, phase: Phase, reply: str = "", remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
@@ -129,27 +129,27 @@ class DeadlineExceeded(ServerError):
 
 
 class GaveWay(DeadlineExceeded):
-    """The server was silent for some seconds, and the session ended early for others that waited for it."""
+    """The server was silent for some seconds, and the session ended early because other mailboxes waited."""
 
     outcome = Outcome.GAVE_WAY
 
-    remedy = "it is tried again, with all the time there is; if this comes often, raise service.max_sessions"
+    remedy = "it is tried again with its full deadlines; if this happens often, raise service.max_sessions"
 
 
 class ProtocolViolation(ServerError):
-    """The server sent what POP3 does not allow; the session is over."""
+    """The server sent something that POP3 does not allow; the session is over."""
 
     outcome = Outcome.PROTOCOL_VIOLATION
 
 
 class CommandRefused(ServerError):
-    """The server answered `-ERR`; the session lives on."""
+    """The server answered `-ERR`; the session goes on."""
 
     outcome = Outcome.COMMAND_REFUSED
 
 
 class Substituted(CommandRefused):
-    """The server handed out a notice, `text`, in the place of a message that it cannot render."""
+    """The server sent a notice, `text`, in the place of a message that it cannot render."""
 
     def __init__(self, message: str, *, text: bytes) -> None:
         super().__init__(message, phase=Phase.RETRIEVE)
@@ -157,7 +157,10 @@ class Substituted(CommandRefused):
 
 
 class Unrecognised(CommandRefused):
-    """A message may be a stored one under another UIDL, and nothing tells: it is held, and not stored."""
+    """A message may be a stored one under another UIDL, and nothing shows whether it is.
+
+    It is held, and not stored.
+    """
 
 
 class LoginRefused(ServerError):
@@ -167,7 +170,7 @@ class LoginRefused(ServerError):
 
 
 class MessageTooLarge(ServerError):
-    """A message turned out larger than `max_message`; `octets` had come when it was given up."""
+    """A message was larger than `max_message`. `octets` of it had come when the transfer was stopped."""
 
     outcome = Outcome.MESSAGE_TOO_LARGE
 
@@ -177,23 +180,23 @@ class MessageTooLarge(ServerError):
 
 
 class SinkError(MailsluiceError):
-    """The spool directory or Maildir cannot be written, or not made durable."""
+    """The spool directory or the Maildir cannot be written, or cannot be made durable."""
 
     outcome = Outcome.SINK_ERROR
 
 
 class SinkRefused(SinkError):
-    """The sink is not the one that it was, or another ledger feeds it: nothing is stored there unasked."""
+    """The sink is not the same as before, or another ledger feeds it. An administrator has to decide."""
 
     outcome = Outcome.SINK_REFUSED
 
 
 class StagingGone(SinkError):
-    """The staging directory was removed while a batch was received: what the batch had has to come again."""
+    """The staging directory was removed while a batch was received: its messages have to come again."""
 
 
 class StagingLost(MailsluiceError):
-    """Another process took the staging directory of this mailbox while it was polled."""
+    """Another process took the staging directory of this mailbox during the poll."""
 
     outcome = Outcome.STAGING_LOST
 
@@ -205,7 +208,7 @@ class LedgerError(MailsluiceError):
 
 
 class LedgerReplaced(LedgerError):
-    """A file of the open ledger was removed, or another lies in its place: it has to be opened anew."""
+    """A file of the open ledger was removed or replaced: the ledger has to be opened again."""
 
     outcome = Outcome.LEDGER_REPLACED
 
@@ -240,13 +243,13 @@ class NoThread(MailsluiceError):
 
 
 class Stopped(MailsluiceError):
-    """The program was asked to end while this was going on."""
+    """The program, or this session alone, was asked to end while the work went on."""
 
     outcome = Outcome.STOPPED
 
 
 class Bug(MailsluiceError):
-    """mailsluice itself is wrong; the traceback is in the log."""
+    """mailsluice itself has an error; the traceback is in the log."""
 
     outcome = Outcome.BUG
 
@@ -259,12 +262,12 @@ _SYSTEM_REMEDIES = {
     errno.EROFS: "mount the file system writable; under systemd, name the path in ReadWritePaths=",
     errno.EMFILE: "raise the limit of open files (LimitNOFILE= under systemd, else ulimit -n)",
     errno.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
-    errno.EIO: "look for disk errors in the kernel's log (dmesg, smartctl) before polling again",
-    errno.EFBIG: "lift the limit on file sizes (LimitFSIZE= under systemd, else ulimit -f)",
+    errno.EIO: "look for disk errors (dmesg, smartctl) before polling again",
+    errno.EFBIG: "raise the limit on file sizes (LimitFSIZE= under systemd, else ulimit -f)",
     errno.ESTALE: "mount the network file system again",
 }
 
 
 def system_remedy(error: BaseException, otherwise: str = "") -> str:
-    """What helps against the operating system's error; `otherwise` where that is the caller's to know."""
+    """What to do about an error of the operating system; `otherwise` if this list does not have it."""
     return _SYSTEM_REMEDIES.get(getattr(error, "errno", None) or 0, otherwise)

@@ -1,7 +1,7 @@
 """The invocation: how this process was called, so that a message can name a command that works as it stands.
 
-Owns the spelling of every command of ours: by the program's own path where PATH does not find it, with the
-configuration file where it is not the system's, and as the user it is for. Must never run one.
+Owns how our commands are spelled: with the program's path if PATH does not find it, with the configuration
+file if the program would not find it by itself, and for the right user. Must never run one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from mailsluice.system.users import group_name, user_name
 
 _NAME = "mailsluice"
 _NO_SHELLS = ("nologin", "false")
+"""A user whose shell ends so belongs to a service: nobody can log in as this user."""
 
 
 @dataclass
 class _Call:
-    """What the command line has noted of its call; nothing where the program was not called by one."""
+    """What the command line has noted about this call; nothing if no command line started the program."""
 
     file: Path | None = None
     arguments: tuple[str, ...] = ()
@@ -36,19 +37,20 @@ _call = _Call()
 def note_file(path: Path | None) -> None:
     """Remember the configuration file that commands must name; None if they find it by themselves."""
     _call.file = path
-    with suppress(FileNotFoundError):  # the working directory has gone: what is relative to it, too
+    with suppress(FileNotFoundError):  # the working directory was removed, and so was a file relative to it
         _call.file = path and path.absolute()
 
 
 def note_arguments(arguments: Sequence[str]) -> None:
-    """Remember which command was called, and with what; without the options before its name."""
+    """Remember which command was called, and with which arguments, without the options before its name."""
     _call.arguments = tuple(arguments)
 
 
 def command(*arguments: str) -> str:
-    """A command of ours as somebody can run it, from any directory.
+    """A command of ours that works from any directory.
 
-    Where the process is a service's, whose user nobody logs in as, it is spelled for root.
+    If this process runs as a service's user, the command is spelled for root, because nobody can log in as
+    that user.
     """
     if _is_a_service(os.geteuid()):
         return shlex.join([*_becoming(os.geteuid()), *program(), *_options(), *arguments])
@@ -56,34 +58,36 @@ def command(*arguments: str) -> str:
 
 
 def again_as(uid: int) -> str:
-    """The command that was called, run as this user."""
+    """The command that was called, but run as the user `uid`."""
     return shlex.join([*_becoming(uid), *program(), *_options(), *_call.arguments])
 
 
 def about(section: str, address: str, *words: str) -> str:
-    """A command of ours about a mailbox, in quotes; where no section is its own, what comes before that."""
+    """A command of ours about a mailbox, in quotes. If it has no section, also what must be done first."""
     if section:
         return f"`{command(*words, section)}`"
     return f"put {address} into the configuration again, and run `{' '.join(words)}` for it"
 
 
 def directory(path: Path, mode: int) -> str:
-    """A command that makes a directory as this process needs it; for root, where the user is a service's."""
+    """A command that makes a directory for this process; spelled for root if the user is a service's."""
     words = ["install", "-d", "-m", f"{mode:04o}"]
     if os.geteuid() == 0 or _is_a_service(os.geteuid()):
+        # A user or group without a name is `#NUMBER` here, and `install` takes the number alone.
         user, group = user_name(os.geteuid()), group_name(os.getegid())
         words += ["-o", user.removeprefix("#"), "-g", group.removeprefix("#")]
     return shlex.join([*words, str(path)])
 
 
 def program() -> list[str]:
-    """The words that run this very program, whatever is on anybody's PATH."""
+    """The words that run exactly this program, whatever is on the caller's PATH."""
     script = Path(sys.executable).with_name(_NAME)
     return [str(script)] if script.exists() else [sys.executable, "-m", _NAME]
 
 
 def _shortest_program() -> list[str]:
     found, ours = shutil.which(_NAME), program()[0]
+    # A relative entry in PATH would be another program in another directory.
     if found and Path(found).is_absolute() and Path(found).samefile(ours):
         return [_NAME]
     return program()
@@ -94,11 +98,11 @@ def _options() -> list[str]:
 
 
 def _becoming(uid: int) -> list[str]:
-    """The words that run a command as this user: for root, or for who may use sudo."""
+    """The words before a command that run it as the user `uid`: for root, or for a person with sudo."""
     name = user_name(uid)
     if os.geteuid() != 0 and not _is_a_service(os.geteuid()):
         return ["sudo", "-u", name, "--"]
-    if name.startswith("#"):  # which runuser does not know
+    if name.startswith("#"):  # a user without a name, which runuser does not take
         return ["setpriv", "--reuid", str(uid), "--clear-groups", "--"]
     return ["runuser", "-u", name, "--"]
 
@@ -106,5 +110,5 @@ def _becoming(uid: int) -> list[str]:
 def _is_a_service(uid: int) -> bool:
     try:
         return pwd.getpwuid(uid).pw_shell.endswith(_NO_SHELLS)
-    except KeyError:
+    except KeyError:  # a user without an entry, as in a container: its commands are spelled as they are
         return False

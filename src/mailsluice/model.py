@@ -1,11 +1,11 @@
 """The values that travel between layers: what a server lists, what is staged, stored, and may be deleted.
 
-Owns no behaviour beyond what a value says of itself; must never do I/O.
+Owns these values, and what can be computed from one of them alone. Must never do I/O.
 
-The order of a delivery is in the types: `Staged` is made only by `sink`, after a sync (and read back by
-`ledger` after a crash); `Stored` only by `sink`, once it is published durably; `DeletePermit` only by
-`ledger`, for a row committed as stored; and the client deletes by permit alone. `tests/test_model.py`
-keeps each constructor in its module.
+The types enforce the order of a delivery. Only `sink` makes a `Staged`, after a sync; `ledger` reads it back
+after a crash. Only `sink` makes a `Stored`, after the message is published durably. Only `ledger` makes a
+`DeletePermit`, for a row that is committed as stored. The client deletes only what it has a permit for.
+`tests/test_model.py` checks that nobody else makes one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from mailsluice.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class MailboxKey:
-    """What makes a mailbox the same mailbox in the ledger, whatever its section is called.
+    """What identifies a mailbox in the ledger, whatever its section is called.
 
-    Both parts are lower case: host and address differ from their other spellings only for people.
+    Both parts are in lower case, because a host or an address in another spelling is the same one.
     """
 
     host: str
@@ -36,8 +36,8 @@ class MailboxKey:
 class Listed:
     """One message of a session's listing.
 
-    `number` holds for this session only (RFC 1939 §5). `uidl` is opaque octets. `size` is what LIST
-    said: an estimate on Exchange Online, None where the server gave none; never proof of anything.
+    `number` is valid in this session only (RFC 1939 §5). `uidl` is opaque octets. `size` is the size in LIST,
+    in octets: an estimate on Exchange Online, and None if the server gave none. It never proves anything.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How many messages of a long listing are looked at: the first ones, and the last ones."""
+    """How many messages of a long listing are looked at, at its beginning and at its end."""
 
     first: int
     last: int
@@ -55,9 +55,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """What a listing's lines say.
+    """What the lines of a listing say.
 
-    `unusable` is how many of them name no message that could be told from the others, `examples` the first.
+    `usable` are the messages. `unusable` is the number of lines that give no usable UIDL, and `examples` has
+    the first of these lines.
     """
 
     usable: tuple[Listed, ...]
@@ -66,11 +67,11 @@ class Lines:
 
 
 class Listing(Sequence[Listed]):
-    """The messages of a session's listing, in the server's order: parsed when one is first asked for.
+    """The messages of a session's listing, in the server's order. They are parsed at the first access.
 
-    `digest` tells it from any other listing without that: the same octets give the same digest. `total` is
-    how many messages the server has, `beyond` how many of them are not looked at, for there are too many.
-    Whoever asks for a message may meet what the parser raises.
+    `digest` identifies the listing without parsing it: the same octets give the same digest. `total` is how
+    many messages the server has. `beyond` is how many of them are not looked at, because there are too many.
+    Any access to the messages may raise what the parser raises.
     """
 
     def __init__(self, digest: bytes, total: int, parse: Callable[[], Lines], beyond: int = 0) -> None:
@@ -78,11 +79,11 @@ class Listing(Sequence[Listed]):
         self.total = total
         self.beyond = beyond
         self._parse: Callable[[], Lines] | None = parse
-        self._messages = Lines(())
+        self._lines = Lines(())
 
     @property
     def unusable(self) -> int:
-        """How many lines name no message that could be told from the others."""
+        """How many lines give no usable UIDL."""
         return self._parsed().unusable
 
     @property
@@ -92,17 +93,17 @@ class Listing(Sequence[Listed]):
 
     @property
     def is_whole(self) -> bool:
-        """Whether a message that is not in it is not on the server."""
+        """Whether a message that is not in this listing is not on the server."""
         return not self.beyond and not self.unusable
 
     def renamed(self, uidls: Mapping[int, bytes]) -> Listing:
         """The same listing, with other UIDLs for some messages, by number."""
-        messages = self._parsed()
+        lines = self._parsed()
         renamed = tuple(
-            Listed(each.number, uidls[each.number], each.size) if each.number in uidls else each
-            for each in messages.usable
+            Listed(listed.number, uidls[listed.number], listed.size) if listed.number in uidls else listed
+            for listed in lines.usable
         )
-        return Listing(self.digest, self.total, lambda: replace(messages, usable=renamed), self.beyond)
+        return Listing(self.digest, self.total, lambda: replace(lines, usable=renamed), self.beyond)
 
     def __len__(self) -> int:
         return len(self._parsed().usable)
@@ -111,49 +112,54 @@ class Listing(Sequence[Listed]):
         return iter(self._parsed().usable)
 
     @overload
-    def __getitem__(self, place: int) -> Listed: ...
+    def __getitem__(self, index: int) -> Listed: ...
     @overload
-    def __getitem__(self, place: slice) -> tuple[Listed, ...]: ...
-    def __getitem__(self, place: int | slice) -> Listed | tuple[Listed, ...]:
-        return self._parsed().usable[place]
+    def __getitem__(self, index: slice) -> tuple[Listed, ...]: ...
+    def __getitem__(self, index: int | slice) -> Listed | tuple[Listed, ...]:
+        return self._parsed().usable[index]
 
     def _parsed(self) -> Lines:
         if self._parse is not None:
-            self._messages, self._parse = self._parse(), None
-        return self._messages
+            # The parser is let go, because it holds the server's whole answer: megabytes in a large mailbox.
+            self._lines, self._parse = self._parse(), None
+        return self._lines
 
 
 def uidl_text(uidl: bytes) -> str:
-    """A UIDL for people and JSON: ASCII, every other octet as an escape."""
+    """A UIDL for people and JSON: ASCII characters as they are, every other octet as an escape."""
     return uidl.decode("ascii", "backslashreplace")
 
 
 def is_derived(uidl: bytes) -> bool:
-    """Whether the UIDL is one of ours, for a message that shares the server's: no server's has a space."""
+    """Whether we made this UIDL, for a message that shares its UIDL with another one.
+
+    Ours have a space, which a server's UIDL must not have (RFC 1939 §7).
+    """
     return b" " in uidl
 
 
 class State(Enum):
-    """What the ledger knows of a message (crash table, column *ledger*)."""
+    """What the ledger knows of a message (docs/crash-safety.md, column *ledger* of the table)."""
 
     STAGED = "staged"
     STORED = "stored"
     GONE = "gone"
     OVERSIZE = "oversize"
-    """Not stored: larger than `max_message` when last seen; reported already."""
+    """Not stored: it was larger than `max_message` when last seen, and this was reported."""
     SEEN = "seen"
-    """Not stored: an administrator said that it is to stay where it is, never fetched and never deleted."""
+    """Not stored: an administrator marked it as seen. It is never fetched and never deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The ledger's row for one message, its times by the ledger's clock.
+    """The ledger's row for one message. Its times are by the ledger's clock.
 
-    `since` is when it was stored (or first found oversize, or marked as seen). `listed_size` is what LIST
-    said then. `gone_since` is when it was first missing from a listing, None while it is there. `octets` is
-    how large it is, of an oversize message at least. `doubt`: whether it still is this message, its header is
-    to say. `identified`: what its header is known again by is noted, or that it tells nothing. `leaving`: the
-    server was asked to delete it.
+    `since` is when the message was stored, first found oversize, or marked as seen. `listed_size` is its size
+    in LIST at that time. `gone_since` is when it was first missing from a listing; None while it is listed.
+    `octets` is the message's size. Of an oversize message this may be only the part that came before the
+    transfer was stopped. `doubt`: its UIDL may stand for another message now, and the header has to decide.
+    `identified`: its identity is noted, or it is noted that the header gives none. `leaving`: the server was
+    asked to delete the message.
     """
 
     state: State
@@ -168,12 +174,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the ledger knows of a mailbox that matters beside one listing, as it was at one moment.
+    """What the ledger knew of a mailbox at one moment, as far as it matters for one listing.
 
-    `known` and `failures` are by UIDL. `writes` tells whether any of it was written since. `left` is how
-    often QUIT was said since all was gone that was to be deleted, `answered` whether it was answered well the
-    last time. `policy` is what the mailbox left on the server when it was last polled, in words; None before
-    it was.
+    `known` and `failures` are by UIDL. `writes` is a number that every later write to these rows increases.
+    `left` is how many sessions said QUIT to delete messages since there was last nothing more to delete.
+    `answered` is whether the last of these got a good answer. `policy` is `leave_on_server` at the last poll,
+    as text; None before the first poll.
     """
 
     known: Mapping[bytes, Known]
@@ -185,16 +191,16 @@ class Memory:
 
     @property
     def taken(self) -> frozenset[bytes]:
-        """The UIDLs of what an administrator wants stored as it comes."""
+        """The UIDLs of messages of which an administrator wants whatever comes to be stored."""
         return frozenset(uidl for uidl, failure in self.failures.items() if failure.take)
 
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """That a listing leaves nothing to do or to say, until then by the ledger's clock.
+    """A listing that leaves nothing to do and nothing to log, until `until` by the ledger's clock.
 
-    `digest` is that of all that decided so, but for what the ledger knows. `held` is how many messages stay
-    for another reason than policy, by the words of `Held`.
+    `digest` is a digest of everything that decided this, except the ledger's rows. `held` is how many
+    messages stay for another reason than policy, by the words of `Held`.
     """
 
     digest: bytes
@@ -204,12 +210,12 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What a listing tells of known messages, for the ledger to note.
+    """What a listing shows about known messages, for the ledger to note.
 
-    `listed` are its UIDLs. Other messages have those that are `reused`, and may have those that are
-    `doubtful`. `is_whole`: a message that is not in it is not on the server. `has_all`: it has a line for
-    every message, though some may be unusable. `quiet`, if it leaves nothing to do. `policy` is what the
-    mailbox leaves on the server, in words.
+    `listed` are its UIDLs. `reused` are those that other messages have now, and `doubtful` those that other
+    messages may have now. `is_whole`: a message that is not listed is not on the server. `has_all`: there is
+    a line for every message, though some lines may be unusable. `quiet` is there if the listing leaves
+    nothing to do. `policy` is the mailbox's `leave_on_server`, as text.
     """
 
     listed: Collection[bytes]
@@ -223,10 +229,10 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A message whole and synced in staging, not yet visible. Made by `sink`, read back by `ledger`.
+    """A message that is whole and synced in staging, not yet visible. Made by `sink`, read back by `ledger`.
 
-    `name` is the name it will be published under; `size` the octets as the server sent them, unstuffed;
-    `identity` what its header is known again by (`identity`).
+    `name` is the name that it will be published under. `size` is its octets as the server sent them, dots
+    unstuffed. `identity` is what it is recognised by (`message.identity`); None if its header gives none.
     """
 
     uidl: bytes
@@ -238,9 +244,10 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Feeder:
-    """Who feeds a staging directory: a ledger, by its id, where it is kept, and the mailbox it feeds it with.
+    """Who feeds a staging directory, and with which mailbox.
 
-    `section` is what the mailbox is called in the configuration.
+    `ledger` is the ledger's id. It is kept in `state_dir` on `host`. `section` is the mailbox's name in the
+    configuration.
     """
 
     ledger: str
@@ -252,13 +259,13 @@ class Feeder:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a mailbox's messages are staged, as the ledger notes it before any message is.
+    """Where a mailbox's messages are staged. The ledger notes it before it records any message there.
 
-    `sink` is the sink's spec, `sink_id` the id that the sink itself carries, empty if it was never used.
-    `mounts` are the mount points on the way to it. `place` is the id of the staging directory: another
-    directory in its stead has another. Empty where this mailbox has none yet, though others of the ledger
-    feed the sink. `token` is what stood in its claim while messages were staged: whoever takes the
-    directory writes another.
+    `sink` is the sink's spec. `sink_id` is the id that the sink itself carries, empty if it was never used.
+    `mounts` are the mount points on the path to it. `place` is the id of the staging directory: a directory
+    made in its place has another id. It is empty if this mailbox has no staging directory there yet, though
+    other mailboxes of the ledger feed the sink. `token` is the token in the claim while messages were staged:
+    whoever takes the directory writes a new one.
     """
 
     sink: str
@@ -269,16 +276,16 @@ class Where:
 
 
 class Noticed(Enum):
-    """What an administrator should hear about a sink that goes on all the same."""
+    """What an administrator should know about a sink that is used all the same."""
 
-    MADE_ANEW = "the directory was made anew since mail was last stored there"
-    MOVED = "the ledger that feeds it is kept elsewhere now"
+    MADE_ANEW = "the directory was made again since mail was last stored there"
+    MOVED = "the ledger that feeds it is kept somewhere else now"
     SHARED = "another ledger feeds it, too"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something noticed about a sink, and what there is to say of it."""
+    """Something noticed about a sink, with its details in words."""
 
     kind: Noticed
     detail: str
@@ -286,7 +293,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message published: consumers find it, durably, or took it by now. Made by `sink` alone."""
+    """A message that is published durably: consumers find it, or already took it. Made by `sink` alone."""
 
     uidl: bytes
     name: str
@@ -303,10 +310,10 @@ class DeletePermit:
 class SessionReport:
     """How one session went: its line in the log, and what `status` shows of it.
 
-    `outcome` says how it ended, and `detail` what went wrong, to a person. `waiting` is
-    how many messages were left for the next session; `bytes` is what came from the server. `held` is how
-    many messages stay on the server for another reason than policy, by the words of `Held`; None if the
-    session did not come to know.
+    `outcome` is how it ended. `detail` tells a person what went wrong. `waiting` is how many messages were
+    left for the next session. `bytes` is the octets of the messages that came. `held` is how many messages
+    stay on the server for another reason than policy, by the words of `Held`; None if the session did not get
+    far enough to know.
     """
 
     mailbox: str

@@ -1,8 +1,8 @@
 """The outcomes: how a session or a command may end, and what follows from each.
 
-Owns one table. Errors name their row of it, and exit codes, pacing, reports, the log's levels and the manual
-read it: no other module says what an outcome means. Must never read a server's words: `session.triage` does,
-and may then choose another disposition than the table's.
+Owns one table. Each error names its row, and exit codes, pacing, reports, the log's levels and the manual
+read the table. No other module says what an outcome means. Must never read a server's words:
+`session.triage` does, and may then choose a disposition that differs from the table's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """What the program ends with (sysexits.h), in the order of how much it needs somebody."""
+    """What the program ends with (sysexits.h). The order matters: each needs a person more than the last."""
 
     WELL = 0
     LATER = 75
@@ -27,32 +27,32 @@ class ExitCode(IntEnum):
     CONFIGURATION = 78
     """The configuration or a secret is wrong (EX_CONFIG)."""
     BUG = 70
-    """mailsluice is wrong (EX_SOFTWARE)."""
+    """mailsluice has an error (EX_SOFTWARE)."""
 
 
 _BY_SEVERITY = tuple(ExitCode)
 
 
 def worst(exit_codes: Iterable[ExitCode]) -> ExitCode:
-    """The exit code for several mailboxes: the one that needs somebody most; `WELL` for none."""
+    """The exit code for several mailboxes: the one that needs a person most; `WELL` for no mailbox."""
     return max(exit_codes, key=_BY_SEVERITY.index, default=ExitCode.WELL)
 
 
 class Disposition(Enum):
     """When a mailbox is polled again.
 
-    `words` say it in the manual. `doublings` is how often the delay after a first failure is doubled; None:
-    there is no delay. `exit_code` is for errors whose disposition the server's words decide.
+    `words` say it in the manual. `doublings` is how many times the usual interval is doubled after a first
+    failure; None: there is no delay. `exit_code` is used if the server's words decided the disposition.
     """
 
     RETRY = "at its usual time", None, ExitCode.LATER
-    """The next poll, at its usual time, may well succeed."""
+    """The next poll, at its usual time, may succeed."""
     BACK_OFF = "later and later", 1, ExitCode.LATER
-    """Ask again later and later, at least every 15 minutes."""
+    """It is tried again after longer and longer delays, but at least every 15 minutes."""
     OPERATOR = "slowly", 2, ExitCode.REFUSED
-    """Somebody must change something; ask again slowly meanwhile, for some of these heal by themselves."""
+    """Somebody must change something. Until then it is tried slowly, because some of these errors pass."""
     BUG = "slowly", 2, ExitCode.BUG
-    """mailsluice is wrong; ask again slowly."""
+    """mailsluice has an error. It is tried again slowly."""
 
     def __init__(self, words: str, doublings: int | None, exit_code: ExitCode) -> None:
         self.words = words
@@ -61,49 +61,49 @@ class Disposition(Enum):
 
     @property
     def passes(self) -> bool:
-        """Whether it passes by itself: nobody has to change anything."""
+        """Whether the error passes by itself, so that nobody has to change anything."""
         return self in {Disposition.RETRY, Disposition.BACK_OFF}
 
 
 class Answer(Enum):
-    """Whether a server answered in a poll, be it with a refusal."""
+    """Whether a server answered in a poll. A refusal is an answer, too."""
 
     GIVEN = "given"
     MISSED = "missed"
-    """It was unreachable, or silent for as long as we wait."""
+    """The server was unreachable, or silent until a deadline."""
     NOT_AWAITED = "not awaited"
-    """It was silent, and the session ended early for others that waited."""
+    """The server was silent, and the session ended early because other mailboxes waited."""
 
 
 class Standing(Enum):
-    """What a session counts as in the report of its mailbox. Failures are warnings in the log."""
+    """What a session counts as in the report of its mailbox. The log has failures as warnings."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     NEITHER = "neither"
-    """It came to nothing, and nothing was wrong: others came first."""
+    """The session did nothing, and nothing was wrong: something else came first."""
 
 
 class Trait(Enum):
-    """What is true of a few outcomes."""
+    """What is true of a few outcomes only."""
 
     COMPLETE = auto()
-    """The session came to all that it was to do, though single messages may not have been to be had."""
+    """The session did everything that it was to do, though single messages may have failed."""
     OF_CREDENTIAL = auto()
-    """It may concern the whole credential, if it comes at the login or while a token is got.
+    """It may concern the whole credential, if it happens at the login or while a token is fetched.
 
-    A server that throttles a tenant refuses any login of that tenant, or leaves it waiting.
+    A server that throttles a tenant refuses any login of that tenant, or does not answer it.
     """
     OF_MESSAGE = auto()
-    """It may be the fault of one message, if it comes while that message arrives."""
+    """One message may be the cause, if it happens while that message arrives."""
 
 
 class Outcome(StrEnum):
-    """How a session or a command ended. Its value is a stable word: logs, `status` and the ledger have it.
+    """How a session or a command ended. Its value is a stable word: logs, `status` and the ledger use it.
 
-    `means` says it to people. `exit_code` is what the program ends with when this was the worst. `standing`
-    is what the session counts as, and `answer` whether the server answered. `is_complete`, `of_credential`
-    and `of_message` are the traits.
+    `means` explains it to people. `exit_code` is what the program ends with if this was the worst outcome.
+    `standing` is what the session counts as, and `answer` is whether the server answered. `is_complete`,
+    `of_credential` and `of_message` are the traits.
     """
 
     means: str
@@ -123,7 +123,7 @@ class Outcome(StrEnum):
     )
     MESSAGES_REFUSED = (
         "messages-refused",
-        "the server does not hand out messages that it lists, or their headers; the others were stored",
+        "the server refuses some messages that it lists, or their headers; the others were stored",
         Disposition.RETRY, ExitCode.LATER, Trait.COMPLETE,
     )
     MESSAGES_REMOVED = (
@@ -133,12 +133,12 @@ class Outcome(StrEnum):
     )
     STILL_LISTED = (
         "still-listed",
-        "messages are still listed that two sessions asked to delete: the server undoes it, or is slow",
+        "the server still lists messages that two sessions asked it to delete: it undoes this, or is slow",
         Disposition.RETRY, ExitCode.LATER, Trait.COMPLETE,
     )
     MESSAGE_TOO_LARGE = (
         "message-too-large",
-        "a message passed `max_message` on the way; it stays on the server, and is reported once",
+        "a message was larger than `max_message`; it stays on the server, and is reported once",
         Disposition.RETRY, ExitCode.WELL,
     )
     COMMAND_REFUSED = (
@@ -158,12 +158,12 @@ class Outcome(StrEnum):
     )
     PROTOCOL_VIOLATION = (
         "protocol-violation",
-        "the server sent what POP3 does not allow",
+        "the server sent something that POP3 does not allow",
         Disposition.BACK_OFF, ExitCode.LATER, Trait.OF_MESSAGE,
     )
-    GAVE_WAY = (  # it tells nothing of the credential, nor of a message: others were served meanwhile
+    GAVE_WAY = (  # no trait: others were served meanwhile, so neither credential nor message is to blame
         "gave-way",
-        "the server was silent for some seconds while others waited for the session",
+        "the server was silent for some seconds while other mailboxes waited for a session",
         Disposition.BACK_OFF, ExitCode.LATER, Answer.NOT_AWAITED,
     )
     SERVER_UNREACHABLE = (
@@ -178,12 +178,12 @@ class Outcome(StrEnum):
     )
     LOGIN_REFUSED = (
         "login-refused",
-        "the server did not accept the credential: the detail has its words, and what to check",
+        "the server did not accept the credential: the detail has the server's words, and what to check",
         Disposition.OPERATOR, ExitCode.REFUSED, Trait.OF_CREDENTIAL,
     )
     TOKEN_REFUSED = (
         "token-refused",
-        "the identity provider or the token command said no: the detail has its words",
+        "the identity provider or the token command refused a token: the detail has its words",
         Disposition.OPERATOR, ExitCode.REFUSED, Trait.OF_CREDENTIAL,
     )
     TOKEN_UNAVAILABLE = (
@@ -193,22 +193,22 @@ class Outcome(StrEnum):
     )
     SECRET_ERROR = (
         "secret-error",
-        "a secret cannot be had: it is missing or not private, or its keyring does not open",
+        "a secret cannot be read: it is missing or not private, or its keyring cannot be opened",
         Disposition.OPERATOR, ExitCode.CONFIGURATION,
     )
     SINK_ERROR = (
         "sink-error",
-        "the spool or the Maildir cannot be written, or not be made durable",
+        "the spool or the Maildir cannot be written, or cannot be made durable",
         Disposition.BACK_OFF, ExitCode.UNUSABLE,
     )
     SINK_REFUSED = (
         "sink-refused",
-        "the sink is not the one that it was, or another ledger feeds it",
+        "the sink is not the same as before, or another ledger feeds it",
         Disposition.OPERATOR, ExitCode.UNUSABLE,
     )
     STAGING_LOST = (
         "staging-lost",
-        "another process took the staging directory during the poll; what was not stored comes again",
+        "another process took the staging directory during the poll; messages not yet stored come again",
         Disposition.RETRY, ExitCode.LATER,
     )
     LEDGER_ERROR = (
@@ -233,7 +233,7 @@ class Outcome(StrEnum):
     )
     STOPPED = (
         "stopped",
-        "SIGTERM came in between, or a reload that changed or removed the mailbox",
+        "SIGTERM ended the session, or a reload that changed or removed the mailbox",
         Disposition.RETRY, ExitCode.WELL, Standing.NEITHER,
     )
     CONFIGURATION_ERROR = (
@@ -243,7 +243,7 @@ class Outcome(StrEnum):
     )
     BACKUP_ERROR = (
         "backup-error",
-        "no copy of the state can be made in the directory that was named",
+        "a copy of the state cannot be made in the given directory",
         Disposition.OPERATOR, ExitCode.UNUSABLE,
     )
     ALREADY_RUNNING = (
@@ -253,12 +253,12 @@ class Outcome(StrEnum):
     )
     BUG = (
         "bug",
-        "mailsluice is wrong: please report it with the traceback from the log",
+        "mailsluice itself has an error: please report it with the traceback from the log",
         Disposition.BUG, ExitCode.BUG,
     )
     UNKNOWN = (
         "unknown",
-        "the ledger has a word that this version does not know, such as one of a newer version",
+        "the ledger has a word that this version does not know, perhaps from a newer version",
         Disposition.RETRY, ExitCode.LATER,
     )
     # fmt: on
@@ -271,14 +271,14 @@ class Outcome(StrEnum):
         exit_code: ExitCode,
         *more: Standing | Answer | Trait,
     ) -> Self:
-        """Make a row. `more` says what is seldom so: else it is a failure, and the server answered."""
+        """Make a row. `more` has what is unusual; otherwise it is a failure, and the server answered."""
         row = str.__new__(cls, word)
-        row._value_ = word
+        row._value_ = word  # the enum would take the whole tuple for its value
         row.means = means
         row.disposition = disposition
         row.exit_code = exit_code
-        row.standing = next((each for each in more if isinstance(each, Standing)), Standing.FAILURE)
-        row.answer = next((each for each in more if isinstance(each, Answer)), Answer.GIVEN)
+        row.standing = next((one for one in more if isinstance(one, Standing)), Standing.FAILURE)
+        row.answer = next((one for one in more if isinstance(one, Answer)), Answer.GIVEN)
         row.is_complete = Trait.COMPLETE in more
         row.of_credential = Trait.OF_CREDENTIAL in more
         row.of_message = Trait.OF_MESSAGE in more
@@ -286,5 +286,5 @@ class Outcome(StrEnum):
 
     @classmethod
     def read(cls, word: str) -> Outcome:
-        """The outcome with this word, as a ledger has it; `UNKNOWN` for any other word."""
+        """The outcome with this word, which a ledger has; `UNKNOWN` for any other word."""
         return next((outcome for outcome in cls if outcome.value == word), cls.UNKNOWN)

@@ -1,6 +1,6 @@
 """The report of a mailbox: how its polls went, and what stays on its server.
 
-Owns no behaviour beyond what it says of itself. Must never decide the fate of a message.
+Owns the value, and what can be computed from it alone. Must never decide the fate of a message.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from mailsluice.model import SessionReport
 
 @dataclass(frozen=True, slots=True)
 class MailboxReport:
-    """What is known of a mailbox apart from its messages.
+    """What is known of a mailbox, apart from its messages.
 
-    `name` is the address as long as the section's name is not known. `failures` counts sessions since the
-    last success, and `last_error` is what the latest failure was, also when it is over. `last` is None
-    before the first session. `quarantined` is how many messages are set aside, `held` how many stay for
-    another reason than policy, by the words of `model.Held`, and `acknowledged` how many of them an
-    administrator knows of.
+    `name` is the section's name, or the address as long as that name is not known. `failures` counts the
+    failed sessions since the last success. `last_error` is the latest failure, even if a success came after
+    it. `last` is None before the first session. `quarantined` is how many messages are set aside. `held` is
+    how many stay for another reason than policy, by the words of `failure.Held`. `acknowledged` is how many
+    of these an administrator has acknowledged.
     """
 
     name: str
@@ -37,5 +37,5 @@ class MailboxReport:
 
     @property
     def news(self) -> int:
-        """How many are held that nobody has acknowledged."""
+        """How many held messages nobody has acknowledged."""
         return sum(max(0, count - self.acknowledged.get(why, 0)) for why, count in self.held.items())

@@ -76,7 +76,7 @@ def test_a_session_that_lists_otherwise_takes_no_message_from_the_others(
     assert world.outcome() == ("ok", 0)
     assert sorted(world.stored()) == sorted(backlog)
     (warning,) = world.logged("no second session")
-    assert "otherwise" in warning["error"]
+    assert "an extra session does not list" in warning["error"]
 
 
 def test_a_session_that_is_given_no_sizes_takes_no_message_from_the_others(

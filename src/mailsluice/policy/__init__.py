@@ -1,1 +1,1 @@
-"""WHAT: a listing and what the ledger remembers become one decision for each message. Pure."""
+"""WHAT: decides for each message, by the listing and by what the ledger remembers. Pure."""

@@ -1,6 +1,7 @@
-"""Quiet: how long a listing that leaves nothing to do need not be looked at again.
+"""Quiet: a listing with nothing to do, and how long it need not be examined again.
 
-Owns what makes a listing quiet (docs/adr/0008-quiet-listings.md). Pure. Must never plan: it is told the plan.
+Owns what makes a listing quiet (docs/adr/0008-quiet-listings.md). Pure. Must never plan: it is given the
+plan.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from mailsluice.policy.retrying import DAILY
 from mailsluice.policy.sameness import needs_identity
 
 QUIET_FOR = timedelta(days=1)
-"""So long at most a listing that left nothing to do is not looked at again while it stays the same."""
+"""A quiet listing that stays the same is examined again after this time at the latest."""
 
 
 _QUIET = frozenset(
@@ -32,28 +33,29 @@ _QUIET = frozenset(
         Reason.UNDELETABLE,
     }
 )
-"""Reasons that ask for nothing, not even a word in the log."""
+"""Reasons that need no action and no line in the log."""
 
 
 def digest(listing: Listing, mailbox: Mailbox) -> bytes:
-    """What tells all that a plan is made of, apart from the ledger and the time, from anything else."""
-    decides = (__version__, mailbox.max_message, mailbox.leave_on_server)
-    return sha256(repr(decides).encode() + listing.digest).digest()
+    """A digest of everything that a plan is made from, except the ledger's rows and the time."""
+    settings = (__version__, mailbox.max_message, mailbox.leave_on_server)
+    return sha256(repr(settings).encode() + listing.digest).digest()
 
 
 def quiet_until(plan: Plan, memory: Memory, mailbox: Mailbox, now: datetime) -> datetime | None:
-    """Until when the same listing has the same plan and nothing follows from it; None if something does.
+    """Until when the same listing gives the same plan with nothing to do; None if there is something to do.
 
-    As long as the ledger knows what it knows now (docs/adr/0008-quiet-listings.md).
+    This is true only while nobody writes to the mailbox's rows in the ledger
+    (docs/adr/0008-quiet-listings.md).
     """
     reasons = set(plan.reasons)
     if not reasons <= _QUIET:
         return None
     held = [memory.failures[listed.uidl] for listed in plan.because(Reason.QUARANTINED)]
     if any(failure.header is None for failure in held):
-        return None  # it is to be asked for
+        return None  # `quarantine.describe` still has to ask for it
     if any(needs_identity(listed, memory.known) for listed in plan.listing):
-        return None
+        return None  # `identifying` still has to ask for headers
     until = now + QUIET_FOR
     if Reason.NOT_YET_AGED in reasons and isinstance(mailbox.leave_on_server, timedelta):
         oldest = min(memory.known[listed.uidl].since for listed in plan.because(Reason.NOT_YET_AGED))

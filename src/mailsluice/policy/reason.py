@@ -1,7 +1,7 @@
-"""The reasons: why something is done with a message, or why it is left, in words for people.
+"""The reasons: why a message is fetched, deleted or left, in words for people.
 
-Owns which action follows from a reason, and which reasons hold a message. Must never decide for which reason:
-that is `plan`.
+Owns which action follows from a reason, and which reasons hold a message. Must never decide which reason a
+message has: `plan` does.
 """
 
 from __future__ import annotations
@@ -16,89 +16,89 @@ class Action(Enum):
 
     FETCH = "fetch"
     DELETE = "delete"
-    """Once its header has said that it is the stored message."""
+    """It is deleted after its header has shown that it is the stored message."""
     ASK = "ask"
-    """Its header says whether it is the stored message."""
+    """Its header is asked for, and shows whether it is the stored message."""
     APART = "apart"
-    """Fetched in a session of its own: it may end that."""
+    """It is fetched in a session of its own, because it may end that session."""
     DELETE_APART = "delete-apart"
-    """Deleted in a session of its own, for the same reason."""
+    """It is deleted in a session of its own, for the same reason."""
     LEAVE = "leave"
 
 
 class Reason(Enum):
-    """Why, in words an administrator can read, what follows, and what the message is held as, if it is."""
+    """Why, in words for an administrator, with the action and what the message is held as, if it is held."""
 
     NEW = Action.FETCH, "not seen before"
-    AGAIN = Action.FETCH, "could not be fetched before, and is tried after all others", Held.REFUSED
+    AGAIN = Action.FETCH, "could not be fetched before, so it is tried after all others", Held.REFUSED
     APART = (
         Action.APART,
-        "the session ended at it when last tried, so it is tried in a session of its own",
+        "the session ended at this message when it was last tried, so it gets a session of its own",
         Held.REFUSED,
     )
     RESTING = (
         Action.LEAVE,
-        "the session ended at it several times, so it is tried once an hour",
+        "the session ended at this message several times, so it is tried once an hour",
         Held.REFUSED,
     )
     REUSED = Action.FETCH, "its UIDL belonged to another message that is gone"
     STORED = Action.DELETE, "stored, and not to be left on the server"
-    AGED = Action.DELETE, "stored longer ago than the mailbox keeps mail"
-    STILL_LISTED = Action.DELETE, "stored, and listed though the server was asked to delete it"
+    AGED = Action.DELETE, "stored longer ago than leave_on_server says"
+    STILL_LISTED = Action.DELETE, "stored, and still listed although the server was asked to delete it"
     UNDELETED = (
         Action.DELETE_APART,
-        "stored; the session ended when it was to be deleted, so that is tried in a session of its own",
+        "stored; the session ended when it was to be deleted, so the deletion gets a session of its own",
         Held.UNDELETABLE,
     )
     UNDELETED_RESTING = (
         Action.LEAVE,
-        "stored; the session ended when it was to be deleted, and that is tried once an hour",
+        "stored; the session ended when it was to be deleted, so the deletion is tried once an hour",
         Held.UNDELETABLE,
     )
     UNDELETABLE = (
         Action.LEAVE,
-        "stored; the session ended several times when it was to be deleted, and that is tried once a day",
+        "stored; several sessions ended when it was to be deleted, so the deletion is tried once a day",
         Held.UNDELETABLE,
     )
     KEPT = Action.LEAVE, "stored, and kept on the server"
-    NOT_YET_AGED = Action.LEAVE, "stored, and kept on the server a while longer"
+    NOT_YET_AGED = Action.LEAVE, "stored, and kept on the server until it is old enough"
     TOO_LARGE = Action.LEAVE, "larger than max_message", Held.TOO_LARGE
     STILL_TOO_LARGE = Action.LEAVE, "larger than max_message, reported before", Held.TOO_LARGE
     NEXT_POLL = Action.LEAVE, "max_per_poll is reached"
     DOUBTFUL = (
         Action.ASK,
-        "stored, or marked as seen, but its UIDL was absent meanwhile, or it has another size now",
+        "stored or marked as seen, but its UIDL was not listed for a time, or its size is different now",
     )
-    UNSIZED = Action.ASK, "stored, but listed without the size that its UIDL is known with"
+    UNSIZED = Action.ASK, "stored, but listed without a size, although it had one before"
     NOT_ASKED = (
         Action.LEAVE,
-        "its header ended the session when it was asked for; a day later it is asked again",
+        "the session ended when its header was asked for; it is asked for again after a day or more",
         Held.UNCLEAR,
     )
     CHANGED = (
         Action.LEAVE,
-        "marked as seen, but listed with another size now: it may be another message under the same UIDL",
+        "marked as seen, but its size is different now: it may be another message under the same UIDL",
         Held.UNCLEAR,
     )
     SEEN = Action.LEAVE, "marked as seen by an administrator"
     QUARANTINED = (
         Action.LEAVE,
-        "in quarantine, since it could not be fetched several times; tried once a day",
+        "in quarantine, because it could not be fetched several times; it is tried once a day",
         Held.QUARANTINED,
     )
     SUBSTITUTED = (
         Action.LEAVE,
-        "the server hands out a notice in its place; a day later it is asked again",
+        "the server sends a notice in its place; the message is tried again after a day",
         Held.SUBSTITUTE,
     )
     UNRECOGNISED = (
         Action.LEAVE,
-        "it may be a stored one under another UIDL, and nothing tells; a day later it is looked at again",
+        "it may be a stored message under another UIDL, and nothing decides; it is tried again after a day",
         Held.UNRECOGNISED,
     )
     AMBIGUOUS = (
         Action.LEAVE,
-        "its UIDL is listed twice, and a header that would tell them apart was not asked for, or is not told",
+        "its UIDL is listed twice, and the headers that tell the messages apart were not asked for or given",
         Held.AMBIGUOUS,
     )
 

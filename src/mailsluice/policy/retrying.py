@@ -1,6 +1,6 @@
 """Retrying: when a message that could not be fetched or deleted is tried again.
 
-Owns the waiting times. Pure. Must never count failures: the session does.
+Owns the waiting times. Pure. Must never count failures: `session.quarantine` does.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from mailsluice.policy.reason import Action, Reason
 from mailsluice.policy.sameness import sizes_differ
 
 REST = timedelta(hours=1)
-"""What ended a session twice is tried no more often."""
+"""A message at which two sessions ended is tried once in this time."""
 
 
 DAILY = timedelta(days=1)
-"""What is held, and may come right by itself, is tried so much later again."""
+"""A held message that may become available by itself is tried once in this time."""
 
 
 _MOST_DOUBLINGS = 6
-"""Some two months."""
+"""The longest time between two tries is 64 days."""
 
 
 def is_due(failure: Failure, now: datetime) -> bool:
-    """Whether what is held, and may come right by itself, is to be tried again.
+    """Whether a held message that may become available by itself is to be tried again: after a day.
 
-    After a day. What ends sessions, later and later: a mailbox that is polled once a day has others between.
+    A header that ended sessions is asked for after 1, 2, 4 and more days. So a mailbox that is polled once a
+    day also has polls that do not end there.
     """
     doublings = min(failure.times - 1, _MOST_DOUBLINGS) if failure.kind is Why.SILENT else 0
     return failure.take or now - failure.tried >= DAILY * 2 ** max(doublings, 0)
 
 
 def try_again(listed: Listed, reason: Reason, failure: Failure, now: datetime) -> Reason:
-    """After the others if it failed before; once a day if it is set aside.
+    """The reason for a message that failed before. `reason` is the one that it would have without that.
 
-    One of another size under its UIDL may be another message, or a size that is told anew each time.
+    A message that failed is tried after the others, one that is set aside once a day.
     """
     if reason.action is Action.LEAVE:
         return reason
@@ -54,18 +55,20 @@ def try_again(listed: Listed, reason: Reason, failure: Failure, now: datetime) -
 
 
 def _undeleted(failure: Failure, now: datetime) -> Reason:
-    """How it is tried to delete a message whose deletion has ended a session."""
+    """The reason for a stored message that ended a session when it was to be deleted."""
     if failure.quarantined and not is_due(failure, now):
         return Reason.UNDELETABLE
     return Reason.UNDELETED if now - failure.tried >= REST else Reason.UNDELETED_RESTING
 
 
 def _held(listed: Listed, failure: Failure, now: datetime) -> Reason | None:
-    """Why a message that failed before is not tried now, if it is not."""
+    """Why a message that failed before is not tried now; None if it is."""
     if failure.kind in WAITING:
         if is_due(failure, now):
             return None
         return Reason.SUBSTITUTED if failure.kind is Why.SUBSTITUTE else Reason.UNRECOGNISED
+    # With another size it may be another message, and is tried. But some servers tell a new size each time,
+    # so one that ends sessions is tried once an hour all the same.
     if failure.quarantined and not sizes_differ(listed, failure.listed_size):
         return None if is_due(failure, now) else Reason.QUARANTINED
     ends_sessions = failure.kind is Why.BROKE and failure.times > 1

@@ -1,7 +1,7 @@
 """A batch: messages made durable together, in the order that loses none and repeats none.
 
-Owns the crash table's steps 1 to 6: RETR → stage → record → publish → commit → forget → DELE. Must never
-decide what to fetch (that is `policy`) nor touch a file or the wire itself.
+Owns rows 1 to 6 of the table in docs/crash-safety.md: RETR → stage → record → publish → commit → forget →
+DELE. Must never decide what to fetch (that is `policy`), nor touch a file or the wire itself.
 """
 
 from __future__ import annotations
@@ -32,31 +32,34 @@ from mailsluice.session.ports import Arrival, Batch, Passed
 from mailsluice.session.triage import passes_by_itself
 
 MESSAGES = 512
-"""So many share their syncs and commits: more gains little, and less is fetched again after a crash."""
+"""At most this many messages share their syncs and commits. More would gain little, and after a crash more
+messages would be fetched again."""
 
 FIRST = 64
-"""So many are in a session's first batch, and twice as many in each that follows: where there is little room
-left on a disk, not for a large batch, then for a small one."""
+"""A session's first batch has this many messages, and each later one twice as many as the last. A nearly full
+disk may have room for a small batch only (docs/adr/0010-one-batch-at-a-time.md)."""
 
 OCTETS = 16 * 2**20
-"""A batch ends once it holds so much, so that big messages are not long in staging."""
+"""A batch ends when it has this many octets, so that large messages do not stay in staging for long."""
 
 SECONDS = 2.0
-"""A batch ends when so much time has passed: on a slow line, too, what has come is soon to be seen."""
+"""A batch ends after this time, so that consumers soon see what has come, also over a slow line."""
 
 _log = get_logger(__name__)
 
 
 def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:
-    """Receive a batch of these, make it durable and visible, and delete it where the mailbox says so.
+    """Receive a batch of at most `most` messages, make it durable and visible, and delete it on the server.
 
-    It has `most` messages at most. When the connection or the disk fails on the way, what is whole by then is
-    still delivered, and the error is raised after that. Raises what the ports raise.
+    It is deleted only if the mailbox says so. If the connection or the disk fails on the way, the messages
+    that are whole by then are still delivered, and the error is raised after that. Raises what the ports
+    raise.
     """
     with session.staging.batch() as batch:
         failure = _receive(arrivals, most, batch, session)
         staged = _stage(batch, failure)
-        session.returning.conclude()  # before a message is recorded under a UIDL that is to be given on
+        # Before new rows are recorded: one may need the UIDL that a message which came back had before.
+        session.returning.conclude()
         permits = _store(staged, batch, session, leaving=failure is None)
         if failure is not None:
             raise failure
@@ -68,21 +71,23 @@ def deliver(arrivals: Iterable[Arrival], most: int, session: Session) -> None:
 def _store(
     staged: Sequence[Staged], batch: Batch, session: Session, *, leaving: bool
 ) -> Sequence[DeletePermit]:
-    """Record, publish and commit what is staged; permits for what may be deleted of it.
+    """Record, publish and commit what is staged. Returns permits for the messages that may be deleted.
 
-    `leaving`: what the policy deletes is asked to be deleted next.
+    `leaving`: the server is asked next to delete what the policy deletes.
 
-    What another program removed from staging is taken back: it is still on the server, and comes again.
+    The rows of messages that another program removed from staging are taken back. These messages are still on
+    the server, and come again.
     """
     key, ledger = session.mailbox.key, session.context.ledger
     note_where(batch.where, session.mailbox, session.context)
     ledger.messages.replaced(key, session.questions.about(staged), ledger.now())
     ledger.messages.record(key, staged, batch.where.sink, ledger.now())
+    # The claim has the number of the ledger's writes, by which an older copy of the ledger is recognised.
     session.staging.note(ledger.messages.commits(key))
     stored = batch.publish()
     ledger.messages.take_back(key, batch.vanished)
-    batch.refuse_if_lost()
-    _tell_vanished(batch, session)
+    batch.refuse_if_lost()  # a poll that lost its staging must not commit (docs/adr/0014-holding-a-sink.md)
+    _report_vanished(batch, session)
     leaving = leaving and session.mailbox.leave_on_server is False
     permits = ledger.messages.commit(key, stored, ledger.now(), leaving=leaving)
     session.counts.stored += len(permits)
@@ -90,50 +95,51 @@ def _store(
     _count_twins(staged, session)
     session.staging.note(ledger.messages.commits(key))
     session.staging.forget(stored)
-    return _without_kept(permits, session)
+    return _without_notices(permits, session)
 
 
 def _count_twins(staged: Sequence[Staged], session: Session) -> None:
-    """Count which other mailboxes that are configured have the same deliveries."""
+    """Count how many of these deliveries other configured mailboxes have, too."""
     live = session.context.live
     if len(live) > 1:
-        identities = [each.identity for each in staged if each.identity and is_strong(each.identity)]
+        identities = [new.identity for new in staged if new.identity and is_strong(new.identity)]
         also = session.context.ledger.aliases.also_in(session.mailbox.key, identities)
         session.counts.twins.update({key: count for key, count in also.items() if key in live})
 
 
-def _without_kept(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
-    """The permits for what is not to stay: a notice that was stored as it came deletes no message."""
+def _without_notices(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:
+    """The permits without those for notices: a notice that was stored must not delete the real message."""
     kept = [permit.uidl for permit in permits if permit.uidl in session.counts.notices]
     session.context.ledger.messages.stays(session.mailbox.key, kept)
     return [permit for permit in permits if permit.uidl not in kept]
 
 
-def _tell_vanished(batch: Batch, session: Session) -> None:
-    """Tell what another program removed from staging.
+def _report_vanished(batch: Batch, session: Session) -> None:
+    """Log and count what another program removed from staging.
 
-    It speaks against a message, unless the whole directory went.
+    This counts against a message, unless the whole directory was removed.
     """
     vanished, sink = batch.vanished, batch.where.sink
     session.counts.vanished += len(vanished)
     if vanished and batch.swept_away:
         _log.warning(events.STAGING_REMOVED, sink=sink, messages=len(vanished))
         return
-    session.counts.removed += [Listed(0, each.uidl, each.listed_size) for each in vanished]
-    for each in vanished[: events.MOST_NAMED]:
+    session.counts.removed += [Listed(0, removed.uidl, removed.listed_size) for removed in vanished]
+    for removed in vanished[: events.MOST_NAMED]:
         _log.warning(
             events.MESSAGE_REMOVED,
-            uidl=uidl_text(each.uidl),
-            name=each.name,
+            uidl=uidl_text(removed.uidl),
+            name=removed.name,
             sink=sink,
-            remedy="see which program takes or removes files in the sink's staging directory; keep it out",
+            remedy="find out which program takes or removes files in the sink's staging directory, and keep "
+            "it out",
         )
     if len(vanished) > events.MOST_NAMED:
         _log.warning(events.MESSAGE_REMOVED, sink=sink, more=len(vanished) - events.MOST_NAMED)
 
 
 def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
-    """Stage the batch. If that fails for what failed before in the sink, the first error says what it was."""
+    """Stage the batch. If the sink failed before, raise that error: it says what went wrong first."""
     try:
         return batch.stage()
     except SinkError:
@@ -145,10 +151,9 @@ def _stage(batch: Batch, failure: MailsluiceError | None) -> Sequence[Staged]:
 def _receive(
     arrivals: Iterable[Arrival], most: int, batch: Batch, session: Session
 ) -> MailsluiceError | None:
-    """Fill the batch; the error that cut it short, if one did.
+    """Fill the batch. Returns the error that cut it short, if there was one.
 
-    What failed with a message is tallied. When the disk fails, what is still under way from the server is
-    not worth waiting for.
+    Errors of single messages are counted.
     """
     octets = 0
     clock = session.context.clock
@@ -159,7 +164,7 @@ def _receive(
                 octets += _add(arrival, batch, session)
             except StagingGone:
                 session.counts.vanished += 1
-                break  # what this batch has is gone; the next one takes the directory anew
+                break  # the files of this batch are gone; the next batch takes the directory again
             except ServerError as error:
                 session.counts.failed(arrival.listed, error, passes=passes_by_itself(error))
                 if not isinstance(error, CommandRefused):
@@ -173,15 +178,17 @@ def _receive(
 
 
 def end(session: Session, *, is_apart: bool = False) -> None:
-    """Ask for what was marked to be deleted. The answer proves nothing: the next listing decides (step 6).
+    """Say QUIT, so that the server deletes what was marked.
 
-    `is_apart`: what is to be deleted is counted as undeletable already.
+    The answer proves nothing: the next listing decides (row 6). `is_apart`: the message to delete is counted
+    as undeletable already.
     """
     client = session.client
     session.counts.deleted += client.deleted
     if client.undeleted:
         _log.warning(events.DELETION_REFUSED, messages=client.undeleted)
         if not is_apart:
+            # What is still listed was counted when the poll was planned.
             session.counts.keep(Held.UNDELETABLE, max(0, client.undeleted - session.counts.still_listed))
     try:
         client.quit()
@@ -197,7 +204,7 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
         passed = batch.add(listed, arrival.chunks, session.context.clock.now())
     except StagingGone:
         raise
-    except SinkError:
+    except SinkError:  # the disk failed: do not wait for the messages that the server still sends
         session.client.abandon()
         raise
     except CommandRefused as refusal:
@@ -205,7 +212,7 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
         _log.warning(events.MESSAGE_REFUSED, uidl=uidl_text(listed.uidl), reply=refusal.reply)
         raise
     except MessageTooLarge as error:
-        if session.questions.is_open(listed):  # it may be stored: a row that says so must stay
+        if session.questions.is_open(listed):  # it may be stored, so its row must not become an oversize one
             note_silent(listed, error, session)
             session.counts.failing[listed.uidl] = Held.UNCLEAR
         else:
@@ -220,10 +227,9 @@ def _add(arrival: Arrival, batch: Batch, session: Session) -> int:
 
 
 def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> None:
-    """Take a message out of the batch again that is not to be stored.
+    """Take a message out of the batch again if it must not be stored.
 
-    Raises Substituted for a notice that came in the place of a message, and may not pass for it; Unrecognised
-    for one that may be stored under another UIDL.
+    Raises Substituted if a notice came in its place, and Unrecognised if it may be stored under another UIDL.
     """
     if is_substitute(passed.header, passed.head):
         if listed.uidl in session.as_it_comes:
@@ -234,27 +240,27 @@ def _judge(listed: Listed, passed: Passed, batch: Batch, session: Session) -> No
             "the server cannot render the message, and hands out a notice in its place", text=passed.head
         )
     try:
-        is_stored = session.questions.is_stored(listed, passed.header) or _is_back(listed, passed, session)
+        is_stored = session.questions.is_stored(listed, passed.header) or _came_back(listed, passed, session)
     except Unrecognised:
         batch.drop()
         raise
     if is_stored:
         batch.drop()
-        session.counts.wanted -= 1
+        session.counts.wanted -= 1  # else it would be counted as waiting
         session.counts.done([listed.uidl])
 
 
-def _is_back(listed: Listed, passed: Passed, session: Session) -> bool:
-    """Whether a message only came back under another UIDL."""
-    if session.questions.is_open(listed):  # another message was known under its UIDL
-        if session.questions.newly_reused():
+def _came_back(listed: Listed, passed: Passed, session: Session) -> bool:
+    """Whether this is a stored message that came back under another UIDL."""
+    if session.questions.is_open(listed):  # its UIDL was known for another message
+        if session.questions.newly_reused():  # then no UIDL of the mailbox is believed any more
             session.context.ledger.messages.doubt(session.mailbox.key)
         return session.returning.is_known(listed, identity(passed.header))
     return session.returning.is_back(listed, passed.header)
 
 
 def note_oversize(octets: Mapping[Listed, int], mailbox: Mailbox, context: Context) -> None:
-    """Report, once, that these messages stay on the server because they are larger than `max_message`."""
+    """Report once that these messages stay on the server because they are larger than `max_message`."""
     if not octets:
         return
     context.ledger.messages.note_oversize(mailbox.key, octets, context.ledger.now())

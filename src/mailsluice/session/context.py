@@ -1,6 +1,6 @@
-"""What a session works with: the parts all sessions share, and what is its own.
+"""The context: what all sessions share, and what one session has for itself.
 
-Owns no behaviour; must never be more than a bundle of things that always travel together.
+Owns no behaviour. Must never be more than a bundle of things that are always passed together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mailsluice.session.returning import Returning
 
 
 class Progress(Protocol):
-    """Who watches polls. Called from several threads."""
+    """Somebody who watches polls. Called from several threads."""
 
     def polling(self, mailbox: Mailbox) -> AbstractContextManager[None]:
         """A poll of this mailbox goes on while this lasts."""
@@ -38,16 +38,16 @@ class Progress(Protocol):
         ...
 
     def arrived(self, mailbox: Mailbox, octets: int) -> None:
-        """One message of so many octets has come."""
+        """One message of this many octets has come."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a session works with.
+    """What all sessions work with.
 
-    `stop`, once set, lets it end after the message in flight. `live` are all mailboxes that are configured.
-    `sink_at` finds a sink by its spec, for a mailbox by its key and name.
+    Once `stop` is set, a session ends after the message that is arriving. `live` are all mailboxes that are
+    configured. `sink_at` finds a sink by its spec, for the mailbox with this key and name.
     """
 
     credentials: Credentials
@@ -66,9 +66,9 @@ class Context:
 class Session:
     """One poll under way: its mailbox, the connection to it, where its mail goes, and its counts.
 
-    `questions` is what is open about the messages that it fetches, `returning` what they may turn out to be.
-    `as_it_comes` are the UIDLs of what is
-    stored whatever comes, and stays on the server.
+    `questions` says which of the messages that it fetches may be stored already. `returning` says which
+    stored messages may have come back under new UIDLs. `as_it_comes` are the UIDLs of messages that an
+    administrator wants stored whatever comes; a notice in their place is stored, too, and deletes nothing.
     """
 
     mailbox: Mailbox
@@ -82,5 +82,5 @@ class Session:
 
     @property
     def ending(self) -> bool:
-        """Whether to begin nothing more: the program is asked to stop, or the session has lasted long."""
+        """Whether to begin nothing new: somebody asked it to stop, or the session has lasted long."""
         return self.context.stop.is_set() or self.client.expiring

@@ -1,6 +1,6 @@
-"""Counts: the counts of one session, from which its report is made.
+"""Counts: what one session counts, and the report that is made from it.
 
-Owns the arithmetic of the canonical line; must never touch mail, server or ledger.
+Owns the arithmetic of the canonical line. Must never touch mail, server or ledger.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ from mailsluice.policy.reason import Action, Reason
 from mailsluice.session.triage import Verdict
 
 MOST_IN_A_ROW = 10
-"""So many messages refused one after the other are the server's affair: a quota, a throttle, a bad hour."""
+"""If this many messages in a row are refused, the cause is the server: a quota, a throttle or a bad hour."""
 
 LONG = 30.0
-"""Seconds: a connection lost after so long without a message is silence that the server ended first.
+"""Seconds. A connection that is lost after this time without a message counts as silence.
 
-Exchange ends a session that has not logged in after a minute (PreAuthenticatedConnectionTimeout)."""
+The server only ended it before our deadline did: Exchange ends a session that has not logged in after a
+minute (PreAuthenticatedConnectionTimeout)."""
 
 _LEFT = frozenset({Action.LEAVE, Action.DELETE, Action.ASK})
-"""Actions by which what could not be fetched is not tried."""
+"""With these actions a message is not fetched in this poll."""
 
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """How a poll went: the report for log and ledger, and what schedule and exit code make of it.
+    """How a poll went: the report for log and ledger, and what the schedule and the exit code need.
 
-    The rest follows from the report's outcome, and may be sharpened by what the server said. `served`: the
-    server let the session do all it came for, be it that single messages were refused. `of_credential`: what
-    went wrong concerns the credential as a whole. `answer`: whether the server answered.
+    All but `report` follows from the report's outcome, and may be changed by what the server said. `served`:
+    the session did everything that it was to do, though single messages may have been refused.
+    `of_credential`: the error concerns the whole credential. `answer`: whether the server answered.
     """
 
     report: SessionReport
@@ -53,16 +54,23 @@ class Polled:
 class Counts:
     """Counts while a session runs.
 
-    `refused` is how many messages the server would not hand out, or not tell the headers of. `vanished`
-    is how many messages another program removed from staging, `removed` those of them that went alone.
-    `errors` are those that could not be fetched, and why. `twins` is how many of those stored other
-    mailboxes have, too. `still_listed` are those that an earlier session asked the server to delete,
-    `confirmed` those that it was asked to delete now, and answered QUIT well; `undeleted` are those, by UIDL,
-    at whose deletion a session ended. `unanswered` is how many sessions got no good answer to the QUIT that
-    was to delete. `notices` are the UIDLs of notices stored as they came, `failed_before` those of
-    what failed before and is tried. `held` is what the listing
-    alone says is held, None before it is known, and `failing` what is tried, by UIDL: all sessions of a poll
-    share it.
+    - `wanted` is how many messages are to be fetched, `fetched` how many came.
+    - `refused` is how many messages the server refused, or the headers of how many.
+    - `errors` has the messages that could not be fetched, and why.
+    - `gave_up`: the server refused so much that nothing more is asked for. `excused` are the messages of that
+      row of refusals.
+    - `proven` are messages whose failure counts against them, because the server served others well.
+    - `failed_before` are the UIDLs of messages that failed before and are tried now.
+    - `vanished` is how many messages another program removed from staging. `removed` are those of them that
+      were not removed with the whole directory.
+    - `twins` is how many of the stored messages other mailboxes have, too.
+    - `notices` are the UIDLs of notices that an administrator wanted stored as they came.
+    - `still_listed` is how many messages an earlier session asked the server to delete. `confirmed` is how
+      many deletions the server agreed to and then answered QUIT well. `unanswered` is how many sessions got
+      no good answer to a QUIT that was to delete. `undeleted` are the messages, by UIDL, at whose deletion a
+      session ended.
+    - `held` is how many messages are held by the listing alone; None before it is known. `failing` are the
+      held messages that are tried, by UIDL. All sessions of a poll share it.
     """
 
     mailbox: str
@@ -98,15 +106,15 @@ class Counts:
         self._began = self.clock.monotonic()
 
     def came(self) -> None:
-        """Count a message that came: what was refused before it is that message's own affair."""
+        """Count a message that came. It ends a row of refusals: the server is well."""
         self.fetched += 1
         self._in_a_row.clear()
 
     def failed(self, listed: Listed, error: MailsluiceError, *, passes: bool) -> None:
-        """Count a message that did not come.
+        """Count a message that did not come. `passes`: the server's words are known to pass by themselves.
 
-        So many in a row, or words that are known to pass by themselves, speak of the server: nothing more is
-        asked for, and no message of that row is blamed.
+        After such words, or after MOST_IN_A_ROW messages in a row, the cause is the server. Then nothing more
+        is asked for, and no message of that row is blamed.
         """
         self.errors[listed] = error
         self._in_a_row.append(listed)
@@ -120,14 +128,14 @@ class Counts:
         return self.wanted - self.stored
 
     def hold(self, plan: Plan, listing: Listing, failures: Mapping[bytes, Failure]) -> None:
-        """Count what is held by a plan: some of it for good, and some that is tried in this poll."""
+        """Count what a plan holds: messages that are left alone, and messages that are tried in this poll."""
         left = Counter(
             reason.held.value
             for reason in plan.reasons
             if reason.held is not None and reason.action is Action.LEAVE
         )
-        beside = {Held.BEYOND.value: listing.beyond, Held.UNUSABLE.value: listing.unusable}
-        self.held = left + Counter(beside)
+        not_planned = {Held.BEYOND.value: listing.beyond, Held.UNUSABLE.value: listing.unusable}
+        self.held = left + Counter(not_planned)
         tried = {
             listed.uidl
             for listed, reason in zip(plan.listing, plan.reasons, strict=True)
@@ -139,11 +147,11 @@ class Counts:
                 self.failing[uidl] = failure.held
 
     def keep(self, why: Held, messages: int) -> None:
-        """Count so many as held, of which nothing else is known."""
+        """Count this many messages as held for the reason `why`. Which ones they are is not known."""
         self.held = Counter(self.held or {}) + Counter({why.value: messages})
 
     def done(self, uidls: Iterable[bytes]) -> None:
-        """Count no longer as held what came, or is known after all, or was deleted."""
+        """Count these messages no longer as held: they came, were recognised, or were deleted."""
         for uidl in uidls:
             self.failing.pop(uidl, None)
 
@@ -153,11 +161,11 @@ class Counts:
         if self.held is None:
             return None
         return dict(
-            sorted((Counter(self.held) + Counter(each.value for each in self.failing.values())).items())
+            sorted((Counter(self.held) + Counter(held.value for held in self.failing.values())).items())
         )
 
     def beside(self) -> Counts:
-        """The counts of another session of the same poll."""
+        """Empty counts for another session of the same poll."""
         return Counts(self.mailbox, self.clock, failing=self.failing)
 
     def add(self, other: Counts) -> None:
@@ -178,7 +186,7 @@ class Counts:
         self.excused |= other.excused
 
     def polled(self, error: MailsluiceError | None = None, verdict: Verdict | None = None) -> Polled:
-        """Close the books: after `error` with its `verdict`, or well."""
+        """The result of the poll: it ended with `error` and its `verdict`, or with neither."""
         if error is not None and verdict is not None:
             detail = printable(redact("; ".join(filter(None, (str(error), verdict.remedy)))))
             report = self._report(error.outcome, detail)
@@ -191,26 +199,26 @@ class Counts:
                 of_credential=verdict.of_credential,
                 answer=Answer.MISSED if lost else verdict.answer,
             )
-        outcome, detail = self._went()
+        outcome, detail = self._outcome()
         served, disposition = outcome.is_complete, outcome.disposition
         if outcome is Outcome.MESSAGES_REFUSED and self.gave_up and not self.fetched:
             served, disposition = False, Disposition.BACK_OFF  # the server hands out nothing at all
         return Polled(self._report(outcome, detail), outcome.exit_code, disposition, served)
 
-    def _went(self) -> tuple[Outcome, str]:
-        """How a session went that no error ended, and what there is to say of it."""
+    def _outcome(self) -> tuple[Outcome, str]:
+        """The outcome of a session that no error ended, and its details in words."""
         if self.vanished:
-            detail = f"another program removed {self.vanished} messages from staging: they come again"
+            detail = f"another program removed {self.vanished} messages from staging; they come again"
             return Outcome.MESSAGES_REMOVED, detail
         if self.refused:
             detail = f"the server refused {self.refused} of the messages that it lists, or their headers"
             if self.gave_up:
-                detail += ", and was asked for no more of them in that session"
+                detail += "; it was asked for no more of them in that session"
             return Outcome.MESSAGES_REFUSED, detail
         if self.still_listed:
             return Outcome.STILL_LISTED, (
-                f"{self.still_listed} messages that the server was asked to delete before are listed all the "
-                "same: it was asked once more"
+                f"the server still lists {self.still_listed} messages that it was asked to delete before; it "
+                "was asked again"
             )
         return Outcome.OK, ""
 

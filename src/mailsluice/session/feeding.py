@@ -1,7 +1,7 @@
-"""Feeding: which ledger feeds a mailbox's sink, where several could.
+"""Feeding: which ledger feeds a mailbox's sink, if several could.
 
-Owns the taking over from another ledger, which an administrator asks for. Must never fetch or delete on the
-server.
+Owns how this ledger takes a sink over from another one, when an administrator asks for it. Must never fetch
+or delete on the server.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from mailsluice.session.hold import held
 
 
 def adopt(mailbox: Mailbox, context: Context) -> None:
-    """Let this ledger take the place of every other one that feeds the mailbox's sink with this mailbox.
+    """Make this ledger the only one that feeds the mailbox's sink with this mailbox.
 
-    Raises SinkError, LedgerError, and MailboxLocked where one of them is at work.
+    Raises SinkError, LedgerError, and MailboxLocked if another ledger is polling the mailbox now.
     """
     with context.ledger.leases.hold(mailbox.key):
         context.open_sink(mailbox).adopt()
         with held(mailbox, context):
-            pass  # what it had half done is settled, and the directory is ours
+            pass  # `held` settles what our ledger had half done, and claims the directory

@@ -1,7 +1,7 @@
 """Fetching: a plan's messages, batch by batch, by one session or by several of the same mailbox.
 
-Owns how the work is shared out. Must never decide what is fetched, nor end the first session for what happens
-to another: what that one marked is deleted only if it comes to QUIT.
+Owns how the work is shared among sessions. Must never decide what is fetched. Must never end the first
+session because another one failed: what the first one marked is deleted only if it comes to QUIT.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from mailsluice.session.quarantine import telling_undeleted
 from mailsluice.session.triage import triage
 
 WORTH_A_SESSION = 16
-"""Messages: to log in once more for fewer takes as long as to fetch them."""
+"""Messages. For fewer, one more login takes as long as fetching them."""
 
 _log = get_logger(__name__)
 
 
 def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | None:
-    """Fetch these; the error that cut an extra session short, if one did. Raises what `deliver` raises.
+    """Fetch these. Returns the error that cut an extra session short, if there was one.
 
-    Up to `connections` sessions share the work: as many as it is worth, there are slots for, and the server
-    lets in.
+    Up to `connections` sessions share the work: as many as the messages are worth, as there are slots for,
+    and as the server lets in. Raises what `deliver` raises.
     """
     if messages:
         session.context.progress.phase(session.mailbox, Phase.RETRIEVE)
@@ -49,15 +49,18 @@ def fetch(messages: Sequence[Listed], session: Session) -> MailsluiceError | Non
         extra.extend(_Extra(messages, work, session) for _ in range(sessions - 1))
         fetch_here(work, session)
     finally:
-        for each in extra:
-            each.join()
-    return next((each.failure for each in extra if each.failure is not None), None)
+        for helper in extra:
+            helper.join()
+    return next((helper.failure for helper in extra if helper.failure is not None), None)
 
 
 def fetch_here(
     messages: Iterable[Listed], session: Session, gives_way: Callable[[], bool] = lambda: False
 ) -> None:
-    """Fetch these by this one session, until it is to end or `gives_way`. Raises what `deliver` raises."""
+    """Fetch these in this session, until it should end or `gives_way` says so. Raises what `deliver` raises.
+
+    The iterator of messages may be shared with other sessions: each takes the next one when it needs it.
+    """
     most = batch.FIRST
     with closing(session.client.retrieve(messages, session.mailbox.max_message)) as arrivals:
         try:
@@ -67,12 +70,12 @@ def fetch_here(
                     break
                 most = min(2 * most, batch.MESSAGES)
         except BaseException:
-            session.client.abandon()  # it does not come to QUIT: nothing more of it is worth waiting for
+            session.client.abandon()  # there will be no QUIT: do not wait for what was asked ahead
             raise
 
 
 class Work:
-    """Messages, each handed out once, in order, to the sessions that share them. Safe among threads."""
+    """Messages that several sessions share: each is handed out once, in order. Safe among threads."""
 
     def __init__(self, messages: Iterable[Listed]) -> None:
         self._left = deque(messages)
@@ -82,17 +85,17 @@ class Work:
 
     def __next__(self) -> Listed:
         try:
-            return self._left.popleft()  # in one step, whatever the other threads do
+            return self._left.popleft()  # atomic: no other thread can get the same message
         except IndexError:
             raise StopIteration from None
 
     def left(self) -> Sequence[Listed]:
-        """What is not handed out yet."""
+        """The messages that are not handed out yet."""
         return self._left.copy()
 
 
 class _Extra:
-    """One more session, in a thread of its own; begun at once."""
+    """An extra session, in a thread of its own. It begins at once."""
 
     def __init__(self, messages: Sequence[Listed], work: Work, first: Session) -> None:
         self.failure: MailsluiceError | None = None
@@ -101,7 +104,8 @@ class _Extra:
         self._first = first
         self._counts = first.counts.beside()
         self._thread: threading.Thread | None = None
-        with suppress(RuntimeError, MemoryError):  # the system starts no more: the others do all
+        with suppress(RuntimeError, MemoryError):  # no more threads: the other sessions do all the work
+            # The copied context has the mailbox's name for the log's lines.
             thread = threading.Thread(target=copy_context().run, args=(self._run,), name="session")
             thread.start()
             self._thread = thread
@@ -133,7 +137,7 @@ class _Extra:
                 session = replace(self._first, client=client, counts=self._counts)
                 here = self._here(told_apart(client.listing(window(mailbox)), session))
                 self._refuse_other_listing(here)
-            except ServerError as error:
+            except ServerError as error:  # the server does not want this session: the first one does it all
                 if slots.leave_alone(mailbox.key):
                     _log.warning(events.NO_SECOND_SESSION, error=str(error), remedy=triage(error).remedy)
                 return
@@ -143,17 +147,20 @@ class _Extra:
             batch.end(session)
 
     def _refuse_other_listing(self, here: Mapping[bytes, Listed]) -> None:
-        """What is not here must not be taken from those who could fetch it; what others took, may be gone."""
+        """Refuse a listing that lacks a message still to fetch: other sessions may be able to fetch it.
+
+        Messages that other sessions have taken may be missing here. Raises CommandRefused.
+        """
         left = self._work.left()
         if missing := sum(listed.uidl not in here for listed in left):
             raise CommandRefused(
-                f"an extra session lists {missing} of {len(left)} messages otherwise than the first, "
-                "or not at all",
+                f"an extra session does not list {missing} of {len(left)} messages, or lists them with other "
+                "sizes than the first session",
                 phase=Phase.LISTING,
             )
 
     def _here(self, listing: Sequence[Listed]) -> dict[bytes, Listed]:
-        """The messages to fetch as this session lists them: its numbers are its own (RFC 1939 §5)."""
+        """The messages to fetch, with this session's numbers: these differ by session (RFC 1939 §5)."""
         twice = listed_twice(listing)
         return {
             listed.uidl: listed

@@ -1,6 +1,6 @@
-"""The hold: a mailbox's staging directory in the hands of one poll, with nothing left in it of earlier ones.
+"""The hold: one poll holds a mailbox's staging directory, and nothing of earlier polls is left in it.
 
-Owns what is settled before anything new is fetched, and what an administrator hears about the sink. Must
+Owns what is settled before anything new is fetched, and what an administrator is told about the sink. Must
 never fetch or delete on the server.
 """
 
@@ -29,16 +29,18 @@ _log = get_logger(__name__)
 
 @contextmanager
 def held(mailbox: Mailbox, context: Context) -> Iterator[Staging]:
-    """Take it for a poll. Raises SinkError, LedgerError, MailboxLocked.
+    """Hold the staging directory for a poll. Raises SinkError, LedgerError, MailboxLocked.
 
-    First what an interrupted poll recorded is finished, wherever that was staged. Then nothing that is staged
-    here can be of use, and all of it is swept.
+    First everything that an interrupted poll recorded is finished, in whichever sink it was staged. After
+    that nothing in this staging directory is useful, and all of it is swept.
     """
     recover(mailbox.key, mailbox.name, context)
     sink = context.open_sink(mailbox)
     known = context.ledger.stagings.known(mailbox.key, sink.spec)
     with sink.hold(known) as staging:
         catch_up(staging, missing_writes(staging, mailbox.key, context), mailbox.key, context)
+        # The token is left out: `note_where` notes it before rows are recorded, so that an idle poll need
+        # not write to the ledger.
         if known is None or replace(known, token=staging.where.token) != staging.where:
             context.ledger.stagings.note(mailbox.key, staging.where)
         for notice in staging.notices:
@@ -49,7 +51,10 @@ def held(mailbox: Mailbox, context: Context) -> Iterator[Staging]:
 
 
 def note_where(where: Where, mailbox: Mailbox, context: Context) -> None:
-    """Have the ledger know where messages are staged, and by whose token, before any is recorded."""
+    """Have the ledger note where messages are staged, with the claim's token, before any is recorded.
+
+    Only under that token recovery may take a missing file as proof (docs/crash-safety.md).
+    """
     known = context.ledger.stagings.known(mailbox.key, where.sink)
     if known != where:
         context.ledger.stagings.note(mailbox.key, where)

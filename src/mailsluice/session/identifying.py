@@ -1,7 +1,7 @@
-"""Identifying: messages that have no identity yet are asked for their headers.
+"""Identifying: the headers of messages that have no identity yet are asked for.
 
-Owns how many at once. Those that were marked as seen, or came to the ledger from elsewhere, have none. Must
-never decide anything by an identity.
+Messages have none if they were marked as seen, or if an older version of the ledger stored them. Owns how
+many are asked for in a poll. Must never decide anything by an identity.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ from mailsluice.session.asking import Untold, ask
 from mailsluice.session.context import Session
 
 MOST = 200
-"""So many are asked for in one poll; the next one goes on."""
+"""At most this many headers are asked for in one poll; the next poll goes on."""
 
 _NOTHING = b""
-"""What is noted where a header tells nothing, or is not told: it is asked for no more."""
+"""Noted if a header gives no identity, or the server does not give the header: it is not asked for again."""
 
 
 def identify(listing: Sequence[Listed], memory: Memory, session: Session) -> None:
-    """Note the identities of some messages, newest first. Raises LedgerError, and ServerError.
+    """Note the identities of some messages, newest first. Raises LedgerError and ServerError.
 
-    Not in a session that has marked anything to be deleted, which would be lost with it; and not for a while
-    after a header ended one.
+    Nothing is asked for in a session that has marked messages to be deleted: if a header ended the session,
+    the deletions would be lost. After a header ended a session, nothing is asked for during a day or more.
     """
     now = session.context.ledger.now()
-    broke = any(each.kind is Why.SILENT and not is_due(each, now) for each in memory.failures.values())
+    broke = any(
+        failure.kind is Why.SILENT and not is_due(failure, now) for failure in memory.failures.values()
+    )
     if broke or session.client.deleted:
         return
     asked = [listed for listed in reversed(listing) if needs_identity(listed, memory.known)]
@@ -44,9 +46,10 @@ def identify(listing: Sequence[Listed], memory: Memory, session: Session) -> Non
 
 
 def _ask(asked: Sequence[Listed], found: dict[bytes, bytes], session: Session) -> None:
-    """Ask for these, and put what was found into `found`, by UIDL.
+    """Ask for these headers, and put the identities into `found`, by UIDL.
 
-    A server that tells no header at all may have a bad hour: it is asked again.
+    If the server gives no header at all, it may have a bad hour. Then nothing is noted, and the next poll
+    asks again.
     """
     untold = []
     for listed in asked[:MOST]:
@@ -57,10 +60,10 @@ def _ask(asked: Sequence[Listed], found: dict[bytes, bytes], session: Session) -
         except Untold:
             untold.append(listed.uidl)
         except CommandRefused:  # it has no TOP
-            found.update(dict.fromkeys((each.uidl for each in asked), _NOTHING))
+            found.update(dict.fromkeys((listed.uidl for listed in asked), _NOTHING))
             return
         except ServerError:
-            found[listed.uidl] = _NOTHING
+            found[listed.uidl] = _NOTHING  # else this header would end a session again and again
             raise
     if found:
         found.update(dict.fromkeys(untold, _NOTHING))

@@ -1,7 +1,7 @@
-"""Late: what an earlier session stored is asked for its header before it is deleted, or where it is in doubt.
+"""Late: for a message that an earlier session stored, the header is asked for before it is deleted.
 
-Owns in which order that is done: by TOP, and by RETR where the server has no TOP. Must never decide what a
-header proves (`recognition`) nor what follows (`policy`).
+The same is done for messages in doubt. Owns the order of this: by TOP, and by RETR if the server has no TOP.
+Must never decide what a header proves (`message.recognition`), nor what follows from it (`policy`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from mailsluice.session.fetch import fetch
 from mailsluice.session.questions import Question, Questions
 
 SECONDS = 300.0
-"""So long at most headers are asked for in one poll; the next one goes on."""
+"""Headers are asked for during at most this time in one poll; the next poll goes on."""
 
 _AT_ONCE = 64
-"""Messages asked for between two deletions, and two looks at whether the session is to end."""
+"""After this many headers their messages are deleted, and the session looks whether it should end."""
 
 _log = get_logger(__name__)
 
 
 def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | None:
-    """Ask, delete what is stored and due, and fetch what turns out to be another message.
+    """Ask for headers, delete what is stored and due, and fetch what turns out to be another message.
 
-    The error that cut an extra session short, if one did. Raises what the ports raise.
+    Returns the error that cut an extra session short, if there was one. Raises what the ports raise.
     """
     asked = (*plan.to(Action.DELETE), *plan.to(Action.ASK))
     if not asked:
@@ -47,7 +47,7 @@ def settle(plan: Plan, memory: Memory, session: Session) -> MailsluiceError | No
     if by_retr:
         failure = fetch(by_retr, session) or failure
         _conclude(session)
-    _conclude_unsure(session)
+    _conclude_unsure(session)  # last: each header until here could show that UIDLs are not to be believed
     return failure
 
 
@@ -64,21 +64,22 @@ def _questions(plan: Plan, asked: Sequence[Listed], memory: Memory, session: Ses
 
 
 def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
-    """Ask for these headers and act on what they say; those messages that only RETR can tell of."""
+    """Ask for these headers by TOP, and act on them. Returns the messages that have to be asked by RETR."""
     clock = session.context.clock
     end = clock.monotonic() + SECONDS
     untold: dict[Listed, str] = {}
     for start in range(0, len(asked), _AT_ONCE):
         if session.ending or clock.monotonic() >= end:
             break
-        for place in range(start, min(start + _AT_ONCE, len(asked))):
+        for position in range(start, min(start + _AT_ONCE, len(asked))):
+            listed = asked[position]
             try:
-                session.questions.answer(asked[place], ask(asked[place], session))
+                session.questions.answer(listed, ask(listed, session))
             except Untold as why:
-                untold[asked[place]] = why.reply
-                session.questions.untold(asked[place])
-            except CommandRefused:
-                return _by_retr(asked[place:], session)
+                untold[listed] = why.reply
+                session.questions.untold(listed)
+            except CommandRefused:  # it has no TOP
+                return _by_retr(asked[position:], session)
         _conclude(session)
     session.counts.refused += len(untold)
     session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in untold})
@@ -87,7 +88,7 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
 
 
 def _by_retr(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
-    """Those that may be fetched to be told; larger ones are held."""
+    """Those messages that may be fetched for the sake of their headers; larger ones are held."""
     most = session.mailbox.max_message
     large = {listed for listed in asked if (listed.size or 0) > most}
     session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in large})
@@ -95,9 +96,11 @@ def _by_retr(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
 
 
 def _conclude(session: Session) -> None:
-    """Act on what headers said so far, but for fetching."""
+    """Act on the headers that came so far, except for fetching."""
     answers = session.questions.answers
-    doubted = answers.delete if answers.reused else ()  # by who fetched what has another's UIDL
+    # When a UIDL is found to stand for another message, all rows are put in doubt. Rows in doubt get no
+    # permit, but these are proved by their headers.
+    doubted = answers.delete if answers.reused else ()
     session.context.ledger.messages.recognised(session.mailbox.key, [*answers.same, *doubted])
     _delete(answers.delete, session)
     session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in answers.unclear})
@@ -105,9 +108,9 @@ def _conclude(session: Session) -> None:
 
 
 def _conclude_unsure(session: Session) -> None:
-    """Delete what its UIDL alone says is stored, once enough were asked.
+    """Delete the messages of which only the UIDL says that they are stored, if enough headers were asked for.
 
-    Nothing where one of them was found to mean another message: no UIDL is believed any more then.
+    If any UIDL was found to stand for another message, no UIDL is believed, and nothing is deleted.
     """
     answers = session.questions.answers
     if session.questions.newly_reused():
@@ -118,36 +121,38 @@ def _conclude_unsure(session: Session) -> None:
 
 def _delete(messages: Sequence[Listed], session: Session) -> None:
     if messages:
-        session.staging.refuse_if_lost()
+        session.staging.refuse_if_lost()  # a poll that lost its staging must not delete anything
         uidls = [listed.uidl for listed in messages]
         ledger, key = session.context.ledger, session.mailbox.key
+        # Before DELE: without this note a message that is gone would count as lost
+        # (docs/adr/0015-what-comes-back.md).
         ledger.lost.leave(key, uidls)
         session.client.delete(ledger.messages.permits(key, uidls))
 
 
-def _elsewhere(session: Session) -> Sequence[Listed]:
-    """Those under whose UIDLs other messages are known, without those that are known under other UIDLs."""
+def _without_returned(session: Session) -> Sequence[Listed]:
+    """The messages whose UIDLs stand for other messages in the ledger, and that are not known themselves."""
     returning, other = session.returning, session.questions.answers.other
     ledger = session.context.ledger
     ledger.messages.replaced(session.mailbox.key, [listed.uidl for listed in other], ledger.now())
-    new = [listed for listed, who in other.items() if not returning.is_known(listed, who)]
+    new = [listed for listed, identity in other.items() if not returning.is_known(listed, identity)]
     returning.conclude()
     return new
 
 
 def _to_fetch(session: Session) -> Sequence[Listed]:
-    """The messages that are to be fetched after all, as many as one poll may; the others come with the next.
+    """The messages that must be fetched after all, at most `max_per_poll`; the next poll fetches the others.
 
-    Too large ones are only noted.
+    Messages that are too large are only noted.
     """
     mailbox, answers = session.mailbox, session.questions.answers
     events.name_messages(_log, events.UIDL_REUSED, tuple(answers.other))
     events.name_messages(_log, events.MESSAGE_UNDECIDED, answers.undecided)
     if session.questions.newly_reused():
         session.context.ledger.messages.doubt(mailbox.key)
-    found = [*_elsewhere(session), *answers.undecided]
-    too_large = {each: each.size or 0 for each in found if (each.size or 0) > mailbox.max_message}
+    found = [*_without_returned(session), *answers.undecided]
+    too_large = {listed: listed.size or 0 for listed in found if (listed.size or 0) > mailbox.max_message}
     batch.note_oversize(too_large, mailbox, session.context)
-    wanted = [each for each in found if each not in too_large]
+    wanted = [listed for listed in found if listed not in too_large]
     session.counts.wanted += len(wanted)
     return wanted[: mailbox.max_per_poll]

@@ -1,7 +1,7 @@
-"""Namesakes: messages that a listing has under one UIDL, told apart by their headers.
+"""Namesakes: several messages that a listing has under one UIDL are told apart by their headers.
 
-Owns the UIDLs that they get instead, which are the same in every session. Must never decide what is done with
-a message: that is `policy`, which takes these UIDLs for any others.
+Owns the UIDLs that they get instead; these are the same in every session. Must never decide what is done with
+a message: that is `policy`, which treats these UIDLs like any others.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from mailsluice.session.asking import Untold, ask
 from mailsluice.session.context import Session
 
 MOST = 1000
-"""So many are asked for their headers in one poll, the newest; more are held."""
+"""At most this many headers are asked for in one poll, of the newest messages; the others are held."""
 
 SECONDS = 300.0
-"""So long at most headers are asked for; those that are not reached are held till the next poll."""
+"""Headers are asked for during at most this time; the messages not reached are held until the next poll."""
 
 _log = get_logger(__name__)
 
 
 def told_apart(listing: Listing, session: Session) -> Listing:
-    """The listing with UIDLs of their own for messages that share one; the client knows them, too.
+    """The listing, in which messages that share a UIDL have UIDLs of their own. The client uses these, too.
 
-    Not for those whose headers are not told, nor where the UIDL was marked as seen. Raises LedgerError, and
-    ServerError.
+    Messages keep the shared UIDL if the server does not give their headers, or if that UIDL was marked as
+    seen. Raises LedgerError and ServerError.
     """
     twice = listed_twice(listing)
     if not twice:
@@ -41,32 +41,34 @@ def told_apart(listing: Listing, session: Session) -> Listing:
     seen = {uidl for uidl in twice if uidl in known and known[uidl].state is State.SEEN}
     namesakes = [listed for listed in listing if listed.uidl in twice - seen]
     events.name_messages(_log, events.UIDL_AMBIGUOUS, namesakes)
-    told = _told(namesakes[: -MOST - 1 : -1], session)
-    names: dict[int, bytes] = {}
+    identities = _identities(namesakes[: -MOST - 1 : -1], session)  # the last MOST, the newest first
+    uidls: dict[int, bytes] = {}
     alike: Counter[bytes] = Counter()
     for listed in namesakes:
-        if listed.number in told:
-            name = listed.uidl + b" " + told[listed.number]
-            names[listed.number] = name + b"+%d" % alike[name] if alike[name] else name
-            alike[name] += 1
-    untold = [listed for listed in namesakes if listed.number not in told]
-    alone = Counter(listed.uidl for listed in untold)
+        if listed.number in identities:
+            uidl = listed.uidl + b" " + identities[listed.number]
+            uidls[listed.number] = uidl + b"+%d" % alike[uidl] if alike[uidl] else uidl
+            alike[uidl] += 1
+    untold = [listed for listed in namesakes if listed.number not in identities]
+    still_shared = Counter(listed.uidl for listed in untold)
     for listed in untold:
-        if alone[listed.uidl] == 1:  # it must not pass for all of them
-            names[listed.number] = listed.uidl + b" ?"
-    return session.client.tell_apart(names)
+        # If one message is left under the server's UIDL, it would look like the one message of that UIDL,
+        # although nothing says which of them it is.
+        if still_shared[listed.uidl] == 1:
+            uidls[listed.number] = listed.uidl + b" ?"
+    return session.client.tell_apart(uidls)
 
 
-def _told(messages: list[Listed], session: Session) -> dict[int, bytes]:
-    """What each header is known again by, by message number, as far as it is told; no white space in it."""
+def _identities(messages: list[Listed], session: Session) -> dict[int, bytes]:
+    """The identity of each message whose header the server gives, by message number; without white space."""
     ledger, clock = session.context.ledger, session.context.clock
     failures, now = ledger.failures.read(session.mailbox.key), ledger.now()
     end = clock.monotonic() + SECONDS
-    told = {}
+    identities = {}
     for listed in messages:
         failure = failures.get(listed.uidl)
         if failure is not None and failure.kind is Why.SILENT and not is_due(failure, now):
-            continue
+            continue  # its header ended a session
         if session.ending or clock.monotonic() >= end:
             break
         try:
@@ -76,5 +78,5 @@ def _told(messages: list[Listed], session: Session) -> dict[int, bytes]:
         except CommandRefused:  # it has no TOP
             break
         if who is not None:
-            told[listed.number] = who.hex().encode()
-    return told
+            identities[listed.number] = who.hex().encode()
+    return identities

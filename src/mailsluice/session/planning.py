@@ -1,7 +1,7 @@
-"""Planning: what a listing comes to, beside what the ledger knows, and what an administrator hears of it.
+"""Planning: makes the plan for a listing, has the ledger note it, and tells an administrator about it.
 
-Owns that the ledger notes a listing before anything is done by it. Must never decide for a message: that is
-`policy`.
+Owns that the ledger notes a listing before anything is done because of it. Must never decide for a message:
+that is `policy`.
 """
 
 from __future__ import annotations
@@ -20,31 +20,32 @@ from mailsluice.session.context import Session
 from mailsluice.session.takeover import take_over
 
 LARGE = MOST_MESSAGES * 8 // 10
-"""From so many messages on the mailbox's size is warned of."""
+"""A mailbox with this many messages or more is warned of."""
 
 OFTEN = 2
-"""So many sessions that ask in vain for the same deletions are no accident."""
+"""If so many sessions ask in vain for the same deletions, the server is at fault. One may be an accident:
+its connection broke at QUIT."""
 
 _WARNINGS = {
     Reason.REUSED: events.UIDL_REUSED,
     Reason.CHANGED: events.UIDL_CHANGED,
 }
 _MOST_NAMED = 20
-"""Messages too large that are reported in one poll: those beyond are reported by the polls to come."""
+"""At most this many messages are reported as too large in one poll; later polls report the others."""
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, and the memory that it was made with."""
+    """A plan, and what the ledger knew when it was made."""
 
     plan: Plan
     memory: Memory
 
 
 def is_quiet(listing: Listing, session: Session) -> bool:
-    """Whether an earlier poll found that this very listing leaves nothing to do, and that still holds."""
+    """Whether an earlier poll found that this same listing leaves nothing to do, and this is still true."""
     ledger, mailbox, counts = session.context.ledger, session.mailbox, session.counts
     counts.listed = listing.total
     held = ledger.messages.quiet(mailbox.key, digest(listing, mailbox), ledger.now())
@@ -73,6 +74,7 @@ def plan_for(listing: Listing, session: Session) -> Planned:
         quiet=quiet,
         policy=str(mailbox.leave_on_server),
     )
+    # Before anything is done: this puts rows in doubt, and a row in doubt gives no permit to delete.
     context.ledger.messages.confirm(mailbox.key, memory, noted, now)
     wanted = (*plan.to(Action.FETCH), *plan.to(Action.APART), *plan.because(Reason.NEXT_POLL))
     counts.wanted = len(wanted)
@@ -86,14 +88,14 @@ def plan_for(listing: Listing, session: Session) -> Planned:
 
 
 def _warn_of_deletions(plan: Plan, memory: Memory, session: Session) -> None:
-    """Say what should be gone, and what is deleted that stayed by another policy."""
+    """Warn of messages that should be gone, and of messages that are deleted by a changed policy."""
     still = len(plan.because(Reason.STILL_LISTED))
-    if still and memory.left:  # else no session came to ask for anything
+    if still and memory.left:  # else no session came to its QUIT, and the server was not asked yet
         _log.warning(
             events.STILL_LISTED,
             messages=still,
-            remedy="they are stored, and asked for once more; if they stay, the server undoes deletions: ask "
-            "who runs it, or delete them by hand",
+            remedy="they are stored, and the server is asked again to delete them; if they stay, it undoes "
+            "deletions: ask who runs it, or delete them by hand",
         )
     if memory.left >= OFTEN and still:
         session.counts.still_listed = still
@@ -105,19 +107,19 @@ def _warn_of_deletions(plan: Plan, memory: Memory, session: Session) -> None:
             events.DELETING_OLD,
             messages=kept,
             later=later,
-            remedy=f"leave_on_server of {session.mailbox.name} was changed: these go now, {later} as they "
-            "age; their headers are asked before",
+            remedy=f"leave_on_server of {session.mailbox.name} was changed: these are deleted now, and "
+            f"{later} more when they are old enough; before that their headers are asked for",
         )
 
 
 def _warn_of_listing(listing: Listing, session: Session) -> None:
-    """Say what the listing does not show, or soon will not."""
+    """Warn of messages that the listing does not show, or soon will not show."""
     if listing.total >= LARGE:
         _log.warning(
             events.MAILBOX_LARGE,
             messages=listing.total,
             beyond=listing.beyond,
-            remedy=f"move old mail out of the inbox: of more than {MOST_MESSAGES} messages "
+            remedy=f"move old mail out of the inbox: of more than {MOST_MESSAGES} messages, only "
             f"{_looked_at(session)} are looked at",
         )
     if listing.unusable:
@@ -127,4 +129,4 @@ def _warn_of_listing(listing: Listing, session: Session) -> None:
 def _looked_at(session: Session) -> str:
     looked_at = window(session.mailbox)
     counts = {"first": looked_at.first, "last": looked_at.last}
-    return " and ".join(f"the {place} {count}" for place, count in counts.items() if count)
+    return " and ".join(f"the {end} {count}" for end, count in counts.items() if count)

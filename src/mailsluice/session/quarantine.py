@@ -1,6 +1,6 @@
-"""Quarantine: what cannot be fetched is counted, and set aside after three sessions over a day.
+"""Quarantine: messages that cannot be fetched or deleted are counted, and set aside after several failures.
 
-Owns which failures speak against a message and which against its server. Must never delete a message, nor
+Owns which failures count against a message, and which against its server. Must never delete a message, nor
 decide what is tried: that is `policy`.
 """
 
@@ -28,7 +28,7 @@ from mailsluice.session.context import Session
 from mailsluice.session.triage import is_explained
 
 MANY = 10
-"""If another program takes more messages than this and leaves none, the fault is its own."""
+"""If another program removes more messages than this and leaves none, no message is to blame."""
 
 _EVENTS = {
     Why.SUBSTITUTE: events.MESSAGE_SUBSTITUTED,
@@ -36,16 +36,16 @@ _EVENTS = {
     Why.UNDELETED: events.MESSAGE_UNDELETABLE,
 }
 KEPT = 64 * 1024
-"""Octets of a message's header that the ledger keeps: enough to know it by. Each poll reads them."""
+"""Octets of a header that the ledger keeps, for people. It is a limit because each poll reads them."""
 
 _log = get_logger(__name__)
 
 
 def speaks_against_message(error: MailsluiceError) -> bool:
-    """Whether this error, met while a message arrived, may be the message's own.
+    """Whether the message may be the cause of this error, which came while the message arrived.
 
-    Not one that is ours, nor one that ended the session in words that explain it otherwise. A refusal may be
-    even in such words: they may come for one message for ever.
+    It is not if we caused the error, or if the session ended with words that have another explanation. A
+    refusal may count even with such words, because a server may give them for one message for ever.
     """
     if not error.outcome.of_message:
         return False
@@ -54,9 +54,9 @@ def speaks_against_message(error: MailsluiceError) -> bool:
 
 @contextmanager
 def counting(session: Session, *, is_apart: bool = False) -> Iterator[None]:
-    """Count what could not be fetched or deleted, however the work within ends; say what is set aside.
+    """Count what the work within could not fetch or delete, however it ends; log what is set aside.
 
-    `is_apart`: the session is about the deletion of one message alone.
+    `is_apart`: the session only has to delete one message.
     """
     try:
         with telling_undeleted(session):
@@ -67,7 +67,7 @@ def counting(session: Session, *, is_apart: bool = False) -> Iterator[None]:
 
 @contextmanager
 def telling_undeleted(session: Session) -> Iterator[None]:
-    """Counts the message at whose deletion the session ends, if the work within ends so."""
+    """If the session ends at a deletion in the work within, count that message."""
     try:
         yield
     except ServerError as error:
@@ -77,14 +77,18 @@ def telling_undeleted(session: Session) -> Iterator[None]:
 
 
 def _undeleted(uidl: bytes, error: ServerError, session: Session, *, is_apart: bool) -> Failure:
-    """One at whose deletion the session ended: that is tried apart, at once the first time, then hourly."""
+    """The failure of a message at whose deletion the session ended.
+
+    The deletion is tried apart: in the same or the next poll the first time, then once an hour.
+    """
+    # A time long ago makes it due at once.
     tried = session.context.ledger.now() if is_apart else datetime.fromtimestamp(0, UTC)
-    failures = 1 if any(each.uidl == uidl for each in session.counts.proven) else 0
-    return Failure(failures, session.context.clock.now(), str(error), kind=Why.UNDELETED, tried=tried)
+    times = 1 if any(listed.uidl == uidl for listed in session.counts.proven) else 0
+    return Failure(times, session.context.clock.now(), str(error), kind=Why.UNDELETED, tried=tried)
 
 
 def _count(session: Session, *, is_apart: bool) -> None:
-    """Note what failed, and say what is set aside by that."""
+    """Note which messages failed, and log which are set aside because of it."""
     counts, ledger = session.counts, session.context.ledger
     if not counts.errors and not counts.removed and not counts.undeleted:
         return
@@ -119,8 +123,8 @@ def _count(session: Session, *, is_apart: bool) -> None:
 def _remedy(why: Why, mailbox: str) -> str:
     if why is Why.UNRECOGNISED:
         seen = invocation.command("seen", mailbox)
-        return f"look into the mailbox: to leave it there, `{seen}`; to have it, `{seen} --fetch`"
-    return f"it stays on the server; see `{invocation.command('quarantine', 'list')}`"
+        return f"look into the mailbox; to leave the message there: `{seen}`; to fetch it: `{seen} --fetch`"
+    return f"the message stays on the server; see `{invocation.command('quarantine', 'list')}`"
 
 
 def _failure(listed: Listed, error: MailsluiceError, before: Collection[bytes], session: Session) -> Failure:
@@ -134,19 +138,21 @@ def _failure(listed: Listed, error: MailsluiceError, before: Collection[bytes], 
 
 
 def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: Session) -> bool:
-    """Whether this session speaks against the message: the server handed out another, or its own header.
+    """Whether this session counts against the message: the server gave another message, or this one's header.
 
-    One of a long row is excused, unless it failed `before`, too, and none that failed before came: behind a
-    quota they do.
+    A message of a long row of refusals is excused. But it is blamed if it failed `before`, and if no message
+    that failed before came now: behind a quota some of them would come.
     """
     counts = session.counts
     if listed in counts.excused:
-        came = not counts.failed_before <= set(before)
-        if came or not counts.fetched or listed.uidl not in before:
+        # A message that came has no failure in the ledger any more: its commit removed that.
+        some_came = not counts.failed_before <= set(before)
+        if some_came or not counts.fetched or listed.uidl not in before:
             return False
     if counts.fetched or listed in counts.proven:
         return True
-    if kind is Why.BROKE or session.client.deleted:  # nothing can be asked any more, or should not be
+    # The session is over; or asking could end it, and with it the deletions that are marked.
+    if kind is Why.BROKE or session.client.deleted:
         return False
     try:
         ask(listed, session)
@@ -156,9 +162,9 @@ def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: 
 
 
 def note_closed_door(messages: Sequence[Listed], error: ServerError, session: Session) -> None:
-    """Note that no session apart could be had for these: what was to be fetched so is tried after all others.
+    """Note that the server let in no session apart for these messages: they are tried after all others.
 
-    Some servers let nobody in twice within a minute.
+    Some servers do not allow a second login within a minute.
     """
     ledger, key = session.context.ledger, session.mailbox.key
     now, before = session.context.clock.now(), ledger.failures.read(key)
@@ -172,16 +178,17 @@ def note_closed_door(messages: Sequence[Listed], error: ServerError, session: Se
 
 def _removed(listed: Listed, session: Session) -> Failure:
     now, tried = session.context.clock.now(), session.context.ledger.now()
-    # A program that takes many and leaves none is at fault itself.
-    failures = 0 if len(session.counts.removed) > MANY and not session.counts.stored else 1
+    # If a program removes many and leaves none, it is to blame, and not the messages.
+    times = 0 if len(session.counts.removed) > MANY and not session.counts.stored else 1
     error = "removed from staging by another program"
-    return Failure(failures, now, error, listed.size, kind=Why.REMOVED, tried=tried)
+    return Failure(times, now, error, listed.size, kind=Why.REMOVED, tried=tried)
 
 
 def describe(listing: Sequence[Listed], session: Session) -> None:
-    """Ask once for the header of each message in quarantine, for people to know it by.
+    """Ask once for the header of each message in quarantine, so that people can recognise the message.
 
-    That it was asked for is noted before, lest a message that ends the session here ends every session.
+    An empty header is noted before it is asked for. Otherwise a message that ends the session here would end
+    every session.
     """
     ledger, key = session.context.ledger, session.mailbox.key
     failures = ledger.failures.read(key)

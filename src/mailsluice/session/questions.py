@@ -1,6 +1,6 @@
-"""The questions: which messages may be stored already, and what follows once their headers were seen.
+"""Questions: which messages may be stored already, and what follows when their headers are known.
 
-Owns the answers of one poll. Must never ask by itself: `late` does, by TOP or RETR.
+Owns the answers of one poll. Must never ask the server: `late` does, by TOP or RETR.
 """
 
 from __future__ import annotations
@@ -19,15 +19,12 @@ from mailsluice.policy.reason import Action, Reason
 from mailsluice.policy.sameness import is_familiar
 
 _ENOUGH = 64
-"""Headers: if none of so many tells itself from that of the stored message, no other will."""
+"""Headers. If none of so many shows that its UIDL stands for another message, the others will not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is known of a message that is asked about: its row, and what it is known again by, if anything.
-
-    And for what reason it is asked about.
-    """
+    """A message that is asked about: its row, the evidence to recognise it by, and the reason to ask."""
 
     row: Known
     evidence: Evidence | None
@@ -36,11 +33,11 @@ class Question:
 
 @dataclass
 class Answers:
-    """What the headers said, in messages; emptied by whoever acts on it.
+    """What the headers showed. Whoever acts on the messages in a list empties it.
 
-    `same` are those stored already and in doubt until now, `delete` those stored that are due. `unsure` are
-    due, too, but it is their UIDLs alone that say so. `other` and `undecided` are to be fetched;
-    `unclear` are left, since nothing tells.
+    `same` are stored messages that were in doubt. `delete` are stored messages that are due to be deleted.
+    `unsure` are due, too, but only their UIDLs say that they are stored. `other` (with their identities) and
+    `undecided` are to be fetched. `unclear` are left, because nothing decides.
     """
 
     same: list[Listed] = field(default_factory=list)
@@ -50,13 +47,13 @@ class Answers:
     undecided: list[Listed] = field(default_factory=list)
     unclear: list[Listed] = field(default_factory=list)
     reused: bool = False
-    """Whether a UIDL that was never absent means another message: no UIDL of the mailbox is sure then."""
+    """Whether a UIDL that was never absent stands for another message. Then no UIDL here is sure."""
 
 
 class Questions:
-    """Messages of one mailbox that may be stored already, by UIDL, as things stand at `now`.
+    """Messages of one mailbox that may be stored already, by UIDL. Their ages are those at `now`.
 
-    `undeletable` are UIDLs of what is deleted in sessions apart alone.
+    `undeletable` are the UIDLs of messages that are deleted in sessions apart only.
     """
 
     def __init__(
@@ -76,15 +73,15 @@ class Questions:
 
     @property
     def enough_asked(self) -> bool:
-        """Whether so many headers were asked for that a mailbox made anew would have shown itself."""
+        """Whether enough headers were asked for to notice a mailbox that was recreated."""
         return len(self._asked) >= min(len(self._open), _ENOUGH)
 
     def untold(self, listed: Listed) -> None:
-        """Note that the header was asked for, and not told."""
+        """Note that the header was asked for, and that the server did not give it."""
         self._asked.add(listed.uidl)
 
     def answer(self, listed: Listed, header: Header) -> Action:
-        """What follows for a message, now that its header is known."""
+        """What to do with a message, now that its header is known."""
         asked = self._open[listed.uidl]
         row, evidence, reason = asked.row, asked.evidence, asked.reason
         self._asked.add(listed.uidl)
@@ -109,26 +106,30 @@ class Questions:
         return action
 
     def _may_go(self, listed: Listed, verdict: Verdict) -> bool:
-        """Whether what is due is deleted now.
+        """Whether a message that is due is deleted now.
 
-        Where several share a UIDL and a header, one may have the UIDL now that another had, which is deleted.
+        A UIDL that we made (`is_derived`) never decides alone. When one of several messages with the same
+        header is deleted, another one gets its UIDL.
         """
         is_told = verdict is not Verdict.UNDECIDED or not is_derived(listed.uidl)
         return is_told and listed.uidl not in self._undeletable
 
     def newly_reused(self) -> bool:
-        """Whether a UIDL was found to mean another message; true once, for who puts all of them in doubt."""
-        told, self._reuse_told = self._reuse_told, self.answers.reused
-        return self._reuse_told and not told
+        """Whether a UIDL was found to stand for another message. True only once.
+
+        The caller who gets it puts all rows of the mailbox in doubt.
+        """
+        was_told, self._reuse_told = self._reuse_told, self.answers.reused
+        return self._reuse_told and not was_told
 
     def is_open(self, listed: Listed) -> bool:
-        """Whether a message of this UIDL is stored, and this one may be it."""
+        """Whether the ledger knows a message under this UIDL, and this one may be it."""
         return listed.uidl in self._open
 
     def is_stored(self, listed: Listed, header: Header) -> bool:
-        """Whether a message that was fetched turns out to be stored already, or not to be stored."""
+        """Whether a message that was fetched must not be stored, because it is stored or is to be left."""
         return self.is_open(listed) and self.answer(listed, header) is not Action.FETCH
 
     def about(self, staged: Sequence[Staged]) -> list[bytes]:
-        """The UIDLs of these messages that were open: other messages were stored under them."""
-        return [each.uidl for each in staged if each.uidl in self._open]
+        """The UIDLs of these messages that were in question: other messages were stored under them."""
+        return [new.uidl for new in staged if new.uidl in self._open]

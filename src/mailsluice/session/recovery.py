@@ -1,7 +1,7 @@
 """Recovery: every half-done batch is rolled forward or taken back before anything new is fetched.
 
-Owns the last column of the crash table, and what is made of a ledger that is older than its sink. Must never
-fetch or delete on the server.
+Owns the last column of the table in docs/crash-safety.md, and what is done about a ledger that is older than
+its sink. Must never fetch or delete on the server.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ _log = get_logger(__name__)
 
 
 def recover(key: MailboxKey, name: str, context: Context) -> None:
-    """Finish what a crash left, each message in the sink where it was staged, whatever is configured now.
+    """Finish what a crash left. Each message is finished in the sink where it was staged.
 
-    What was recorded is published and committed. What was never published is taken back: it comes again.
-    `name` is what the mailbox is called in commands, empty if it is configured no more. Raises SinkRefused
-    where a staging directory is gone, for then nobody can tell the one from the other.
+    This is so even if another sink is configured now. What was recorded is published and committed. What was
+    never published is taken back, and comes again. `name` is the mailbox's name in commands, empty if it is
+    not configured any more. Raises SinkRefused if a staging directory is gone: then nobody can know which
+    messages were published.
     """
     half_done = context.ledger.messages.half_done(key)
     with ExitStack() as held:
@@ -35,22 +36,24 @@ def recover(key: MailboxKey, name: str, context: Context) -> None:
             spec: held.enter_context(_found(spec, staged, key, name, context))
             for spec, staged in half_done.items()
         }
-        # An older copy of the ledger is known by any of its sinks, and then none of its rows proves anything.
+        # If any sink shows that the ledger is an older copy, none of its rows proves anything, in any sink.
         missing = {spec: missing_writes(staging, key, context) for spec, staging in found.items()}
         is_older = any(missing.values())
         for spec, staging in found.items():
             undisturbed = staging.is_as_left and not is_older
             _finish(staging, half_done[spec], key, context, undisturbed=undisturbed)
-        for spec, staging in found.items():  # not before: who is killed in between finds it older still
+        # Last: if the process is killed before this, the next one must still find that the ledger is older.
+        for spec, staging in found.items():
             catch_up(staging, missing[spec], key, context)
 
 
 def forget(mailbox: Mailbox, context: Context) -> int:
     """Give up the mailbox's staging directories that are gone, or whose sinks are not mounted.
 
-    Those of mailboxes that are configured no more, too, where the sink is not mounted: nobody else can.
-    What consumers can see in such a sink is committed. How many other messages were half done there: they
-    are still on the server, and come again. Raises SinkRefused where none is gone, and SinkError.
+    Staging directories of mailboxes that are not configured any more are given up, too, if their sink is not
+    mounted: no other command does it. Messages that consumers can see in such a sink are committed. Returns
+    how many other messages were half done there: they are still on the server, and come again. Raises
+    SinkRefused if no directory is gone, and SinkError.
     """
     ledger, key = context.ledger, mailbox.key
     counts = [
@@ -67,18 +70,18 @@ def forget(mailbox: Mailbox, context: Context) -> int:
             ]
     if not counts:
         raise SinkRefused(
-            f"the staging directories of {mailbox.name} are there: nothing has to be given up",
+            f"no staging directory of {mailbox.name} is missing, so there is nothing to give up",
             remedy=f"`{invocation.command('poll', mailbox.name)}` finishes what is half done",
         )
     return sum(counts)
 
 
 class _Found(Enum):
-    """What there is at the place of a staging directory."""
+    """What is found in the place of a staging directory."""
 
-    THERE = "the very directory"
-    MISSING = "none, or another one"
-    REFUSED = "a sink that is not to be touched now: its file system is not mounted, say"
+    THERE = "the same directory"
+    MISSING = "no directory, or another one"
+    REFUSED = "a sink that must not be touched now, for example because its file system is not mounted"
 
 
 def _specs(key: MailboxKey, context: Context) -> set[str]:
@@ -109,12 +112,12 @@ def _given_up(spec: str, key: MailboxKey, name: str, context: Context) -> int:
 
 
 def missing_writes(staging: Staging, key: MailboxKey, context: Context) -> int:
-    """How many writes the sink knows of that the ledger does not, which was put back from a copy then."""
+    """How many writes the sink knows of that the ledger lacks. If there are any, it is an older copy."""
     return max(0, staging.commits - context.ledger.messages.commits(key))
 
 
 def catch_up(staging: Staging, missing: int, key: MailboxKey, context: Context) -> None:
-    """Go on with a ledger that has forgotten so many writes: from now on it doubts every message it knows."""
+    """Go on with a ledger that lacks this many writes. From now on it doubts every message that it knows."""
     if not missing:
         return
     context.ledger.messages.catch_up(key, max(staging.commits, context.ledger.messages.commits(key)))
@@ -122,8 +125,8 @@ def catch_up(staging: Staging, missing: int, key: MailboxKey, context: Context) 
         events.LEDGER_OLDER,
         sink=staging.where.sink,
         missing=missing,
-        remedy="if a backup was restored, this is how it goes on: what was stored since then and is on the "
-        "server still is stored once more",
+        remedy="if a backup was restored, nothing has to be done: messages that were stored since the backup "
+        "and are still on the server are stored once more",
     )
 
 
@@ -139,11 +142,11 @@ def _found(
         if staging is None:
             forget_it = invocation.about(name, key.address, "sink", "forget")
             raise SinkRefused(
-                f"{len(staged)} messages are half done in the staging directory of {spec}, and it is gone, "
-                "or its claim file is: they may be published, or not",
-                remedy="mount the file system it lies on, or move the directory back to its place; an empty "
-                f"one made in its stead is no help. If it is gone for good: {forget_it}; what is not to be "
-                "seen in the sink comes again then, and so does what a consumer took just before",
+                f"{len(staged)} messages are half done in the staging directory of {spec}, but the directory "
+                "or its claim file is gone: the messages may be published or not",
+                remedy="mount its file system, or move the directory back to its place; a new, empty one "
+                f"does not help. If it is gone for good: {forget_it}; then messages that are not visible in "
+                "the sink come again, also those that a consumer took just before",
             )
         yield staging
 
@@ -154,12 +157,12 @@ def _finish(
     ledger, spec = context.ledger, staging.where.sink
     stored = staging.finish(staged, undisturbed=undisturbed)
     ledger.messages.commit(key, stored, ledger.now())
-    names = {each.name for each in stored}
-    back = [each for each in staged if each.name not in names]
+    names = {done.name for done in stored}
+    back = [message for message in staged if message.name not in names]
     ledger.messages.take_back(key, back)
     staging.forget(stored)
     staging.sweep()
     if stored:
         _log.warning(events.ROLLED_FORWARD, sink=spec, names=sorted(names))
     if back:
-        _log.warning(events.TAKEN_BACK, sink=spec, names=[each.name for each in back])
+        _log.warning(events.TAKEN_BACK, sink=spec, names=[message.name for message in back])

@@ -1,7 +1,7 @@
-"""Returning: which new messages are stored ones, which vanished and came back under another UIDL.
+"""Returning: stored messages that vanished and came back under new UIDLs are recognised.
 
-Owns how a header tells. A clerk files mail away and back; a mailbox is moved, and all its messages have new
-UIDLs. Must never ask the server.
+This happens if a clerk files mail away and back, or if a mailbox is moved and all its messages get new UIDLs.
+Owns how a header shows it. Must never ask the server.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from mailsluice.session.ports import Ledger
 
 
 class Returning:
-    """What may come back to one mailbox, as its ledger has it. Safe among threads.
+    """The messages that may come back to one mailbox, by the ledger. Safe among threads.
 
-    `found` is how many did.
+    `found` is how many came back.
     """
 
     def __init__(self, ledger: Ledger, key: MailboxKey) -> None:
@@ -33,18 +33,18 @@ class Returning:
 
     @cached_property
     def possible(self) -> bool:
-        """Whether anything may come back: asked for once the ledger knows the listing."""
+        """Whether any message may come back. Must not be asked before the ledger has noted the listing."""
         return self._lost.any(self._key)
 
     @cached_property
     def _since(self) -> datetime | None:
-        """What arrived before is held if it is not known again; None where all is known by something."""
+        """A message that arrived before this and is not recognised is held; None if none has to be held."""
         return self._lost.there_until(self._key) if self._lost.mostly_nameless(self._key) else None
 
     def is_back(self, listed: Listed, header: Header) -> bool:
-        """Whether this new message is a lost one. That is noted by `conclude`.
+        """Whether this new message is a lost one that came back. `conclude` has the ledger note it.
 
-        Raises Unrecognised where nothing can tell, and it is older than the last poll that went well.
+        Raises Unrecognised if nothing can decide this, and the message is older than the last good poll.
         """
         if not self.possible:
             return False
@@ -52,25 +52,25 @@ class Returning:
             return True
         if self._since is not None and (arrived := _arrival(header)) and arrived < self._since:
             raise Unrecognised(
-                "more than half of the messages known vanished, of which nothing is noted that they would be "
-                "known again by; this one may be one of them",
+                "more than half of the known messages vanished and cannot be recognised by their headers; "
+                "this message may be one of them",
                 phase=Phase.RETRIEVE,
             )
         return False
 
     def is_known(self, listed: Listed, who: bytes | None) -> bool:
-        """Whether a lost message has this identity, and this is it then."""
+        """Whether a lost message has this identity. If so, `listed` is taken for that message."""
         if who is None or not is_strong(who):
             return False
         with self._lock:
             old = self._lost.find(self._key, who)
-            if old is None or old in self._back:
+            if old is None or old in self._back:  # one lost message comes back once; a copy of it is new
                 return False
             self._back[old] = listed
         return True
 
     def conclude(self) -> None:
-        """Have the ledger note what came back. Raises LedgerError."""
+        """Have the ledger note the messages that came back. Raises LedgerError."""
         with self._lock:
             back, self._back = self._back, {}
             self._lost.come_back(self._key, back, self._now())
@@ -78,7 +78,10 @@ class Returning:
 
 
 def _arrival(header: Header) -> datetime | None:
-    """The time in the topmost Received line, which the last server wrote; None where there is none."""
+    """The time in the topmost Received line, which the last server wrote; None if there is none.
+
+    It is the one time in a header that the sender cannot set.
+    """
     line = header.first("received")
     if line is None:
         return None

@@ -36,7 +36,8 @@ from mailsluice.session.sifting import sifted
 from mailsluice.session.triage import triage
 
 _TWINS, _FEWEST_TWINS = 20, 3
-"""So many deliveries that two mailboxes share make one of them; or all of a poll's, if they are no fewer."""
+"""Two sections look like one mailbox if they share this many deliveries: 20, or all of a poll's if it stored
+3 or more. Fewer prove little: a mail may be sent to both addresses."""
 
 _log = get_logger(__name__)
 
@@ -57,12 +58,13 @@ def poll(mailbox: Mailbox, context: Context) -> Polled:
 
 
 def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
-    """The poll, top to bottom. Raises MailsluiceError; what was stored by then stays stored."""
+    """The poll, top to bottom. Raises MailsluiceError; what was stored before that stays stored."""
     if context.stop.is_set():
         raise Stopped("asked to end before this poll began")
     now_in = partial(context.progress.phase, mailbox)
     with held(mailbox, context) as staging:
         now_in(Phase.TOKEN)
+        # Before connecting: a token may take a while, and Exchange waits a minute for a login.
         login = context.credentials.login(mailbox)
         now_in(Phase.CONNECT)
         with context.connect(mailbox) as client:
@@ -86,33 +88,34 @@ def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
             failure = _exchange(planned, session) if planned else None
             now_in(Phase.QUIT)
             batch.end(session)
+        # After the main session: it has said QUIT, so what these break off costs nothing that it marked.
         if planned is not None:
             fetch_apart(planned.plan.to(Action.APART), session)
             delete_apart(planned.plan, planned.memory, session)
         if counts.deleted:
             context.ledger.lost.left(mailbox.key, answered=not counts.unanswered)
-    if failure is not None:
+    if failure is not None:  # of an extra session; raised late, so that the first one came to its QUIT
         raise failure
     if context.stop.is_set() and counts.waiting:
         raise Stopped(f"asked to end with {counts.waiting} messages still to fetch")
 
 
 def _exchange(planned: Planned, session: Session) -> MailsluiceError | None:
-    """What is done by a plan, up to QUIT; the error that cut an extra session short, if one did."""
+    """Carry out a plan, up to QUIT. Returns the error that cut an extra session short, if there was one."""
     plan, memory = planned.plan, planned.memory
     with quarantine.counting(session):
         failure = fetch(sifted(plan.to(Action.FETCH), session), session)
-        failure = late.settle(plan, memory, session) or failure
+        failure = late.settle(plan, memory, session) or failure  # new mail comes before deletions
     identify(plan.listing, memory, session)
     quarantine.describe(plan.listing, session)
-    _tell_twins(session)
+    _warn_of_twins(session)
     if found := session.returning.found:
         _log.info(events.MESSAGES_RETURNED, messages=found)
     return failure
 
 
-def _tell_twins(session: Session) -> None:
-    """Warn of another section that polls the same mailbox, by all appearances."""
+def _warn_of_twins(session: Session) -> None:
+    """Warn of another section that seems to poll the same mailbox."""
     counts = session.counts
     for other, count in counts.twins.items():
         if count >= _TWINS or count == counts.stored >= _FEWEST_TWINS:
@@ -120,12 +123,12 @@ def _tell_twins(session: Session) -> None:
                 events.MAILBOX_TWICE,
                 other=f"{other.address} on {other.host}",
                 messages=count,
-                remedy="if both sections poll one mailbox, remove one: what it has is stored twice",
+                remedy="if both sections poll one mailbox, remove one of them: its mail is stored twice",
             )
 
 
 def preview(mailbox: Mailbox, context: Context) -> Plan:
-    """What a poll would do now: listed and planned, nothing fetched, deleted or remembered."""
+    """What a poll would do now. The mailbox is listed and planned; nothing is fetched, deleted or noted."""
     login = context.credentials.login(mailbox)
     with context.connect(mailbox) as client:
         client.authenticate(mailbox.address, login)
@@ -154,7 +157,7 @@ def _as_bug(error: Exception) -> Bug:
 
 
 def _report(mailbox: Mailbox, polled: Polled, context: Context) -> Polled:
-    """Leave the session's one canonical line in the log, and its report for `status` with the ledger."""
+    """Write the session's one canonical line to the log, and give its report for `status` to the ledger."""
     context.ledger.reports.note_session(mailbox.key, polled.report)
     events.session(_log, polled.report)
     return polled

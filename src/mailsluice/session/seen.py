@@ -1,7 +1,7 @@
-"""Seen: what an administrator says of the messages on the server, instead of fetching them.
+"""Seen: an administrator says what to do with messages on the server that are not known.
 
-Owns the ways on for messages that nothing recognises, and the marking of old mail. Must never fetch or delete
-a message.
+Owns how old mail is marked as seen, and how messages that nothing recognises are settled. Must never fetch or
+delete a message.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from mailsluice.session.ports import Client
 from mailsluice.session.recovery import recover
 
 MOST_LOST = 3
-"""So many sessions may be lost to headers; then it is not the headers."""
+"""If this many sessions end while headers are asked for, the headers are not the cause."""
 
 
 class Way(Enum):
-    """What is to become of messages that are on the server and not known."""
+    """What to do with messages that are on the server and not known."""
 
     MARK = "never fetch them"
     ADOPT = "find out which of them are known under another UIDL; fetch the rest"
@@ -38,9 +38,9 @@ class Way(Enum):
 class Settled:
     """How a mailbox was settled, in numbers of messages.
 
-    `marked`: never to be fetched. `adopted`: known by header under a new UIDL. `new`: to be fetched by the
-    next poll. `gone`: not on the server any more. `untold`: those whose header the server or its sender kept
-    to themselves; old ones stay held.
+    `marked` are never fetched. `adopted` were recognised by their headers under new UIDLs. `new` will be
+    fetched by the next poll. `gone` are not on the server any more. `untold` could not be recognised, because
+    the server did not give the header or the header says too little; old ones of them stay held.
     """
 
     marked: int = 0
@@ -62,11 +62,11 @@ def settle(mailbox: Mailbox, way: Way, context: Context) -> Settled:
             return Settled(marked=ledger.messages.mark_seen(key, listing, ledger.now()))
         known = ledger.messages.known(key)
         unknown, missing = _unknown(listing, known), _missing(listing, known)
-        told = _identities(unknown, mailbox, context) if way is Way.ADOPT else {}
-        renamed = _matched(told, missing, ledger.messages.identities(key))
-        decided = told if way is Way.ADOPT else unknown
+        identities = _identities(unknown, mailbox, context) if way is Way.ADOPT else {}
+        renamed = _matched(identities, missing, ledger.messages.identities(key))
+        decided = identities if way is Way.ADOPT else unknown
         untold = len(unknown) - len(decided)
-        # Polls may know the others again, where not all was told, or some share a UIDL.
+        # The missing ones are gone only if every message is decided. Otherwise a later poll may find them.
         is_settled = not untold and not listed_twice(listing)
         gone = [uidl for uidl in missing if uidl not in renamed] if is_settled else []
         ledger.messages.settle(key, renamed, gone, ledger.now(), decided=[listed.uidl for listed in decided])
@@ -87,7 +87,7 @@ def _opened(mailbox: Mailbox, context: Context) -> Iterator[Client]:
 
 
 def _unknown(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[Listed]:
-    """The messages that are not known under their UIDL, if it is theirs alone."""
+    """The messages that are not known under their UIDLs, without those that share a UIDL."""
     twice = listed_twice(listing)
     return [
         listed
@@ -97,39 +97,40 @@ def _unknown(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[Li
 
 
 def _missing(listing: Sequence[Listed], known: Mapping[bytes, Known]) -> list[bytes]:
-    """What the ledger has and the listing has not, or has in the place of another message."""
+    """The UIDLs of known messages that are not listed, or whose UIDLs stand for other messages now."""
     there = {listed.uidl for listed in listing if is_familiar(listed, known.get(listed.uidl))}
     return [uidl for uidl, row in known.items() if uidl not in there and row.state in ON_RECORD]
 
 
 def _identities(messages: Sequence[Listed], mailbox: Mailbox, context: Context) -> dict[Listed, bytes]:
-    """The identity of each message whose header the server tells and says enough.
+    """The identity of each message whose header the server gives and which says enough.
 
-    In as many sessions as it takes. A message that ends its session is passed over; but if MOST_LOST do, the
-    error is raised.
+    This takes as many sessions as necessary. A message that ends its session is left out. If MOST_LOST
+    sessions end so, the error is raised.
     """
-    told: dict[Listed, bytes] = {}
+    identities: dict[Listed, bytes] = {}
     waiting = list(reversed(messages))
     lost = 0
     while waiting:
         with _opened(mailbox, context) as client:
+            # Message numbers are valid in one session only (RFC 1939 §5): take this session's.
             numbers = {listed.uidl: listed for listed in client.listing()}
             try:
-                _ask(waiting, numbers, client, told)
+                _ask(waiting, numbers, client, identities)
                 client.quit()
             except ServerError:
                 lost += 1
                 if lost == MOST_LOST:
                     raise
-    return told
+    return identities
 
 
 def _ask(
-    waiting: list[Listed], numbers: Mapping[bytes, Listed], client: Client, told: dict[Listed, bytes]
+    waiting: list[Listed], numbers: Mapping[bytes, Listed], client: Client, identities: dict[Listed, bytes]
 ) -> None:
     """Ask for headers from the end of `waiting` until it is empty or the session has lasted long."""
     while waiting and not client.expiring:
-        listed = waiting.pop()
+        listed = waiting.pop()  # first, so that a header that ends this session does not end the next one
         if listed.uidl not in numbers:
             continue
         try:
@@ -137,15 +138,18 @@ def _ask(
         except CommandRefused:
             continue
         if who is not None and is_strong(who):
-            told[listed] = who
+            identities[listed] = who
 
 
 def _matched(
-    told: Mapping[Listed, bytes], missing: Sequence[bytes], identities: Mapping[bytes, bytes]
+    listed: Mapping[Listed, bytes], missing: Sequence[bytes], known: Mapping[bytes, bytes]
 ) -> dict[bytes, Listed]:
-    """For each missing message the listed one that is the same; copies of one are matched one by one."""
-    waiting: dict[bytes, list[bytes]] = {}
+    """The listed message for each missing one that has the same identity; copies are matched one by one.
+
+    `listed` and `known` have the identities of the listed messages, and of those that the ledger knows.
+    """
+    by_identity: dict[bytes, list[bytes]] = {}
     for uidl in missing:
-        if uidl in identities:
-            waiting.setdefault(identities[uidl], []).append(uidl)
-    return {waiting[who].pop(): listed for listed, who in told.items() if waiting.get(who)}
+        if uidl in known:
+            by_identity.setdefault(known[uidl], []).append(uidl)
+    return {by_identity[who].pop(): message for message, who in listed.items() if by_identity.get(who)}

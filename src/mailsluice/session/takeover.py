@@ -1,7 +1,7 @@
-"""Taking over: what is known of a mailbox under the name that it had before.
+"""Taking over: a mailbox with a new host or address goes on with what is known under its former name.
 
-Owns the question whether a mailbox of which nothing is known is one that no section has any more. Must never
-believe a UIDL or size for that: a mailbox that was made anew, or is fed by the same list, has the same.
+Owns how a mailbox of which nothing is known is recognised as one that no section has any more. Must never
+believe a UIDL or size for that: a recreated mailbox, or one on the same mailing list, may have the same ones.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mailsluice.session.asking import Untold, ask, ask_by_retr
 from mailsluice.session.context import Session
 
 ENOUGH = 20
-"""So many messages known again by their headers make it the same mailbox; or all, where there are fewer."""
+"""If this many messages, or all of fewer, are recognised by their headers, it is the same mailbox."""
 
 _MOST_ASKED = 2 * ENOUGH
-"""Headers that are asked for: some may have been changed since."""
+"""At most this many headers are asked for: more than ENOUGH, because some may have changed."""
 
 Ask = Callable[[Listed, Session], Header]
 
@@ -36,18 +36,19 @@ _log = get_logger(__name__)
 def take_over(listing: Sequence[Listed], session: Session) -> None:
     """Go on with what is known under a former host or address, if this is that mailbox.
 
-    The headers of known UIDLs decide. The same address on another host, where its UIDLs may all be others, is
-    taken over in any case, and each row put in doubt: what is known again by its header is not stored again.
+    The headers of known UIDLs decide. If only the host differs, all UIDLs may be new. Then the mailbox is
+    taken over in any case, and every row is put in doubt: a message that is recognised by its header is not
+    stored again.
 
-    Raises LedgerError, and ServerError where a header cannot be had now: the next poll asks again, before
-    anything is fetched.
+    Raises LedgerError, and ServerError if the headers cannot be asked for now. The next poll asks again,
+    before anything is fetched.
     """
     ledger, key = session.context.ledger, session.mailbox.key
     if not listing or not ledger.aliases.is_blank(key):
         return
     formers = [former for former in ledger.aliases.others(key) if former not in session.context.live]
     for former in formers:
-        if ledger.messages.half_done(former):  # what it stored is not known before
+        if ledger.messages.half_done(former):  # only then it is known what it stored
             _leave_stagings(former, session)
         if _is_the_same(listing, former, session):
             _rename(former, session, is_proven=True)
@@ -72,30 +73,33 @@ def _leave_stagings(former: MailboxKey, session: Session) -> None:
 
 
 def _is_the_same(listing: Sequence[Listed], former: MailboxKey, session: Session) -> bool:
-    """Whether enough of the messages listed are known of `former`, by their headers.
+    """Whether enough of the listed messages are recognised as messages of `former`, by their headers.
 
-    Those count whose headers the server tells, by TOP or else by RETR. Raises CommandRefused where it tells
-    fewer than half.
+    Only messages whose headers the server gives count, by TOP or else by RETR. Raises CommandRefused if it
+    gives too few headers to decide.
     """
     evidence = _evidence(listing, former, session)
-    found, told, reply = _count(evidence, ask, session)
+    found, told, reply = _count_recognised(evidence, ask, session)
     if evidence and not told:
-        found, told, reply = _count(evidence[:ENOUGH], ask_by_retr, session)
+        found, told, reply = _count_recognised(evidence[:ENOUGH], ask_by_retr, session)
     if found == ENOUGH:
         return True
+    # All headers that came were recognised, but more than half did not come.
     if found == told < len(evidence) - told:
         raise CommandRefused(
-            f"the server tells {told} of {len(evidence)} headers, so it cannot be said whether "
+            f"the server gave only {told} of {len(evidence)} headers, so it is not known whether "
             f"{session.mailbox.address} is the mailbox that was {former.address} on {former.host}: nothing "
-            "is fetched before that",
+            "is fetched before this is known",
             phase=Phase.RETRIEVE,
             reply=reply,
         )
     return 0 < found == told
 
 
-def _count(evidence: Sequence[tuple[Listed, Evidence]], how: Ask, session: Session) -> tuple[int, int, str]:
-    """How many are known, as far as it takes; how many headers were told; and the words of a refusal."""
+def _count_recognised(
+    evidence: Sequence[tuple[Listed, Evidence]], how: Ask, session: Session
+) -> tuple[int, int, str]:
+    """How many messages were recognised, up to ENOUGH; how many headers came; and the words of a refusal."""
     found = told = 0
     reply = ""
     for listed, known in evidence:
@@ -116,20 +120,20 @@ def _count(evidence: Sequence[tuple[Listed, Evidence]], how: Ask, session: Sessi
 def _evidence(
     listing: Sequence[Listed], former: MailboxKey, session: Session
 ) -> Sequence[tuple[Listed, Evidence]]:
-    """The messages that may be known of `former`, as many as are asked for, and by what."""
+    """Messages that may be known of `former`, the newest first, with the evidence to recognise them by."""
     ledger = session.context.ledger
     known = ledger.messages.recall(former, (listed.uidl for listed in listing)).known
     evidence = ledger.messages.evidence(
         former, [uidl for uidl, row in known.items() if row.state in _HANDLED]
     )
-    silent = ledger.failures.read(session.mailbox.key)
+    failures = ledger.failures.read(session.mailbox.key)
     found = []
     for listed in reversed(listing):
-        one = evidence.get(listed.uidl)
-        failure = silent.get(listed.uidl)
-        is_told = failure is None or is_due(failure, ledger.now())
-        if one is not None and one.proves and is_told:
-            found.append((listed, one))
+        known_by = evidence.get(listed.uidl)
+        failure = failures.get(listed.uidl)  # of an earlier try to ask: its header ended the session
+        may_ask = failure is None or is_due(failure, ledger.now())
+        if known_by is not None and known_by.proves and may_ask:
+            found.append((listed, known_by))
             if len(found) == _MOST_ASKED:
                 break
     return found

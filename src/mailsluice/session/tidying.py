@@ -1,7 +1,7 @@
-"""Tidying: what removed mailboxes, former sinks and consumers left behind.
+"""Tidying: removes what removed mailboxes, former sinks and consumers left behind.
 
-Owns what is looked after once an hour, and whose it is. Must never touch what another ledger staged or
-published, nor what may still be on its way.
+Owns what is removed once an hour, and to whom it belongs. Must never touch what another ledger staged or
+published, nor what may still be in progress.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mailsluice.session.context import Context
 from mailsluice.session.recovery import recover
 
 EVERY = timedelta(hours=1)
-"""So often at most: to list a spool of many messages takes a while."""
+"""Not more often than this, because listing a spool of many messages takes a while."""
 
 _log = get_logger(__name__)
 
@@ -32,8 +32,9 @@ def is_due(context: Context) -> bool:
 def tidy(mailboxes: Iterable[Mailbox], context: Context) -> None:
     """Remove what was left behind; `mailboxes` are all that are configured. Raises LedgerError.
 
-    A sink that cannot be looked at now is left for the next time, and said to be.
+    A sink that cannot be read now is left for the next time, and this is logged.
     """
+    # Noted first: an error on the way must not have it tried again at once.
     context.ledger.stagings.note_tidied(context.ledger.now())
     live = {mailbox.key: mailbox for mailbox in mailboxes}
     for key, where in context.ledger.stagings.every():
@@ -44,9 +45,9 @@ def tidy(mailboxes: Iterable[Mailbox], context: Context) -> None:
 
 
 def leave(key: MailboxKey, where: Where, name: str, context: Context) -> None:
-    """Finish what is half done in a staging directory that is used no more, and remove it, if it is there.
+    """Finish what is half done in a staging directory that is not used any more, and remove the directory.
 
-    `name` is what the mailbox is called; empty if it is configured no more. Raises LedgerError.
+    `name` is the mailbox's name, empty if it is not configured any more. Raises LedgerError.
     """
     try:
         with context.ledger.leases.hold(key):
@@ -56,7 +57,7 @@ def leave(key: MailboxKey, where: Where, name: str, context: Context) -> None:
                     return  # it may be on a file system that is not mounted now
                 staging.remove()
             context.ledger.stagings.forget(key, where.sink)
-    except MailboxLocked:
+    except MailboxLocked:  # somebody works there; the next time will do
         return
     except SinkError as error:
         _log.warning(events.NOT_TIDIED, sink=where.sink, error=str(error), remedy=error.remedy)
@@ -65,7 +66,7 @@ def leave(key: MailboxKey, where: Where, name: str, context: Context) -> None:
 
 
 def _spools(mailboxes: Iterable[Mailbox]) -> Mapping[Mailbox, timedelta]:
-    """One mailbox for each spool, and the longest time that descriptions may stay there."""
+    """One mailbox for each spool, and the longest `json_grace` of those that share the spool."""
     found: dict[str, tuple[Mailbox, timedelta]] = {}
     for mailbox in mailboxes:
         if isinstance(mailbox.sink, SpoolSink):
@@ -85,8 +86,8 @@ def _remove_descriptions(mailbox: Mailbox, grace: timedelta, context: Context) -
     except SinkError as error:
         _log.warning(events.NOT_TIDIED, sink=sink.spec, error=str(error), remedy=error.remedy)
         return
-    new, over = there - before.keys(), old | (before.keys() - there)
-    if new or over:
-        stagings.note_orphans(sink.spec, new, over, now)
+    new, no_more = there - before.keys(), old | (before.keys() - there)
+    if new or no_more:
+        stagings.note_orphans(sink.spec, new, no_more, now)
     if old:
         _log.info(events.DESCRIPTIONS_SWEPT, sink=sink.spec, descriptions=len(old))

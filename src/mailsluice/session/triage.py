@@ -1,9 +1,9 @@
-"""Triage: what an error means for its mailbox, in the light of what the server said.
+"""Triage: what an error means for its mailbox, if the server's words are taken into account.
 
-An error means what its row of `outcome` says, unless the server's words say more. Owns every string of
-Exchange Online's that mailsluice knows. Exchange has no response codes (RFC 2449 §8), so that phase and text
-are all there is; where another server sends one, it is read too. Must never act: it returns a verdict, and
-the schedule acts on it.
+An error means what its row in `outcome` says, unless the server's words say more. Owns all texts of Exchange
+Online that mailsluice knows. Exchange sends no response codes (RFC 2449 §8), so only the phase and the text
+can tell. If another server sends a code, it is read. Must never act: it returns a verdict, and the schedule
+acts on it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from mailsluice.outcome import Answer, Disposition, ExitCode
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an error means: when to try again, what to do meanwhile, and what a single poll ends with.
+    """What an error means: when to try again, what to do until then, and the exit code of a single poll.
 
-    `of_credential`: it concerns the credential as a whole as far as can be told, and not this mailbox alone.
-    Who throttles a tenant may refuse any login of it, or leave it waiting.
+    `of_credential`: as far as we can know, it concerns the whole credential and not this mailbox alone. A
+    server that throttles a tenant may refuse any login of the tenant, or not answer it.
     """
 
     disposition: Disposition
@@ -105,7 +105,7 @@ _RULES = (
 
 
 def triage(error: MailsluiceError) -> Verdict:
-    """The verdict on an error: its own, sharpened by what the server said."""
+    """The verdict on an error: that of its outcome, or of the server's words if we know them."""
     rule = _rule_for(error)
     if rule is None:
         outcome = error.outcome
@@ -116,12 +116,12 @@ def triage(error: MailsluiceError) -> Verdict:
 
 
 def is_explained(error: MailsluiceError) -> bool:
-    """Whether the server's words are known: they speak of itself or the mailbox, never of one message."""
+    """Whether the server's words are known. Such words are about the server or the mailbox, not a message."""
     return _rule_for(error) is not None
 
 
 def passes_by_itself(error: MailsluiceError) -> bool:
-    """Whether the server's words are known to speak of something that passes."""
+    """Whether the server's words are known, and are about something that passes by itself."""
     rule = _rule_for(error)
     return rule is not None and rule.disposition.passes
 
@@ -134,5 +134,5 @@ def _rule_for(error: MailsluiceError) -> _Rule | None:
 
 
 def _is_at_login(error: MailsluiceError) -> bool:
-    """Whether it came at the login, or while a token was got."""
+    """Whether the error came at the login, or while a token was fetched."""
     return not isinstance(error, ServerError) or error.phase is Phase.AUTH

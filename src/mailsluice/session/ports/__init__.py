@@ -1,7 +1,7 @@
 """What the session asks of the four layers below it.
 
-Owns the promises, method by method: a fake that keeps them serves as well as the real part, and both pass
-the same contract tests. Must never import the layers themselves.
+Owns the promises, method by method. A fake that keeps them can replace the real part, and both pass the same
+contract tests. Must never import the layers themselves.
 """
 
 from mailsluice.session.ports.durable import Batch, Passed, Sink, Staging

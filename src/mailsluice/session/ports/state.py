@@ -1,6 +1,6 @@
-"""STATE: the ledger, and its parts but for the messages.
+"""STATE: the ledger, and all its parts except the messages.
 
-Owns these promises. Must never import what keeps them.
+Owns the promises of these ports. Must never import the modules that keep them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from mailsluice.session.ports.messages import Failures, Lost, Messages
 
 
 class Reports(Protocol):
-    """STATE: how the polls of each mailbox went, for people. Nothing that decides the fate of a message.
+    """STATE: how the polls of each mailbox went, for people. Nothing here decides the fate of a message.
 
-    What is noted costs a session nothing: `flush` writes it. Every other method raises LedgerError.
+    `note_session` and `note_next_poll` cost a session no write: `flush` writes later. Every method but
+    `flush` raises LedgerError.
     """
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
@@ -27,22 +28,22 @@ class Reports(Protocol):
         ...
 
     def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
-        """Remember when the mailbox, which is called `name`, is polled next; None for never."""
+        """Remember when the mailbox with the name `name` is polled next; None for never."""
         ...
 
     def flush(self) -> None:
-        """Write what was noted since the last time, and the ledger's clock, in one commit.
+        """Write what was noted since the last call, and the ledger's clock, in one commit.
 
-        What cannot be written is kept for the next time. Where nothing was noted, nothing is written.
+        What cannot be written is kept for the next call. If nothing was noted, nothing is written.
         """
         ...
 
     def acknowledge(self, key: MailboxKey) -> None:
-        """Note that an administrator knows of all that is held of this mailbox."""
+        """Note that an administrator has acknowledged all messages of this mailbox that are held now."""
         ...
 
     def read(self) -> Mapping[MailboxKey, MailboxReport]:
-        """What is written of every mailbox ever polled or due."""
+        """The report of every mailbox that was ever polled or due, as it was last written."""
         ...
 
 
@@ -52,83 +53,84 @@ class Leases(Protocol):
     def hold(self, key: MailboxKey) -> AbstractContextManager[None]:
         """Hold this mailbox against every other process and thread, while the context lasts.
 
-        Raises MailboxLocked at once where another one holds it, LedgerError where nobody can tell. It is free
-        again when its holder is killed.
+        Raises MailboxLocked at once if another one holds it, and LedgerError if this cannot be found out. It
+        becomes free when its holder is killed.
         """
         ...
 
 
 class Stagings(Protocol):
-    """STATE: where messages are staged, or once were. Every method raises LedgerError."""
+    """STATE: where messages are staged, or were staged before. Every method raises LedgerError."""
 
     def known(self, key: MailboxKey, sink: str) -> Where | None:
         """Where this mailbox's messages were last staged in the sink of this spec.
 
-        Without a place where only another mailbox's were: it is the same sink. Without an id where it was
-        never used: then with all mounts that any sink lay on. None where there never was a sink.
+        If only messages of other mailboxes were staged in this sink, the answer has no place. If the sink was
+        never used, it has no id, and all mounts that any sink was on. None if there never was a sink.
         """
         ...
 
     def every(self) -> Sequence[tuple[MailboxKey, Where]]:
-        """Every staging directory that is known of, with its mailbox."""
+        """Every known staging directory, with its mailbox."""
         ...
 
     def note(self, key: MailboxKey, where: Where) -> None:
-        """Remember where messages are staged from now on; before any is recorded there."""
+        """Remember where messages are staged from now on. Must come before any message is recorded there."""
         ...
 
     def forget(self, key: MailboxKey, sink: str) -> None:
-        """Forget the staging directory of a mailbox in this sink: it is not there any more."""
+        """Forget the staging directory of a mailbox in this sink, because it is not there any more."""
         ...
 
     def orphans(self, sink: str) -> Mapping[str, datetime]:
-        """What was left behind in this sink when last looked at, and since when it was seen so."""
+        """The names that were left behind in this sink at the last look, and when each was first seen."""
         ...
 
     def note_orphans(self, sink: str, new: Collection[str], over: Iterable[str], now: datetime) -> None:
-        """Remember new ones, and forget those that are none any more."""
+        """Remember `new` names that were left behind, and forget those in `over`, which no longer are."""
         ...
 
     def tidied(self) -> datetime | None:
-        """When what is used no more was last tidied up; None for never."""
+        """When `session.tidying` last ran; None for never."""
         ...
 
     def note_tidied(self, now: datetime) -> None:
-        """Remember that it is tidied up now."""
+        """Remember that it runs now."""
         ...
 
 
 class Aliases(Protocol):
-    """STATE: mailboxes that may be one and the same under several names. Every method raises LedgerError."""
+    """STATE: mailboxes that may be one mailbox under several names. Every method raises LedgerError."""
 
     def is_blank(self, key: MailboxKey) -> bool:
         """Whether no message of this mailbox is known."""
         ...
 
     def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
-        """The other mailboxes of which messages are known that were there when last listed.
+        """The other mailboxes that had messages in their last listing, as far as is known.
 
-        Of this address elsewhere, any messages: such mailboxes come last.
+        Mailboxes of the same address on another host count if any message of them is known. They come last.
         """
         ...
 
     def also_in(self, key: MailboxKey, identities: Collection[bytes]) -> Mapping[MailboxKey, int]:
-        """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
+        """How many of these identities messages of other mailboxes have, too, by mailbox."""
         ...
 
     def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool, now: datetime) -> None:
-        """Make what is known of `old` that of `new`, of which no message is known.
+        """Give all that is known of `old` to `new`, of which no message is known yet.
 
-        Where that is not proven, every row is in doubt, and the UIDL of one without an identity says nothing.
+        If it is not proven that they are the same mailbox, every row is in doubt, and the UIDL of a row
+        without an identity decides nothing.
         """
         ...
 
 
 class Ledger(Protocol):
-    """STATE: all of it, opened. A context manager; leaving it closes the ledger.
+    """STATE: the whole ledger, opened. A context manager; leaving it closes the ledger.
 
-    What was noted of reports and not flushed is lost then. Any number of threads may use it at once. Times
-    are by a clock of its own, `now`, but for what only people read: failures, and reports.
+    Reports that were noted and not flushed are lost then. Any number of threads may use it at once. Its times
+    are by a clock of its own, `now`, except what only people read: `Failure.last`, and reports.
     """
 
     @property
@@ -138,7 +140,7 @@ class Ledger(Protocol):
 
     @property
     def failures(self) -> Failures:
-        """Which messages could not be had."""
+        """Which messages could not be fetched or deleted."""
         ...
 
     @property
@@ -158,39 +160,40 @@ class Ledger(Protocol):
 
     @property
     def aliases(self) -> Aliases:
-        """Which mailboxes may be one and the same."""
+        """Which mailboxes may be the same under several names."""
         ...
 
     @property
     def lost(self) -> Lost:
-        """What may come back under another UIDL."""
+        """Which messages may come back under another UIDL."""
         ...
 
     @property
     def id(self) -> str:
-        """What tells this ledger from every other, for as long as it lasts."""
+        """Identifies this ledger among all others. It never changes."""
         ...
 
     @property
     def is_new(self) -> bool:
-        """Whether this opening has made it."""
+        """Whether the ledger was made when it was opened this time."""
         ...
 
     def staging_owner(self, key: MailboxKey) -> str:
         """A file name for this mailbox's staging directory that no other mailbox or ledger has.
 
-        Its first half is the mailbox's with any ledger, its second half the ledger's with any mailbox.
+        Its first half is the same for this mailbox in every ledger, its second half the same for every
+        mailbox of this ledger.
         """
         ...
 
     def now(self) -> datetime:
-        """What ages are measured by: no setting of the machine's clock moves it."""
+        """The time by which ages are measured. Setting the machine's clock does not change it."""
         ...
 
     def check(self) -> None:
-        """Raise LedgerReplaced if it is not the one any more that was opened.
+        """Raise LedgerReplaced if the files are not those that were opened.
 
-        Raises LedgerError if that cannot be told.
+        Raises LedgerError if this cannot be found out.
         """
         ...
 
@@ -201,5 +204,5 @@ class Ledger(Protocol):
     ) -> None: ...
 
     def close(self) -> None:
-        """Let it go. Raises LedgerError."""
+        """Close it. Raises LedgerError."""
         ...

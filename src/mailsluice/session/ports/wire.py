@@ -1,6 +1,6 @@
 """WHO and WIRE: the logins, and one POP3 session.
 
-Owns these promises. Must never import what keeps them.
+Owns the promises of these ports. Must never import the modules that keep them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from mailsluice.model import DeletePermit, Listed, Listing, Login, Window
 
 
 class Credentials(Protocol):
-    """WHO: a login in hand, before anything is connected."""
+    """WHO: gives the login for a mailbox, before anything is connected."""
 
     def login(self, mailbox: Mailbox) -> Login:
-        """What to authenticate with, valid for some minutes more.
+        """What to authenticate with. It is valid for some more minutes.
 
         Raises SecretError, TokenRefused, TokenUnavailable.
         """
         ...
 
     def refused(self, mailbox: Mailbox, login: Login) -> None:
-        """The server did not accept this login: do not hand out the same token for its whole life."""
+        """The server did not accept this login. Do not give the same token again for the rest of its life."""
         ...
 
 
 class Arrival(Protocol):
-    """One message on its way from the server."""
+    """One message that is arriving from the server."""
 
     @property
     def listed(self) -> Listed:
@@ -38,10 +38,10 @@ class Arrival(Protocol):
 
     @property
     def chunks(self) -> Iterator[bytes]:
-        """The message's octets in order, dots unstuffed, CRLF kept; to be read to its end, once.
+        """The message's octets in order, dots unstuffed, CRLF kept. Must be read to the end, once.
 
-        Raises CommandRefused before the first chunk (the session lives), MessageTooLarge once the
-        ceiling is passed (the connection is closed), or any other ServerError (the session is over).
+        Raises CommandRefused before the first chunk (the session goes on), MessageTooLarge when the message
+        passes the ceiling (the connection is closed), or any other ServerError (the session is over).
         """
         ...
 
@@ -49,7 +49,7 @@ class Arrival(Protocol):
 class Client(Protocol):
     """WIRE: one POP3 session, connected and greeted. A context manager; leaving it closes the connection.
 
-    Every method raises ServerError; only CommandRefused leaves the session alive.
+    Every method raises ServerError. Only after CommandRefused does the session go on.
     """
 
     def __enter__(self) -> Self: ...
@@ -63,70 +63,72 @@ class Client(Protocol):
         ...
 
     def listing(self, window: Window | None = None) -> Listing:
-        """The messages the server shows, in its order, or those in the window; LIST's sizes where it has any.
+        """The messages that the server lists, in its order, with LIST's sizes if it gives any.
 
-        Who asks for its messages may meet a ServerError: they are parsed when they are wanted.
+        In a long listing only those in `window` are looked at; None: all. The messages are parsed at the
+        first access to the listing, which may raise ServerError.
         """
         ...
 
     def tell_apart(self, uidls: Mapping[int, bytes]) -> Listing:
-        """The listing, in which these messages, by number, have other UIDLs from now on: for this session."""
+        """The listing with other UIDLs for these messages, by number. They are used in this session."""
         ...
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
-        """Fetch these in order. Asks ahead where the server advertises PIPELINING.
+        """Fetch these in order. Asks for several at once if the server advertises PIPELINING.
 
-        Each is taken when it is asked for. `ceiling` is the most octets one message may have. Closing the
-        iterator early reads away what was asked ahead, so that the session can go on.
+        A message is taken from `messages` when it is asked for. `ceiling` is the most octets that a message
+        may have. If the iterator is closed early, the answers still to come are read and dropped, so that the
+        session can go on.
         """
         ...
 
     def header(self, listed: Listed) -> bytes:
-        """A message's header alone. Raises CommandRefused where the server does not tell it."""
+        """A message's header, by TOP. Raises CommandRefused if the server does not give it."""
         ...
 
     def has_top(self) -> bool:
-        """Whether the server says that it tells headers (RFC 1939 §7, RFC 2449 §6.2)."""
+        """Whether the server says that it has TOP (RFC 1939 §7, RFC 2449 §6.2)."""
         ...
 
     def delete(self, permits: Sequence[DeletePermit]) -> None:
-        """Mark these for deletion at QUIT: at once, or within an open retrieval as it goes on.
+        """Mark these for deletion at QUIT: at once, or between the messages of a retrieval that is open.
 
-        Needs this session's listing.
+        This session must have asked for its listing before.
         """
         ...
 
     @property
     def deleted(self) -> int:
-        """How many deletions the server agreed to."""
+        """How many deletions the server agreed to in this session."""
         ...
 
     @property
     def undeleted(self) -> int:
-        """How many deletions the server refused."""
+        """How many deletions the server refused in this session."""
         ...
 
     @property
     def deleting(self) -> bytes | None:
-        """The UIDL of the message whose deletion was asked for and not answered; None if there is none."""
+        """The UIDL of the message whose deletion the server has not answered yet; None if there is none."""
         ...
 
     def quit(self) -> None:
-        """End the session, which makes the server delete what was marked (RFC 1939 §6)."""
+        """End the session. The server then deletes what was marked (RFC 1939 §6)."""
         ...
 
     def abandon(self) -> None:
-        """Give the connection up at once; nothing more is read, and nothing marked is deleted."""
+        """Close the connection at once. Nothing more is read, and nothing that was marked is deleted."""
         ...
 
     @property
     def expiring(self) -> bool:
-        """Whether the session has lasted so long that it should end after what it is doing now."""
+        """Whether the session has lasted so long that it should begin nothing new."""
         ...
 
 
 class Connect(Protocol):
-    """How a session comes by its client."""
+    """Makes the client of a session."""
 
     def __call__(self, mailbox: Mailbox) -> Client:
         """Connect, verify, and read the greeting. Raises ServerError."""
