@@ -1,8 +1,8 @@
 """A simulated Entra ID and Exchange Online POP3 on loopback, for the demo and for tests.
 
-Owns what clients meet: `Sandbox` and its mailboxes (see `sandbox.py`), sample mail (`mail.py`), and the
-faults it can be told to have (`faults.py`). Must never be used by the program it is a peer of: it imports
-nothing of mailsluice but the clock, so that a mistake in one is not repeated in the other.
+Owns what a client talks to: `Sandbox` and its mailboxes (see `sandbox.py`), sample mail (`mail.py`), and the
+faults that can be ordered (`faults.py`). Must never share code with mailsluice, so that no mistake is in
+both. The exceptions are the clock, and `invocation` for the demo.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A certificate authority of the sandbox's own, and a server certificate for loopback.
+"""The sandbox's own certificate authority, and a server certificate for loopback.
 
-Owns the trust of one sandbox: clients verify its servers exactly as they verify real ones, against the CA
-in `ca_file`. Must never put a private key into a file that outlives the call.
+Owns the certificates of one sandbox. Clients verify its servers exactly as they verify real ones, with the CA
+in `ca_file`. Must never put a private key into a file that is still there after the call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import trustme
 
 
 class Certificates:
-    """A CA made for one sandbox. `ca_file` is where clients find its certificate, as PEM."""
+    """A CA for one sandbox. `ca_file` has its certificate for clients, as PEM."""
 
     def __init__(self, directory: Path) -> None:
         self._authority = trustme.CA(organization_name="mailsluice sandbox")
@@ -21,7 +21,7 @@ class Certificates:
         self._authority.cert_pem.write_to_path(self.ca_file)
 
     def server_context(self) -> ssl.SSLContext:
-        """A TLS context for a server on localhost; TLS 1.2 and up, as Exchange Online has it."""
+        """A TLS context for a server on localhost, with TLS 1.2 or later, as Exchange Online has it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)

@@ -1,6 +1,6 @@
-"""One TLS connection as the sandbox's servers use it: lines in, answers out, faults carried out.
+"""One TLS connection of the sandbox's servers: it reads lines, sends answers and carries out faults.
 
-Owns the octets on the wire and the ways a connection can end. Must never know POP3 or HTTP.
+Owns the octets on the wire and the ways to end a connection. Must never know POP3 or HTTP.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import NoReturn
 from mailsluice_sandbox.faults import ArmedFault, Close, Drip, Garbage, Hangup, Rewrite, Silence
 
 _CHUNK = 65_536
-_LINGER_RESET = struct.pack("ii", 1, 0)
+_LINGER_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a reset (socket(7))
 _FAREWELL_SECONDS = 1.0
 
 
 class HungUp(ConnectionError):
-    """The connection was ended from this side."""
+    """The sandbox ended the connection."""
 
 
 class LineTooLong(Exception):
@@ -34,9 +34,9 @@ class Connection:
         self._buffer = bytearray()
 
     def readline(self, limit: int) -> bytes | None:
-        """The next line without its line end; None when the client has ended the connection.
+        """The next line without its line end. None if the client ended the connection.
 
-        `limit` is in octets, line end included. Raises LineTooLong.
+        `limit` is in octets, with the line end. Raises LineTooLong.
         """
         while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) <= limit:
             octets = self._tls.recv(_CHUNK)
@@ -50,9 +50,9 @@ class Connection:
         return line.removesuffix(b"\r")
 
     def forestall(self, armed: ArmedFault) -> bool:
-        """Do what a fault does before a command is carried out; True if that is all the client gets.
+        """Do what a fault does before a command is carried out. True if the client gets nothing more.
 
-        Raises HungUp where the fault ends the connection.
+        Raises HungUp if the fault ends the connection.
         """
         match armed.fault.do:
             case Close(how=how, after_octets=None):
@@ -67,7 +67,7 @@ class Connection:
         return False
 
     def send(self, answer: bytes, armed: ArmedFault | None = None) -> None:
-        """Send an answer, the way the fault wants it sent. Raises HungUp where it ends the connection."""
+        """Send an answer in the way of the fault. Raises HungUp if the fault ends the connection."""
         match armed.fault.do if armed else None:
             case Close(how=how, after_octets=int() as octets):
                 self._tls.sendall(answer[:octets])
@@ -87,9 +87,10 @@ class Connection:
                 self._tls.sendall(answer)
 
     def hang_up(self, how: Hangup) -> NoReturn:
-        """End the connection, and say so by HungUp. The socket is closed by the server that accepted it.
+        """End the connection, and raise HungUp. The server that accepted the socket closes it.
 
-        What the client still sends is read away, for closing over unread octets makes TCP send a reset.
+        What the client still sends is read and discarded: TCP sends a reset if a socket is closed with unread
+        octets.
         """
         if how is Hangup.RESET:
             self._tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)

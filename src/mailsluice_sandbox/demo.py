@@ -1,7 +1,7 @@
-"""The demo: a simulated Exchange Online, and the real daemon at work on it, from set-up to proof.
+"""The demo: the real daemon polls a simulated Exchange Online, from the configuration to the proof.
 
-Owns the story and its telling. Must never reach into the daemon: it is a process of its own, told what to
-do by a configuration file and signals alone, as an administrator does.
+Owns the steps of the demo and what they print. Must never reach into the daemon. It is a process of its own,
+and gets only a configuration file and signals, as from an administrator.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from mailsluice import invocation
 from mailsluice_sandbox import Sandbox, SandboxMailbox, mail
 
 DEADLINE = 60.0
-"""Seconds that the whole demo may take; a slower one has failed."""
+"""Seconds that the whole demo may take. A slower one has failed."""
 
 _PROGRAM = [sys.executable, "-m", "mailsluice"]
 
 
 class DemoFailed(Exception):
-    """The daemon did not do what the demo is there to show."""
+    """The daemon did not do what the demo should show."""
 
 
 @dataclass
 class Actor:
-    """One mailbox of the demo: where its mail goes, and what was sent to it."""
+    """One mailbox of the demo: its sink, and what was sent to it."""
 
     name: str
     mailbox: SandboxMailbox
@@ -47,13 +47,13 @@ class Actor:
     sent: list[bytes] = field(default_factory=list)
 
     def receive(self, *messages: bytes) -> None:
-        """Have these messages arrive in the mailbox."""
+        """Deliver these messages to the mailbox."""
         for message in messages:
             self.sent.append(message)
             self.mailbox.deliver(message)
 
     def stored(self) -> Counter[str]:
-        """What lies in the sink: how often each message's content, by its hash."""
+        """How often the sink has each message, by the hash of its content."""
         pattern = "*.eml" if self.sink == "spool" else "new/*"
         return Counter(_digest(path.read_bytes()) for path in self.folder.glob(pattern))
 
@@ -64,7 +64,7 @@ class Actor:
 
 
 class Demo:
-    """The story, told on `console`, leaving its files in `folder`."""
+    """The steps of the demo. They print to `console` and leave their files in `folder`."""
 
     def __init__(self, folder: Path, console: Console, sandbox: Sandbox) -> None:
         self._folder = folder
@@ -85,35 +85,37 @@ class Demo:
         return Actor(name, mailbox, sink, self._folder / name, leave, policy)
 
     def run(self) -> None:
-        """Tell the story. Raises DemoFailed if the daemon does not keep its promise."""
+        """Run all steps. Raises DemoFailed if the daemon does not keep its promise."""
         invoices, scans, archive = self._actors
-        self._say("A simulated Entra ID and Exchange Online run on this machine, with three mailboxes.")
+        self._say("A simulated Entra ID and Exchange Online now run on this machine, with three mailboxes.")
         invoices.receive(mail.umlauts(1), mail.invoice(2))
         scans.receive(mail.inline_image(3), mail.scan(4))
         archive.receive(mail.note(5), mail.invoice(6))
         self._ca_file.write_bytes(self._sandbox.ca_file.read_bytes())
         self._config.write_text(self._configuration(), encoding="utf-8")
         self._call("secret", "set", "sandbox", stdin=self._sandbox.client_secret)
-        self._say(f"Configuration written, client secret stored in the sealed keyring: {self._config}\n")
+        self._say(f"The configuration is {self._config}. The client secret is in the sealed keyring.\n")
 
         daemon = self._start()
         self._wait_for_all(daemon, "the mail that was waiting")
-        self._say("[green]✓[/] what was waiting is stored: umlauts, a PDF, an inline image, a 25 MB scan")
+        self._say("[green]✓[/] The waiting mail is stored: umlauts, a PDF, an inline image, a 25 MB scan.")
         for number in range(10, 40, 3):
             invoices.receive(mail.sample(number))
             scans.receive(mail.sample(number + 1))
             archive.receive(mail.sample(number + 2))
-        self._wait_for_all(daemon, "the mail that came meanwhile")
-        self._say("[green]✓[/] 30 more messages that arrived while it ran")
+        self._wait_for_all(daemon, "the mail that arrived while the daemon ran")
+        self._say("[green]✓[/] 30 more messages arrived while the daemon ran, and are stored.")
         invoices.receive(*(mail.sample(number) for number in range(100, 400)))
         self._wait(daemon, lambda: len(invoices.stored()) > len(invoices.sent) - 300, "the first of 300")
         daemon.kill()
         daemon.wait()
-        self._say("[yellow]![/] killed (SIGKILL) in the middle of 300 messages, and started again")
+        self._say(
+            "[yellow]![/] The daemon was killed (SIGKILL) in the middle of 300 messages, and started again."
+        )
         daemon = self._start()
         self._wait_for_all(daemon, "the rest of the 300")
         self._end(daemon)
-        self._say("[green]✓[/] every one of them is stored, and SIGTERM ended the daemon cleanly\n")
+        self._say("[green]✓[/] All 300 are stored, and SIGTERM ended the daemon cleanly.\n")
         self._prove()
 
     def _prove(self) -> None:
@@ -128,11 +130,11 @@ class Demo:
             row = (len(actor.sent), stored.total(), twice, lost, len(actor.mailbox.remaining()))
             table.add_row(f"{actor.name}/", actor.sink, actor.policy, *map(str, row))
         self._say(table)
-        self._say(f"\nThe files are yours to look at: {self._folder}")
-        self._say(f"What the daemon logged, one line a poll: {self._log}")
-        self._say(f"What it remembers: {shlex.join(invocation.program())} -c {self._config} status")
+        self._say(f"\nAll files are in {self._folder}")
+        self._say(f"The daemon's log, with one line for each poll: {self._log}")
+        self._say(f"To see its state: {shlex.join(invocation.program())} -c {self._config} status")
         sample = min(self._actors[0].folder.glob("*.json"))
-        self._say(f"One message's description, {sample}:")
+        self._say(f"The description of one message, {sample}:")
         self._say(json.dumps(json.loads(sample.read_text()), ensure_ascii=False, indent=2))
         if faults:
             raise DemoFailed(f"{faults} messages lost or stored twice")
@@ -168,7 +170,7 @@ class Demo:
                 raise DemoFailed(f"the daemon ended by itself; see {self._log}")
             if time.monotonic() > self._until:
                 daemon.kill()
-                raise DemoFailed(f"{what} was not stored when {DEADLINE:.0f} s were over; see {self._log}")
+                raise DemoFailed(f"{what} was not stored within {DEADLINE:.0f} s; see {self._log}")
             time.sleep(0.05)
 
     def _configuration(self) -> str:
@@ -204,14 +206,14 @@ leave_on_server = {actor.leave}
 
 
 def _digest(content: bytes) -> str:
-    """What two stored forms of one message have in common: a Maildir's line ends are LF."""
+    """The same hash for a message in a spool and in a Maildir, which has LF as line end."""
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def demonstrate(folder: Path, console: Console) -> None:
-    """Run the demo with its files in `folder`, which is there and empty.
+    """Run the demo, with its files in `folder`, which must be an empty directory.
 
-    Raises DemoFailed, when it has not ended within DEADLINE, too.
+    Raises DemoFailed, also if the demo takes longer than DEADLINE.
     """
     with Sandbox() as sandbox:
         Demo(folder, console, sandbox).run()

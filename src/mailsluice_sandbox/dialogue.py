@@ -1,4 +1,4 @@
-"""One POP3 session as Exchange Online holds it, from the greeting to QUIT.
+"""One POP3 session as Exchange Online conducts it, from the greeting to QUIT.
 
 Owns the session's states and Exchange's wording, as far as public transcripts show them. Must never decide
 who may open a mailbox.
@@ -20,9 +20,9 @@ from mailsluice_sandbox.mailbox import SandboxMailbox
 from mailsluice_sandbox.transaction import Transaction
 
 FRONT_END = "AM0PR01CA0099.eurprd01.prod.sandbox.example"
-"""The server that the greeting's bracket names."""
+"""The server's name in the brackets of the greeting."""
 MAX_COMMAND = 512
-"""Exchange's MaxCommandSize, in octets, line end included."""
+"""Exchange's MaxCommandSize, in octets, with the line end."""
 _MAX_CREDENTIAL = 65_536
 _GREETING = b"+OK The Microsoft Exchange POP3 service is ready. [%b]\r\n" % base64.b64encode(
     FRONT_END.encode("utf-16-le")
@@ -42,16 +42,16 @@ _Handler = Callable[[str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How other servers differ from Exchange Online, which does neither of these."""
+    """How other servers differ from Exchange Online. Exchange Online does neither of these."""
 
     pipelining: bool = False
     """Advertise PIPELINING (RFC 2449 §6.6)."""
     error_challenge: bool = False
-    """Explain a refused token in a JSON challenge, and refuse only after the client's empty answer."""
+    """Explain a refused token in a JSON challenge. Refuse it only after the client's empty answer."""
 
 
 class Dialogue:
-    """A session on a connection. `run` returns when it is over and raises OSError if the client left."""
+    """A session on a connection. `run` returns when it is over. It raises OSError if the client left."""
 
     def __init__(
         self, connection: Connection, directory: Directory, faults: Faults, dialect: Dialect
@@ -63,10 +63,10 @@ class Dialogue:
         self._transaction: Transaction | None = None
         self._user = ""
         self._next_line: Callable[[bytes], None] | None = None
-        """Who gets the next line, where it is no command: the second half of AUTH."""
+        """Takes the next line if it is no command: the second line of AUTH."""
 
     def run(self) -> None:
-        """Greet, then answer line by line, also those sent ahead."""
+        """Greet, then answer each line, also lines that were sent ahead."""
         self._answer("GREETING", lambda: _GREETING)
         try:
             while (line := self._connection.readline(self._limit())) is not None:
@@ -115,20 +115,20 @@ class Dialogue:
         self._connection.send(answer, armed)
 
     def _handlers(self) -> dict[str, _Handler]:
-        """The commands of the state the session is in (RFC 1939 §4, §5)."""
+        """The commands that the session's state allows (RFC 1939 §4, §5)."""
         common = {"CAPA": self._capa, "QUIT": self._quit}
         if self._transaction is None:
             return common | {"AUTH": self._auth, "USER": self._take_user, "PASS": self._pass}
-        work = self._transaction
+        transaction = self._transaction
         return common | {
-            "STAT": work.stat,
-            "LIST": work.list,
-            "UIDL": work.uidl,
-            "RETR": work.retr,
-            "TOP": work.top,
-            "DELE": work.dele,
-            "RSET": work.rset,
-            "NOOP": work.noop,
+            "STAT": transaction.stat,
+            "LIST": transaction.list,
+            "UIDL": transaction.uidl,
+            "RETR": transaction.retr,
+            "TOP": transaction.top,
+            "DELE": transaction.dele,
+            "RSET": transaction.rset,
+            "NOOP": transaction.noop,
         }
 
     def _address(self) -> str | None:
@@ -150,7 +150,7 @@ class Dialogue:
         return _GOODBYE
 
     def _auth(self, argument: str) -> bytes:
-        """AUTH (RFC 5034), in two lines only: Exchange breaks off at an initial response."""
+        """AUTH (RFC 5034), in two lines only: Exchange closes the connection at an initial response."""
         mechanism, _, initial = argument.upper().partition(" ")
         if initial:
             self._break_off()

@@ -12,7 +12,7 @@ from mailsluice_sandbox.tokens import TokenIssuer
 
 
 class Directory:
-    """Mailboxes by address; case makes no difference. Safe to use from any thread."""
+    """Mailboxes by address, in upper or lower case. Safe to use from any thread."""
 
     def __init__(self, tokens: TokenIssuer) -> None:
         self._tokens = tokens
@@ -20,7 +20,7 @@ class Directory:
         self._mailboxes: dict[str, SandboxMailbox] = {}
 
     def mailbox(self, address: str, password: str | None = None) -> SandboxMailbox:
-        """The mailbox of this address, made if it is not there yet. `password`, if given, is its new one."""
+        """The mailbox with this address; it is made if it is missing. `password` is its new one, if given."""
         with self._lock:
             mailbox = self._mailboxes.setdefault(address.lower(), SandboxMailbox(address.lower()))
         if password is not None:
@@ -28,7 +28,7 @@ class Directory:
         return mailbox
 
     def open_by_token(self, address: str, token: str) -> SandboxMailbox | None:
-        """The mailbox that a token opens, or None: for which of many reasons, Exchange never says."""
+        """The mailbox that a token opens, or None. Exchange never says for which of many reasons."""
         mailbox = self._find(address)
         return mailbox if mailbox and mailbox.full_access and self._tokens.opens_pop(token) else None
 

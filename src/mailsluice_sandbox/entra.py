@@ -1,7 +1,7 @@
 """Entra ID as a confidential client sees it: OpenID discovery and the token endpoint, over HTTPS.
 
-Owns one tenant with one app registration, and what it answers to the client credentials grant. Must never
-know POP3.
+Owns one tenant with one app registration, and its answers to the client credentials grant. Must never know
+POP3.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class HttpReply:
         return cls(status, json.dumps(content).encode(), {"Content-Type": "application/json; charset=utf-8"})
 
     def encode(self) -> bytes:
-        """The answer as it travels."""
+        """The answer as octets on the wire."""
         phrase = HTTPStatus(self.status).phrase
         headers = {**self.headers, "Content-Length": str(len(self.body)), "Cache-Control": "no-store"}
         head = [f"HTTP/1.1 {self.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
@@ -51,7 +51,7 @@ class HttpReply:
 class Entra:
     """One tenant with one app that may read mail by POP3.
 
-    `client_secret` and `lifetime`, that of the tokens to come, may be changed at any time.
+    `client_secret` may be changed at any time, and so may `lifetime`, which is that of future tokens.
     """
 
     def __init__(self, clock: Clock, context: ssl.SSLContext, faults: Faults) -> None:
@@ -69,13 +69,13 @@ class Entra:
 
     @property
     def token_requests(self) -> int:
-        """How many requests for a token have come, those that failed as well."""
+        """How many requests for a token came, with those that failed."""
         with self._lock:
             return self._requests
 
     @property
     def issued(self) -> tuple[str, ...]:
-        """Every token handed out by the token endpoint, in order."""
+        """Every token that the token endpoint handed out, in order."""
         with self._lock:
             return tuple(self._issued)
 
@@ -84,12 +84,12 @@ class Entra:
         self._server.close()
 
     def count_token_request(self) -> None:
-        """Note that a token was asked for, whatever comes of it."""
+        """Count a request for a token, whether it succeeds or not."""
         with self._lock:
             self._requests += 1
 
     def discovery(self, tenant: str) -> HttpReply:
-        """The tenant's metadata (OpenID Connect Discovery 1.0 §3), as much of it as msal reads."""
+        """The tenant's metadata (OpenID Connect Discovery 1.0 §3), as far as msal reads it."""
         if tenant != self.tenant_id:
             return self._no_such_tenant(tenant)
         return HttpReply.of(
@@ -110,7 +110,7 @@ class Entra:
         return self._mistake(form) or self._grant()
 
     def refusal(self, status: int, error: str, code: int, description: str) -> HttpReply:
-        """An error as Entra words it: what an operator reads, and the ids that support asks for."""
+        """An error in Entra's form: a text for administrators, and the ids that Microsoft's support needs."""
         trace, correlation = uuid.uuid4(), uuid.uuid4()
         timestamp = f"{self._clock.now():%Y-%m-%d %H:%M:%SZ}"
         return HttpReply.of(
@@ -176,7 +176,7 @@ class _EntraServer(TlsServer):
 
 
 class _Request(BaseHTTPRequestHandler):
-    """One HTTP connection; stays open for the next request."""
+    """One HTTP connection. It stays open for the next request."""
 
     protocol_version = "HTTP/1.1"
     server: _EntraServer

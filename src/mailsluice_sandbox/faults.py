@@ -1,10 +1,10 @@
-"""How the sandbox is told to misbehave.
+"""The faults: how to make the sandbox misbehave.
 
-Owns the faults in place and when each of them strikes; carrying one out is the business of whoever is
-struck. Must never touch a socket.
+Owns the faults in place and when each one strikes. The servers carry them out. Must never touch a socket.
 
-A fault is an occasion and an action: `Fault("RETR", Close(after_octets=1000))` cuts the first RETR after
-1,000 octets of its answer; `Fault("LOGIN", Refuse("..."), times=3)` is three failed logins that heal.
+A fault is an occasion and an action. `Fault("RETR", Close(after_octets=1000))` ends the connection after
+1,000 octets of the answer to the first RETR. `Fault("LOGIN", Refuse("..."), times=3)` refuses three logins,
+and then no more.
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ When = Literal[
     "DISCOVERY",
     "TOKEN",
 ]
-"""An occasion. POP3: CONNECT is before TLS, LOGIN when a credential has come (the line after AUTH, or PASS),
-LISTING when the session's snapshot is taken, the others are commands. Entra: TOKEN_CONNECT is before TLS,
+"""An occasion.
+
+In POP3, CONNECT is before TLS, LOGIN is when a credential came (the line after AUTH, or PASS), LISTING is
+when the session's snapshot is taken, and the others are commands. At Entra, TOKEN_CONNECT is before TLS, and
 DISCOVERY and TOKEN are requests.
 """
 
 
 class Hangup(Enum):
-    """How a connection ends."""
+    """The ways to end a connection."""
 
     NOTIFY = "with TLS's close_notify, then FIN"
     FIN = "FIN alone, which TLS calls a truncation"
@@ -59,9 +61,9 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """End the connection: before the command is carried out (None), or after so many octets of its answer.
+    """End the connection: before the command is carried out (None), or after this many octets of its answer.
 
-    0 is the command carried out and its whole answer lost.
+    With 0 the command is carried out, and its whole answer is lost.
     """
 
     how: Hangup = Hangup.FIN
@@ -72,7 +74,7 @@ class Close:
 class Silence:
     """Say nothing until released, then go on.
 
-    It begins before the command is carried out (None), or after so many octets of its answer.
+    It begins before the command is carried out (None), or after this many octets of its answer.
     """
 
     after_octets: int | None = None
@@ -80,14 +82,14 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Answer one octet at a time, each in a TLS record of its own, `pause` seconds apart."""
+    """Answer one octet at a time, each in its own TLS record, `pause` seconds apart."""
 
     pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Answer these octets as they are, once or until the client hangs up, and do nothing else."""
+    """Answer these octets as they are, once or until the client hangs up. Do nothing else."""
 
     octets: bytes
     endless: bool = False
@@ -95,9 +97,9 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Carry the command out, and send what `pieces` makes of its answer instead, each in a record of its own.
+    """Carry the command out, and send the `pieces` made from its answer, each in its own TLS record.
 
-    They may have no end: then they are sent until the client hangs up.
+    There may be endlessly many pieces: then they are sent until the client hangs up.
     """
 
     pieces: Callable[[bytes], Iterable[bytes]]
@@ -118,7 +120,7 @@ class Answer:
 
 
 class Relist(Enum):
-    """Show a session another listing than the mailbox has."""
+    """Show a session a listing that differs from the mailbox."""
 
     EMPTY = "no message"
     SHRUNK = "only the first half of the messages"
@@ -127,9 +129,9 @@ class Relist(Enum):
 
 
 SERVER_UNAVAILABLE = Refuse("Server Unavailable. 21")
-"""What Exchange says when its back end cannot be reached."""
+"""Exchange's words when its back end cannot be reached."""
 AUTHENTICATION_FAILURE = Refuse("Authentication failure: unknown user name or bad password.")
-"""What Exchange says to a token, for whatever reason; also when it throttles."""
+"""Exchange's words when it refuses a token, for any reason, and also when it throttles."""
 
 Action = Refuse | Close | Silence | Drip | Garbage | Rewrite | Pretend | Answer | Relist
 
@@ -149,10 +151,10 @@ _COMMAND = (Refuse, *_ON_THE_WIRE)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Do this when that happens: to `mailbox` and the message `uidl` alone, if they are given.
+    """An action for an occasion; only for `mailbox` and the message `uidl` if they are given.
 
-    Strikes `times` times (None: always) after `skip` occasions were let pass. A mailbox is known from LOGIN
-    on, a message at RETR, TOP and DELE. Raises ValueError for an action that its occasion cannot have.
+    The fault skips `skip` occasions, then strikes `times` times (None: always). The mailbox is known from
+    LOGIN on, the message at RETR, TOP and DELE. Raises ValueError if the occasion cannot have this action.
     """
 
     when: When
@@ -166,12 +168,12 @@ class Fault:
         if self.when not in get_args(When):
             raise ValueError(f"no such occasion: {self.when}")
         if not isinstance(self.do, _SPECIAL.get(self.when, _COMMAND)):
-            raise ValueError(  # noqa: TRY004  both are of their types; it is the pair that is wrong
+            raise ValueError(  # noqa: TRY004  both types are right; the pair is wrong
                 f"{type(self.do).__name__} cannot happen at {self.when}"
             )
 
     def concerns(self, when: str, mailbox: str | None, uidl: bytes | None) -> bool:
-        """Whether this occasion is one of the fault's."""
+        """Whether the fault is for this occasion."""
         return (
             when == self.when
             and (self.mailbox is None or self.mailbox.lower() == mailbox)
@@ -180,7 +182,7 @@ class Fault:
 
 
 class ArmedFault:
-    """A fault in place: how often it has struck, and the hand on its silences."""
+    """A fault in place: it counts its strikes, and can end its silences."""
 
     def __init__(self, fault: Fault, closed: threading.Event) -> None:
         self.fault = fault
@@ -197,18 +199,18 @@ class ArmedFault:
             return self._fired
 
     def wait(self, timeout: float, *, fired: int = 1) -> bool:
-        """Wait until it has struck `fired` times; False when `timeout` seconds passed before."""
+        """Wait until it has struck `fired` times. False if `timeout` seconds passed before that."""
         with self._changed:
             return self._changed.wait_for(lambda: self._fired >= fired, timeout)
 
     def release(self) -> None:
-        """End its silences, those to come as well."""
+        """End its silences, the present one and all future ones."""
         with self._changed:
             self._released = True
             self._changed.notify_all()
 
     def strike(self) -> bool:
-        """Count one of its occasions; whether it strikes at this one."""
+        """Count one of its occasions. Returns whether it strikes now."""
         with self._changed:
             self._occasions += 1
             struck = self._occasions - self.fault.skip
@@ -219,7 +221,7 @@ class ArmedFault:
             return True
 
     def hold(self, seconds: float | None = None) -> None:
-        """Wait until released, or the sandbox closes, or `seconds` have passed."""
+        """Wait until `release`, until the sandbox closes, or until `seconds` have passed."""
         with self._changed:
             self._changed.wait_for(lambda: self._released or self._closed.is_set(), seconds)
 
@@ -240,7 +242,7 @@ class Faults:
         return armed
 
     def clear(self) -> None:
-        """Behave again: no fault strikes any more, and every silence ends."""
+        """Remove all faults, and end every silence."""
         with self._lock:
             armed, self._armed = self._armed, []
         for fault in armed:
@@ -255,7 +257,7 @@ class Faults:
             fault.release()
 
     def take(self, when: str, mailbox: str | None = None, uidl: bytes | None = None) -> ArmedFault | None:
-        """The first fault that strikes on this occasion."""
+        """The first fault that strikes on this occasion. None if no fault does."""
         with self._lock:
-            armed = [one for one in self._armed if one.fault.concerns(when, mailbox, uidl)]
-        return next((one for one in armed if one.strike()), None)
+            concerned = [armed for armed in self._armed if armed.fault.concerns(when, mailbox, uidl)]
+        return next((armed for armed in concerned if armed.strike()), None)

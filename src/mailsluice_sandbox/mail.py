@@ -1,6 +1,6 @@
-"""Sample mail, as bytes with CRLF line ends: the same number always gives the same message.
+"""Sample mail, as bytes with CRLF line ends. The same number always gives the same message.
 
-Owns what the samples look like. Must never read the clock or chance.
+Owns what the samples look like. Must never read the clock or use random numbers without a seed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 _EPOCH = datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
-_PLACEHOLDER = b"c2Nhbg=="
+_PLACEHOLDER = b"c2Nhbg=="  # base64 of "scan"
 _MEBIBYTE = 1_048_576
 
 
@@ -27,7 +27,7 @@ def note(number: int) -> bytes:
 
 
 def substitute(number: int) -> bytes:
-    """What Exchange hands out in the place of a message that it cannot render (`message.substitute`)."""
+    """The notice that Exchange hands out for a message that it cannot render (`message.substitute`)."""
     return (
         "MIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
@@ -68,7 +68,7 @@ def invoice(number: int) -> bytes:
 
 
 def inline_image(number: int) -> bytes:
-    """HTML that shows an image of the same message (RFC 2387)."""
+    """HTML that shows an image from the same message (RFC 2387)."""
     message = _envelope("image", number, f"Picture {number}")
     html = f'<p>Picture {number}: <img src="cid:{number}@sandbox.example"></p>\n'
     message.set_content(html, subtype="html")
@@ -77,13 +77,15 @@ def inline_image(number: int) -> bytes:
 
 
 def scan(number: int, size: int = 25 * _MEBIBYTE) -> bytes:
-    """A scanned document of about `size` octets: its text, where lines begin with dots, and its image."""
+    """A scanned document of about `size` octets: a text with lines that begin with dots, and an image."""
     message = _envelope("scan", number, f"Scan {number}")
     message.set_content("".join(f"{'.' * (line % 4)} line {line} of scan {number}\n" for line in range(200)))
     message.add_attachment(
         base64.b64decode(_PLACEHOLDER), maintype="image", subtype="tiff", filename=f"scan-{number}.tif"
     )
+    # The image is put in afterwards: the library would take a second to encode it.
     frame = _bytes("scan", number, message)
+    # 57 octets become 76 characters of base64 and a CRLF.
     pixels = random.Random(number).randbytes(max(0, size - len(frame)) * 57 // 78)  # noqa: S311  has to repeat
     encoded = base64.b64encode(pixels)
     lines = b"\r\n".join(encoded[start : start + 76] for start in range(0, len(encoded), 76))
@@ -107,14 +109,14 @@ def _envelope(kind: str, number: int, subject: str, sender: str = "Sandbox Sende
 
 
 def _bytes(kind: str, number: int, message: EmailMessage) -> bytes:
-    """The message with boundaries of our own: the library's are random."""
+    """The message, with boundaries of our own, because the library's are random."""
     for depth, part in enumerate(part for part in message.walk() if part.is_multipart()):
         part.set_boundary(f"=_{kind}_{number}_{depth}")
     return message.as_bytes()
 
 
 def _pdf(text: str) -> bytes:
-    """One page with a line of text (ISO 32000-1 §7.5): objects, their offsets, and where to find those."""
+    """One page with a line of text (ISO 32000-1 §7.5): objects, the table of their offsets, and a trailer."""
     stream = f"BT /F1 24 Tf 72 720 Td ({text}) Tj ET".encode("ascii")
     objects = (
         b"<< /Type /Catalog /Pages 2 0 R >>",

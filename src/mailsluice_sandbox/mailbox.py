@@ -1,4 +1,4 @@
-"""A simulated mailbox: what was delivered, what a session sees of it, and what was done to it.
+"""A simulated mailbox: its messages, what a session sees of them, and what sessions did.
 
 Owns the messages and the records that tests read. Must never know POP3's commands.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from mailsluice_sandbox.faults import Relist
 
 _UNSEEN = 1_000_000
+"""Added to a UIDL, this gives one that no message here has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,13 @@ class Entry:
 
 @dataclass(slots=True)
 class SessionRecord:
-    """What a session has done so far. UIDLs are those the session was shown."""
+    """What a session has done so far. UIDLs are those that the session was shown."""
 
     commands: list[str] = field(default_factory=list)
     """Every command after the login, as sent."""
     retrieved: list[bytes] = field(default_factory=list)
     deleted: list[bytes] = field(default_factory=list)
-    """What was deleted when it came to QUIT."""
+    """What QUIT deleted."""
     finished: bool = False
     """Whether QUIT was carried out."""
 
@@ -60,16 +61,16 @@ class SandboxMailbox:
         self.full_access = True
         self._lock = threading.Lock()
         self._serials = itertools.count(1)
-        self._uidls = itertools.count(6_499)
+        self._uidls = itertools.count(6_499)  # small numbers, as Exchange gives them
         self._messages: list[Message] = []
         self._deleted: list[bytes] = []
         self._retrieved: Counter[bytes] = Counter()
         self._sessions: list[SessionRecord] = []
 
     def deliver(self, octets: bytes, uidl: bytes | None = None) -> bytes:
-        """Put a message into the mailbox; its UIDL: the given one or the next.
+        """Put a message into the mailbox. Returns its UIDL: the given one, or the next number.
 
-        A session that is open does not see it.
+        A session that is already open does not see the message.
         """
         with self._lock:
             message = Message(next(self._serials), uidl or self._next_uidl(), octets)
@@ -77,18 +78,18 @@ class SandboxMailbox:
         return message.uidl
 
     def renumber(self) -> None:
-        """Give every message a new UIDL, as some mailbox moves do."""
+        """Give every message a new UIDL. Some moves of a mailbox do this."""
         with self._lock:
             self._messages = [replace(message, uidl=self._next_uidl()) for message in self._messages]
 
     @property
     def messages(self) -> dict[bytes, bytes]:
-        """What is in the mailbox now: octets by UIDL, oldest first."""
+        """The messages in the mailbox now: octets by UIDL, oldest first."""
         with self._lock:
             return {message.uidl: message.octets for message in self._messages}
 
     def remaining(self) -> tuple[bytes, ...]:
-        """The UIDLs of what is in the mailbox now, oldest first."""
+        """The UIDLs of the messages in the mailbox now, oldest first."""
         return tuple(self.messages)
 
     @property
@@ -99,7 +100,7 @@ class SandboxMailbox:
 
     @property
     def retrieved(self) -> Counter[bytes]:
-        """How often each message was asked for by RETR, by the UIDL it had in the mailbox."""
+        """How often each message was requested with RETR, by its UIDL in the mailbox."""
         with self._lock:
             return Counter(self._retrieved)
 
@@ -110,7 +111,7 @@ class SandboxMailbox:
             return tuple(self._sessions)
 
     def open(self, relist: Relist | None = None) -> tuple[tuple[Entry, ...], SessionRecord]:
-        """The snapshot that a new session works on, and the record it keeps."""
+        """The snapshot for a new session, and the record of it."""
         record = SessionRecord()
         with self._lock:
             entries = tuple(self._entry(message) for message in self._messages)
@@ -133,6 +134,7 @@ class SandboxMailbox:
         return b"%d" % next(self._uidls)
 
     def _entry(self, message: Message) -> Entry:
+        # An estimate as on Exchange Online: up to a fifth off, and the same in every listing.
         permille = 800 + zlib.crc32(self.address.encode() + message.uidl) % 401
         return Entry(message.uidl, len(message.octets) * permille // 1000, message)
 
@@ -149,6 +151,6 @@ def _relisted(entries: tuple[Entry, ...], relist: Relist | None) -> tuple[Entry,
             return tuple(replace(entry, uidl=b"%d" % (_UNSEEN + int(entry.uidl))) for entry in entries)
         case Relist.DUPLICATED:
             return tuple(
-                replace(entry, uidl=entries[0].uidl) if place == 1 else entry
-                for place, entry in enumerate(entries)
+                replace(entry, uidl=entries[0].uidl) if index == 1 else entry
+                for index, entry in enumerate(entries)
             )

@@ -1,6 +1,6 @@
 """The POP3 server: a dialogue for each connection.
 
-Owns nothing but that. Must never know what is said in a dialogue.
+Owns only that. Must never know the contents of a dialogue.
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ class Pop3Server(TlsServer):
         super().__init__(context, faults, "CONNECT")
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  socketserver's
-        """Hold one session."""
+        """Conduct one session."""
         Dialogue(Connection(request), self._directory, self.faults, self._dialect).run()

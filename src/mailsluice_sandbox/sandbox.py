@@ -1,6 +1,7 @@
 """A simulated Entra ID and Exchange Online on loopback, in threads of this process.
 
-Owns the life of its parts. Must never behave better or worse than the real ones unless `faults` says so.
+Owns the start and the end of the servers. Must never behave better or worse than the real ones, unless
+`faults` says so.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ EXCHANGE_ONLINE = Dialect()
 
 
 class Sandbox:
-    """One tenant with one app and any number of mailboxes. A context manager; runs from the start.
+    """One tenant with one app and any number of mailboxes. A context manager; it runs as soon as it is made.
 
         with Sandbox() as sandbox:
             invoices = sandbox.mailbox("invoices@acme.example")
             uidl = invoices.deliver(mail.invoice(1))
             sandbox.faults.add(Fault("RETR", Close(after_octets=1000)))
 
-    `clock` dates the tokens and judges them. Clients trust `ca_file`, ask `authority` for tokens (msal needs
-    `instance_discovery=False` for it) and find POP3 over TLS at `host` and `pop3_port`.
+    Tokens are dated and checked by `clock`. Clients must trust `ca_file`. They get tokens from `authority`
+    (msal needs `instance_discovery=False` for it), and find POP3 over TLS at `host` and `pop3_port`.
     """
 
     host = "localhost"
@@ -68,11 +69,11 @@ class Sandbox:
 
     @property
     def client_secret(self) -> str:
-        """The app's secret. It contains the word canary, so that a leak of it can be searched for."""
+        """The app's secret. It contains the word canary, so that tests can search for a leak of it."""
         return self.entra.client_secret
 
     def mailbox(self, address: str, password: str | None = None) -> SandboxMailbox:
-        """The mailbox of this address, made if it is not there yet. The app may open it.
+        """The mailbox with this address; it is made if it is missing. The app may open it.
 
         `password`, if given, opens it as well, by USER and PASS or AUTH PLAIN.
         """

@@ -1,6 +1,6 @@
-"""What a client says after AUTH: SASL's XOAUTH2 and PLAIN, taken apart.
+"""The client's line after AUTH: SASL's XOAUTH2 and PLAIN, parsed.
 
-Owns the two formats. Must never decide who is let in.
+Owns the two formats. Must never decide who may log in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A TLS server on loopback with a thread for each connection.
 
-Owns the listening socket, the connections and their threads: none of them outlives `close`, whatever its
-client does. Must never know what is spoken.
+Owns the listening socket, the connections and their threads. `close` ends them all, whatever the clients do.
+Must never know the protocol inside TLS.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from mailsluice_sandbox.connection import Connection, HungUp
 from mailsluice_sandbox.faults import Faults, When
 
 _HANDSHAKE_SECONDS = 10.0
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.02  # how long `close` waits for the accepting thread, at most
 
 
 class TlsServer(socketserver.TCPServer):
-    """Listens on a free port of 127.0.0.1 from the start; `finish_request` serves one connection.
+    """Listens on a free port of 127.0.0.1 as soon as it is made. `finish_request` serves one connection.
 
-    `door` is the occasion for faults before TLS. `finish_request` may raise OSError when its client is
-    gone; any other exception is a bug and surfaces as the thread's.
+    `door` is the occasion for faults before TLS. `finish_request` may raise OSError if its client has left.
+    Any other exception is a bug, and ends the connection's thread.
     """
 
     allow_reuse_address = True
@@ -54,7 +54,7 @@ class TlsServer(socketserver.TCPServer):
         return int(self.server_address[1])
 
     def get_request(self) -> tuple[ssl.SSLSocket, Any]:
-        """Accept a connection; the handshake is left to the connection's thread."""
+        """Accept a connection. Its own thread does the handshake: a slow client must not delay others."""
         plain, address = self.socket.accept()
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -65,7 +65,7 @@ class TlsServer(socketserver.TCPServer):
         return tls, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own."""
+        """Serve a connection in its own thread."""
         thread = threading.Thread(
             target=self._serve,
             args=(request, client_address),
@@ -81,6 +81,7 @@ class TlsServer(socketserver.TCPServer):
         self.shutdown()
         self._acceptor.join()
         self.server_close()
+        # After that no connection can be added. First the sockets are shut, so that no thread waits in one.
         with self._lock:
             threads = list(self._connections)
             for tls in self._connections.values():
@@ -95,9 +96,9 @@ class TlsServer(socketserver.TCPServer):
             self._open(tls)
             self.finish_request(tls, address)
         except OSError:
-            pass  # The client went away, or was sent away.
+            pass  # The client left, or a fault ended the connection.
         finally:
-            with self._lock:
+            with self._lock:  # `close` must not shut a descriptor that was closed and given to another file
                 del self._connections[threading.current_thread()]
                 tls.close()
 

@@ -1,6 +1,6 @@
 """Access tokens as Entra ID makes them for Exchange Online: signed JWTs, and their check.
 
-Owns the signing key and the claims. Must never be asked who may open which mailbox.
+Owns the signing key and the claims. Must never decide who may open which mailbox.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROLE = "POP.AccessAsApp"
 
 @functools.cache
 def _signing_key() -> rsa.RSAPrivateKey:
-    """One key for the whole process: to make one takes longer than to start a sandbox."""
+    """One key for the whole process: making one takes longer than starting a sandbox."""
     return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 
 
@@ -56,9 +56,10 @@ class TokenIssuer:
         claims: Mapping[str, object] | None = None,
         key: rsa.RSAPrivateKey | None = None,
     ) -> str:
-        """A token valid from now for `lifetime`, which may be negative.
+        """A token that is valid from now for `lifetime`. A negative one gives an expired token.
 
-        `claims` replace the usual ones; one that is None is left out. `key` signs instead of the issuer's.
+        `claims` replace the usual ones; a claim that is None is left out. `key` signs instead of the issuer's
+        key.
         """
         now = self._clock.now()
         usual: dict[str, object] = {
@@ -87,7 +88,7 @@ class TokenIssuer:
                 algorithms=["RS256"],
                 audience=AUDIENCE,
                 issuer=self._issuer,
-                # The time is the sandbox's, not the machine's.
+                # The times are checked below, by the sandbox's clock. The library would use the machine's.
                 options={
                     "require": ["exp", "nbf"],
                     "verify_exp": False,

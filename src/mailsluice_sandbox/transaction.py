@@ -1,6 +1,6 @@
-"""POP3's TRANSACTION state (RFC 1939 §5): the commands of a session that is logged in.
+"""POP3's TRANSACTION state (RFC 1939 §5): the commands of a session after the login.
 
-Owns the session's snapshot and its marks for deletion; each command gives its whole answer as octets. Must
+Owns the session's snapshot and its marks for deletion. Each command returns its whole answer as octets. Must
 never touch the connection.
 """
 
@@ -23,7 +23,7 @@ class Transaction:
         self._marked: set[int] = set()
 
     def entry(self, argument: str) -> Entry | None:
-        """The message whose number this is, unless it is marked for deletion."""
+        """The message with this number; None if there is none, or if it is marked for deletion."""
         return self._find(argument)[1]
 
     def stat(self, _argument: str) -> bytes:
@@ -49,7 +49,7 @@ class Transaction:
         return b"+OK\r\n%b.\r\n" % stuffed(entry.message.octets)
 
     def top(self, argument: str) -> bytes:
-        """TOP: the header and so many lines of the body."""
+        """TOP: the header and the first lines of the body."""
         number, _, count = argument.partition(" ")
         entry = self.entry(number)
         if entry is None or not count.isdecimal():
@@ -98,9 +98,9 @@ class Transaction:
 
 
 def stuffed(octets: bytes) -> bytes:
-    """A message as it travels (RFC 1939 §3): dots stuffed, a missing last line end added, as Exchange does.
+    """A message on the wire (RFC 1939 §3): with stuffed dots, and with a last line end, as Exchange adds it.
 
-    A line begins after CRLF alone: the dot after a bare LF is data.
+    A line begins only after CRLF: a dot after a bare LF is data.
     """
     if octets and not octets.endswith(b"\r\n"):
         octets += b"\r\n"

@@ -53,7 +53,7 @@ def names(place: Path) -> list[str]:
 def test_a_backup_is_a_state_directory_with_the_ledger_and_the_secrets(state_dir: Path, place: Path) -> None:
     ended = run(state_dir, place)
 
-    assert ended.output == f"ledger.db, ledger.id, secrets.vault, vault.key copied into {place}\n"
+    assert ended.output == f"ledger.db, ledger.id, secrets.vault, vault.key copied to {place}\n"
     assert names(place) == ALL
     assert Secrets(place).reader(SecretRef("keyring", "acme"))() == "canary"
     with Ledger(place) as copy, Ledger(state_dir) as ledger:
@@ -80,7 +80,7 @@ def test_without_secrets_it_is_the_ledger_alone(tmp_path: Path, place: Path) -> 
 
 def test_where_the_key_is_elsewhere_it_says_that_it_must_be_kept_too(state_dir: Path, place: Path) -> None:
     (state_dir / "vault.key").unlink()
-    assert "The key of secrets.vault is not here: keep it, too" in run(state_dir, place).output
+    assert "The key of secrets.vault is not in it: keep a copy" in run(state_dir, place).output
 
 
 def test_a_directory_that_has_something_in_it_is_refused_and_left_as_it_is(
@@ -99,7 +99,7 @@ def test_a_directory_that_has_something_in_it_is_refused_and_left_as_it_is(
 def test_a_backup_into_the_state_directory_itself_is_refused(state_dir: Path, inside: str) -> None:
     result = run(state_dir, state_dir / inside)
     assert isinstance(result.exception, BackupError)
-    assert "lies in the state directory" in str(result.exception)
+    assert "is in the state directory" in str(result.exception)
 
 
 def test_a_directory_that_others_can_exchange_is_refused(state_dir: Path, tmp_path: Path) -> None:

@@ -25,4 +25,4 @@ def test_without_the_extra_the_demo_says_what_to_install() -> None:
 
     assert ended.exit_code == 2  # which `mailsluice` turns into 64, as for all wrong usage
     assert "trustme is missing" in ended.output
-    assert f"`{sys.executable} -m pip install 'mailsluice[demo]'` brings it" in ended.output
+    assert f"`{sys.executable} -m pip install 'mailsluice[demo]'` installs it" in ended.output

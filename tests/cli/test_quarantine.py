@@ -111,7 +111,7 @@ def test_a_message_without_a_header_is_shown_all_the_same(filled: Path) -> None:
     assert "next poll asks for its header" in run(filled, "show", "a", r"\xff\x07").output
     with Ledger(filled.parent / "state") as ledger:
         ledger.failures.note_header(KEY, b"\xff\x07", b"")
-    assert "does not tell its header" in run(filled, "show", "a", r"\xff\x07").output
+    assert "does not give its header" in run(filled, "show", "a", r"\xff\x07").output
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_is_not_there_is_an_error_that_says_so(filled: Path, arguments: lis
     result = run(filled, *arguments)
 
     assert result.exit_code == 2
-    assert "not in quarantine" in result.output or "there are: a" in result.output
+    assert "in quarantine; see" in result.output or "there are: a" in result.output
 
 
 @pytest.mark.parametrize(("named", "left"), [([], {b"u3"}), (["u1"], {b"u3", b"\xff\x07"})])
@@ -135,6 +135,6 @@ def test_retry_lets_all_or_those_named_be_tried_again(
 
 
 def test_retry_is_for_one_mailbox_or_for_all(filled: Path) -> None:
-    assert run(filled, "retry", "--all").output == "2 of a will be tried again by the next poll\n"
+    assert run(filled, "retry", "--all").output == "2 messages of a will be tried again by the next poll\n"
     assert run(filled, "retry").exit_code != 0
     assert run(filled, "retry", "a", "--all").exit_code != 0

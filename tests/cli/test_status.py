@@ -142,7 +142,10 @@ def test_what_is_held_is_counted_in_a_column_and_each_reason_has_its_remedy(held
     _, head, row, *lines = status(held).splitlines()
 
     assert row[head.index("held") :].split()[0] == "4"
-    assert "a: 3 held (too-large): larger than max_message: raise it in the section a to fetch them" in lines
+    assert (
+        "a: 3 held (too-large): they are larger than max_message; to fetch them, raise it in the section a"
+        in lines
+    )
     assert any(line.startswith("a: 1 held (refused): ") for line in lines)
 
 
@@ -170,7 +173,7 @@ def test_what_is_held_beside_is_new(held: Path) -> None:
     row = mailbox_in(status(held, "--json"))
 
     assert row["held_new"] == 2
-    assert "a: 5 held (too-large), 3 of them acknowledged: larger" in status(held)
+    assert "a: 5 held (too-large), 3 of them acknowledged: they are larger" in status(held)
 
 
 def test_a_session_that_knows_nothing_of_it_leaves_it_as_it_was(held: Path) -> None:

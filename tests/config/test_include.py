@@ -125,7 +125,7 @@ def test_what_is_for_all_stands_in_the_main_file(
 def test_a_name_defined_twice_is_told_with_both_files(write: Write, mistakes: Told, whole: str) -> None:
     write(MAILBOX.format("invoices"), "b.toml")
     (line,) = mistakes('include = ["b.toml"]\n' + whole)
-    assert line == "b.toml: mailboxes.invoices: is defined in mailsluice.toml too; rename or remove one"
+    assert line == "b.toml: mailboxes.invoices: is also defined in mailsluice.toml; rename or remove one"
 
 
 def test_a_mistake_names_the_file_it_is_in(write: Write, mistakes: Told, whole: str) -> None:

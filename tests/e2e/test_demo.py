@@ -24,7 +24,7 @@ def test_the_demo_stores_everything_once_and_says_where(tmp_path: Path) -> None:
     assert str(folder) in ended.stdout
     assert len(list((folder / "invoices").glob("*.eml"))) == 312
     assert len(list((folder / "scans" / "new").iterdir())) == 12
-    (remembers,) = [line for line in ended.stdout.splitlines() if line.startswith("What it remembers: ")]
+    (remembers,) = [line for line in ended.stdout.splitlines() if line.startswith("To see its state: ")]
     command = shlex.split(remembers.partition(": ")[2])
     assert subprocess.run(command, check=False, env={}, stdout=subprocess.DEVNULL).returncode == 0
 
@@ -42,7 +42,7 @@ def test_a_demo_that_is_too_slow_fails_and_leaves_no_daemon_behind(
     monkeypatch.setattr(demo, "DEADLINE", 0.0)
     monkeypatch.setattr(demo.Demo, "_start", remembered_start)
 
-    with pytest.raises(demo.DemoFailed, match="not stored when 0 s were over"):
+    with pytest.raises(demo.DemoFailed, match="not stored within 0 s"):
         demo.demonstrate(tmp_path, Console(quiet=True))
 
     (daemon,) = started

@@ -181,7 +181,7 @@ class TestQuarantine:
     def test_status_names_the_command_that_tries_it_again(self, site: Site, quarantined: str) -> None:
         assert quarantined
         _, again = commands(run_program("-c", site.config, "status").stdout)
-        assert run_in_shell(again).stdout.startswith("1 of a will be tried again")
+        assert run_in_shell(again).stdout.startswith("1 messages of a will be tried again")
 
     @pytest.mark.parametrize("action", ["show", "retry"])
     def test_a_uidl_that_is_not_there_is_looked_up_in_the_list(

@@ -1,8 +1,8 @@
 """`mailsluice backup`: a whole copy of the state directory, made while the daemon runs.
 
-Owns where the copy lies, that it is private, and that half a one never passes for whole: the mark comes first
-and the ledger last, and a state directory that has a mark and no ledger is refused. Must never change the
-state.
+Owns the place of the copy, its privacy, and that half a copy is never taken for a whole one: the mark is
+written first and the ledger last, and a state directory with a mark but no ledger is refused. Must never
+change the state.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ _PRIVATE = 0o700
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.pass_obj
 def command(settings: Settings, directory: Path, *, as_json: bool) -> None:
-    """Copy the whole state into DIR, which must be missing or empty: ledger, secrets and their key.
+    """Copy the whole state to DIR: ledger, secrets and their key. DIR must be missing or empty.
 
-    The daemon may run meanwhile. How to restore it: docs/operations.md, "Backup and restore".
+    The daemon may be running. How to restore the copy: docs/operations.md, "Backup and restore".
     """
     files = _back_up(settings.config().service.state_dir, directory.absolute())
     if as_json:
         click.echo(json_text({"directory": str(directory.absolute()), "files": files}))
         return
-    click.echo(printable(f"{', '.join(files)} copied into {directory}"))
+    click.echo(printable(f"{', '.join(files)} copied to {directory}"))
     if VAULT in files and KEY not in files:
-        click.echo(f"The key of {VAULT} is not here: keep it, too, where {KEY_CREDENTIAL} comes from")
+        click.echo(f"The key of {VAULT} is not in it: keep a copy of the credential {KEY_CREDENTIAL}, too")
 
 
 def _back_up(state_dir: Path, path: Path) -> list[str]:
-    """The copy, made and durable; the names of its files. Raises MailsluiceError, and leaves nothing then."""
+    """Make the copy, and return the names of its files. If it raises MailsluiceError, nothing is left."""
     if path.resolve().is_relative_to(state_dir.resolve()):
-        raise BackupError(f"{path} lies in the state directory", remedy="name a directory outside of it")
+        raise BackupError(f"{path} is in the state directory", remedy="name a directory outside of it")
     keyring = Keyring(state_dir)
     with _explained(path), ExitStack() as opened, ExitStack() as undo:
         directory = _opened(path, opened, undo)
@@ -58,12 +58,13 @@ def _back_up(state_dir: Path, path: Path) -> list[str]:
         with _rights_of_owner(state_dir):
             copy.take(state_dir)
             secrets = keyring.files()
+        # From the mark to `finish` the copy counts as half: without its ledger, it is refused.
         copy.mark()
         for name, octets in secrets.items():
             undo.callback(directory.unlink, name)
             replace_private(path / name, octets)
         copy.finish()
-        if os.access(path.parent, os.R_OK):
+        if os.access(path.parent, os.R_OK):  # to sync a directory one must be allowed to read it
             opened.enter_context(Directory.follow(path.parent)).sync()
         undo.pop_all()
     return [*copy.files, *secrets]
@@ -77,12 +78,12 @@ def _explained(directory: Path) -> Iterator[None]:
         if isinstance(exc, FileError) and exc.is_of_a_rule:
             raise BackupError(str(exc), remedy=exc.remedy) from exc
         what = str(exc) if isinstance(exc, FileError) else f"{exc.filename or directory}: {exc.strerror}"
-        remedy = system_remedy(exc, "name a directory that can be made, or is empty and your own")
+        remedy = system_remedy(exc, "name a directory that can be made, or that is empty and your own")
         raise BackupError(what, remedy=remedy) from exc
 
 
 def _opened(path: Path, opened: ExitStack, undo: ExitStack) -> Directory:
-    """An empty directory that is ours alone, made if it is missing."""
+    """Open an empty directory that only we can use, and make it if it is missing. Raises FileError."""
     Directory.refuse_way(path)
     if path.exists():
         directory = opened.enter_context(Directory.follow(path))
@@ -104,7 +105,10 @@ def _remove(parent: Directory, name: str) -> None:
 
 @contextmanager
 def _rights_of_owner(state_dir: Path) -> Iterator[None]:
-    """Let root have no more rights than the service has, who could lead root elsewhere."""
+    """Read the state with the service's rights, also if root calls.
+
+    The service's user owns the directory. With links in it, that user could make root copy other files.
+    """
     with usable(state_dir):
         owner = state_dir.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
@@ -114,7 +118,7 @@ def _rights_of_owner(state_dir: Path) -> Iterator[None]:
     try:
         os.setgroups([])
         os.setegid(owner.st_gid)
-        os.seteuid(owner.st_uid)
+        os.seteuid(owner.st_uid)  # last: after it, the groups cannot be changed
         yield
     finally:
         os.seteuid(0)

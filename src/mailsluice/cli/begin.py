@@ -1,6 +1,6 @@
-"""The beginning of a command that works: its configuration, with the log set up as that says.
+"""The beginning of a command that does work: it reads the configuration and sets up the log.
 
-Owns what is logged of the configuration itself. Must never be for commands that only show something.
+Owns what is logged about the configuration. Must never be used by commands that only show something.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ _log = get_logger(__name__)
 
 
 def begun(settings: Settings) -> Config:
-    """The configuration as the file has it now; it is announced. Raises ConfigurationError."""
-    heap.keep_one_arena()  # before there is any other thread
+    """Read the configuration and `announce` it. Raises ConfigurationError."""
+    heap.keep_one_arena()  # first: threads that were started before keep their own arenas
     config = settings.config()
     announce(config)
     return config
 
 
 def announce(config: Config) -> None:
-    """Log as this configuration says from now on, and what it warns of."""
+    """Set up the log by this configuration, and log its warnings."""
     log.configure(config.log.level, config.log.format)
     for warning in config.warnings:
         _log.warning(events.CONFIGURATION_WARNING, warning=warning.what, remedy=warning.remedy)

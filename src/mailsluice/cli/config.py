@@ -1,6 +1,6 @@
 """`mailsluice config`: check the configuration, print its schema or an example.
 
-Owns how the answer is shown; must never read a file itself.
+Owns how the result is shown. Must never read a file itself.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> None:
-    """Read the configuration and name every mistake: file, key, and what would be right.
+    """Read the configuration and show every mistake: file, key, and what would be right.
 
-    A warning, such as of a file that a group may write, is no mistake. Where there are cron lines, the local
-    time that they are read in is told.
+    A warning, for example about a file that a group may write, is no mistake. If there are cron lines, the
+    local time for them is shown.
     """
     try:
         config = settings.config()

@@ -1,4 +1,7 @@
-"""`mailsluice demo`: everything end to end, on this machine."""
+"""`mailsluice demo`: the whole program, end to end, on this machine.
+
+Owns the command's options. Must never import the simulated servers before they are needed: they are an extra.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from rich.console import Console
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Leave the files here, in a new directory; by default one in the system's temporary directory.",
+    help="A new directory for the demo's files. The default is one in the temporary directory.",
 )
 def command(directory: Path | None) -> None:
-    """Show a simulated Exchange Online and the daemon at work on it; needs nothing but this machine."""
+    """Show how the daemon polls a simulated Exchange Online. It needs only this machine."""
     try:
         from mailsluice_sandbox.demo import DemoFailed, demonstrate  # noqa: PLC0415  an extra, as said below
     except ModuleNotFoundError as error:
@@ -28,13 +31,13 @@ def command(directory: Path | None) -> None:
         demonstrate(folder, Console(soft_wrap=True, highlight=False))
     except DemoFailed as failure:
         click.echo(f"The demo failed: {failure}", err=True)
-        sys.exit(70)
+        sys.exit(70)  # EX_SOFTWARE of sysexits.h
 
 
 def _not_installed(error: ModuleNotFoundError) -> click.UsageError:
-    """What to do where the program was installed without what the simulated servers need."""
+    """What to do if the packages that the simulated servers need are not installed."""
     install = shlex.join([sys.executable, "-m", "pip", "install", "mailsluice[demo]"])
-    return click.UsageError(f"the demo is not installed ({error.name} is missing): `{install}` brings it")
+    return click.UsageError(f"the demo is not installed ({error.name} is missing): `{install}` installs it")
 
 
 def _folder(directory: Path | None) -> Path:

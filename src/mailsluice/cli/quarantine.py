@@ -1,7 +1,7 @@
 """`mailsluice quarantine`: the messages that could not be fetched and were set aside.
 
-Owns how they are shown and named: by mailbox, and UIDL as `list` prints it. Must never delete a message: they
-stay on the server.
+Owns how they are shown and named: by mailbox, and by UIDL as `list` prints it. Must never delete a message:
+they stay on the server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mailsluice.model import uidl_text
 from mailsluice.obs.clean import json_text, presentable, printable
 from mailsluice.session.quarantine import KEPT
 
-_WITHOUT_HEADER = ("The server does not tell its header.", "The next poll asks for its header.")
+_WITHOUT_HEADER = ("The server does not give its header.", "The next poll asks for its header.")
 _COLUMNS = ("mailbox", "uidl", "octets", "last_tried", "subject", "error")
 
 
@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_(settings: Settings, *, as_json: bool) -> None:
-    """List what is in quarantine, of all mailboxes."""
+    """List the messages in quarantine, of all mailboxes."""
     config = settings.config()
     rows = [
         _row(mailbox, uidl, failure)
@@ -58,16 +58,17 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
-    """Show why a message is in quarantine, and its header as far as the server tells it.
+    """Show why a message is in quarantine, and its header if the server gives it.
 
-    Of a message that the server cannot render, show the notice that it hands out in its place.
+    If the server cannot render the message, show the notice that it hands out in its place.
     """
     config = settings.config()
-    found = [each for each in _quarantined(config, chosen(config, mailbox)) if _named(each[0]) == uidl]
+    # Several may be found: two UIDLs can look the same when they are made printable.
+    found = [entry for entry in _quarantined(config, chosen(config, mailbox)) if _named(entry[0]) == uidl]
     if not found:
         raise _not_there(mailbox, uidl)
-    for each, failure in found:
-        row = _row(config.mailboxes[mailbox], each, failure)
+    for octets, failure in found:
+        row = _row(config.mailboxes[mailbox], octets, failure)
         header = (failure.header or b"").decode("utf-8", "replace")
         if as_json:
             click.echo(json_text(row | {"header": header}))
@@ -79,13 +80,13 @@ def show(settings: Settings, mailbox: str, uidl: str, *, as_json: bool) -> None:
 @command.command()
 @click.argument("mailbox", required=False)
 @click.argument("uidls", metavar="[UIDL]...", nargs=-1)
-@click.option("--all", "of_all", is_flag=True, help="Of every mailbox.")
+@click.option("--all", "of_all", is_flag=True, help="The messages of every mailbox.")
 @click.pass_obj
 def retry(settings: Settings, mailbox: str | None, uidls: tuple[str, ...], *, of_all: bool) -> None:
-    """Let the next poll try all of a mailbox's messages in quarantine again, or those named."""
+    """Let the next poll try the messages in quarantine again: all of a mailbox, or the named ones."""
     config = settings.config()
     if of_all == (mailbox is not None):
-        raise click.UsageError("name a mailbox, or all of them by --all")
+        raise click.UsageError("name a mailbox, or use --all for all of them")
     for name in config.mailboxes if mailbox is None else (mailbox,):
         _retry(config, name, uidls)
 
@@ -100,7 +101,7 @@ def _retry(config: Config, mailbox: str, uidls: tuple[str, ...]) -> None:
     if found:
         with open_ledger(config.service) as ledger:
             ledger.failures.retry(box.key, found)
-    click.echo(f"{len(found)} of {mailbox} will be tried again by the next poll")
+    click.echo(f"{len(found)} messages of {mailbox} will be tried again by the next poll")
 
 
 @command.command()
@@ -108,9 +109,9 @@ def _retry(config: Config, mailbox: str, uidls: tuple[str, ...]) -> None:
 @click.argument("uidls", metavar="UIDL...", nargs=-1, required=True)
 @click.pass_obj
 def take(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
-    """Let the next poll store these messages as they come, be it a notice that the server cannot render one.
+    """Let the next poll store these messages as they come, even if only the server's notice comes.
 
-    A message that is stored so stays on the server, and is never fetched again.
+    Such a message stays on the server, and is never fetched again.
     """
     config = settings.config()
     box = chosen(config, mailbox)
@@ -121,12 +122,12 @@ def take(settings: Settings, mailbox: str, uidls: tuple[str, ...]) -> None:
             raise _not_there(mailbox, name)
     with open_ledger(config.service) as ledger:
         taken = ledger.failures.take(box.key, [names[name] for name in uidls])
-    click.echo(f"{taken} of {mailbox} will be stored as they come by the next poll, and stay on the server")
+    click.echo(f"{taken} messages of {mailbox} will be stored as they come, and stay on the server")
 
 
 def _not_there(mailbox: str, uidl: str) -> click.UsageError:
     listing = invocation.command("quarantine", "list")
-    return click.UsageError(f"{uidl!r} of {mailbox} is not in quarantine; see `{listing}`")
+    return click.UsageError(f"{mailbox} has no message {uidl!r} in quarantine; see `{listing}`")
 
 
 def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Failure]]:
@@ -139,7 +140,7 @@ def _quarantined(config: Config, mailbox: Mailbox) -> Iterator[tuple[bytes, Fail
 
 
 def _named(uidl: bytes) -> str:
-    """A UIDL as it can be printed, and typed."""
+    """A UIDL in a form that can be printed and typed."""
     return printable(uidl_text(uidl))
 
 

@@ -13,6 +13,6 @@ from mailsluice.system import heap
 @click.command()
 @click.pass_obj
 def command(settings: Settings) -> None:
-    """Poll every mailbox on its schedule until SIGTERM; SIGHUP reloads the configuration."""
-    heap.keep_one_arena()  # before there is any other thread
+    """Poll every mailbox on its schedule until SIGTERM. SIGHUP reloads the configuration."""
+    heap.keep_one_arena()  # first: threads that were started before keep their own arenas
     serve(Configurations(settings.config, announce))

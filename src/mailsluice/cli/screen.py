@@ -1,7 +1,6 @@
-"""The screen: how far a poll has come and what came of it, for somebody who looks at a terminal.
+"""The screen: the progress of a poll, and tables, for a person at a terminal.
 
-Owns what rich draws: a poll's bars, and tables. Must never be imported where nobody looks: these are only
-for them.
+Owns what rich draws. Must never be imported if there is nothing to draw: rich takes long to load.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mailsluice.obs.clean import printable
 from mailsluice.polling.under_way import UnderWay
 
 _WIDEST = 10_000
-"""Columns, for who does not see it on a screen."""
+"""Columns of a table that goes to a file or a pipe."""
 
 
 @contextmanager
@@ -47,7 +46,7 @@ def drawn(under_way: UnderWay, names: Mapping[MailboxKey, str]) -> RenderableTyp
 
 
 def print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
-    """A table on standard output: as wide as the terminal, and for a file or a pipe as wide as its text."""
+    """Print a table: as wide as the terminal, or as wide as its text for a file or a pipe."""
     table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(printable(str(row[column]))) for column in columns))

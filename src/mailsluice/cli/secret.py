@@ -1,7 +1,7 @@
-"""`mailsluice secret`: put secrets into the keyring, list their names, delete them.
+"""`mailsluice secret`: store secrets in the keyring, list their names, delete them.
 
-Owns how a secret comes in: from a prompt without echo, or standard input. Must never take one as an
-argument, and never print one.
+Owns how a secret is read: from a prompt without echo, or from standard input. Must never accept a secret as
+an argument, and never print one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST = 64 * 1024
 
 @click.group()
 def command() -> None:
-    """Put secrets into the keyring, list and delete them; the configuration names them keyring:NAME."""
+    """Store secrets in the keyring, list and delete them. The configuration names them keyring:NAME."""
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -35,8 +35,8 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 @click.argument("more", metavar="", nargs=-1)
 @click.pass_obj
 def set_(settings: Settings, name: str, more: tuple[str, ...]) -> None:
-    """Store a secret under NAME: asked for without echo, or read from standard input to its end."""
-    if more:  # most likely the secret: click's own message would repeat it
+    """Store a secret under NAME. It is asked for without echo, or read from standard input."""
+    if more:  # probably the secret itself: click's own message would repeat it
         raise click.UsageError("a secret is never an argument: type it at the prompt, or pipe it in")
     secrets = _secrets(settings)
     secrets.store(name, _prompted(name) if sys.stdin.isatty() else _piped())
@@ -47,7 +47,7 @@ def set_(settings: Settings, name: str, more: tuple[str, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.pass_obj
 def list_(settings: Settings, *, as_json: bool) -> None:
-    """List the names of the secrets; never the secrets."""
+    """List the names of the secrets, never the secrets."""
     names = _secrets(settings).names()
     if as_json:
         click.echo(json.dumps(names))
@@ -77,11 +77,13 @@ def _prompted(name: str) -> str:
 def _piped() -> str:
     raw = sys.stdin.buffer.read(_LONGEST + 1)
     if len(raw) > _LONGEST:
-        raise click.UsageError(f"standard input has more than {_LONGEST} octets: that is no secret")
+        raise click.UsageError(
+            f"standard input has more than {_LONGEST} octets, which is too long for a secret"
+        )
     try:
         value = without_line_end(raw.decode())
     except UnicodeDecodeError:
-        # The cause is left out, for it carries the octets.
+        # `from None`: the cause would have the octets of the secret.
         raise click.UsageError("standard input is not UTF-8 text") from None
     if not value:
         raise click.UsageError("the secret on standard input is empty")

@@ -1,6 +1,6 @@
-"""`mailsluice seen`: what is on the server is known already, in one way or another.
+"""`mailsluice seen`: decides about messages on the server that are not stored yet, or may be.
 
-Owns how the ways are asked for and what came of them is told.
+Owns the command's options, and how the result is shown. Must never fetch or delete a message.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from mailsluice.session.seen import Settled, Way
 @click.option(
     "--adopt",
     is_flag=True,
-    help="Find those that are stored under other UIDLs, by their headers; the others are new.",
+    help="Recognise stored messages under other UIDLs by their headers. The others are new.",
 )
-@click.option("--fetch", is_flag=True, help="They are new, or all to be had once more.")
+@click.option("--fetch", is_flag=True, help="All of them are new, or should be fetched again.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def command(settings: Settings, mailbox: str, *, adopt: bool, fetch: bool, as_json: bool) -> None:
-    """Mark what is on the server now, and not stored yet, as seen: never to be fetched, never deleted.
+    """Mark all messages that are on the server now and not stored as seen: they are never fetched or deleted.
 
-    With --adopt or --fetch: settle messages that may be stored ones under other UIDLs. Nothing is fetched or
-    deleted by this command itself.
+    With --adopt or --fetch: decide about messages that may be stored ones under other UIDLs. This command
+    itself fetches and deletes nothing.
     """
     if adopt and fetch:
         raise click.UsageError("--adopt and --fetch exclude each other")
@@ -43,17 +43,17 @@ def command(settings: Settings, mailbox: str, *, adopt: bool, fetch: bool, as_js
     if as_json:
         click.echo(json_text({"mailbox": mailbox, **asdict(settled)}))
     else:
-        click.echo(f"{mailbox}: {_told(settled, marking=way is Way.MARK)}")
+        click.echo(f"{mailbox}: {_summary(settled, marking=way is Way.MARK)}")
 
 
-def _told(settled: Settled, *, marking: bool) -> str:
+def _summary(settled: Settled, *, marking: bool) -> str:
     if marking:
         return f"{settled.marked} messages are marked as seen"
-    parts = [f"{settled.new} messages are new, for polls to fetch", f"{settled.gone} are gone"]
+    parts = [f"{settled.new} messages are new and will be fetched", f"{settled.gone} are gone"]
     if settled.adopted:
         parts.insert(0, f"{settled.adopted} messages are known under their new UIDLs")
     if settled.untold:
         parts.append(
-            f"{settled.untold} have no telling header, and may be known ones: what is old of them stays held"
+            f"{settled.untold} may be stored ones, but have no header that proves it: the old ones stay held"
         )
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""`mailsluice sink`: which ledgers feed a sink, and what to do where one of them, or the sink, is gone.
+"""`mailsluice sink`: which ledgers store mail in a sink, and what to do if a ledger or a sink is gone.
 
 Owns how that is shown. Must never touch mail.
 """
@@ -22,14 +22,14 @@ _COLUMNS = ("sink", "mailbox", "ledger", "host", "state_dir", "given_to")
 
 @click.group()
 def command() -> None:
-    """List the ledgers that feed each sink; take over from one that is gone, or give up a sink that is."""
+    """Show which ledgers use each sink. Take over a sink, or give up one that is gone."""
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_(settings: Settings, *, as_json: bool) -> None:
-    """List which ledgers feed the sinks of all mailboxes, and with which mailboxes."""
+    """List the ledgers that store mail in the sinks of all mailboxes, and for which mailboxes."""
     rows = _rows(settings.config())
     if as_json:
         click.echo(json_text(rows))
@@ -44,22 +44,22 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 @click.argument("mailbox")
 @click.pass_obj
 def adopt(settings: Settings, mailbox: str) -> None:
-    """Let the ledger of this configuration feed a mailbox's sink in the place of any other.
+    """Let the ledger of this configuration use a mailbox's sink, in place of any other ledger.
 
-    What a mailbox keeps on the server, and this ledger does not know, is stored once more. `seen` before the
-    next poll prevents that, but marks mail that nobody has stored yet, too: that is never fetched then.
+    Messages that are still on the server and that this ledger does not know are stored again. Run `seen`
+    before the next poll to prevent that. But `seen` also marks new mail, and that is then never fetched.
     """
     config = begun(settings)
     with Service(config) as service:
         service.adopt(chosen(config, mailbox))
-    click.echo(f"{config.service.state_dir} feeds the sink of {mailbox} from now on")
+    click.echo(f"the ledger in {config.service.state_dir} uses the sink of {mailbox} from now on")
 
 
 @command.command()
 @click.argument("mailbox")
 @click.pass_obj
 def forget(settings: Settings, mailbox: str) -> None:
-    """Give up what was half done in a sink that is gone: it is still on the server, and comes again."""
+    """Give up messages that were not finished in a sink that is gone. They are fetched again."""
     config = begun(settings)
     with Service(config) as service:
         count = service.forget(chosen(config, mailbox))

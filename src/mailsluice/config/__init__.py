@@ -1,1 +1,1 @@
-"""The configuration: `models` says what may be written, `load` reads it and names every mistake."""
+"""The configuration: `models` says what may be in it, `load` reads it and names every mistake."""

@@ -1,7 +1,7 @@
 """The change: what differs between two configurations, mailbox by mailbox.
 
-Owns what makes a mailbox another one to those who poll it. Must never do anything about it, nor look at
-anything but the two.
+Owns which differences mean that a mailbox is polled in another way. Must never act on them, nor look at
+anything except the two configurations.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from mailsluice.config.models import Config
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The names of mailboxes that are new, are polled otherwise than before, or are no more.
+    """The names of mailboxes that were added, that are polled in another way now, or that were removed.
 
-    Every other mailbox is polled exactly as before, wherever its section stands now.
+    Every other mailbox is polled exactly as before, even if its section has moved to another file.
     """
 
     added: frozenset[str]
@@ -25,7 +25,7 @@ class Change:
 
     @classmethod
     def between(cls, before: Config, after: Config) -> Self:
-        """What has to be done to go on with `after`."""
+        """What differs between the two."""
         old, new = before.mailboxes.keys(), after.mailboxes.keys()
         return cls(
             added=frozenset(new - old),
@@ -35,19 +35,19 @@ class Change:
 
     @property
     def begins(self) -> frozenset[str]:
-        """Who is polled by a new configuration from now on."""
+        """The mailboxes that are polled by their new configuration from now on."""
         return self.added | self.changed
 
     @property
     def ends(self) -> frozenset[str]:
-        """Whose sessions of the former configuration are to end."""
+        """The mailboxes whose running sessions, of the former configuration, must end."""
         return self.removed | self.changed
 
 
 def _differs(name: str, before: Config, after: Config) -> bool:
-    """Whether its own section does, or what that refers to.
+    """Whether the mailbox's section differs, or its credential, or the time zone of its `cron`.
 
-    A secret is never part of a configuration, only where it is kept: it may change there at any time.
+    A secret makes no difference. Only its reference is in the configuration.
     """
     old, new = before.mailboxes[name], after.mailboxes[name]
     return (

@@ -1,6 +1,6 @@
-"""The commented example and the JSON schema, both written from the models.
+"""The commented example and the JSON schema, both generated from the models.
 
-Owns their form; must never say of a key what its model does not.
+Owns their form. Must never say more about a key than its model does.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _INTRODUCTION = """\
 _INCLUDE = "More files with [mailboxes.*] and [credentials.*]. Their paths are relative to this file."
 _INCLUDE_EXAMPLE = ["mailboxes.d/*.toml"]
 _WRITTEN_OUT = ("state_dir",)
-"""Keys that the example sets although they have a default: a service should not use that."""
+"""Keys that the example sets although they have a default: a service should not use the default."""
 _DEFAULTS = "Default values for all mailboxes: any key of a mailbox."
 
 
 def example_text() -> str:
-    """An example configuration in TOML, every key described; it loads as it is."""
+    """An example configuration in TOML, with a description of every key. It can be loaded as it is."""
     parts = [
         _INTRODUCTION,
         f"# {_INCLUDE}\n#include = {toml_value(_INCLUDE_EXAMPLE)}\n",
@@ -53,13 +53,13 @@ def example_text() -> str:
 
 
 def _section(header: str, model: type[Section]) -> str:
-    """A section; a header that is commented out takes its keys along."""
+    """A section. If its header is commented out, its keys are, too."""
     about = (model.__doc__ or "").splitlines()[0]
     return "\n".join([f"# {about}", header, *_settings(model, active=header[0] != "#")]) + "\n"
 
 
 def _settings(model: type[Section], *, active: bool) -> Iterator[str]:
-    """Each key with its description; those that may be left out, and further values, commented out."""
+    """Each key with its description. Keys with a default, and other possible values, are commented out."""
     for key, info in model.model_fields.items():
         if key == "name":  # stands in the section's header
             continue
@@ -68,7 +68,7 @@ def _settings(model: type[Section], *, active: bool) -> Iterator[str]:
         needed = (
             key == "kind"
             or key in _WRITTEN_OUT
-            or (info.is_required() and key != "host")  # a host is known of most credentials
+            or (info.is_required() and key != "host")  # most credentials have a default host
         )
         first, *others = info.examples or []
         yield f"{'' if active and needed else '#'}{key} = {toml_value(first)}"
@@ -76,11 +76,11 @@ def _settings(model: type[Section], *, active: bool) -> Iterator[str]:
 
 
 def schema_text() -> str:
-    """The JSON schema of a configuration file, as a file of its own."""
+    """The JSON schema of a configuration file, as the text of a file."""
     schema = Config.model_json_schema()
     models = schema["$defs"]
     del models["Mailbox"]["properties"]["name"]
-    del models["Mailbox"]["required"]  # [defaults] may have any of them
+    del models["Mailbox"]["required"]  # any key may be in [defaults] instead
     for model in models.values():
         if "kind" in model["properties"]:
             model["required"] = ["kind", *model["required"]]
@@ -97,7 +97,7 @@ def schema_text() -> str:
 
 
 def _tidy(node: Any) -> Any:
-    """The schema without what says nothing to a person who writes TOML: made-up titles, and null."""
+    """The schema without generated titles and without null: they do not help a person who writes TOML."""
     if isinstance(node, list):
         return [_tidy(item) for item in node if item != {"type": "null"}]
     if not isinstance(node, dict):

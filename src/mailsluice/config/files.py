@@ -1,7 +1,7 @@
-"""The files of a configuration: the one named and those it includes, as tables that know where they stand.
+"""The files of a configuration: the main file and those it includes, as tables with their places.
 
-Owns reading, TOML, and `include`, and reads nothing that others may write. Must never judge what the tables
-hold, nor repeat a value in an error.
+Owns reading, TOML, and `include`. Obeys no file that other users may write. Must never check what is in a
+table, nor repeat a value in an error.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Entry:
 
 @dataclass(slots=True)
 class Source:
-    """All that was read: the first file's own sections, and the named sections of all files.
+    """What was read: the main file's sections, and the named sections of all files.
 
-    `files` are all the files, the first one first, and `places` these and the directories that were searched
-    for them. `unmatched` tells of patterns that mean no file.
+    `files` are all files, the main one first. `places` are these, and the directories that were searched for
+    them. `unmatched` are the warnings for patterns without a matching file.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Source:
 
 
 def read(path: Path, mistakes: Mistakes) -> Source:
-    """All of a file and those it includes. Raises ConfigurationError when the file itself cannot be read."""
+    """Read a file and those it includes. Raises ConfigurationError if the file itself cannot be read."""
     source = Source(path, _parse(path), files=[path], places=[path])
     _gather(source, path, source.top, SECTIONS, mistakes)
     for included in _included(source, mistakes):
@@ -72,7 +72,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         problem = not_obeyed(path)
         if not problem:
-            return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+            return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # some editors write a BOM
     except FileNotFoundError:
         problem = "there is no such file"
     except OSError as exc:
@@ -87,7 +87,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def not_obeyed(path: Path) -> str:
-    """Why the file or directory is not obeyed, and what to do, as a mistake says it; or nothing.
+    """Why the file or directory is not obeyed, and what to do, as a mistake's text. Empty if it is obeyed.
 
     Raises OSError.
     """
@@ -98,12 +98,12 @@ def not_obeyed(path: Path) -> str:
 def _gather(
     source: Source, file: Path, table: dict[str, Any], sections: tuple[str, ...], mistakes: Mistakes
 ) -> None:
-    """Sort a file's named sections into `source`; stray keys and names defined twice are mistakes."""
+    """Put a file's named sections into `source`. Unknown keys and names defined twice are mistakes."""
     for key in table:
         if key in SECTIONS and key not in sections:
             mistakes.add(
                 Place(file, (key,)),
-                "belongs in the main file; an included one has mailboxes and credentials only",
+                "belongs in the main file; an included file can only have mailboxes and credentials",
             )
         elif key not in sections:
             mistakes.add(Place(file, (key,)), nearest("key", key, sections))
@@ -113,16 +113,16 @@ def _gather(
             if name in entries:
                 mistakes.add(
                     place.at(name),
-                    f"is defined in {Place(entries[name].place.file)} too; rename or remove one",
+                    f"is also defined in {Place(entries[name].place.file)}; rename or remove one",
                 )
             else:
                 entries[name] = Entry(place.at(name), value)
 
 
 def _included(source: Source, mistakes: Mistakes) -> Iterator[Path]:
-    """The files that `include` means, each once, in the order of the patterns and then by name.
+    """The files that match `include`, each once, in the order of the patterns and then by name.
 
-    None of a pattern that searches a directory which others may write.
+    A pattern gives no file if it searches a directory that other users may write: this is a mistake.
     """
     patterns = source.top.get("include", [])
     place = Place(source.path, ("include",))
@@ -130,7 +130,9 @@ def _included(source: Source, mistakes: Mistakes) -> Iterator[Path]:
         mistakes.add(place, 'must be a list of strings, such as ["mailboxes.d/*.toml"]')
         return
     if any("\0" in pattern for pattern in patterns):
-        mistakes.add(place, "contains a NUL character, which no file name has; write the files' names")
+        mistakes.add(
+            place, "contains a NUL character, which is not allowed in a path; write the files' paths"
+        )
         return
     folder = source.path.parent
     seen = {source.path.resolve()}
@@ -138,10 +140,10 @@ def _included(source: Source, mistakes: Mistakes) -> Iterator[Path]:
         names = [pattern]
         if glob.has_magic(pattern):
             names = _found(pattern, folder)
-            told = len(mistakes.lines)
+            mistakes_before = len(mistakes.lines)
             for above, name in _searched(pattern, folder):
                 _check_search(folder / above, name, source, mistakes)
-            if len(mistakes.lines) > told:
+            if len(mistakes.lines) > mistakes_before:
                 continue
             if not names:
                 source.unmatched.append(_matches_nothing(place, folder / pattern))
@@ -156,7 +158,7 @@ def _found(pattern: str, folder: Path) -> list[str]:
 
 
 def _searched(pattern: str, folder: Path) -> list[tuple[str, str]]:
-    """The directories in which the pattern looks, and for what in each."""
+    """The directories that the pattern searches, and the name or pattern it looks for in each."""
     above, name = os.path.split(pattern)
     if not glob.has_magic(above):
         return [(above, name)]
@@ -164,14 +166,15 @@ def _searched(pattern: str, folder: Path) -> list[tuple[str, str]]:
 
 
 def _check_search(directory: Path, name: str, source: Source, mistakes: Mistakes) -> None:
-    """A mistake if it cannot be looked into, or somebody may add a file there that we would obey.
+    """Add a mistake if the directory cannot be searched, or if others may add a file there.
 
-    What is missing is none, nor is a file where a directory would be: nothing can be found there.
+    It is no mistake if the directory is missing or is a file: then nothing can be found there.
     """
     source.places.append(directory)
     try:
         problem = not_obeyed(directory)
-        with suppress(FileNotFoundError, NotADirectoryError):  # `glob` would pass over all errors
+        # `glob` ignores all errors: without rights it would find nothing and say nothing.
+        with suppress(FileNotFoundError, NotADirectoryError):
             if glob.has_magic(name):
                 os.scandir(directory).close()
             else:
@@ -186,5 +189,5 @@ def _check_search(directory: Path, name: str, source: Source, mistakes: Mistakes
 def _matches_nothing(place: Place, pattern: Path) -> Problem:
     return Problem(
         f"{place}: no file matches {Place(pattern)}",
-        "see that the path is right and the files are there; if none are to be, take the pattern out",
+        "check the path and the files; if there should be no files, remove the pattern",
     )

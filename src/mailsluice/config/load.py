@@ -1,7 +1,7 @@
 """From files to a `Config`, or to every mistake in them at once.
 
-Owns which file is loaded, the order in which its sections are checked, and what is warned of. Must never
-repeat a value from a file in an error.
+Owns which file is loaded, the order in which its sections are checked, and the warnings. Must never repeat a
+value from a file in an error.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _CREDENTIALS: Mapping[str, type[AnyCredential]] = {
 
 
 def find(explicit: Path | None) -> Path:
-    """The file to load: the one given, $MAILSLUICE_CONFIG, ./mailsluice.toml, then the system's.
+    """The file to load: `explicit`, else $MAILSLUICE_CONFIG, else ./mailsluice.toml, else the system's file.
 
-    Raises ConfigurationError, saying where it looked, when none is given and none of these exists.
+    Raises ConfigurationError if none is given and none exists. The error says where it looked.
     """
     if explicit is not None:
         return explicit
@@ -59,15 +59,16 @@ def find(explicit: Path | None) -> Path:
     if _is_there(SYSTEM_FILE, where_hidden=True):
         return SYSTEM_FILE
     raise ConfigurationError(
-        [f"no configuration: -c and $MAILSLUICE_CONFIG are not given, ./{local} and {SYSTEM_FILE} not there"],
+        [f"no configuration: no -c, no $MAILSLUICE_CONFIG, and neither ./{local} nor {SYSTEM_FILE} exists"],
         remedy=f"start from the example: {invocation.command('config', 'example')} > mailsluice.toml",
     )
 
 
 def _is_there(path: Path, *, where_hidden: bool) -> bool:
-    """Whether there is such a file; `where_hidden` if this user may not look into its directory.
+    """Whether the file exists. Returns `where_hidden` if this user may not look into its directory.
 
-    A service's user has no business in whatever directory a command was called from.
+    For the working directory that means no: a service's user often has no rights where an administrator
+    calls a command. For the system's file it means yes, so that the error names the missing rights.
     """
     try:
         return path.exists()
@@ -106,7 +107,7 @@ def load(path: Path) -> Config:
 
 
 def _zone(mailboxes: Mapping[str, Mailbox], mistakes: Mistakes) -> Zone | None:
-    """What cron lines are read in. Who has none needs to know no local time."""
+    """The local time for cron lines. None without any: then a wrong TZ is no mistake."""
     if all(mailbox.cron is None for mailbox in mailboxes.values()):
         return None
     try:
@@ -119,7 +120,7 @@ def _zone(mailboxes: Mapping[str, Mailbox], mistakes: Mistakes) -> Zone | None:
 def _service(source: Source, mistakes: Mistakes) -> Service | None:
     try:
         return _section(Service, "service", source, mistakes)
-    except ConfigurationError as exc:  # of a default that cannot be had: it knows no file
+    except ConfigurationError as exc:  # from `default_state_dir`, which does not know the file
         mistakes.lines.extend(f"{Place(source.path)}: {line}" for line in exc.mistakes)
         return None
 
@@ -137,7 +138,7 @@ def _credential(entry: Entry, mistakes: Mistakes) -> AnyCredential | None:
 def _check_environments(
     source: Source, credentials: Mapping[str, AnyCredential | None], mistakes: Mistakes
 ) -> None:
-    """No token command is given a variable in which a secret of this configuration is."""
+    """Add a mistake if a token command would get a variable that has a secret of this configuration."""
     secrets = {ref.name for ref in _secrets(credentials.values()) if ref.scheme == "env"}
     for name, credential in credentials.items():
         if isinstance(credential, CommandCredential):
@@ -145,7 +146,7 @@ def _check_environments(
                 mistakes.add(
                     source.credentials[name].place.at("environment"),
                     f"a token command must not be given the secret env:{variable}; "
-                    "take the variable out, or keep the secret elsewhere",
+                    "remove the variable here, or keep the secret in another place",
                 )
 
 
@@ -157,13 +158,13 @@ def _secrets(credentials: Iterable[AnyCredential | None]) -> Iterator[SecretRef]
 
 
 def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -> Iterator[Problem]:
-    """What a group may write of all that is obeyed, and which token commands would not be run.
+    """Warns of obeyed files that a group may write, and of token commands that would not be run.
 
-    That a command is refused fails its own mailboxes when they are polled, and no others.
+    The latter is no mistake, because only the polls of that command's mailboxes fail.
     """
     if not source.mailboxes:
         yield Problem(
-            f"{Place(source.path)}: there is no mailbox: nothing is polled", "add one: [mailboxes.NAME]"
+            f"{Place(source.path)}: there is no mailbox, so nothing is polled", "add one: [mailboxes.NAME]"
         )
     files = [*source.places, *(Path(value) for _, value in _ca_files(source))]
     for name, credential in credentials.items():
@@ -180,10 +181,10 @@ def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -
 
 
 def _check_ca_files(source: Source, mistakes: Mistakes) -> None:
-    """Every `ca_file` can be read, by others not written, and holds certificates; each file is tried once."""
+    """Add a mistake for each `ca_file` that cannot be read, has no certificates, or that others may write."""
     tried = set()
     for place, value in _ca_files(source):
-        # What is no absolute path, or has control characters, is a mistake already.
+        # A value that is no absolute path, or has a NUL, was reported as a mistake already.
         if value.startswith("/") and "\0" not in value and value not in tried:
             tried.add(value)
             try:
@@ -191,7 +192,7 @@ def _check_ca_files(source: Source, mistakes: Mistakes) -> None:
                     mistakes.add(place, problem)
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
             except ssl.SSLError:
-                mistakes.add(place, "holds no certificate; it must be PEM text")
+                mistakes.add(place, "contains no certificate; it must be PEM text")
             except OSError as exc:
                 mistakes.add_unreadable(place, Path(value), exc)
 

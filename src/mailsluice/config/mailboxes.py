@@ -1,7 +1,7 @@
 """From `[mailboxes.*]`, `[defaults]` and the credentials to mailboxes with every default filled in.
 
-Owns how defaults are applied, and what no two mailboxes may share. A mistake in `[defaults]` is told
-once, there. Must never repeat a value from a file in an error.
+Owns how defaults are applied, and what two mailboxes must not share. A mistake in `[defaults]` is reported
+there, and only once. Must never repeat a value from a file in an error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCHEDULES = {"every", "cron"}
 
 
 class Mailboxes:
-    """The mailboxes of one configuration, being built. A credential that is None was wrong itself."""
+    """Builds the mailboxes of one configuration. A credential that is None had a mistake itself."""
 
     def __init__(
         self, source: Source, credentials: Mapping[str, AnyCredential | None], mistakes: Mistakes
@@ -48,19 +48,19 @@ class Mailboxes:
         return {name: mailbox for name, mailbox in built if mailbox}
 
     def _check_defaults(self) -> tuple[dict[str, Any], set[str]]:
-        """What is right in `[defaults]`, its sink built, and the keys that are wrong."""
+        """The correct values in `[defaults]`, with its sink as a model, and the keys that are wrong."""
         place = Place(self._source.path, ("defaults",))
         table, wrong = self._prepare(self._mistakes.table(place, self._source.top.get("defaults", {})), place)
         if table.keys() >= _SCHEDULES:
             self._mistakes.add(place, "`every` and `cron` exclude each other; keep one of them")
         for keys, text in validate(Mailbox, table)[1]:
-            if keys[0] in table and keys[0] not in wrong:  # what is not here may stand in a mailbox
+            if keys[0] in table and keys[0] not in wrong:  # a missing key may be in a mailbox's own section
                 self._mistakes.add(place.at(*keys), text)
                 wrong.add(keys[0])
         return {key: value for key, value in table.items() if key not in wrong}, wrong
 
     def _prepare(self, table: dict[str, Any], place: Place) -> tuple[dict[str, Any], set[str]]:
-        """The table with its sink built, and the keys whose mistakes have been told."""
+        """The table, with its sink as a model, and the keys whose mistakes were reported here."""
         table, wrong = dict(table), set[str]()
         if "name" in table:
             del table["name"]
@@ -81,6 +81,7 @@ class Mailboxes:
         place = entry.place
         self._mistakes.check_name(place)
         own, wrong = self._prepare(self._mistakes.table(place, entry.value), place)
+        # `every` and `cron` exclude each other: a mailbox with one of them takes neither from the defaults.
         overridden = _SCHEDULES if own.keys() & _SCHEDULES else set[str]()
         merged = {key: value for key, value in self._defaults.items() if key not in overridden} | own
         wrong |= self._wrong_defaults - own.keys()
@@ -89,28 +90,30 @@ class Mailboxes:
                 merged["host"] = host
             else:
                 wrong.add("host")
-        mailbox = self._mistakes.check(Mailbox, merged | {"name": name}, place, told=wrong)
+        mailbox = self._mistakes.check(Mailbox, merged | {"name": name}, place, reported=wrong)
         if mailbox:
             self._compare(mailbox, place)
         return mailbox
 
     def _default_host(self, name: object, place: Place) -> str | None:
-        """The credential's own server; None, and a mistake told, where it has none."""
+        """The credential's server. None if it has none; for a password that is a mistake of the mailbox."""
         credential = self._credentials.get(name) if isinstance(name, str) else None
         if isinstance(credential, PasswordCredential):
             self._mistakes.add(
-                place.at("host"), 'is missing; name the server, such as host = "pop.acme.example"'
+                place.at("host"), 'is missing; write the server, such as host = "pop.acme.example"'
             )
         return credential.default_host if credential else None
 
     def _compare(self, mailbox: Mailbox, place: Place) -> None:
-        """What no two mailboxes may share, and where a password is of no use."""
+        """Add mistakes for what two mailboxes must not share, and for a password with Exchange Online."""
         other = self._keys.setdefault(mailbox.key, place)
         if other is not place:
-            self._mistakes.add(place, f"is the same mailbox, host and address, as {other}; remove one")
+            self._mistakes.add(place, f"has the same host and address as {other}; remove one of them")
         kind, other = self._sinks.setdefault(mailbox.sink.path, (mailbox.sink.kind, place))
         if kind != mailbox.sink.kind:
-            self._mistakes.add(place.at("sink", "path"), f"is a {kind} for {other}; use another directory")
+            self._mistakes.add(
+                place.at("sink", "path"), f"is already a {kind} in {other}; use another directory"
+            )
         if mailbox.key.host in HOSTS.values() and isinstance(
             self._credentials[mailbox.credential], PasswordCredential
         ):

@@ -1,7 +1,7 @@
-"""What is wrong in a configuration, in words: file, key path, what would be right.
+"""The mistakes in a configuration, in words: file, key path, what would be right.
 
-Owns the collecting and wording of mistakes, and the translation of pydantic's. Must never repeat a
-value from the file, only its keys and what the models themselves say: a secret may stand in any place.
+Owns the list of mistakes, their wording, and the translation of pydantic's errors. Must never repeat a value
+from the file, only its keys and the models' own texts: any value may be a secret.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _LATER = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A key, and the file it stands in; prints as `FILE: key.path` with nothing a terminal would obey."""
+    """A key and its file. Printed as `FILE: key.path`, without control characters."""
 
     file: Path
     keys: tuple[str, ...] = ()
 
     def at(self, *keys: str) -> Self:
-        """The place further in."""
+        """The place of a key inside this one."""
         return type(self)(self.file, self.keys + keys)
 
     def __str__(self) -> str:
@@ -50,53 +50,53 @@ class Place:
 
     @property
     def key_path(self) -> str:
-        """The keys as TOML would write them, dotted."""
+        """The keys as TOML writes them, with dots between them."""
         return ".".join(k if _BARE_KEY.fullmatch(k) else json.dumps(k) for k in self.keys)
 
 
 @dataclass(slots=True)
 class Mistakes:
-    """All mistakes found so far, in the order they were found; and what this user may not read of it all."""
+    """All mistakes so far, in the order they were found. `unreadable`: the files this user may not read."""
 
     lines: list[str] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
 
     def add(self, place: Place, text: str) -> None:
-        """Note one mistake."""
+        """Add one mistake."""
         self.lines.append(f"{place}: {text}")
 
     def add_unreadable(self, place: Place, path: Path, error: OSError, verb: str = "read") -> None:
-        """Note that the file or directory at `path`, which this place means, cannot be read or searched."""
+        """Add a mistake: the file or directory at `path`, named at this place, cannot be read or searched."""
         self.add(place, f"cannot be {verb}: {error.strerror}")
         if is_denied(error):
             self.unreadable.append(path)
 
     def raise_if_any(self) -> None:
-        """Raise ConfigurationError when there are any: about rights, if that is what is wrong with one."""
+        """Raise ConfigurationError if there are any. It is `denied` if rights are missing for one of them."""
         if self.lines:
             denied = next(iter(self.unreadable), None)
             remedy = "" if denied is None else rights.remedy(denied)
             raise ConfigurationError(self.lines, remedy=remedy, denied=denied is not None)
 
     def table(self, place: Place, value: object) -> dict[str, Any]:
-        """The value if it is a table; else a mistake, and an empty one."""
+        """The value if it is a table. Else adds a mistake, and returns an empty table."""
         if isinstance(value, dict):
             return value
         self.add(place, "must be a table")
         return {}
 
     def check(
-        self, model: type[S], table: Mapping[str, object], place: Place, told: Collection[str] = ()
+        self, model: type[S], table: Mapping[str, object], place: Place, reported: Collection[str] = ()
     ) -> S | None:
-        """The table as a value, or None and a mistake for each wrong key but those `told` already."""
+        """The table as a model. Else adds a mistake for each wrong key that is not yet `reported`."""
         value, wrong = validate(model, table)
         for keys, text in wrong:
-            if not set(keys[:1]) & set(told):
+            if not set(keys[:1]) & set(reported):
                 self.add(place.at(*keys), text)
         return value
 
     def check_kind(self, kinds: Mapping[str, type[S]], value: object, place: Place) -> S | None:
-        """The same for a table whose `kind` says which of several models it is."""
+        """As `check`, for a table whose `kind` says which of several models it is."""
         either = " or ".join(f'"{kind}"' for kind in kinds)
         if not isinstance(value, dict):
             self.add(place, f"must be a table with kind = {either}")
@@ -108,7 +108,7 @@ class Mistakes:
         return self.check(kinds[kind], value, place)
 
     def check_name(self, place: Place) -> None:
-        """A mistake if the section at this place is called what a file name or log line cannot hold."""
+        """Add a mistake if the name of this place's section cannot be used in file names or log lines."""
         try:
             parse_name(place.keys[-1])
         except ValueError as exc:
@@ -118,13 +118,14 @@ class Mistakes:
 def validate(
     model: type[S], table: Mapping[str, object]
 ) -> tuple[S | None, list[tuple[tuple[str, ...], str]]]:
-    """The table as a value, or None and for each mistake the key path and what is wrong."""
+    """The table as a model, or None; and for each mistake the key path and what is wrong."""
     try:
         return model.model_validate(table), []
     except ValidationError as exc:
         return None, [
             (tuple(map(str, error["loc"])), _explain(error, model))
             for error in exc.errors(include_input=False, include_url=False)
+            # A default that depends on a wrong key: that key has its own mistake.
             if error["type"] != "default_factory_not_called"
         ]
 
@@ -137,7 +138,7 @@ def toml_value(value: object) -> str:
 
 
 def nearest(what: str, wrong: str, known: Iterable[str]) -> str:
-    """`unknown WHAT`, and the known one that was probably meant, or all of them."""
+    """`unknown WHAT`, and the known name that was probably meant, or all known names."""
     names = sorted(known)
     if near := get_close_matches(wrong, names, n=1):
         return f'unknown {what}; did you mean "{near[0]}"?'
@@ -153,7 +154,7 @@ def _explain(error: ErrorDetails, model: type[Section]) -> str:
         case "missing":
             text = f"is missing; write it like {key} = {right}"
         case "extra_forbidden":
-            known = model.model_fields.keys() - {"name"}  # which is a section's header, never a key
+            known = model.model_fields.keys() - {"name"}  # the name is the section's header, never a key
             text = _LATER.get((model.__name__, key)) or nearest("key", key, known)
         case "value_error":
             text = str(context["error"])

@@ -1,7 +1,7 @@
 """What the configuration means, once read: frozen values with every default filled in.
 
-Owns the keys, their defaults and their descriptions; `example` and the JSON schema are generated from
-here. Must never read a file or repeat a value in an error: a secret may stand in any place.
+Owns the keys, their defaults and their descriptions. The example and the JSON schema are generated from them.
+Must never read a file, nor repeat a value in an error: any value may be a secret.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ HOSTS: Mapping[Cloud, str] = {
     "dod": "outlook-dod.office365.us",
     "china": "partner.outlook.cn",
 }
-"""Where each cloud's Exchange Online speaks POP3; its app-only scope is this host's `.default`."""
+"""The POP3 host of Exchange Online in each cloud. The scope for an app's tokens is this host's `.default`."""
 
 _LOGIN_HOSTS: Mapping[Cloud, str] = {
     "worldwide": "login.microsoftonline.com",
@@ -188,7 +188,7 @@ class EntraCredential(Section):
 
     @property
     def default_host(self) -> str | None:
-        """The POP3 server of a mailbox that names none."""
+        """The POP3 server of a mailbox without `host`."""
         return HOSTS[self.cloud]
 
 
@@ -211,12 +211,12 @@ class CommandCredential(Section):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """All that the program is given of our environment; its PATH is not ours."""
+        """The variables that the program gets from our environment. Its PATH is not ours."""
         return ("HOME", "LANG", *self.environment)
 
     @property
     def default_host(self) -> str | None:
-        """The POP3 server of a mailbox that names none."""
+        """The POP3 server of a mailbox without `host`."""
         return HOSTS["worldwide"]
 
 
@@ -273,6 +273,7 @@ Sink = Annotated[SpoolSink | MaildirSink, Field(discriminator="kind")]
 
 
 def _every(data: dict[str, Any]) -> timedelta | None:
+    # No default beside `cron`: the two exclude each other. pydantic has read `cron` by now: it stands before.
     return None if data["cron"] else timedelta(minutes=2)
 
 
@@ -352,9 +353,9 @@ class Mailbox(Section):
 class Config(Section):
     """The whole configuration; mailboxes and credentials by name.
 
-    `files` are those it was read from, the main one first, `warnings` is what an administrator should know of
-    them, and `zone` the local time that `cron` lines are read in, None where there are none; no file can set
-    these.
+    `files` are those that it was read from, the main one first. `warnings` is what an administrator should
+    know about them. `zone` is the local time for `cron` lines; None if there are no such lines. No file can
+    set these three.
     """
 
     service: Service = Field(default_factory=Service, description="The daemon as a whole.")

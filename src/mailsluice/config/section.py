@@ -1,6 +1,6 @@
 """A section: what every table of the file has in common.
 
-Owns how pydantic reads a table. Must never repeat a value in an error: a secret may stand in any place.
+Owns how pydantic reads a table. Must never repeat a value in an error: any value may be a secret.
 """
 
 from __future__ import annotations

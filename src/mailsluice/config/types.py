@@ -1,8 +1,8 @@
 """What a single value in the configuration may look like: durations, sizes, names, secret references.
 
-Owns the syntax of values. A parser takes the value as TOML gave it, or as code built it, and returns it
-as the program uses it; its ValueError says what would be right and must never repeat the value: a
-secret may stand in any place.
+Owns the syntax of values. A parser takes the value from TOML, or as the program uses it, and returns it as
+the program uses it. Its ValueError says what would be right. It must never repeat the value: any value may be
+a secret.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 _SECRET_NAMES = {
     "keyring": re.compile(NAME),
-    "file": re.compile(r"/[^\x00-\x1f\x7f-\x9f]+"),  # no control characters: a reference may be printed
+    "file": re.compile(r"/[^\x00-\x1f\x7f-\x9f]+"),  # no control characters: references are printed
     "env": re.compile(VARIABLE),
     "credential": re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}"),
 }
@@ -41,7 +41,7 @@ _SOME_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is kept; never the secret itself, so it may be printed."""
+    """Where a secret is kept. Never the secret itself: a reference may be printed."""
 
     scheme: Scheme
     name: str
@@ -51,7 +51,7 @@ class SecretRef:
 
 
 def _text(value: object, what: str) -> str:
-    """A string without control characters, or ValueError naming `what` would be right."""
+    """A string without control characters. Raises ValueError that says `what` would be right."""
     if not isinstance(value, str):
         raise ValueError(f"must be a string: {what}")  # noqa: TRY004  pydantic takes ValueError as "not valid"
     if _CONTROLS.search(value):
@@ -60,7 +60,7 @@ def _text(value: object, what: str) -> str:
 
 
 def parse_secret(value: object) -> SecretRef:
-    """`keyring:NAME`, `file:PATH`, `env:NAME`, `credential:NAME`; anything else may be the secret itself."""
+    """`keyring:NAME`, `file:PATH`, `env:NAME` or `credential:NAME`. Other text may be the secret itself."""
     if isinstance(value, SecretRef):
         return value
     scheme, colon, name = value.partition(":") if isinstance(value, str) else ("", "", "")
@@ -76,7 +76,7 @@ def parse_secret(value: object) -> SecretRef:
 
 
 def parse_duration(value: object) -> timedelta:
-    """`60s`, `2m`, `1h` or `30d`; one second to a hundred years."""
+    """`60s`, `2m`, `1h` or `30d`; from one second to a hundred years."""
     if isinstance(value, timedelta):
         duration = value
     else:
@@ -87,7 +87,7 @@ def parse_duration(value: object) -> timedelta:
             )
         duration = timedelta(seconds=min(int(match[1]), 10**10) * _SECONDS[match[2]])
     if not timedelta(seconds=1) <= duration <= _LONGEST:
-        raise ValueError('is out of range; "1s" is the shortest, "36500d" the longest')
+        raise ValueError('is out of range; write a duration from "1s" to "36500d"')
     return duration
 
 
@@ -115,7 +115,8 @@ def parse_size(value: object) -> int:
 def parse_mode(value: object) -> int:
     """File permissions: an octal string such as `0640`.
 
-    The owner reads and writes; a group that writes also reads; others at most read; nobody executes.
+    The owner can read and write. A group that can write can also read. Others can only read, or nothing.
+    Nobody can execute.
     """
     if isinstance(value, str) and re.fullmatch(r"0?[0-7]{3}", value):
         mode = int(value, 8)
@@ -129,15 +130,15 @@ def parse_mode(value: object) -> int:
 
 
 def parse_path(value: object) -> Path:
-    """An absolute path: a service has no working directory that a relative one could mean."""
+    """An absolute path: a service has no working directory for relative ones."""
     path = value if isinstance(value, Path) else Path(_text(value, "an absolute path"))
     if not path.is_absolute():
-        raise ValueError("must be an absolute path; write it from / on")
+        raise ValueError("must be an absolute path; write the whole path, beginning with /")
     return path
 
 
 def parse_name(value: object) -> str:
-    """The name of a mailbox or credential: part of file names, log lines and commands."""
+    """The name of a mailbox or credential. It is used in file names, log lines and commands."""
     if not isinstance(value, str) or not re.fullmatch(NAME, value):
         raise ValueError(
             "is not a valid name; use up to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit"
@@ -154,12 +155,12 @@ def parse_host(value: object) -> str:
         if len(host) <= 253 and all(_LABEL.fullmatch(label) for label in host.split(".")):
             return host
     raise ValueError(
-        'is not a host name; write it bare, such as "outlook.office365.com" (the port is `port`)'
+        'is not a host name; write it alone, such as "outlook.office365.com" (for the port there is `port`)'
     )
 
 
 def parse_address(value: object) -> str:
-    """A mailbox's address in visible ASCII with one @; it travels in the XOAUTH2 line and in file names."""
+    """A mailbox's address in visible ASCII with one @. It is used in the XOAUTH2 line and in file names."""
     what = 'an address such as "invoices@acme.example"'
     address = _text(value, what)
     if not re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", address) or len(address) > 254:
@@ -168,7 +169,7 @@ def parse_address(value: object) -> str:
 
 
 def parse_cron(value: object) -> str:
-    """Five cron fields: minute, hour, day of month, month, day of week; a line that does come due."""
+    """Five cron fields: minute, hour, day of month, month, day of week. They must match some date."""
     line = _text(value, 'five cron fields such as "*/5 6-20 * * mon-fri"')
     if len(line.split()) != 5:
         raise ValueError(
@@ -179,12 +180,12 @@ def parse_cron(value: object) -> str:
     except (CronSimError, ValueError) as exc:  # ValueError: more digits than Python takes for a number
         raise ValueError(f'is not a cron line: {exc}; write it like "*/5 6-20 * * mon-fri"') from None
     except StopIteration:
-        raise ValueError("never comes due; check day, month and weekday") from None
+        raise ValueError("never matches a date; check day, month and weekday") from None
     return line
 
 
 def parse_token(value: object) -> str:
-    """An identifier of the identity provider: visible characters that need no quoting anywhere."""
+    """An identifier of the identity provider, in characters that never need quotes."""
     token = _text(value, "an identifier")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", token):
         raise ValueError(
@@ -194,7 +195,7 @@ def parse_token(value: object) -> str:
 
 
 def parse_tenant(value: object) -> str:
-    """One tenant, by id or domain: an app signs in to itself nowhere else."""
+    """One tenant, by id or domain. Names for all tenants do not work when an app signs in as itself."""
     tenant = parse_token(value)
     if tenant.lower() in {"common", "organizations", "consumers"}:
         raise ValueError("must be one tenant; write its id or its domain, such as acme.onmicrosoft.com")
@@ -211,7 +212,7 @@ def parse_authority(value: object) -> str:
 
 
 def parse_scope(value: object) -> str:
-    """What a token is asked for."""
+    """The scope that a token is requested for."""
     scope = _text(value, '"https://outlook.office365.com/.default"')
     if not re.fullmatch(r"[!-~]+", scope):
         raise ValueError('must be one scope without spaces, such as "https://outlook.office365.com/.default"')
@@ -219,7 +220,7 @@ def parse_scope(value: object) -> str:
 
 
 def parse_command(value: object) -> tuple[str, ...]:
-    """A program by its absolute path, and its arguments; no shell takes part."""
+    """A program with its absolute path, and its arguments. No shell is used."""
     right = '["/usr/local/bin/token", "{address}"]'
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError(f"must be a list of strings, such as {right}")
@@ -230,14 +231,14 @@ def parse_command(value: object) -> tuple[str, ...]:
 
 
 def parse_variables(value: object) -> tuple[str, ...]:
-    """Names of environment variables; a value beside one may be a secret, so there is no room for any."""
+    """Names of environment variables. Values are not allowed, because a value may be a secret."""
     right = '["HTTPS_PROXY"]'
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
         raise ValueError(f"must be a list of names, such as {right}")
     if not all(re.fullmatch(VARIABLE, name) for name in value):
         raise ValueError(
-            f"must hold names of variables and no values, such as {right}; set the values where mailsluice "
-            "is started (under systemd: Environment=)"
+            f"must be a list of names without values, such as {right}; set the values where mailsluice "
+            "is started (with systemd: Environment=)"
         )
     return tuple(value)
 

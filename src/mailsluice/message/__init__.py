@@ -1,1 +1,1 @@
-"""What a message says: its header, its identity, and what a spool's description takes of it. Pure."""
+"""What a message says: its header, its identity, and its description for the spool. Pure."""

@@ -1,8 +1,8 @@
-"""Address lists: the names and addresses that a field's value has, and the form that any parser reads back.
+"""Address lists: the names and addresses in a field's value, and a form of them that every parser can read.
 
-Owns the reading of RFC 5322 §3.4 and of what real mail writes instead, and the writing of it. Pure and total:
-any value gives a list, in linear time. Must never decode a word before the structure was read: a name that
-looks like an address stays a name.
+Owns the reading of RFC 5322 §3.4, and of what real mail has instead, and the writing of it. Pure and total:
+any value gives a list, in linear time. Must never decode an encoded word before the structure was read: a
+name that looks like an address must stay a name.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _USUAL = re.compile(
     [ \t]*(?:,|\Z)""",
     re.VERBOSE,
 )
-"""An entry as most are, with the comma after it. The long way would read it alike, in ten times the time."""
+"""A usual entry, with the comma after it. `_Entries` would read it the same, but takes ten times as long."""
 
 _STRING = r'"[^"\\]*"|\([^()\\]*\)|["(]'
-"""What hides a separator: a string or a comment. All of it if it is a simple one, else where it opens."""
+"""A string or a comment: separators in it do not count. Only a simple one is matched to its end."""
 _HIDING = re.compile(_STRING)
 _SPECIAL = re.compile(rf"{_STRING}|@\[[\w:.-]*\]|[<:]|,[, \t]*|;[; \t]*")
 _IN_ANGLE = re.compile(rf"{_STRING}|[<>,;]")
@@ -30,25 +30,25 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SEPARATORS = " \t,:"
 
 _ROUTE = re.compile(r"[^[]*:")
-"""What may stand before an address in `<>`: the obsolete route (RFC 5322 §4.4), or `mailto:`."""
+"""This may stand before an address in `<>`: an obsolete route (RFC 5322 §4.4), or `mailto:`."""
 _LOCAL = re.compile(r'(?!\.)[^ "(),:;<>@\[\\\]]+')
 """A local part without quotes. Some real ones have two dots in a row, or one at the end."""
 _DOMAIN = re.compile(r'(?!\.|.*\.\.)[^ "(),:;<>@\[\\\]]+(?<!\.)|\[[\w:.-]+\]')
 _PLAIN_NAME = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]+")
 
 Words = Callable[[str], str]
-"""Makes text for people of a part of the value: a name, or a comment."""
+"""Turns a name or a comment, as the value has it, into text for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """An entry of a list: its name and its address. One of them may be empty."""
+    """An entry of an address list: its name and its address. One of them may be empty."""
 
     name: str
     address: str
 
     def __str__(self) -> str:
-        """As a list has it. A name alone is written as a group without members (RFC 5322 §3.4)."""
+        """As it stands in a list. A name alone is written as a group without members (RFC 5322 §3.4)."""
         if not self.address:
             return f"{_phrase(self.name)}:;"
         return f"{_phrase(self.name)} <{self.address}>" if self.name else self.address
@@ -57,7 +57,8 @@ class Mailbox:
 def parse(value: str, words: Words) -> Iterator[Mailbox]:
     """The entries of an unfolded value, in their order.
 
-    A group is told as its name, without an address, and its members. What is no address is told as a name.
+    A group gives one entry with its name and no address, then its members. Text that is no address gives an
+    entry with that text as its name.
     """
     at = 0
     while usual := _USUAL.match(value, at):
@@ -71,25 +72,25 @@ def parse(value: str, words: Words) -> Iterator[Mailbox]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What stands outside of `<>`, and what stands inside if it has them."""
+    """The text outside of `<>`, and the text inside; None if the entry has no `<>`."""
 
     outside: str
     inside: str | None = None
 
 
 class _Entries:
-    """The value's entries as they stand, with strings and comments unopened.
+    """The value's entries as they stand: strings and comments are not decoded.
 
-    Words without an address, with a comma or a colon behind them, are taken for the beginning of the next
-    entry's name: its sender did not quote it. A colon ends a group's name only where a semicolon follows.
+    If a comma or a colon follows words without an address, these words are the beginning of the next entry's
+    name: its sender forgot the quotes. A colon ends a group's name only if a semicolon follows somewhere.
     """
 
     def __init__(self, value: str) -> None:
         self._value = value
         self._group_end = value.rfind(";")
-        # Where the name begins; where what is behind the last separator begins.
+        # The positions where the entry's name begins, and where the text after the last separator begins.
         self._name = self._begin = 0
-        # Where `<` is, where what is inside ends, and where what is behind `>` begins.
+        # The positions of `<`, of the end of the text inside, and of the text after `>`.
         self._angle: tuple[int, int, int] | None = None
 
     def __iter__(self) -> Iterator[_Entry]:
@@ -111,14 +112,14 @@ class _Entries:
         yield from self._until(len(self._value), len(self._value))
 
     def _is_name_so_far(self, kind: str, end: int) -> bool:
-        """Whether what stands before this separator may be the beginning of a name."""
+        """Whether the text before this separator may be the beginning of a name."""
         if self._angle or (kind == ":" and end < self._group_end):
             return False
         words = self._value[self._begin : end]
         return "@" not in words and bool(words.strip(_SEPARATORS))
 
     def _until(self, end: int, behind: int) -> Iterator[_Entry]:
-        """What ends here. The next begins at `behind`."""
+        """The entries that end at `end`. The next one begins at `behind`."""
         value, name = self._value, self._name
         if self._angle:
             start, inside, rest = self._angle
@@ -133,9 +134,9 @@ class _Entries:
 
 
 def _closing(value: str, opening: re.Match[str]) -> tuple[int, int]:
-    """Where the text of this string or comment ends, and where what is behind it begins.
+    """The positions where the text of this string or comment ends, and where the text after it begins.
 
-    Both are the value's end where nothing closes it.
+    Both are the value's end if nothing closes it.
     """
     if len(opening[0]) > 1:
         return opening.end() - 1, opening.end()
@@ -153,7 +154,8 @@ def _closing(value: str, opening: re.Match[str]) -> tuple[int, int]:
 def _closing_angle(value: str, start: int) -> tuple[int, int]:
     """As `_closing`, for the `<` before `start`.
 
-    Where `>` is missing, whatever cannot stand inside closes it. A comma can stand in a route alone.
+    If `>` is missing, the first character that cannot stand inside closes it. A comma can stand inside only
+    in a route.
     """
     is_route = value.startswith("@", start)
     at = start
@@ -170,7 +172,7 @@ def _closing_angle(value: str, start: int) -> tuple[int, int]:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """The parts of a text in their order, each with its kind: `"` in quotes, `(` a comment, or nothing."""
+    """The parts of a text in order, each with its kind: `"` for a string, `(` for a comment, or empty."""
     at = 0
     while hiding := _HIDING.search(text, at):
         yield "", text[at : hiding.start()]
@@ -188,7 +190,7 @@ def _mailbox(entry: _Entry, words: Words) -> Mailbox:
 
 
 def _without_angle(text: str, words: Words) -> Mailbox:
-    """An address alone, whose comment is its name; a name and an address without `<>`; or a name alone."""
+    """Reads an address alone (its comment is the name), a name and address without `<>`, or a name alone."""
     if "@" in text:
         if address := _address(text):
             return Mailbox(_comments(text, words), address)
@@ -199,7 +201,7 @@ def _without_angle(text: str, words: Words) -> Mailbox:
 
 
 def _last_word(text: str) -> tuple[str, str]:
-    """What is before the last word, and the word if it is in no string and no comment."""
+    """The text before the last word, and that word; empty if it is in a string or a comment."""
     outside = 0
     while hiding := _HIDING.search(text, outside):
         _, outside = _closing(text, hiding)
@@ -209,7 +211,7 @@ def _last_word(text: str) -> tuple[str, str]:
 
 
 def _name(text: str, words: Words) -> str:
-    """A name for people, with its comments in parentheses behind it; the comments alone where that is all."""
+    """A name for people, with its comments after it in parentheses. Without a name, the comments alone."""
     if '"' not in text and "(" not in text:
         return _evenly_spaced(words(text))
     name = "".join(piece for kind, piece in _pieces(text) if kind != "(")
@@ -226,19 +228,19 @@ def _only(text: str, wanted: str) -> str:
 
 
 def _evenly_spaced(text: str) -> str:
-    """With one space between words: some parsers keep no more."""
+    """The text with one space between words: some parsers keep only one."""
     while "  " in text:
         text = text.replace("  ", " ")
     return text
 
 
 def _address(text: str) -> str:
-    """The addr-spec that this text is, without comments, in its plainest form; nothing where it is none."""
+    """The text as an addr-spec without comments, in its plainest form. Empty if it is no addr-spec."""
     if "@" not in text:
         return ""
     quoted, outside = _quoted_and_outside(text)
     plain = _evenly_spaced(outside.replace("\t", " ")).strip()
-    for spaced in (" .", ". ", " @", "@ "):  # obsolete, but to be read (RFC 5322 §4.4)
+    for spaced in (" .", ". ", " @", "@ "):  # obsolete, but must be accepted (RFC 5322 §4.4)
         plain = plain.replace(spaced, spaced.strip())
     if not quoted and (route := _ROUTE.match(plain)):
         plain = plain[route.end() :]
@@ -251,7 +253,7 @@ def _address(text: str) -> str:
 
 
 def _quoted_and_outside(text: str) -> tuple[str, str]:
-    """The string at the beginning of an address, if there is one, and the rest; nothing where it has more."""
+    """The string at the beginning of an address, and the rest. Both are empty if another string follows."""
     quoted = ""
     outside: list[str] = []
     for kind, piece in _pieces(text):
@@ -265,16 +267,16 @@ def _quoted_and_outside(text: str) -> tuple[str, str]:
 
 
 def _is_safe(address: str) -> bool:
-    """Whether every parser takes it for the same address. Some decode what looks like an encoded word."""
+    """Whether every parser reads the same address. Some decode what looks like an encoded word."""
     return address.isprintable() and not any(odd in address for odd in ("=?", "\ufffd", "  "))
 
 
 def _phrase(name: str) -> str:
-    """A name as a list may have it."""
+    """A name in the form that a list may have it: in quotes if it needs them."""
     return name if _PLAIN_NAME.fullmatch(name) and "=?" not in name else _in_quotes(name)
 
 
 def _in_quotes(text: str) -> str:
-    """In quotes, where nothing has a meaning. Some parsers decode encoded words even there: none is left."""
+    """The text in quotes. Some parsers decode encoded words even there, so `=?` is escaped."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("=?", "=\\?")
     return f'"{escaped}"'

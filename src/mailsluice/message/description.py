@@ -1,8 +1,8 @@
-"""The description: what a message says of itself in its header, as text for people and lists for programs.
+"""The description: what a message's header says, as text for people and as lists for programs.
 
-Owns which fields are told and in which form (contract: the spool directory). Pure and total: any header has a
-description, in linear time, that every JSON reader accepts. Must never decide what is fetched or deleted:
-anybody can write any header.
+Owns which fields are described, and in which form (contract: the spool directory). Pure and total: any header
+has a description, in linear time, and every JSON reader accepts it. Must never decide what is fetched or
+deleted: anybody can write any header.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from mailsluice.message.header import Header
 from mailsluice.message.text import codec_for, shown, shown_words
 
 TEXTS = ("message_id", "subject", "from", "to", "cc", "date")
-"""What is told as text, as far as the header has it."""
+"""The fields that are described as text, if the header has them."""
 
 _LISTS = ("from", "to", "cc")
-"""Of these, the address lists. The addresses alone are told as well, under `from_addresses` and so on."""
+"""Those of them that are address lists. Their addresses stand under `from_addresses` and so on, too."""
 
 _CHARSET = re.compile(r"charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE)
 
 _MOST = 100_000
-"""Entries of a list that are told. A header has room for more only if it is made to take memory."""
-_TOGETHER = 1000
-"""Entries of which text is made at once: all of them as strings of their own would take too much memory."""
+"""The most entries of a list. A header only has more if somebody wants to use up our memory."""
+_CHUNK = 1000
+"""Entries that become text at once: one string for every entry of the list would take too much memory."""
 
 Description = dict[str, str | list[str] | bool]
 
 
 def describe(header: Header) -> Description:
-    """What the header says. Of a field that is there twice, the first counts.
+    """What the header says. If a field is there twice, the first one counts.
 
-    What cannot be decoded is shown as it stands or as U+FFFD. `header_truncated` is told only of a header
-    that says more than is told here.
+    Text that cannot be decoded is shown as it stands, or as U+FFFD. `header_truncated` is only there if the
+    header says more than its description.
     """
     texts: Description = {}
     lists: Description = {}
@@ -55,9 +55,10 @@ def describe(header: Header) -> Description:
 
 
 def _address_list(value: bytes, header: Header) -> tuple[str, list[str], bool]:
-    """The list as text, its addresses alone, and whether that is all of it.
+    """The list as text, its addresses alone, and whether that is the whole list.
 
-    Octets that are not UTF-8 take no part in the structure: an address with one of them is none (RFC 6532).
+    Octets that are not UTF-8 are no part of an address (RFC 6532). So they are decoded only after the
+    structure was read, each name alone.
     """
     codec = _codec(value, header)
     if codec == "utf_8":
@@ -66,10 +67,10 @@ def _address_list(value: bytes, header: Header) -> tuple[str, list[str], bool]:
         mailboxes = parse(value.decode("ascii", "surrogateescape"), partial(_escaped_words, codec=codec))
     texts: list[str] = []
     addresses: list[str] = []
-    told = islice(mailboxes, _MOST)
-    while together := list(islice(told, _TOGETHER)):
-        texts.append(", ".join(map(str, together)))
-        addresses.extend(mailbox.address for mailbox in together if mailbox.address)
+    described = islice(mailboxes, _MOST)
+    while chunk := list(islice(described, _CHUNK)):
+        texts.append(", ".join(map(str, chunk)))
+        addresses.extend(mailbox.address for mailbox in chunk if mailbox.address)
     return ", ".join(texts), addresses, next(mailboxes, None) is None
 
 
@@ -78,7 +79,7 @@ def _escaped_words(text: str, codec: str) -> str:
 
 
 def _codec(value: bytes, header: Header) -> str:
-    """The codec for raw octets: for others than UTF-8 the message's own character set, if it reads them."""
+    """The codec for raw octets: UTF-8, or else the message's own character set if it can decode them."""
     if value.isascii():
         return "utf_8"
     content_type = (header.first("content-type") or b"").decode("ascii", "replace")

@@ -1,8 +1,8 @@
 """The header of a message: where it ends, and the fields in it.
 
-Owns what is a field and what is not (RFC 5322 §2.2). Pure and total: every byte is a stranger's, so any input
-gives an answer, in linear time. Must never say what a value means, nor decide what is fetched or deleted:
-anybody can write any header.
+Owns what is a field and what is not (RFC 5322 §2.2). Pure and total: any input gives an answer, in linear
+time, because strangers wrote every octet. Must never say what a value means, nor decide what is fetched or
+deleted: anybody can write any header.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 LIMIT = 1024 * 1024
-"""Octets of a message in which the header is looked for; a field that is not whole within is left out."""
+"""The header is looked for in this many octets of a message. A field that goes beyond them is left out."""
 
 _ENVELOPE = re.compile(rb"\n>?From (?![ \t]*:)[^\n]*(?=\n)")
-"""The line that a mailbox file has before each message (RFC 4155). A forwarded one begins with `>`."""
+"""The line before each message of an mbox file (RFC 4155). In a forwarded message it begins with `>`."""
 _END = re.compile(rb"\n(?![ \t]|[!-9;-~]+[ \t]*:)")
-"""The LF before a line that is neither a field nor the continuation of one: empty, or of the body.
+"""The LF before a line that is neither a field nor its continuation. It is empty, or belongs to the body.
 
-A line of white space alone is a continuation (RFC 5322 §4.2). A field's name is printable ASCII without a
-colon; there may be white space behind it (§4.5). A bare CR or a NUL is data, and has no place in a name.
+A line with only white space is a continuation (RFC 5322 §4.2). A field's name is printable ASCII without a
+colon; white space may follow it (§4.5). A bare CR or a NUL is data, and cannot be in a name.
 """
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FIELD_END = re.compile(rb"\n(?![ \t])")
@@ -28,47 +28,48 @@ _NAMES = (
     *("message-id", "date", "from", "to", "cc", "subject"),
     *("received", "content-type", "content-transfer-encoding"),
 )
-"""The fields that are looked for, in one go: all that the program reads. Real headers have fifty others."""
+"""All fields that the program reads. One search finds them; real headers have fifty others."""
 _FIELD = re.compile(rb"\n(%s)[ \t]*:" % "|".join(_NAMES).encode(), re.IGNORECASE)
 
 
 class Header:
     """A message's header. `head` is its first octets, or what TOP gives (RFC 1939 §7).
 
-    It is looked for in the first `limit` octets. Never raises. A field that may be cut off is left out.
+    Only the first `limit` octets are read. Never raises. A field that may be cut off is left out.
     """
 
     def __init__(self, head: bytes, limit: int = LIMIT) -> None:
-        octets = b"\n" + head[:limit]
+        octets = b"\n" + head[:limit]  # so that the first line begins after an LF, as all others do
         envelope = _ENVELOPE.match(octets)
         start = envelope.end() if envelope else 0
-        end = _END.search(octets, start, octets.rfind(b"\n"))  # whole lines: more of the last one may come
+        # Only whole lines are searched: of the last one more octets may come.
+        end = _END.search(octets, start, octets.rfind(b"\n"))
         self._cut = end is None and len(head) >= limit
         self._end = None if end is None else _behind(octets, end.start())
         self._values = _values(octets[start : end and end.start()].removesuffix(b"\r"), is_cut=self._cut)
 
     @property
     def truncated(self) -> bool:
-        """Whether the header goes on behind what was looked at."""
+        """Whether the header goes on after the octets that were read."""
         return self._cut
 
     @property
     def end(self) -> int | None:
-        """Where the message goes on behind the header, as far as these octets tell."""
+        """The position in `head` where the body begins. None if these octets do not have the header's end."""
         return self._end
 
     def first(self, name: str) -> bytes | None:
-        """The unfolded value of the first field of this name (`message-id`); None where there is none."""
+        """The unfolded value of the first field with this name (`message-id`); None if there is none."""
         values = self._values[name]
         return values[0] if values else None
 
     def values(self, name: str) -> Sequence[bytes]:
-        """The unfolded values of every field of this name, in their order."""
+        """The unfolded values of all fields with this name, in their order."""
         return self._values[name]
 
 
 def _values(octets: bytes, *, is_cut: bool) -> Mapping[str, Sequence[bytes]]:
-    """The unfolded values of the fields that are looked for. The last is left out if it may be cut off."""
+    """The unfolded values of the fields in `_NAMES`. The last one is left out if it may be cut off."""
     values: dict[str, list[bytes]] = {name: [] for name in _NAMES}
     for field in _FIELD.finditer(octets):
         found = _FIELD_END.search(octets, field.end())
@@ -81,6 +82,7 @@ def _values(octets: bytes, *, is_cut: bool) -> Mapping[str, Sequence[bytes]]:
 
 
 def _behind(octets: bytes, end: int) -> int:
-    """Where the message goes on: behind the line at `end`, if it is empty. The first of `octets` is ours."""
+    """The position of the body in `head`: after the line at `end` if that is empty, else this line itself."""
+    # `octets` has one LF before `head`: a position in `head` is one less.
     empty = _EMPTY_LINE.match(octets, end)
     return empty.end() - 1 if empty else end

@@ -1,9 +1,9 @@
-"""The substitute: what Exchange hands out in the place of a message that it cannot render.
+"""The substitute: a notice that Exchange hands out in place of a message that it cannot render.
 
 Owns its form: a short text from "Microsoft Exchange Server" that names the protocol, and says that the
-message has not been deleted (seen by IMAP; by POP3 it is taken for as likely). Pure. Must never take a
-person's message for one, so the whole form has to match: what only quotes it came through other systems, or
-is more than plain text.
+message has not been deleted. It was seen over IMAP; over POP3 we expect the same. Pure. Must never take a
+person's message for one. So the whole form has to match: a message that only quotes the notice came through
+other systems, or is more than plain text.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _SUBJECT = re.compile(rb"\s*Retrieval using the \S+ protocol failed for the foll
 _SENDER = re.compile(rb'\s*"?Microsoft Exchange Server\b', re.IGNORECASE)
 _OURS = rb"[\w.-]+\.(?:outlook\.com|outlook\.cn|office365\.com|office365\.us|exchangelabs\.com)"
 _EXCHANGE_ALONE = re.compile(rb"\s*from\s+%b\b.*?\bby\s+%b\b" % (_OURS, _OURS), re.IGNORECASE | re.DOTALL)
-"""A Received line of Exchange Online's that took the message over from Exchange Online."""
+"""A Received line that one server of Exchange Online wrote for a message from another one."""
 _TEXT = re.compile(rb"\s*text/plain\s*(?:;|\Z)", re.IGNORECASE)
 _SENTENCES = (b"the message hasn't been deleted", b"the server couldn't retrieve the following message")
 _APOSTROPHES = (b"\xe2\x80\x99", b"\x92", b"=E2=80=99")
 _LOOKED_AT = 8 * 1024
-"""Octets of the body that are looked at: a substitute is a few lines long."""
+"""Octets of the body that are read: a substitute has only a few lines."""
 
 
 def may_be(header: Header) -> bool:
-    """Whether this header is that of a substitute: all that can be told by TOP."""
+    """Whether this may be the header of a substitute. With TOP alone, nothing more can be known."""
     kinds = header.values("content-type")
     return (
         _first(header, "subject", _SUBJECT)
@@ -38,7 +38,7 @@ def may_be(header: Header) -> bool:
 
 
 def is_one(header: Header, head: bytes) -> bool:
-    """Whether a message of this header, which begins with these octets, is a substitute."""
+    """Whether the message is a substitute. `head` is its first octets, with the header."""
     if not may_be(header):
         return False
     _, _, body = head.replace(b"\r\n", b"\n").partition(b"\n\n")
@@ -52,12 +52,12 @@ def _first(header: Header, name: str, form: re.Pattern[bytes]) -> bool:
 
 
 def _decoded(header: Header, body: bytes) -> bytes:
-    """The text with its transfer encoding undone, and one kind of apostrophe."""
+    """The text without its transfer encoding, and with one kind of apostrophe."""
     encoding = b"".join(header.values("content-transfer-encoding")).strip().lower()
     if encoding == b"quoted-printable":
         body = quopri.decodestring(body)
     elif encoding == b"base64":
-        packed = b"".join(body.split())
+        packed = b"".join(body.split())  # only whole groups of four: the body was cut at some octet
         try:
             body = binascii.a2b_base64(packed[: len(packed) // 4 * 4])
         except binascii.Error:

@@ -1,7 +1,7 @@
-"""Text out of the octets of a header, as mail really has it: character sets and encoded words (RFC 2047).
+"""Text from the octets of a header, as real mail has them: character sets and encoded words (RFC 2047).
 
 Owns which character set a label means, and which characters may be shown. Pure and total: any octets give
-text that every JSON reader accepts, in linear time. Must never know of fields or of addresses.
+text, in linear time, and every JSON reader accepts it. Must never know about fields or addresses.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import quopri
 import re
 
 _ENCODED_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
-"""RFC 2047 §2 allows 75 characters and no space; senders write longer ones, and spaces."""
+"""RFC 2047 §2 allows 75 characters and no space. Some senders write longer words, and spaces."""
 
 _WINDOWS = "cp1252"
 _LABELS = {
@@ -44,21 +44,21 @@ _LABELS = {
     "iso2022_kr": "iso-2022-kr",
 }
 _CODECS = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
-"""Python's codec for each label of mail, `_` written as `-`.
+"""Python's codec for each label in mail, with `-` for `_`.
 
-Senders label what their system wrote, and that is the larger set of which the label is a part: so the larger
-one reads it (WHATWG Encoding §4.2 has the same for most). No other codec is asked for: Python remembers every
-name it was ever asked for, and some of its codecs take quadratic time.
+A sender's text is often in a larger character set than its label says: windows-1252 labelled as ISO 8859-1.
+The larger set contains the smaller one, so it is used (WHATWG Encoding §4.2 does the same for most). No other
+codec is looked up: Python keeps every name that was ever looked up, and some codecs take quadratic time.
 """
 
 _NOT_TEXT = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)), "\ufffd") | {9: " "}
-"""What is shown for control characters, and for surrogates, which the decoder of UTF-7 lets through."""
+"""What is shown instead of control characters and surrogates. The decoder of UTF-7 can produce surrogates."""
 
 
 def codec_for(octets: bytes, declared: str = "") -> str:
-    """The codec for octets without a label of their own: UTF-8 (RFC 6532), or as the message is declared.
+    """The codec for octets without a label: UTF-8 (RFC 6532), or else the message's `declared` one.
 
-    Where neither reads them, it is the most usual one, windows-1252.
+    If neither can decode them, it is the most common one, windows-1252.
     """
     for codec in ("utf_8", _CODECS.get(_label(declared), _WINDOWS)):
         try:
@@ -70,7 +70,7 @@ def codec_for(octets: bytes, declared: str = "") -> str:
 
 
 def shown(text: str) -> str:
-    """`text` as it may be shown: one line, without control characters. Nothing is decoded."""
+    """`text` as one line, without control characters. Encoded words are not decoded."""
     return (text if text.isprintable() else text.translate(_NOT_TEXT)).strip()
 
 
@@ -82,8 +82,8 @@ def shown_words(text: str) -> str:
 def _decoded_words(text: str) -> str:
     """`text` with its encoded words decoded.
 
-    Neighbours in one character set are joined as octets first, since senders cut characters in two;
-    white space between encoded words is not text (RFC 2047 §6.2).
+    Neighbours in one character set are joined as octets first, because some senders cut a character in two.
+    White space between encoded words is no text (RFC 2047 §6.2).
     """
     out: list[str] = []
     octets: list[bytes] = []
@@ -107,7 +107,7 @@ def _octets(encoding: str, encoded: str) -> bytes:
     if encoding in "qQ":
         return quopri.decodestring(raw, header=True)
     try:
-        return binascii.a2b_base64(raw + b"==")
+        return binascii.a2b_base64(raw + b"==")  # some senders leave the padding out; too much does no harm
     except binascii.Error:
         return raw
 

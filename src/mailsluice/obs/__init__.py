@@ -1,1 +1,1 @@
-"""Observation: what is said about the work, and to whom."""
+"""Observation: the log, its events, and what may be shown in them."""

@@ -1,7 +1,7 @@
-"""What may be shown: secrets taken out, terminal escapes made harmless, size bounded.
+"""What may be shown: without secrets, without terminal escapes, and of limited size.
 
-Owns what a secret looks like from outside. Everything that is logged passes through here last, however it
-got there. Must never log, and must not need structlog: the command line uses it for a bug's traceback.
+Owns what a secret looks like. Everything that is logged passes through here last. Must never log, and must
+not need structlog: the command line uses it for a bug's traceback.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from itertools import groupby
 from typing import Any
 
 MOST_OCTETS = 40 * 1024
-"""The most that one event's text may have; journald splits a line of more than 48 KiB."""
+"""The most octets of one event's text. journald splits a line of more than 48 KiB."""
 
 REDACTED = "[redacted]"
 
 _LOOKED_AT = 32 * MOST_OCTETS
-"""Characters of a text that are searched for secrets: many more than are shown, for a secret that is cut in
-two before the search has lost its form."""
+"""Characters of a text that are searched for secrets. Many more than are shown: a secret that is cut in two
+before the search cannot be recognised. And what is removed makes room for text that must be searched, too."""
 
 _CUT = "[cut]"
 _DEEPEST = 8
 _FIRST = ("timestamp", "level", "event")
-_STRUCTLOG = ("_record", "_from_structlog")  # its own notes to itself, which it takes out again
+_STRUCTLOG = ("_record", "_from_structlog")  # structlog's own keys, which it removes itself
 _SMALL = 256
 _TRACEBACK = "exception"
 _SECRET_KEY = re.compile(
@@ -37,7 +37,7 @@ _SECRETS = (
     (re.compile(r"eyJ[\w-]{8,}[\w.-]*"), REDACTED),  # {" in base64url: RFC 7519 §3.1
     (re.compile(r"dXNlcj[\w+/=-]{8,}"), REDACTED),  # user= in base64: an XOAUTH2 line
     (re.compile(r"[\w.~-]{3}\dQ~[\w.~-]{20,}"), REDACTED),  # the form of Entra's client secrets
-    (  # a value of a form or of JSON
+    (  # a value in a web form or in JSON
         re.compile(
             r"(?i:(token|secret|client_assertion|passw(?:or)?d|pwd|device_code))"
             r"(=[\"']?|[\"']\s*:\s*[\"']?)[^\s&\"',;}\\]+"
@@ -56,8 +56,8 @@ _NAMED_SECRETS = (
         r"(?:(?i:basic|bearer|digest|negotiate)\s+)?(?:\"[^\"\n]*\"?|'[^'\n]*'?|\S+)"
     ),
     re.compile(rf"(-{_NAME}[\"',\s]{{1,5}})[^\s\"',\]]+"),  # --password x, ['--password', 'x']
-    re.compile(r"(://)[^\s\"]{1,500}(?=@)"),  # a password in a URL that should have been encoded
-    re.compile(  # the secret x, invalid secret provided: x, Passwort x; x with more than small letters
+    re.compile(r"(://)[^\s\"]{1,500}(?=@)"),  # a password in a URL, with a slash that is not encoded
+    re.compile(  # the secret x, invalid secret provided: x, Passwort x; not if x is a word of small letters
         r"((?i:(?<![A-Za-z])(?:token|secret|key|pass[ _-]?(?:word|phrase|wort)|passwd|kennwort|pwd|pin)s?)\b"
         r":?\s{1,3}"
         r"(?:(?:provided|given|was|is|ist|the|of)\b:?\s{1,3}){0,3})(?![A-Z]?[a-z]*[.,:;)]*(?:\s|$))\S+"
@@ -70,24 +70,24 @@ _PIECES = re.compile(r"([/:@=])")
 _DIGITS_THEN_LETTERS = re.compile(r"\d[^A-Za-z]{0,99}[A-Za-z]")
 _DIGITS_AND_SIGNS = re.compile(r"\d.{0,99}[!$%^&*~+?#]|[!$%^&*~+?#].{0,99}\d")
 _PLAIN = re.compile(r"[.~]{0,2}/[^/]*/|\d{4}-\d\d-\d\dT")
-"""What a word begins with that is a path, or a time."""
+"""The beginning of a word that is a path or a time."""
 _LONG_WORD = re.compile(r"[\w+=~/.%-]{20,}")
 _SHORTEST_SECRET = 8
 
 
 def redact(text: str) -> str:
-    """The text without what looks like a token, a password, or a key."""
+    """The text without anything that looks like a token, a password or a key."""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
 
 
 def foreign_words(text: str) -> str:
-    """What another program said, without what looks like a secret, or may be one.
+    """What another program said, without anything that may be a secret.
 
-    Beside what `redact` takes out: whatever follows the name of a secret, as in `password is x`, and words
-    that look random. Our own words and those of servers, with their ids and digests, are not for this. A
-    secret of a few small letters, that nothing names, is not told from prose.
+    This removes more than `redact`: also what follows the name of a secret, as in `password is x`, and words
+    that look random. It is not for our own texts, nor for those of servers: it would remove their ids and
+    digests. A secret of a few small letters, without its name before it, is not found: it looks like prose.
     """
     text = redact(_COLOURS.sub("", text))
     for pattern in _NAMED_SECRETS:
@@ -97,7 +97,7 @@ def foreign_words(text: str) -> str:
 
 
 def _unless_random(word: re.Match[str]) -> str:
-    """The word if it is one: a path, a name. Base64 and the like have digits among their letters."""
+    """The word if it is a path or a name. Base64 and the like have digits among their letters."""
     for piece in re.split("[/.]", word[0]):
         mixed = re.search("[0-9]", piece) and re.search("[A-Za-z]", piece)
         if len(piece) >= (20 if mixed else 32):
@@ -106,7 +106,7 @@ def _unless_random(word: re.Match[str]) -> str:
 
 
 def _unless_mixed(word: re.Match[str]) -> str:
-    """The word without pieces that have letters behind digits, as no name of a host or a version has."""
+    """The word without pieces that have letters after digits: names of hosts and versions have none."""
     if _PLAIN.match(word[0]):
         return word[0]
     return "".join(REDACTED if _is_mixed(piece) else piece for piece in _PIECES.split(word[0]))
@@ -119,47 +119,48 @@ def _is_mixed(piece: str) -> bool:
 
 
 def without(text: str, secret: str) -> str:
-    """The text without whatever it has in common with the secret: any eight characters in a row, or more.
+    """The text without anything it has in common with the secret: any eight characters in a row, or more.
 
-    Spaces and line ends do not count, so that a secret is found that was broken into lines.
+    Spaces and line ends are ignored, so that a secret is also found if it was broken into lines.
     """
     letters = "".join(secret.split())
     known = {letters[at : at + _SHORTEST_SECRET] for at in range(len(letters) - _SHORTEST_SECRET + 1)}
-    places = [at for at, character in enumerate(text) if not character.isspace()]
-    solid = "".join(text[at] for at in places)
+    # The positions in `text` of the characters that count, and these characters alone.
+    positions = [at for at, character in enumerate(text) if not character.isspace()]
+    solid = "".join(text[at] for at in positions)
     hidden = bytearray(len(text))
-    for first in range(len(places) - _SHORTEST_SECRET + 1):
+    for first in range(len(positions) - _SHORTEST_SECRET + 1):
         if solid[first : first + _SHORTEST_SECRET] in known:
-            begin, end = places[first], places[first + _SHORTEST_SECRET - 1] + 1
+            begin, end = positions[first], positions[first + _SHORTEST_SECRET - 1] + 1
             hidden[begin:end] = b"\1" * (end - begin)
     runs = groupby(range(len(text)), hidden.__getitem__)
-    return "".join(REDACTED if gone else "".join(text[at] for at in run) for gone, run in runs)
+    return "".join(REDACTED if is_hidden else "".join(text[at] for at in run) for is_hidden, run in runs)
 
 
 def printable(text: str) -> str:
-    """The text with what a terminal would obey, or a reader not see, as backslash escapes; one line."""
+    """The text on one line. What a terminal would obey or a reader would not see is a backslash escape."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def json_text(value: object) -> str:
-    """The value as JSON that a terminal may show as well: in ASCII, and DEL escaped, which JSON would let be.
+    """The value as JSON that is also safe in a terminal: in ASCII, with DEL escaped, which JSON does not do.
 
-    Times are in ISO 8601. What the value was is what a program reads.
+    Times are in ISO 8601. A program that parses the JSON gets the value unchanged.
     """
     return json.dumps(value, indent=2, default=datetime.isoformat).replace("\x7f", "\\u007f")
 
 
 def presentable(text: str) -> str:
-    """Several lines, such as a traceback, redacted and each printable."""
+    """A text of several lines, such as a traceback, without secrets, and printable."""
     return "\n".join(printable(line) for line in redact(text).splitlines())
 
 
 def clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The structlog processor: every value of an event redacted, printable, and all of them bounded.
+    """The structlog processor: an event without secrets, printable, and of limited size.
 
-    Small values are let through first, so that a long one never costs an event its level or its mailbox.
+    Small values come first, so that a long one never takes the room of the event's level or mailbox.
     """
     budget = _Budget()
     own = [key for key in event if key not in _STRUCTLOG]
@@ -174,18 +175,19 @@ def _large(value: object) -> bool:
 
 
 class _Budget:
-    """How many octets one event may still have."""
+    """The octets that one event may still use."""
 
     def __init__(self) -> None:
         self._left = MOST_OCTETS
 
     def value(self, key: str, value: object, depth: int = 0) -> object:
-        """A value as it may be logged under this key; anything but plain data as its text."""
-        self._left -= len(key) + 8
+        """The value as it may be logged under this key. Anything that is no plain data becomes text."""
+        self._left -= len(key) + 8  # and what JSON puts around a key and its value
         if value is None or isinstance(value, (bool, int, float)):
             return value
         if _SECRET_KEY.search(key):
             return REDACTED
+        # Only a plain tuple: a named one becomes text, by its own `str`, which may leave out a secret.
         if isinstance(value, (Mapping, list, set, frozenset)) or type(value) is tuple:
             return self._nested(value, depth + 1) if depth < _DEEPEST else _CUT
         if isinstance(value, (bytes, bytearray)):
@@ -202,7 +204,7 @@ class _Budget:
         return [self.value("", item, depth) for item in value if self._left > 0]
 
     def _text(self, key: str, text: str) -> str:
-        """The text made safe and cut to what is left: a traceback at its beginning, all else at its end."""
+        """The text, safe, and cut to the room left: a traceback at its beginning, other texts at the end."""
         at_beginning = key == _TRACEBACK
         if at_beginning:
             text = presentable(redact(text[-_LOOKED_AT:])[-MOST_OCTETS:])
@@ -219,5 +221,5 @@ class _Budget:
 
 
 def _octets(text: str) -> int:
-    """How long it is when rendered: in UTF-8, with quotes, backslashes and line ends doubled."""
+    """Its octets when rendered as JSON in UTF-8: quotes, backslashes and line ends take two."""
     return len(text.encode()) + text.count("\\") + text.count('"') + text.count("\n")

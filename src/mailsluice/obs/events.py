@@ -1,6 +1,7 @@
-"""The events that the log speaks of: their names, which alarms and dashboards rely on.
+"""The events of the log: their names, which alarms and dashboards rely on.
 
-Owns the names and the canonical line of a session. Must never decide what is done about an event.
+Owns the names, and the line that sums up a session. Must never decide what is done about an event. The names
+in backquotes are the keys of an event.
 """
 
 from __future__ import annotations
@@ -13,208 +14,211 @@ from mailsluice.obs.logger import FilteringBoundLogger
 from mailsluice.outcome import Standing
 
 STARTED = "service started"
-"""Polling begins; `mailboxes` is how many, and `zone` the local time of `cron` lines, if there are any."""
+"""Polling begins. `mailboxes` is their number. `zone` is the local time of the `cron` lines, if any."""
 
 STOPPING = "service stopping"
-"""No new poll begins; those under way are ended."""
+"""No new poll begins. Running polls are asked to end."""
 
 STOPPED = "service stopped"
 """The last line of an orderly end."""
 
 RELOADED = "configuration reloaded"
-"""A SIGHUP was obeyed: so many `mailboxes` there are now, of which some were `added` or are `changed`.
+"""A SIGHUP was obeyed. `mailboxes` is their number now; `added`, `changed` and `removed` are numbers, too.
 
-Sessions of these and of the `removed` ones are asked to end; all others go on as they were.
+Running sessions of changed and removed mailboxes are asked to end. All others go on.
 """
 
 LINES_DROPPED = "log lines dropped"
-"""So many `lines` of the log are missing before this one: its reader did not read. Polling went on."""
+"""Before this line, `lines` lines of the log are missing: its reader did not read. Polling went on."""
 
 CONFIGURATION_WARNING = "configuration warning"
-"""What an administrator should know of the files that are obeyed (`warning`): at a start or reload."""
+"""`warning` is what an administrator should know about the configuration in force. At a start or reload."""
 
 RELOAD_REFUSED = "configuration refused"
-"""At a SIGHUP the configuration was wrong, as `mistakes` tells; the one in force stays."""
+"""A SIGHUP was not obeyed, because the configuration has `mistakes`. The one in force stays."""
 
 SESSION = "session"
-"""The canonical line: one for each poll of a mailbox, with all its counts and its outcome."""
+"""The line that sums up a session: one for each poll of a mailbox, with all counts and the outcome."""
 
 CREDENTIAL_SLOWED = "credential slowed down"
-"""Mailboxes of `credential` fail as throttled ones do (`cause`): they are left alone until `until`.
+"""Mailboxes of `credential` fail like throttled ones (`cause`). They are not polled before `until`.
 
-After that they come spread over a quarter of the delay. The exception, before and after, is a mailbox whose
-last poll is 15 minutes old: it comes at once. Said once, though it may be prolonged.
+After that, their polls are spread over a quarter of the delay. But a mailbox is polled at once if its last
+poll began 15 minutes ago. Logged once, even if the delay is prolonged.
 """
 
 CREDENTIAL_RECOVERED = "credential recovered"
-"""A mailbox of `credential` was polled well: the others come at their usual times again."""
+"""A poll of a mailbox of `credential` succeeded. The others are polled at their usual times again."""
 
 THREADS_SHORT = "threads short"
-"""The system starts no more threads (`error`): the `at_work` sessions that run do what waits, one by one.
+"""The system refuses to start a thread (`error`). The `at_work` running ones do the waiting polls in turn.
 
-Said once, until threads are to be had again.
+Logged once, until a thread can be started again.
 """
 
 POLL_LEFT_OUT = "poll left out"
-"""No thread could be had for a poll of `mailbox` (`error`), and no other session ran: its next time holds."""
+"""No thread could be started for a poll of `mailbox` (`error`), and none was running. It is polled at its
+next time."""
 
 MESSAGE_OVERSIZE = "message oversize"
-"""A message is larger than `max_message`; it stays on the server, and this is said once."""
+"""A message is larger than `max_message`. It stays on the server. Logged once."""
 
 MESSAGE_REFUSED = "message refused"
-"""The server lists a message but does not hand it out; the next poll asks again."""
+"""The server lists a message but refuses to hand it out. The next poll asks again."""
 
 MESSAGE_QUARANTINED = "message quarantined"
-"""A message could not be fetched in three sessions over a day; it stays on the server. Said once."""
+"""A message could not be fetched in three sessions over a day. It stays on the server. Logged once."""
 
 NO_SECOND_SESSION = "no second session"
-"""The server did not open the mailbox once more, as `connections` asks (`error`): one session does it alone.
-
-For an hour, then it is tried again.
-"""
+"""The server refused an extra session of the mailbox, as `connections` asks (`error`). One session works
+alone for an hour. Then it is tried again."""
 
 DELETION_REFUSED = "deletion refused"
-"""The server did not agree to delete so many messages that are stored; the next poll asks again."""
+"""The server refused to delete `messages` stored messages. The next poll asks again."""
 
 STILL_LISTED = "still listed"
-"""So many messages are listed though an earlier session asked the server to delete them: it is asked anew."""
+"""`messages` messages are still listed, although an earlier session asked to delete them. They are deleted
+again."""
 
 DELETING_OLD = "deleting kept messages"
-"""By a changed policy so many stored messages that stayed are deleted now, and `later` as they age."""
+"""The policy was changed. `messages` stored messages that stayed before are deleted now, and `later` more as
+they age."""
 
 MESSAGE_UNDELETABLE = "message undeletable"
-"""The server ended several sessions when a stored message was to be deleted; that is tried once a day."""
+"""The server ended several sessions at the deletion of a stored message. It is now tried once a day."""
 
 MAILBOX_LARGE = "mailbox large"
-"""The mailbox has so many `messages` that soon, or already, not all of them are looked at (`beyond`)."""
+"""The mailbox has many `messages`. Soon a poll will not look at all of them. `beyond` is how many it does not
+look at already."""
 
 LISTING_UNUSABLE = "listing unusable"
-"""So many lines of the server's UIDL listing name no message (`examples`): those messages stay there."""
+"""`messages` lines of the server's UIDL listing cannot be used (`examples`). Those messages stay there."""
 
 MESSAGE_REMOVED = "message removed"
-"""Another program removed a message's files from staging before it was published: it comes again."""
+"""Another program removed a message's files from staging before it was published. It is fetched again."""
 
 STAGING_REMOVED = "staging removed"
-"""A sink's staging directory was moved away or removed under a poll: what was on its way comes again."""
+"""A sink's staging directory was moved or removed during a poll. What was not published is fetched again."""
 
 MESSAGE_SUBSTITUTED = "message substituted"
-"""The server handed out a notice in the place of a message that it cannot render: that is not stored.
+"""The server handed out a notice in place of a message that it cannot render. The notice is not stored.
 
 The message stays on the server, and is asked for again a day later.
 """
 
 HEADER_REFUSED = "header refused"
-"""A message that was to be deleted, or is in doubt, could not be asked for its header.
+"""The server refused the header of a message that should be deleted, or that is in doubt.
 
-It stays until it can be.
+The message stays until the server gives its header.
 """
 
 MESSAGE_UNRECOGNISED = "message unrecognised"
-"""It may be a stored message under another UIDL, that has nothing to be known again by."""
+"""A new message may be a stored one under another UIDL, and nothing is recorded to recognise it by."""
 
 MESSAGES_RETURNED = "messages returned"
-"""New messages turned out to be stored ones, which had vanished and came back under other UIDLs."""
+"""New messages are stored ones that had left the listing and came back under other UIDLs."""
 
 APART_ENDED = "session apart ended"
-"""A message that had ended a session ended the one that it was tried in alone; nothing else was lost."""
+"""A message that had ended a session was tried in a session of its own, and ended that, too."""
 
 MESSAGE_UNDECIDED = "message undecided"
-"""Nothing tells whether a message is the stored one: it is stored once more, and so may come twice.
+"""Nobody can say whether a message is the stored one. It is stored again, and so may be there twice.
 
-Its UIDL was absent meanwhile or its size is another, and its header has nothing to tell by. Of these, and of
-the kinds below, a poll names the first 20, and counts the rest in `more`.
+Its UIDL was absent for a time, or its size has changed, and its header does not identify it.
 """
 
 SINK_MADE_ANEW = "sink made anew"
-"""The sink's directory is another one than before, in the same place: mail goes there from now on."""
+"""The sink's path leads to another directory than before. Mail is stored there from now on."""
 
 SINK_SHARED = "sink shared"
-"""Another ledger (`detail`) feeds the same sink."""
+"""Another ledger (`detail`) stores mail in the same sink."""
 
 LEDGER_MOVED = "ledger moved"
-"""The ledger that feeds a sink was kept elsewhere before (`detail`): a moved volume, or a copied machine."""
+"""The sink's ledger was somewhere else before (`detail`): a volume was moved, or a machine was copied."""
 
 LEDGER_OLDER = "ledger older"
-"""The ledger lacks `missing` writes that the sink knows of: a backup was put back.
+"""The ledger lacks `missing` writes that the sink knows of: a backup was restored.
 
-It doubts all that it knows as stored, so that headers are asked before anything is deleted. What was stored
-since the backup and is still on the server is stored once more.
+All stored messages are in doubt now: their headers are asked before one is deleted. What was stored since the
+backup and is still on the server is stored again.
 """
 
 MAILBOX_RENAMED = "mailbox renamed"
-"""A mailbox goes on with what is known of it under its former host or address, as its headers prove."""
+"""A mailbox has a new host or address. Headers prove that it is the former one. Its history is used."""
 
 MAILBOX_TWICE = "mailbox twice"
-"""So many messages stored now are known of another section's mailbox, too: it may be the same one."""
+"""`messages` messages that were stored now are also known from another section's mailbox (`other`). Both
+sections may poll the same mailbox."""
 
 STAGING_LEFT = "staging left"
-"""The staging directory of a removed mailbox, or in a former sink, was finished and removed."""
+"""A removed mailbox, or a former sink, had a staging directory left. It was finished and removed."""
 
 DESCRIPTIONS_SWEPT = "descriptions swept"
-"""So many descriptions were removed whose messages consumers took long ago."""
+"""`descriptions` descriptions were removed. Consumers took their messages long ago."""
 
 NOT_TIDIED = "not tidied"
-"""A sink could not be tidied up (`error`); it is tried again an hour later. The mail is not affected."""
+"""Old files could not be removed (`error`). This is tried again an hour later. The mail is not affected."""
 
 TAKEN_BACK = "taken back"
-"""What an interrupted poll had recorded was never published: it is fetched again."""
+"""Messages that an interrupted poll had recorded were never published. They are fetched again."""
 
 UIDL_AMBIGUOUS = "uidl ambiguous"
-"""Two messages of one listing have the same UIDL, against RFC 1939 §7: their headers tell them apart."""
+"""Two messages of one listing have the same UIDL, against RFC 1939 §7. Their headers distinguish them."""
 
 UIDL_REUSED = "uidl reused"
-"""A UIDL that was stored before names another message now, as its header says: that is fetched."""
+"""The UIDL of a stored message names another message now, as its header proves. That is fetched."""
 
 UIDL_CHANGED = "uidl changed"
-"""A message marked as seen is listed with another size: it may be another one under the same UIDL.
+"""A message marked as seen has another size now. It may be another message under the same UIDL.
 
 To have it fetched, move it out of the Inbox and back: that gives it a new UIDL.
 """
 
 QUIT_UNCONFIRMED = "quit unconfirmed"
-"""QUIT was not answered well: the next listing decides what is deleted (crash table, step 6)."""
+"""The server did not confirm QUIT. The next listing shows what was deleted (crash table, step 6)."""
 
 ROLLED_FORWARD = "rolled forward"
 """Messages that an interrupted poll had recorded were published now (crash table, steps 3 and 4)."""
 
 SWEPT = "staging swept"
-"""What an interrupted poll had not recorded was removed, to be fetched again (crash table, steps 1, 2)."""
+"""Files that an interrupted poll had not recorded were removed. Their messages are fetched again (crash
+table, steps 1 and 2)."""
 
 LEDGER_BEGUN = "ledger begun"
-"""A new ledger was made in `directory`: nothing is known of what was stored before. A first start says so.
+"""A new ledger was made in `directory`. It knows nothing about mail that was stored before.
 
-A warning, for it is all that is seen of a state directory that was lost as a whole.
+This is usual at a first start. It is a warning, because nothing else shows that a state directory was lost.
 """
 
 LEDGER_REPLACED = "ledger replaced"
-"""A file of the open ledger was removed, or another lies in its place (`error`): all is built anew."""
+"""A file of the open ledger was removed or replaced (`error`). The ledger is closed and opened again."""
 
 LEDGER_NOT_REOPENED = "ledger not reopened"
-"""After that it cannot be opened (`error`), and nothing is polled. Said at each try, every 15 seconds."""
+"""After that, the ledger cannot be opened (`error`), and nothing is polled. Logged at each try (15 s)."""
 
 STATUS_NOT_NOTED = "status not noted"
-"""What `status` shows could not be written (`error`); the mail is not affected.
+"""The reports that `status` shows could not be written (`error`). The mail is not affected.
 
-Said once; it is tried again every second until it is written.
+Logged once. The write is tried again every second.
 """
 
 STATUS_NOTED = "status noted again"
-"""What `status` shows is written once more, that of the time in between included."""
+"""The reports that `status` shows are written again, also those of the time in between."""
 
 BUG = "bug"
-"""mailsluice is wrong; please report it with this line."""
+"""mailsluice has a bug. Please report it with this line."""
 
 MOST_NAMED = 20
-"""Messages that one event of one poll names.
+"""The most messages that a poll names in events of one kind. It counts the others in `more`.
 
-A listing may be wrong in tens of thousands, and to log as many lines takes a minute.
+A listing may have tens of thousands of such messages, and to log so many lines takes a minute.
 """
 
 
 def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[Listed], **of_all: str) -> None:
-    """Name the first of these messages, each in a warning; of the others, say how many they are.
+    """Name the first of these messages, each in its own warning. One more warning counts the others.
 
-    `of_all` is what is said with each.
+    `of_all` are keys that each warning has.
     """
     for listed in messages[:MOST_NAMED]:
         uidl, number, size = uidl_text(listed.uidl), listed.number, listed.size
@@ -224,6 +228,6 @@ def name_messages(log: FilteringBoundLogger, event: str, messages: Sequence[List
 
 
 def session(log: FilteringBoundLogger, report: SessionReport) -> None:
-    """Leave the canonical line of a session, as a warning if it counts as a failure."""
+    """Log the line that sums up a session, as a warning if it counts as a failure."""
     say = log.warning if report.outcome.standing is Standing.FAILURE else log.info
     say(SESSION, **(asdict(report) | {"started": report.started.isoformat()}))

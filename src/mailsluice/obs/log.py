@@ -1,7 +1,7 @@
-"""The log: one chain for our events and for those of libraries, to standard error.
+"""The log: one chain of processors for our events and for those of libraries, to standard error.
 
-Owns how an event is rendered and where it goes. Must never show a local variable of a traceback, and
-nothing that has not been through `clean`.
+Owns how an event is rendered and where it goes. Must never show a local variable in a traceback, nor anything
+that has not been through `clean`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mailsluice.obs.logger import get_logger, structlog
 __all__ = ["configure", "printable"]
 
 LIBRARIES = ("apscheduler", "msal", "requests", "urllib3")
-"""What talks at INFO of things that are no event of ours: these are heard from WARNING on."""
+"""These libraries log at INFO what is no event of ours. They are logged from WARNING on."""
 
 _log = get_logger(__name__)
 
@@ -27,15 +27,15 @@ _log = get_logger(__name__)
 def configure(level: str, form: str) -> None:
     """Log from `level` on (debug, info, warning, error), as `json`, `console`, or `auto`.
 
-    `auto` is console on a terminal. May be called again. Uncaught exceptions, of the main thread and of
-    all others, are logged from now on.
+    `auto` is `console` on a terminal, else `json`. May be called again. From now on uncaught exceptions of
+    all threads are logged.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_chain(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=False,  # a reload may change the level
     )
     handler = _StandardError()
     handler.setFormatter(
@@ -45,7 +45,7 @@ def configure(level: str, form: str) -> None:
         )
     )
     root = logging.getLogger()
-    # At one stroke: at a reload sessions go on, and their lines are neither lost nor told twice.
+    # One assignment, because sessions go on during a reload: their lines must not be lost, nor written twice.
     root.handlers = [*(other for other in root.handlers if not isinstance(other, _StandardError)), handler]
     root.setLevel(number)
     outlet.tell_dropped(_tell_dropped)
@@ -56,13 +56,13 @@ def configure(level: str, form: str) -> None:
 
 
 def _chain() -> list[structlog.typing.Processor]:
-    """What an event goes through before it is a record: no handler ever sees one that is not clean."""
+    """The processors before an event becomes a record: no handler ever gets one that is not clean."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,  # plain text: the structured forms show local variables
+        structlog.processors.format_exc_info,  # plain text: the structured form shows local variables
         clean,
     ]
 
@@ -80,23 +80,23 @@ def _tell_dropped(lines: int) -> None:
     _log.warning(
         events.LINES_DROPPED,
         lines=lines,
-        remedy="see why the log's reader did not read: a pager that waits, a terminal that was stopped, "
+        remedy="find out why the log's reader did not read: a pager that waits, a stopped terminal, "
         "or a journal that hangs",
     )
 
 
 class _StandardError(logging.StreamHandler[TextIO | outlet.Outlet]):
-    """Standard error, whichever it is when an event comes."""
+    """Standard error, as it is when an event comes: it may have been replaced."""
 
     def __init__(self) -> None:
-        logging.Handler.__init__(self)
+        logging.Handler.__init__(self)  # that of StreamHandler would set `stream`, which is a property here
 
     @property
     def stream(self) -> TextIO | outlet.Outlet:  # type: ignore[override]  # a property, as in logging.lastResort
         return outlet.standard_error()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the name is logging's
-        """Say that a line was lost; never its text, which has not been cleaned."""
+        """Say that a line was lost. Not what it said: its text may not be clean."""
         with suppress(OSError, ValueError):
             self.stream.write(f"a log line of {record.name} could not be written\n")
 

@@ -1,7 +1,7 @@
-"""The client: what the session asks of a POP3 server, as verbs.
+"""The client: what a session can ask of a POP3 server, as methods.
 
-Owns which commands make up a verb, and in which order. Must never retry, log, or decide what is fetched
-or deleted.
+Owns which commands a method sends, and in which order. Must never retry, log, or decide what is fetched or
+deleted.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _UIDL = attrgetter("uidl")
 
 _LONGEST_CAPABILITIES = 64 * 1024
 _LONGEST_LISTING = 24 * 1024 * 1024
-"""Octets of a UIDL or LIST body: a million messages of Exchange Online. What is kept is less."""
+"""The most octets of a UIDL or LIST body: a million messages of Exchange Online. `Excerpt` keeps fewer."""
 _LONGEST_TOP = 200 * 1024 * 1024
-"""Octets of TOP's answer, of which the header alone is kept: a server that takes no notice of the number of
-lines sends the whole message. As many as a message may have unless `max_message` is set."""
+"""The most octets of an answer to TOP. Only the header is kept. But a server that ignores the number of lines
+sends the whole message. So the limit is the default of `max_message`."""
 _TOO_LONG = (
     f"move old mail out of the inbox: an answer of more than {_LONGEST_LISTING} octets "
-    f"({_LONGEST_LISTING // 2**20} MiB) to {{}} is not read, however few messages it has"
+    f"({_LONGEST_LISTING // 2**20} MiB) to {{}} is not read, even if it lists few messages"
 )
 
 
@@ -63,8 +63,8 @@ def connect(
 ) -> Client:
     """Connect to the mailbox's server, verify it, and read its greeting.
 
-    Bound to its keyword arguments it is a `session.ports.Connect`. Raises ServerError, and Stopped
-    where `connections` were aborted.
+    With its keyword arguments bound, this is a `session.ports.Connect`. Raises ServerError, and Stopped if
+    `connections` were aborted.
     """
     endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file, "POP3 over TLS is port 995")
     connection = Connection.open(
@@ -82,7 +82,7 @@ def connect(
 class Client:
     """One session, connected and greeted; satisfies `session.ports.Client`.
 
-    `greeting` is what the server said first, with its machine's name where it gives one.
+    `greeting` is what the server said first.
     """
 
     def __init__(
@@ -95,7 +95,8 @@ class Client:
         self._deadlines = deadlines
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
         self._listing: Listing | None = None
-        self._numbers: tuple[list[bytes], list[int]] | None = None  # of the messages, in the order of UIDLs
+        # UIDLs in order, and their message numbers: two lists take much less memory than a dict.
+        self._numbers: tuple[list[bytes], list[int]] | None = None
         self._transfer = Transfer(exchange, deadlines)
 
     def __enter__(self) -> Self:
@@ -112,9 +113,10 @@ class Client:
         return self._clock.monotonic() - self._opened >= self._deadlines.expiring
 
     def capabilities(self) -> Mapping[str, tuple[str, ...]]:
-        """What the server says it can do; nothing if it does not know CAPA. Asked once, when it matters.
+        """What the server says it can do; empty if it does not know CAPA.
 
-        Exchange Online says the same before and after the login.
+        CAPA is sent once, when its answer is first needed: most polls find nothing and do not need it. It is
+        not sent again after the login: Exchange gives the same answer before and after it.
         """
         if self._capabilities is None:
             self._begin(self._deadlines.greeting)
@@ -126,14 +128,15 @@ class Client:
     def authenticate(self, address: str, login: Login) -> None:
         """Log in to the mailbox `address`: XOAUTH2 in two lines, or USER and PASS.
 
-        Raises LoginRefused with the server's words as `reply`; the message also has the reason of a
-        refused token, where the server gives one.
+        Raises LoginRefused with the server's words as `reply`. If the server says why it refused a token, the
+        error message has that reason, too.
         """
         try:
             first, second = _steps(address, login)
         except ValueError as exc:
             raise LoginRefused(
-                f"nothing was sent to {self._exchange.peer}: the address or the secret of {address!r}: {exc}",
+                f"nothing was sent to {self._exchange.peer}, because of the address or the secret of "
+                f"{address!r}: {exc}",
                 phase=Phase.AUTH,
             ) from exc
         self._begin(self._deadlines.auth)
@@ -141,6 +144,8 @@ class Client:
         if isinstance(answer, Challenged) or answer.accepted:
             answer = self._exchange.ask_in_login(second)
         reason = ""
+        # A challenge after the token is XOAUTH2's way to refuse it, with a reason. An empty response asks the
+        # server for the -ERR that ends the login.
         if isinstance(answer, Challenged):
             reason = self._exchange.quotable(decode_challenge(answer.challenge).encode("utf-8", "replace"))
             answer = self._exchange.ask_in_login(c.sasl_response(b""))
@@ -148,7 +153,7 @@ class Client:
             raise self._login_failure(address, answer, reason)
 
     def stat(self) -> tuple[int, int]:
-        """How many messages there are, and their octets by the server's estimate. Raises CommandRefused."""
+        """The number of messages, and their octets as the server estimates them. Raises CommandRefused."""
         self._begin(self._deadlines.listing)
         answer = self._exchange.ask(c.STAT)
         if not answer.accepted:
@@ -157,26 +162,26 @@ class Client:
             return parse_stat(answer.text)
 
     def listing(self, window: Window | None = None) -> Listing:
-        """The messages the server shows, in its order, or those in the `window`; LIST's sizes where it can.
+        """The messages that the server lists, in its order, or only those in the `window`.
 
-        Raises CommandRefused if UIDL is refused; a refused LIST only leaves the sizes out, and an empty
-        mailbox is not asked for them. Who asks for its messages may meet ProtocolViolation, which ends the
-        session.
+        Raises CommandRefused if UIDL is refused. If LIST is refused, the sizes are missing. LIST is not sent
+        for an empty mailbox. The messages are parsed when they are first needed. Then ProtocolViolation may
+        be raised, which ends the session.
         """
         uidls, sizes = self._listed(c.UIDL, window), None
         if uidls.lines:
             with suppress(CommandRefused):
                 sizes = self._listed(c.LIST, window)
-        body, other = uidls.body(), sizes.body() if sizes else b""
-        if uidls.lines and not body:
+        uidl_lines, list_lines = uidls.body(), sizes.body() if sizes else b""
+        if uidls.lines and not uidl_lines:  # the excerpt keeps whole lines, and had no room for a single one
             with self._exchange.fatal():
                 raise ProtocolViolation(
                     f"{self._exchange.peer} answered UIDL with a line of more than {OCTETS} octets",
                     phase=Phase.LISTING,
                 )
         digest = listing_digest(uidls.digest, sizes.digest if sizes else None)
-        beyond = uidls.lines - body.count(b"\n")
-        self._listing = Listing(digest, uidls.lines, lambda: self._parsed(body, other), beyond)
+        beyond = uidls.lines - uidl_lines.count(b"\n")
+        self._listing = Listing(digest, uidls.lines, lambda: self._parsed(uidl_lines, list_lines), beyond)
         return self._listing
 
     def _listed(self, command: c.Command, window: Window | None) -> Excerpt:
@@ -194,7 +199,7 @@ class Client:
             return parse_listing(uidls, sizes, self._exchange.quotable)
 
     def tell_apart(self, uidls: Mapping[int, bytes]) -> Listing:
-        """The listing, in which these messages, by number, have other UIDLs from now on: for this session."""
+        """Give these messages, by number, other UIDLs for this session. Returns the listing that has them."""
         self._listing, self._numbers = self._shown.renamed(uidls), None
         return self._listing
 
@@ -206,6 +211,7 @@ class Client:
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
         """Fetch these in order; see `Transfer.retrieve`. `ceiling`: the most octets one message may have."""
+        # Two messages are enough to know that pipelining helps. The others are taken when there is room.
         waiting = iter(messages)
         first = tuple(islice(waiting, 2))
         self._ask_ahead(len(first))
@@ -213,9 +219,9 @@ class Client:
         return self._transfer.retrieve(chain(first, waiting), ceiling)
 
     def header(self, listed: Listed) -> bytes:
-        """A message's header alone, or as much of it as a `Header` reads. Raises CommandRefused.
+        """A message's header, or as much of it as `Header` reads. Raises CommandRefused.
 
-        TOP is optional (RFC 1939 §7). What a server sends behind the header is read away.
+        TOP is optional (RFC 1939 §7). What a server sends after the header is read and discarded.
         """
         self._begin(self._deadlines.retrieve)
         answer = self._exchange.ask(c.top(listed.number, 0))
@@ -225,19 +231,22 @@ class Client:
         return head[: Header(head).end]
 
     def has_top(self) -> bool:
-        """Whether the server says that it tells headers (RFC 1939 §7, RFC 2449 §6.2)."""
+        """Whether the server says that it has TOP, and so gives headers (RFC 1939 §7, RFC 2449 §6.2)."""
         return "TOP" in self.capabilities()
 
     def delete(self, permits: Sequence[DeletePermit]) -> None:
         """Mark these for deletion at QUIT: at once, or within an open retrieval as it goes on.
 
-        Passed over: what this session's listing has not, or has twice. A refusal of one message is not
-        raised: it is counted, and the next listing shows it. Raises LocalProtocolError before a listing.
+        A message is ignored if this session's listing does not have it, or has its UIDL twice. If the server
+        refuses one deletion, this is counted, not raised: the next listing shows that the message is still
+        there. Raises LocalProtocolError before a listing.
         """
         if self._numbers is None:
             ordered = sorted(self._shown, key=_UIDL)
             self._numbers = [listed.uidl for listed in ordered], [listed.number for listed in ordered]
         numbers = tuple(_numbers(*self._numbers, permits))
+        # Not idle: a retrieval is open. It sends these deletions between its messages. With no number at all,
+        # CAPA would be asked for nothing.
         if self._exchange.idle and numbers:
             self._ask_ahead(len(numbers))
             self._begin(self._deadlines.delete)
@@ -255,15 +264,17 @@ class Client:
 
     @property
     def deleting(self) -> bytes | None:
-        """The UIDL of the message whose deletion was asked for and not answered; None if there is none."""
+        """The UIDL of the message, if the next answer is to its DELE; None otherwise."""
         number = self._transfer.deleting
-        return None if number is None else next(each.uidl for each in self._shown if each.number == number)
+        if number is None:
+            return None
+        return next(listed.uidl for listed in self._shown if listed.number == number)
 
     def quit(self) -> None:
-        """End the session, which makes the server delete what was marked (RFC 1939 §6).
+        """End the session. The server now deletes the marked messages (RFC 1939 §6).
 
-        It may take longer the more that is. Raises CommandRefused where the server says that it could not
-        delete everything.
+        The more messages are marked, the longer it may take. Raises CommandRefused if the server says that it
+        could not delete everything.
         """
         self._begin(self._deadlines.quit + self.deleted * self._deadlines.deletion)
         answer = self._exchange.ask(c.QUIT)
@@ -272,25 +283,25 @@ class Client:
             raise self._exchange.refusal(answer)
 
     def abandon(self) -> None:
-        """Give the connection up at once; nothing more is read, and nothing marked is deleted."""
+        """Close the connection at once. Nothing more is read, and no marked message is deleted."""
         self._exchange.close()
 
     def _ask_ahead(self, commands: int) -> None:
-        """From now on, if the server pipelines (RFC 2449 §6.6): not asked for the sake of one command."""
+        """Pipeline from now on, if the server can (RFC 2449 §6.6). For one command, CAPA is not worth it."""
         if commands > 1 and not self._transfer.ahead:
             self._transfer.ahead = "PIPELINING" in self.capabilities()
 
     def _begin(self, seconds: float) -> None:
         if not self._exchange.idle and not self._exchange.closed:
-            raise LocalProtocolError("another verb while a retrieval is open")
+            raise LocalProtocolError("another command while a retrieval is open")
         self._exchange.patience = Patience(seconds)
 
     def _login_failure(self, address: str, answer: Answered | Challenged, reason: str) -> ServerError:
         because = f" ({reason})" if reason else ""
-        if isinstance(answer, Challenged):
+        if isinstance(answer, Challenged):  # again, after the empty response
             self._exchange.close()
             return ProtocolViolation(
-                f"{self._exchange.peer} goes on asking after the token of {address}{because}",
+                f"{self._exchange.peer} asks for another response after the token of {address}{because}",
                 phase=Phase.AUTH,
             )
         return LoginRefused(
@@ -303,18 +314,18 @@ class Client:
 def _numbers(
     uidls: Sequence[bytes], numbers: Sequence[int], permits: Sequence[DeletePermit]
 ) -> Iterator[int]:
-    """The numbers of the messages permitted, where `uidls` are in order and `numbers` are theirs.
+    """The numbers of the permitted messages. `uidls` are in order, and `numbers` are in the same order.
 
-    Of two messages with one UIDL nobody can say which is stored, so neither may be deleted.
+    If two messages have one UIDL, nobody can say which of them is stored. So neither may be deleted.
     """
     for permit in permits:
-        place = bisect_left(uidls, permit.uidl)
-        if uidls[place : place + 2].count(permit.uidl) == 1:
-            yield numbers[place]
+        index = bisect_left(uidls, permit.uidl)
+        if uidls[index : index + 2].count(permit.uidl) == 1:
+            yield numbers[index]
 
 
 def _steps(address: str, login: Login) -> tuple[c.Command, c.Command]:
-    """The commands that log in. Raises ValueError for what cannot stand in them."""
+    """The two commands that log in. Raises ValueError if the address or the secret cannot be sent."""
     if isinstance(login, BearerToken):
         response = initial_response(address, login.value)
         return (c.AUTH_XOAUTH2, c.sasl_response(response, login.value.encode()))

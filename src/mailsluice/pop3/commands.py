@@ -1,7 +1,7 @@
-"""What we say to a server: one frozen value a command.
+"""What we say to a server: one frozen value for each command.
 
-Owns how a command looks on the wire, and what is known beforehand of its answer. Must never know a session's
-state, nor show a secret in a repr.
+Owns how a command looks on the wire, and what is known about its answer beforehand. Must never know a
+session's state, nor show a secret in a repr.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from mailsluice.net.argument import refuse_controls
 
 
 class Verb(StrEnum):
-    """What a command asks for; its value is the word that errors use for it, as is its phase.
+    """What a command asks for. Errors use its value and its phase.
 
-    `multiline`: whether `+OK` is followed by a body that ends with a dot (RFC 1939 §3).
+    `multiline`: whether a body that ends with a dot follows `+OK` (RFC 1939 §3).
     """
 
     CAPA = "CAPA", Phase.CAPABILITIES, True
@@ -50,7 +50,7 @@ class Verb(StrEnum):
 class Command:
     """A line from us to the server, with its CRLF.
 
-    `secrets` is what of it no error may quote, should the server echo it.
+    `secrets` are the parts of the line that no error may quote: a server may echo them.
     """
 
     verb: Verb
@@ -66,7 +66,7 @@ CAPA = Command(Verb.CAPA, b"CAPA\r\n")
 """Ask for the server's capabilities (RFC 2449 §5)."""
 
 AUTH_XOAUTH2 = Command(Verb.AUTH_XOAUTH2, b"AUTH XOAUTH2\r\n")
-"""Begin XOAUTH2; never with an initial response.
+"""Begin XOAUTH2, without an initial response.
 
 Exchange Online closes the connection on the one-line form, and a token is longer than the 255 octets a
 command may have (RFC 2449 §4).
@@ -82,13 +82,13 @@ LIST = Command(Verb.LIST, b"LIST\r\n")
 """Ask for the size of every message (RFC 1939 §5): an estimate on Exchange Online."""
 
 QUIT = Command(Verb.QUIT, b"QUIT\r\n")
-"""End the session; from TRANSACTION, delete what is marked (RFC 1939 §6)."""
+"""End the session. After a login, the server then deletes the marked messages (RFC 1939 §6)."""
 
 
 def sasl_response(payload: bytes, secret: bytes = b"") -> Command:
-    """Answer a SASL challenge (RFC 5034 §4): base64 on one unbroken line, however long; or an empty line.
+    """Answer a SASL challenge (RFC 5034 §4): base64 on one line of any length. Empty for an empty payload.
 
-    `secret` is the part of the payload that a server might echo by itself.
+    `secret` is the part of the payload that a server might echo alone, without base64.
     """
     encoded = base64.b64encode(payload)
     return Command(Verb.SASL_RESPONSE, encoded + b"\r\n", tuple(filter(None, (encoded, secret))))
@@ -101,11 +101,12 @@ def user(name: str) -> Command:
 
 
 def password(secret: str) -> Command:
-    """Give the password (RFC 1939 §7), in UTF-8; spaces belong to it.
+    """Give the password (RFC 1939 §7), in UTF-8. It may contain spaces.
 
     Raises ValueError as `refuse_controls` does.
     """
     refuse_controls(secret)
+    # An empty password is no secret: to conceal it would put *** between all characters of an error.
     return Command(Verb.PASS, f"PASS {secret}\r\n".encode(), tuple(filter(None, (secret.encode(),))))
 
 
@@ -120,5 +121,5 @@ def top(number: int, lines: int) -> Command:
 
 
 def dele(number: int) -> Command:
-    """Mark a message, which QUIT then deletes (RFC 1939 §5)."""
+    """Mark a message for deletion at QUIT (RFC 1939 §5)."""
     return Command(Verb.DELE, b"DELE %d\r\n" % number)

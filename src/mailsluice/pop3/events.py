@@ -1,7 +1,7 @@
-"""What a server did: one frozen value an event, past tense.
+"""What a server did: one frozen value for each event, named in the past tense.
 
-Owns nothing but the values. Every `text` is safe to print: control characters replaced, secrets concealed,
-length bounded. What is not stays out of a repr.
+Owns these values. Every `text` is safe to print: control characters are replaced, secrets are concealed, and
+the length is limited. Must never show in a repr what is not safe to print.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from mailsluice.pop3.commands import Command
 class Greeted:
     """The server said `+OK` first.
 
-    `tag` is the name of the machine that answered, where the greeting has it: Exchange Online puts it in
-    brackets as the base64 of UTF-16LE; its support asks for it.
+    `tag` is the name of the machine that answered, or empty. Exchange Online puts it into the greeting, in
+    brackets, as base64 of UTF-16LE. Microsoft's support asks for it.
     """
 
     text: str
@@ -25,14 +25,14 @@ class Greeted:
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """The server said `-ERR` first: no session."""
+    """The server said `-ERR` first: there is no session."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The server said `+OK` to `command`, or `-ERR`. To what is multi-line and accepted, a body follows."""
+    """The server said `+OK` to `command`, or `-ERR`. After `+OK` to a multi-line command a body follows."""
 
     command: Command
     text: str
@@ -41,7 +41,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Challenged:
-    """The server asks for a SASL response; `challenge` is still in base64 and as hostile as it came."""
+    """The server asks for a SASL response. `challenge` is still in base64, and not checked."""
 
     command: Command
     challenge: bytes
@@ -53,7 +53,7 @@ class Challenged:
 
 @dataclass(frozen=True, slots=True)
 class BodyChunk:
-    """Some octets of a body, dots unstuffed; none only at its end. `last` says that the terminator came."""
+    """Some octets of a body, dots unstuffed. `last`: the terminator came; only then `data` may be empty."""
 
     data: bytes
     last: bool

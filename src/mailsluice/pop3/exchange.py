@@ -1,7 +1,7 @@
-"""The exchange: the protocol core and the transport joined, one question and answer at a time.
+"""The exchange: commands and answers, between the protocol core and the connection.
 
-Owns the pump between the two, and that a session which failed is closed at once. Must never know what a
-question is for.
+Owns the transfer of octets between the two, and closes the connection at once when a session fails. Must
+never know what a command is for.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from mailsluice.pop3.protocol import LocalProtocolError, Pop3Protocol
 
 
 class Exchange:
-    """Commands in, events out. `patience` is what the current phase may still cost; set it for each.
+    """Commands in, events out. `patience` is the time that the current phase has left; set it for each phase.
 
-    Every error but a refusal closes the connection before it is raised: the session is over.
+    Every error except a refusal closes the connection before it is raised: the session is over.
     """
 
     def __init__(self, connection: Connection, patience: Patience) -> None:
@@ -30,7 +30,7 @@ class Exchange:
 
     @property
     def peer(self) -> str:
-        """What errors call the server."""
+        """The server's name in errors."""
         return str(self._connection.endpoint)
 
     @property
@@ -40,7 +40,7 @@ class Exchange:
 
     @property
     def idle(self) -> bool:
-        """Whether every answer has come."""
+        """Whether every command has its whole answer."""
         return self._protocol.idle
 
     def quotable(self, said: bytes) -> str:
@@ -57,7 +57,7 @@ class Exchange:
     def next_event(self) -> Event:
         """Wait for what happens next."""
         self._connection.check(self._protocol.phase)
-        try:
+        try:  # as `fatal` does, which would cost a context manager for each chunk of each message
             while (event := self._protocol.next_event()) is None:
                 data = self._connection.receive(self._protocol.phase, self.patience)
                 if data:
@@ -85,26 +85,27 @@ class Exchange:
         return event if isinstance(event, Challenged) else _answered(event)
 
     def body(self, ceiling: int, *, kept: int | None = None) -> bytes:
-        """Read the body of an accepted command; its first `kept` octets, or all of it.
+        """Read the body of an accepted command. Returns its first `kept` octets, or all of it.
 
-        ProtocolViolation beyond `ceiling` octets.
+        Raises ProtocolViolation beyond `ceiling` octets.
         """
-        body = bytearray()  # not a list: a server may send it two octets at a time
+        # No list of pieces: a server may send two octets at a time, and a list item takes far more than two.
+        body = bytearray()
         kept = ceiling if kept is None else kept
         for piece in self.pieces(ceiling):
             body += piece[: kept - len(body)]
         return bytes(body)
 
     def pieces(self, ceiling: int, remedy: str = "") -> Iterator[bytes]:
-        """The body of an accepted command as it comes, to be read to its end.
+        """The body of an accepted command, piece by piece. The caller must read it to its end.
 
-        ProtocolViolation with `remedy` beyond `ceiling` octets.
+        Raises ProtocolViolation with `remedy` beyond `ceiling` octets.
         """
         octets, last = 0, False
         while not last:
             event = self.next_event()
             if not isinstance(event, BodyChunk):
-                raise LocalProtocolError(f"read a body, met {event!r}")
+                raise LocalProtocolError(f"expected a body, got {event!r}")
             octets += len(event.data)
             last = event.last
             if octets > ceiling:
@@ -119,7 +120,7 @@ class Exchange:
 
     @contextmanager
     def fatal(self) -> Iterator[None]:
-        """Close the connection for any error within: the session cannot go on after it."""
+        """Close the connection if the block raises an error: the session cannot go on after it."""
         try:
             yield
         except MailsluiceError:
@@ -127,7 +128,7 @@ class Exchange:
             raise
 
     def refusal(self, refused: Answered) -> CommandRefused:
-        """The error for a refusal, after which the session lives on."""
+        """The error for a refused command. The session can go on after it."""
         verb = refused.command.verb
         return CommandRefused(
             f"{self.peer} refused {verb.value}: {refused.text!r}", phase=verb.phase, reply=refused.text
@@ -141,4 +142,4 @@ class Exchange:
 def _answered(event: Event) -> Answered:
     if isinstance(event, Answered):
         return event
-    raise LocalProtocolError(f"waited for an answer, met {event!r}")
+    raise LocalProtocolError(f"expected an answer, got {event!r}")

@@ -1,7 +1,7 @@
 """Lines: where a multi-line body ends, what its dots mean, and how a line is shown to people.
 
-Owns the framing of RFC 1939 §3, on chunks cut anywhere. Must never look at what a body says: NUL, 8-bit,
-bare CR and bare LF are data.
+Owns the framing of RFC 1939 §3, on chunks that may be cut anywhere. Must never interpret a body: NUL, 8-bit
+octets, bare CR and bare LF are data.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ _SHOWN = 300
 class DotUnstuffer:
     """Turns a dot-stuffed body into its octets, chunk by chunk.
 
-    The terminator is CRLF.CRLF and nothing else; its first CRLF belongs to the body. The body is taken to
-    stand after a CRLF, that of the reply, so that a dot at its very start is no special case.
+    The terminator is CRLF.CRLF and nothing else. Its first CRLF belongs to the body. The CRLF of the reply is
+    put before the body, so that a dot at the very start of the body is no special case.
     """
 
     def __init__(self) -> None:
         self.ended = False
-        self._carry = _CRLF
-        self._unsent = len(_CRLF)
+        self._carry = _CRLF  # octets that may begin a terminator or a stuffed dot: they wait for more
+        self._unsent = len(_CRLF)  # octets at the start that are the reply's CRLF, not the body's
 
     def feed(self, data: bytes, start: int = 0) -> tuple[bytes, int]:
-        """The octets that are certain by now, and where in `data`, which is read from `start`, to go on.
+        """Read `data` from `start`. Returns octets of the body, and the position in `data` to go on from.
 
-        Once the terminator has come `ended` is true, and what is there to go on with is another matter; feed
-        no more then.
+        Once the terminator has come `ended` is true. The octets from the returned position on then do not
+        belong to this body; feed no more.
         """
         if self._unsent and self._carry == _CRLF and data[start : start + 1] not in {b"", b"."}:
-            self._carry, self._unsent = b"", 0  # no dot at the very start: nothing to look back for
+            self._carry, self._unsent = b"", 0  # no dot at the very start: the reply's CRLF is not needed
         before = len(data)
         if self._carry:
             data, start = self._carry + data[start:], 0
-        dot = data.find(b".", start)  # much faster than the rest, which is of no use without
+        # To find one octet is much faster than to find three, and without a dot there is nothing to do.
+        dot = data.find(b".", start)
         stuffed = data.find(_STUFFED, max(start, dot - len(_CRLF))) if dot >= 0 else -1
         end = data.find(_TERMINATOR, stuffed) if stuffed >= 0 else -1
         if end >= 0:
@@ -48,7 +49,9 @@ class DotUnstuffer:
             cut = len(data) - _overlap(data[max(start, len(data) - len(_TERMINATOR)) :])
             certain, self._carry = data[start:cut], data[cut:]
             rest = 0
-        # No stuffed dot is missed at the cut: the carry begins with a CR, and CRLF. has but one, its first.
+        # The cut never goes through CRLF-dot: the carry begins with a CR, and only the first octet is one.
+        # `stuffed` equals `end` if both are -1, or if the first such dot is the terminator's.
+        # Split and join read the octets once; `replace` would read them twice.
         plain = certain if stuffed == end else _CRLF.join(certain.split(_STUFFED))
         if plain and self._unsent:
             plain, self._unsent = plain[self._unsent :], 0
@@ -56,7 +59,7 @@ class DotUnstuffer:
 
 
 def _overlap(data: bytes) -> int:
-    """How many octets at the end of `data` may be the beginning of a terminator."""
+    """How many octets at the end of `data` may begin a terminator."""
     if b"\r" not in data:
         return 0
     for length in range(len(_TERMINATOR) - 1, 0, -1):
@@ -66,8 +69,9 @@ def _overlap(data: bytes) -> int:
 
 
 def readable(line: bytes) -> str:
-    """A server's line, safe in a terminal and a log: what is unprintable becomes `?`, what is long is cut."""
-    text = line[: 4 * (_SHOWN + 1)].decode("utf-8", "replace")  # a character has four octets at most
+    """A server's line, safe in a terminal and a log: `?` for unprintable characters, cut if long."""
+    # A hostile line may have megabytes. Only what is shown is decoded: at most four octets a character.
+    text = line[: 4 * (_SHOWN + 1)].decode("utf-8", "replace")
     if len(text) <= _SHOWN and text.isprintable():
         return text
     shown = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN])

@@ -1,7 +1,7 @@
-"""The bodies of CAPA, UIDL and LIST, as values.
+"""The bodies of CAPA, UIDL and LIST, and the reply to STAT, as values.
 
-Owns the parsing of listings, on bytes that anybody may have made. Must never trust a number, nor decode a
-UIDL: it is opaque octets.
+Owns the parsing of listings. They may be hostile. Must never trust a number, nor decode a UIDL: it is opaque
+octets.
 """
 
 from __future__ import annotations
@@ -16,40 +16,44 @@ from mailsluice.errors import Phase, ProtocolViolation
 from mailsluice.model import Lines, Listed
 from mailsluice.pop3.lines import readable
 
-# RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Servers have gone beyond both, so any octets
-# without white space will do, up to a length that no honest server comes near.
+# RFC 1939 §7 allows a UIDL 70 characters between 0x21 and 0x7E. Some servers keep neither limit. So any
+# octets without white space are accepted, up to a length that no honest server comes near.
+# These expressions search the whole body: a list of its lines would take several times the body's memory.
 _UIDL_LINE = re.compile(rb"(?:\A|(?<=\r\n))([1-9][0-9]{0,9})[ \t]+(\S{1,512})[ \t]*(?:\r\n|\Z)")
 _NUMBERED_LINE = re.compile(rb"(?:\A|(?<=\r\n))[1-9][0-9]{0,9}[ \t]+\S")
 _LIST_LINE = re.compile(
     rb"(?:\A|(?<=\r\n))([1-9][0-9]{0,9})[ \t]+([0-9]{1,15})(?=[ \t]|\r\n|\Z)",
 )
 _EXAMPLES = 20
-"""Unusable lines that are shown to people."""
+"""The most unusable lines that are shown to people."""
 _STAT_TEXT = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,15})(?![0-9])", re.ASCII)
 
 
 def parse_capabilities(body: bytes) -> Mapping[str, tuple[str, ...]]:
-    """Each capability, upper case, with its arguments (RFC 2449 §3)."""
+    """Each capability, in upper case, with its arguments (RFC 2449 §3)."""
+    # A CR ends a line here: another client could not log in because of a stray one (marlam/mpop#14).
     lines = (readable(line).upper().split() for line in body.replace(b"\r", b"\n").split(b"\n"))
     return {words[0]: tuple(words[1:]) for words in lines if words}
 
 
 def listing_digest(uidls: bytes, sizes: bytes | None) -> bytes:
-    """What tells a listing from all others, of the digests of UIDL's body and LIST's; None if refused."""
+    """The digest of a listing, from the digests of UIDL's body and of LIST's; None if LIST was refused."""
     return sha256(uidls + (sizes or b"")).digest()
 
 
 def parse_listing(uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] = readable) -> Lines:
-    """The messages of UIDL's body in its order, each with the size that LIST's body has for it, if any.
+    """The messages in the order of UIDL's body. Each has its size from LIST's body, or None.
 
-    The same UIDL may come twice. A line of UIDL's that is not `number uidl` is unusable, and so are all of a
-    number that comes twice, for who cannot be sure which message is which must not delete it. Raises
-    ProtocolViolation where no line has a message number: that is no listing. Lines of LIST's that make no
-    sense are passed over: sizes are hints (estimates on Exchange Online), not worth a session.
+    The same UIDL may come twice. A line of UIDL's body that is not `number uidl` is unusable. All lines with
+    one number are unusable if the number comes twice: nobody can say which message they mean, and the wrong
+    one could be deleted. Raises ProtocolViolation if no line has a message number: then it is no listing.
+    Lines of LIST's body that cannot be read are ignored. Sizes are hints (estimates on Exchange Online), and
+    no reason to end a session.
     """
     unusable = Unusable(quotable)
     size = _Sizes(sizes)
     listing = tuple(Listed(number, uidl, size.of(number)) for number, uidl in _uidls(uidls, unusable))
+    # Numbers that only rise have no duplicates: then nothing must be counted, as on nearly every server.
     if any(one.number >= other.number for one, other in pairwise(listing)):
         listing = _without_repeated(listing, unusable)
     if unusable.count and not listing and not _NUMBERED_LINE.search(uidls):
@@ -63,7 +67,7 @@ def parse_listing(uidls: bytes, sizes: bytes, quotable: Callable[[bytes], str] =
 
 
 class Unusable:
-    """The lines that name no message: how many, and the first of them for people."""
+    """The unusable lines: how many, and the first of them to show to people."""
 
     def __init__(self, quotable: Callable[[bytes], str]) -> None:
         self.count = 0
@@ -71,14 +75,17 @@ class Unusable:
         self._quotable = quotable
 
     def add(self, line: bytes) -> None:
-        """Count one."""
+        """Count one line."""
         self.count += 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(self._quotable(line))
 
 
 class _Sizes:
-    """LIST's sizes, read along with UIDL's lines: what servers list in one order is never kept."""
+    """LIST's sizes, read side by side with UIDL's lines.
+
+    A size is kept only if LIST's order differs from UIDL's. So an ordinary listing needs no table of sizes.
+    """
 
     def __init__(self, body: bytes) -> None:
         self._coming = ((int(found[1]), int(found[2])) for found in _LIST_LINE.finditer(body))

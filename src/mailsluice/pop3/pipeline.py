@@ -1,6 +1,6 @@
-"""The transfer: messages on their way, and deletions among them, asked ahead where the server allows it.
+"""The transfer: messages being fetched, and deletions between them; pipelined if the server allows it.
 
-Owns the window of RETRs and DELEs under way and what becomes of a message that is not read. Must never buffer
+Owns the RETR and DELE commands under way, and reads the rest of a message that nobody read. Must never buffer
 a message: chunks pass through.
 """
 
@@ -20,16 +20,16 @@ from mailsluice.pop3.exchange import Exchange
 from mailsluice.pop3.protocol import LocalProtocolError
 
 WINDOW = 128
-"""The most messages under way at once: enough to hide the way there and back, few enough to read away.
+"""The most messages under way at once. Enough to hide the round trips, and few enough to read and discard.
 
-More are asked for when half have come, for each sending costs both sides as much as a small message.
+More are requested when half have come: each sending costs both sides as much as a small message.
 """
 
 DELETIONS = 512
-"""The most deletions that are asked for at once: their answers are short."""
+"""The most commands under way when a deletion is sent. More than WINDOW: the answers to DELE are short."""
 
 _OCTETS_AHEAD = 8 * 1024 * 1024
-"""Octets under way, by LIST, beyond which no more is asked: they may have to be read away."""
+"""If more octets than this are under way, by LIST, no more is requested: all may have to be discarded."""
 
 
 class Arrival:
@@ -46,9 +46,9 @@ class Arrival:
         self._begun = self._done = False
 
     def drain(self) -> None:
-        """Read away what was not read, so that the next answer is the next message's."""
+        """Read and discard the rest, so that the next answer is the next message's."""
         if not self._done:
-            with suppress(CommandRefused):
+            with suppress(CommandRefused):  # nobody wanted this message: a refusal of it is no news
                 while self._pull():
                     pass
 
@@ -60,7 +60,7 @@ class Arrival:
             self._begin()
         event = self._exchange.next_event()
         if not isinstance(event, BodyChunk):
-            raise LocalProtocolError(f"read a message, met {event!r}")
+            raise LocalProtocolError(f"expected a message, got {event!r}")
         self._octets += len(event.data)
         self._done = event.last
         if self._octets > self._ceiling:
@@ -85,19 +85,20 @@ class Arrival:
         self._reply = answer.text
 
     def _nothing(self) -> CommandRefused:
-        """The error for `+OK` to no octets, of a message that LIST does not say is empty."""
+        """The error for an empty message after `+OK`, unless LIST says that it is empty."""
+        # A server in a bad hour may hand out nothing. Its mail must not be deleted for that (ADR 20).
         return CommandRefused(
             f"{self._exchange.peer} answered RETR {self.listed.number} with +OK {self._reply!r} and an empty "
-            "message: taken for a refusal, since LIST does not say that it is empty",
+            "message; this counts as a refusal, because LIST does not say that the message is empty",
             phase=Phase.RETRIEVE,
             reply=self._reply,
         )
 
 
 class Transfer:
-    """What is asked of one session's messages. `ahead`: several commands at once (RFC 2449 §6.6).
+    """The RETR and DELE commands of one session. `ahead`: several may be under way (RFC 2449 §6.6).
 
-    `deleted` is how many deletions the server agreed to, `undeleted` how many it refused.
+    `deleted` is how many deletions the server agreed to. `undeleted` is how many it refused.
     """
 
     def __init__(self, exchange: Exchange, deadlines: Deadlines) -> None:
@@ -106,16 +107,16 @@ class Transfer:
         self.ahead = False
         self._exchange = exchange
         self._deadlines = deadlines
-        self._under_way: deque[Arrival | int] = deque()  # a number: marked for deletion
-        self._messages = 0  # of what is under way
-        self._octets = 0
-        self._marks: deque[int] = deque()
+        self._under_way: deque[Arrival | int] = deque()  # a number stands for a DELE
+        self._messages = 0  # the messages under way
+        self._octets = 0  # their octets, by LIST
+        self._marks: deque[int] = deque()  # numbers of messages whose DELE is not sent yet
 
     def retrieve(self, messages: Iterable[Listed], ceiling: int) -> Generator[Arrival, None, None]:
-        """Ask for the messages, taken as there is room for them, and yield each as it is its turn.
+        """Request the messages, and yield each when its turn comes. They are taken only as there is room.
 
-        A message that is not read to its end when the next is wanted, and all that was asked ahead when the
-        generator is closed, is read away.
+        If the caller did not read a message to its end, the rest is read and discarded before the next one is
+        yielded. When the generator is closed, all messages under way are read and discarded.
         """
         coming = (
             Arrival(listed, exchange=self._exchange, ceiling=ceiling, deadlines=self._deadlines)
@@ -139,7 +140,7 @@ class Transfer:
 
     @property
     def deleting(self) -> int | None:
-        """The number of the message whose deletion is answered next, if that is what is answered next."""
+        """The number of the message, if the next answer is to a DELE; None otherwise."""
         due = self._under_way[0] if self._under_way else None
         return due if isinstance(due, int) else None
 
@@ -148,7 +149,7 @@ class Transfer:
             self._finish(due)
 
     def _next_due(self, coming: Iterator[Arrival]) -> Arrival | int | None:
-        """What is answered next, when all is asked that there is room for; None if there is nothing."""
+        """Send the commands there is room for. Returns what is answered next, or None if nothing is."""
         if not self._under_way or (
             self.ahead and self._messages <= WINDOW // 2 and self._octets <= _OCTETS_AHEAD // 2
         ):
@@ -157,6 +158,7 @@ class Transfer:
 
     def _ask(self, coming: Iterator[Arrival]) -> None:
         commands: list[Command] = []
+        # Deletions go first. Without pipelining they would else wait until no message is left to fetch.
         while self._marks and len(self._under_way) < (DELETIONS if self.ahead else 1):
             number = self._marks.popleft()
             self._under_way.append(number)
@@ -173,7 +175,7 @@ class Transfer:
             self._exchange.send(*commands)
 
     def _finish(self, due: Arrival | int) -> None:
-        """Read what is left of the answer."""
+        """Read the answer, or what is left of it."""
         if isinstance(due, Arrival):
             due.drain()
             self._messages -= 1
@@ -188,7 +190,7 @@ class Transfer:
 
 
 def _weight(listed: Listed) -> int:
-    """What a message takes of the allowance; all of it if nobody knows."""
+    """How much of _OCTETS_AHEAD a message uses. If its size is unknown, it uses all, and goes alone."""
     return _OCTETS_AHEAD + 1 if listed.size is None else listed.size
 
 

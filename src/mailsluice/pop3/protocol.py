@@ -1,8 +1,8 @@
 """The POP3 protocol, client side, without I/O.
 
-Owns a session's state and the order of answers: commands go in at `send`, octets at `receive_data`, and
-`next_event` says what happened. Must never know a socket, a clock or a thread. The states and what moves
-them are `TRANSITIONS`, which also decides what may be sent and what a server may answer.
+Owns a session's state and the order of answers. Commands go in at `send`, octets go in at `receive_data`, and
+`next_event` says what happened. `TRANSITIONS` has the states and what changes them. It also decides what may
+be sent and what a server may answer. Must never know a socket, a clock or a thread.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from mailsluice.pop3.events import Answered, BodyChunk, Challenged, Closed, Even
 from mailsluice.pop3.lines import DotUnstuffer, readable
 
 _LONGEST_REPLY = 8192
-"""Octets of a line outside a body. A reply has up to 512 (RFC 2449 §4); a SASL challenge may be longer."""
+"""The most octets of a line outside a body. A reply has up to 512 (RFC 2449 §4); a SASL challenge may be
+longer."""
 
 
 class LocalProtocolError(Exception):
-    """We tried to send what the session's state forbids: a bug of ours."""
+    """We tried something that the session's state forbids: a bug in this program."""
 
 
 class State(StrEnum):
-    """Where a session stands (RFC 1939 §3)."""
+    """The states of a session (RFC 1939 §3). SASL is ours: a challenge came and waits for a response."""
 
     GREETING = "greeting"
     AUTHORIZATION = "authorization"
@@ -40,7 +41,7 @@ class State(StrEnum):
 
 
 class Answer(StrEnum):
-    """The ways a server answers."""
+    """The words that can begin a server's reply."""
 
     OK = "+OK"
     ERR = "-ERR"
@@ -65,17 +66,19 @@ TRANSITIONS: Mapping[tuple[State, Verb | None, Answer], State] = {
     (State.SASL, Verb.SASL_RESPONSE, Answer.OK): State.TRANSACTION,
     (State.SASL, Verb.SASL_RESPONSE, Answer.ERR): State.AUTHORIZATION,
     **_stays(State.TRANSACTION, Verb.CAPA, Verb.STAT, Verb.UIDL, Verb.LIST, Verb.RETR, Verb.TOP, Verb.DELE),
-    # RFC 1939 §6: whatever the server then says of the deletions, the session is over.
+    # RFC 1939 §6: -ERR means that some messages were not deleted. The session is over all the same.
     (State.TRANSACTION, Verb.QUIT, Answer.OK): State.UPDATE,
     (State.TRANSACTION, Verb.QUIT, Answer.ERR): State.UPDATE,
 }
-"""What each answer to a command does to each state; the greeting answers None; the rest is forbidden."""
+"""The state after each answer. A key is: the state before, the command that is answered (None for the
+greeting), and the answer. A combination that is not here is forbidden."""
 
 _SENDABLE = frozenset((state, verb) for state, verb, _ in TRANSITIONS)
-"""What may be sent in which state."""
+"""The commands that may be sent in each state."""
 
 _STAYING = _SENDABLE - {key[:2] for key, after in TRANSITIONS.items() if after is not key[0]}
-"""What leaves the state as it is, whatever the answer: only after that may more be sent without waiting."""
+"""The commands that do not change the state, whatever the answer. Another command may be sent before these
+are answered: the state in which it arrives is known."""
 
 _REPLY = re.compile(rb"(\+OK|-ERR|\+)(?:[ \t]+(.*))?", re.DOTALL)
 _ANSWERS = {answer.encode(): answer for answer in Answer}
@@ -83,15 +86,15 @@ _TAG = re.compile(rb"\[([A-Za-z0-9+/=]+)\]")
 
 
 class Pop3Protocol:
-    """One session. `peer` is what errors call the server."""
+    """One session. `peer` is the server's name in errors."""
 
     def __init__(self, peer: str) -> None:
         self.state = State.GREETING
         self.phase = Phase.GREETING
-        """That of the command whose answer is due, or was last."""
+        """The phase of the command whose answer comes next. If none is due: of the one answered last."""
         self._peer = peer
         self._buffer = b""
-        self._at = 0  # what is before this in the buffer was read
+        self._at = 0  # the octets of the buffer before this position are used up
         self._eof = False
         self._outstanding: deque[Command] = deque()
         self._body: DotUnstuffer | None = None
@@ -100,14 +103,14 @@ class Pop3Protocol:
 
     @property
     def idle(self) -> bool:
-        """Whether every command has been answered to its end."""
+        """Whether every command has its whole answer."""
         return not self._outstanding
 
     def send(self, command: Command) -> bytes:
         """The octets to send. Several commands may be under way; answers come in their order (RFC 2449 §6.6).
 
-        Raises LocalProtocolError where the state forbids it, and ProtocolViolation where the server
-        has answered already: what came before a question is no answer to it.
+        Raises LocalProtocolError if the state forbids the command. Raises ProtocolViolation if the server
+        has sent something already: what came before a command cannot be the answer to it.
         """
         if not self._allowed(command):
             raise LocalProtocolError(f"{command.verb.value} in state {self.state.value}")
@@ -124,14 +127,14 @@ class Pop3Protocol:
         self._at = 0
 
     def receive_eof(self) -> None:
-        """Take that the server will send no more."""
+        """Note that the server will send no more."""
         self._eof = True
 
     def next_event(self) -> Event | None:
-        """What happened next, or None if that needs more octets.
+        """What happened next, or None if more octets are needed to tell.
 
-        Raises ProtocolViolation, or ConnectionLost where the octets ended too early; the session is
-        over then.
+        Raises ProtocolViolation, or ConnectionLost if the server closed the connection too early. The session
+        is over after either.
         """
         event = self._next_of_body(self._body) if self._body is not None else self._next_reply()
         if event is None and self._eof:
@@ -141,14 +144,15 @@ class Pop3Protocol:
         return event
 
     def quotable(self, said: bytes) -> str:
-        """What the server said, fit for an error: first the secrets we sent are concealed, then it is cut."""
+        """What the server said, fit for an error: without the secrets that we sent, printable, and short."""
+        # Secrets go first: a cut through one would leave a part that is no longer found.
         for secret in self._secrets:
             said = said.replace(secret, b"***")
         return readable(said)
 
     def _allowed(self, command: Command) -> bool:
-        """Whether the state is for this command, and will be when the answers under way have come."""
-        # The last one under way will do: it was sent because those before it leave the state as it is.
+        """Whether the command may be sent now, and may still be when all answers under way have come."""
+        # Looking at the last command is enough: it was only sent because those before it change no state.
         last = self._outstanding[-1] if self._outstanding else None
         settled = last is None or (self.state, last.verb) in _STAYING
         return settled and (self.state, command.verb) in _SENDABLE
@@ -159,7 +163,8 @@ class Pop3Protocol:
             self._outstanding.popleft()
             self._body = None
             if not self._outstanding and (rest := self._buffer[self._at :]):
-                # A dot that was not stuffed would look like this: the message may not be whole.
+                # A server that does not stuff dots ends a message at its first line with a single dot. The
+                # rest comes here. Without this check, half a message would be stored, and the mail deleted.
                 self._violate("sent more after the end of what was asked for", rest)
             return BodyChunk(data, last=True)
         return BodyChunk(data, last=False) if data else None
@@ -168,7 +173,7 @@ class Pop3Protocol:
         end = self._buffer.find(b"\n", self._at)
         length = (end if end >= 0 else len(self._buffer)) - self._at
         if length > _LONGEST_REPLY:
-            self._violate("sent a reply without end", self._buffer[self._at :])
+            self._violate(f"sent a reply of more than {_LONGEST_REPLY} octets", self._buffer[self._at :])
         if end < 0:
             return None
         line = self._buffer[self._at : end].rstrip(b"\r")
@@ -176,11 +181,11 @@ class Pop3Protocol:
         command = self._outstanding[0] if self._outstanding else None
         found = _REPLY.fullmatch(line)
         if found is None:
-            self._violate("sent what is no POP3 reply", line)
+            self._violate("sent a line that is no POP3 reply", line)
         answer = _ANSWERS[found[1]]
         state = TRANSITIONS.get((self.state, command.verb if command else None, answer))
         if state is None:
-            self._violate("sent a reply that has no place here", line)
+            self._violate("sent a reply that is not allowed at this point", line)
         self.state = state
         return self._event(command, answer, found[2] or b"")
 
@@ -202,10 +207,12 @@ class Pop3Protocol:
             self.state = State.CLOSED
             return Closed()
         self.state = State.CLOSED
+        # A server may refuse a command, then close, and we meet the end one command later: that refusal is
+        # the reason. Exchange Online does so ("-ERR Protocol error. Connection is closed. 10").
         reply = self.quotable(self._buffer[self._at :]) or self._last_refusal
-        said = f", having said {reply!r}" if reply else ""
+        last_words = f"; its last words were {reply!r}" if reply else ""
         raise ConnectionLost(
-            f"{self._peer} closed the connection in phase {self.phase.value}{said}",
+            f"{self._peer} closed the connection in phase {self.phase.value}{last_words}",
             phase=self.phase,
             reply=reply,
         )
@@ -219,6 +226,7 @@ class Pop3Protocol:
 
 
 def _tag(greeting: bytes) -> str:
+    """See `Greeted.tag`. Empty unless it is ASCII in base64 of UTF-16LE: other servers use brackets too."""
     found = _TAG.search(greeting)
     if found is None:
         return ""

@@ -1,6 +1,6 @@
-"""Held mail in words: for each reason what it means, and what an administrator can do.
+"""Held mail in words: what each reason means, and what an administrator can do.
 
-Owns the remedies. Must never count: each poll does.
+Owns the remedies. Must never count messages: each poll does that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ def remedy(why: str, mailbox: str) -> str:
     """What can be done about messages of this mailbox that are held for this reason, a word of `Held`."""
     try:
         return _REMEDIES[Held(why)].format(mailbox=mailbox, **_commands(mailbox))
-    except ValueError:  # a newer mailsluice's
+    except ValueError:  # a newer version wrote this reason to the ledger
         return "see docs/operations.md"
 
 
@@ -28,22 +28,22 @@ def _commands(mailbox: str) -> dict[str, str]:
 
 
 _REMEDIES = {
-    Held.TOO_LARGE: "larger than max_message: raise it in the section {mailbox} to fetch them",
-    Held.REFUSED: "the server did not hand them out when last asked; they are tried again by themselves",
-    Held.QUARANTINED: "the server refused them for a day and longer; they are tried once a day. `{listing}` "
-    "says which they are, and `{retry}` tries them at once",
-    Held.SUBSTITUTE: "the server hands out a notice in their place; they are asked for once a day. "
-    "`{listing}` says which they are; quarantine take, with a UIDL, stores the notice",
-    Held.UNRECOGNISED: "nothing tells whether they are stored already. Look into the mailbox: `{fetch}` "
-    "stores them, `{seen}` leaves them there",
-    Held.UNCLEAR: "their headers are not told, so that nobody knows whether they are the stored ones; they "
-    "are asked again by themselves. One that is moved out of the inbox and back is fetched",
-    Held.AMBIGUOUS: "several have the same UIDL, and their headers are not told; they are asked again by "
-    "themselves. Those that are moved out of the inbox and back are fetched",
-    Held.UNUSABLE: "the server's listing gives them no UIDL that can be used: `listing unusable` in the log "
-    "shows its lines. Move them out of the inbox and back",
-    Held.UNDELETABLE: "they are stored, and the server does not delete them; that is tried again by itself. "
-    "They can be deleted by hand",
-    Held.BEYOND: f"the mailbox has more than {MOST_MESSAGES} messages, and not all are looked at: it drains "
-    "by itself where the policy deletes; else move old mail out of the inbox",
+    Held.TOO_LARGE: "they are larger than max_message; to fetch them, raise it in the section {mailbox}",
+    Held.REFUSED: "the server refused them at the last try; they are tried again automatically",
+    Held.QUARANTINED: "the server has refused them for a day or longer; they are tried once a day. "
+    "`{listing}` lists them, and `{retry}` lets the next poll try them",
+    Held.SUBSTITUTE: "the server hands out a notice in their place; they are tried once a day. "
+    "`{listing}` lists them; quarantine take, with a UIDL, stores the notice",
+    Held.UNRECOGNISED: "they may be stored already, and nothing can decide it. Look into the mailbox: "
+    "`{fetch}` stores them, `{seen}` leaves them there",
+    Held.UNCLEAR: "they may be stored already, and the server does not give their headers; they are tried "
+    "again automatically. To fetch a message, move it out of the inbox and back",
+    Held.AMBIGUOUS: "several have the same UIDL, and the server does not give their headers; they are tried "
+    "again automatically. To fetch them, move them out of the inbox and back",
+    Held.UNUSABLE: "the server's listing has no usable UIDL for them: `listing unusable` in the log shows "
+    "its lines. Move them out of the inbox and back",
+    Held.UNDELETABLE: "they are stored, but the server does not delete them; this is tried again "
+    "automatically. You can delete them by hand",
+    Held.BEYOND: f"the mailbox has more than {MOST_MESSAGES} messages, and a poll does not look at all of "
+    "them. If the policy deletes, it drains by itself; else move old mail out of the inbox",
 }

@@ -1,1 +1,1 @@
-"""What the program asks of the operating system, apart from files and connections."""
+"""The operating system, apart from files and connections: signals, users, limits, memory, local time."""

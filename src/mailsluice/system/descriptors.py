@@ -1,6 +1,6 @@
 """The descriptors: how many files this process may have open.
 
-Owns how many are worth having. Must never open one.
+Owns how many are useful. Must never open one.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import resource
 from contextlib import suppress
 
 A_SESSION = 1024
-"""So many are worth having for each session: if there are 16, `sink.durable` then syncs its most at once."""
+"""Useful descriptors for each session. With 16 sessions, `sink.durable` can then sync as many as it wants."""
 
 
 def allow_for(sessions: int) -> None:
-    """Let this process have as many as so many sessions can use, as far as it may have more than it has."""
+    """Raise this process's limit to what `sessions` sessions can use, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(A_SESSION * sessions, hard)
     if soft < wanted:

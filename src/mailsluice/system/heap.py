@@ -1,11 +1,11 @@
 """The heap of the C library: one arena for all threads.
 
-Owns how the allocator of libc is set up. Must never matter for anything but memory: where it cannot be set,
-nothing is said, and all else goes on.
+Owns how the allocator of libc is set up. Must never matter for anything except memory use: if it cannot be
+set up, the program goes on without a word.
 
-glibc gives each new thread an arena of its own, up to eight for each core, and what one thread has freed no
-other one gets (mallopt(3), M_ARENA_MAX). A daemon whose polls are short-lived threads grows by that for
-days. Python holds its own lock while it asks for memory, so that several arenas make nothing quicker.
+glibc gives new threads an arena of their own, up to eight for each core. Memory that a thread frees stays in
+its arena (mallopt(3), M_ARENA_MAX). Polls are short-lived threads, so a daemon's memory would grow for days.
+Python holds its own lock while it asks for memory, so several arenas would make nothing faster.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _M_ARENA_MAX = -8  # malloc.h
 
 
 def keep_one_arena() -> bool:
-    """Have threads that are started from now on share one arena; whether that could be done.
+    """Let all threads that start from now on share one arena. Returns whether that was possible.
 
-    It cannot where libc is not glibc: musl has one heap for all anyway.
+    It is not possible if libc is not glibc. musl has one heap for all threads anyway.
     """
-    import ctypes  # noqa: PLC0415  commands that poll nothing do without
+    import ctypes  # noqa: PLC0415  only commands that poll need it
 
     try:
         return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1))

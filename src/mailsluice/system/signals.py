@@ -14,8 +14,9 @@ from types import FrameType
 class Signals:
     """What the operating system asks: SIGTERM and SIGINT to stop, SIGHUP to reload.
 
-    Takes them over where it is made, in the main thread. A handler may run inside another, or inside any
-    call of the main thread, so it takes no lock: it sets a flag and fills a queue that allows for that.
+    Make it in the main thread: from then on it handles these signals. A handler may interrupt another one, or
+    any call of the main thread. So it takes no lock. It sets a flag and uses a `SimpleQueue`, which allows
+    this.
     """
 
     def __init__(self) -> None:
@@ -26,12 +27,12 @@ class Signals:
         self._before = {number: signal.signal(number, taker) for number, taker in takers.items()}
 
     def give_back(self) -> None:
-        """Let them do again what they did before: for who goes on, and looks at these flags no more."""
+        """Restore the former handlers, if the program goes on and no longer looks at these flags."""
         for number, taker in self._before.items():
             signal.signal(number, taker)
 
     def wait(self, seconds: float) -> None:
-        """Sleep so long, or until a signal comes."""
+        """Sleep for this time, or until a signal comes."""
         with suppress(Empty):
             self._wake.get(timeout=seconds)
 

@@ -1,6 +1,6 @@
 """Users and groups: their names, for messages to people.
 
-Must never decide who may do what: that is `files.trust`.
+Owns the look-up of names. Must never decide who may do what: that is `files.trust`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pwd
 
 
 def user_name(uid: int) -> str:
-    """The user's name, or `#` and the number where there is none."""
+    """The user's name, or `#` and the number if it has no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -18,7 +18,7 @@ def user_name(uid: int) -> str:
 
 
 def group_name(gid: int) -> str:
-    """The group's name, or `#` and the number where there is none."""
+    """The group's name, or `#` and the number if it has no name."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -1,7 +1,7 @@
-"""The zone: what local time is, as the C library takes it from TZ and /etc/localtime.
+"""The zone: local time, as the C library finds it by TZ and /etc/localtime.
 
-Owns where its rules are read, and that what cannot be read is an error: the C library would take it for UTC.
-Must never keep anything: who wants to know of a change asks again (docs/adr/0018-local-time.md).
+Owns where the rules are read. Rules that cannot be read are an error here: the C library would silently use
+UTC. Must never keep anything: to notice a change, a caller asks again (docs/adr/0018-local-time.md).
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 LOCALTIME = Path("/etc/localtime")
-"""The machine's own zone (localtime(5)): mostly a link that says its name, in a container a mounted file."""
+"""The machine's zone (localtime(5)): usually a link that says its name; in a container, a mounted file."""
 
 _DIRECTORY = "/usr/share/zoneinfo"
 _LONGEST = 1024 * 1024
-"""Octets of a zone's file; real ones have less than 4 KiB."""
+"""The most octets read from a zone's file. Real ones have less than 4 KiB."""
 
 _RULE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?[0-9]")
-"""How a rule begins (POSIX, "TZ"): with an abbreviation, and its distance from UTC."""
+"""The beginning of a rule (POSIX, "TZ"): an abbreviation, and its offset from UTC."""
 
 _NOT_UNDERSTOOD = (ValueError, IndexError, TypeError, OverflowError, AssertionError, EOFError, struct.error)
-"""What zoneinfo raises of a file that is not a zone's, or only the beginning of one."""
+"""What zoneinfo raises for a file that is no zone's file, or only a part of one."""
 
 
 class ZoneError(Exception):
-    """Local time cannot be told: says why, and what to do."""
+    """Local time is not known. The text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Zone:
 
 def local_zone() -> Zone:
     """The zone that the C library uses, as tzset(3) has it. Raises ZoneError."""
-    told = os.environ.get("TZ")
-    if told is None:
+    tz = os.environ.get("TZ")
+    if tz is None:
         return _of_machine()
-    named = told.removeprefix(":")
+    named = tz.removeprefix(":")  # POSIX: a colon, then what the implementation defines. glibc ignores it
     if not named:
         return _utc("UTC, because TZ is empty")
     path = Path(os.environ.get("TZDIR") or _DIRECTORY, named)
@@ -73,27 +73,28 @@ def _of_machine() -> Zone:
     return _checked(f"{name}, by {LOCALTIME}", LOCALTIME, str(LOCALTIME))
 
 
-def _checked(name: str, path: Path, told_by: str) -> Zone:
-    zone = Zone(name, _octets(path, told_by))
+def _checked(name: str, path: Path, named_by: str) -> Zone:
+    """The zone in this file. `named_by`, TZ or /etc/localtime, is where an error sends people."""
+    zone = Zone(name, _octets(path, named_by))
     try:
         zone.tzinfo.utcoffset(datetime(2024, 1, 1))  # noqa: DTZ001  local time is what is asked about
     except _NOT_UNDERSTOOD as exc:
-        raise ZoneError(f"{told_by}: {path} is not the file of a time zone; {_remedy(told_by)}") from exc
+        raise ZoneError(f"{named_by}: {path} is not the file of a time zone; {_remedy(named_by)}") from exc
     return zone
 
 
-def _octets(path: Path, told_by: str) -> bytes:
+def _octets(path: Path, named_by: str) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would be to wait for its writer
-            raise ZoneError(f"{told_by}: {path} is not the file of a time zone; {_remedy(told_by)}")
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
+            raise ZoneError(f"{named_by}: {path} is not the file of a time zone; {_remedy(named_by)}")
         with path.open("rb") as file:
             return file.read(_LONGEST)
     except OSError as exc:
-        raise ZoneError(f"{told_by}: {path} cannot be read: {exc.strerror}; {_remedy(told_by)}") from exc
+        raise ZoneError(f"{named_by}: {path} cannot be read: {exc.strerror}; {_remedy(named_by)}") from exc
 
 
-def _remedy(told_by: str) -> str:
-    if told_by == "TZ":
+def _remedy(named_by: str) -> str:
+    if named_by == "TZ":
         return "install tzdata, and set TZ to the name of your zone, such as Europe/Berlin"
     return (
         f"install tzdata, and make it a link to your zone, such as: "
@@ -102,7 +103,7 @@ def _remedy(told_by: str) -> str:
 
 
 def _of_rule(rule: str) -> Zone:
-    """A rule has to say when summer time is: what the C library makes of others is off by hours."""
+    """The zone of a rule. A rule with summer time must have its dates: the C library would guess them."""
     zone = Zone(f"{rule}, by TZ", _as_file(rule))
     try:
         zone.tzinfo.utcoffset(datetime(2024, 1, 1))  # noqa: DTZ001  as above
@@ -119,14 +120,14 @@ def _utc(name: str) -> Zone:
 
 
 def _as_file(rule: str) -> bytes:
-    """A zone's file that says nothing but this rule (RFC 8536 §3): version 2, one type, no changes."""
+    """A zone's file with only this rule (RFC 8536 §3): version 2, one type, no transitions."""
     header = b"TZif2" + bytes(15) + struct.pack(">6l", 0, 0, 0, 0, 1, 1)
     only_type = struct.pack(">lBB", 0, 0, 0) + b"\0"
     return (header + only_type) * 2 + b"\n" + os.fsencode(rule) + b"\n"
 
 
 class _Whole(BytesIO):
-    """A file that says when it ends: zoneinfo would look for the end of its last line for ever."""
+    """A file that raises EOFError at its end: zoneinfo would look for the end of the last line for ever."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         octets = super().read(size)
