@@ -10,7 +10,7 @@ from mailsluice.errors import CommandRefused, ConnectionLost, GaveWay, Phase
 from mailsluice.failure import Why
 from mailsluice.message.header import Header
 from mailsluice.model import Listed
-from mailsluice.session.asking import Untold, ask, ask_by_retr, note_silent
+from mailsluice.session.asking import HeaderRefused, ask, ask_by_retr, note_silent
 from mailsluice.session.context import Session
 from mailsluice.session.counts import Counts
 from mailsluice.session.questions import Questions
@@ -48,14 +48,14 @@ def test_a_refusal_decides_nothing(world: World, how: Ask) -> None:
     (uidl,) = world.deliver(ONE)
     world.server.headers_refused = True
     world.server.refused = {uidl}
-    with pytest.raises(Untold):
+    with pytest.raises(HeaderRefused):
         how(*opened(world))
     assert world.ledger.failures.read(world.mailbox.key) == {}
 
 
 def test_a_notice_in_its_place_decides_nothing(world: World, how: Ask) -> None:
     world.server.substituted = set(world.deliver(ONE))
-    with pytest.raises(Untold, match="a notice"):
+    with pytest.raises(HeaderRefused, match="a notice"):
         how(*opened(world))
 
 

@@ -86,7 +86,7 @@ def test_what_has_no_telling_header_is_fetched_and_counted(world: World) -> None
     world.poll()
     renumber(world)
 
-    assert settle(world.mailbox, Way.ADOPT, world.context) == Settled(adopted=4, untold=2)
+    assert settle(world.mailbox, Way.ADOPT, world.context) == Settled(adopted=4, unclear=2)
     assert world.outcome() == ("ok", 0)
     assert len(world.stored()) == 8
 
@@ -95,7 +95,7 @@ def test_a_server_without_headers_adopts_nothing_and_says_so(kept: World) -> Non
     renumber(kept)
     kept.server.headers_refused = True
 
-    assert settle(kept.mailbox, Way.ADOPT, kept.context) == Settled(untold=6)
+    assert settle(kept.mailbox, Way.ADOPT, kept.context) == Settled(unclear=6)
 
 
 def test_fetching_takes_everything_for_new(kept: World) -> None:
@@ -198,7 +198,7 @@ def test_a_header_that_ends_the_session_is_passed_over(kept: World) -> None:
     renumber(kept)
     kept.server.headers_cut = {b"new-u2"}
 
-    assert settle(kept.mailbox, Way.ADOPT, kept.context) == Settled(adopted=5, untold=1)
+    assert settle(kept.mailbox, Way.ADOPT, kept.context) == Settled(adopted=5, unclear=1)
 
 
 def test_headers_that_end_every_session_are_no_way_on(kept: World) -> None:
@@ -238,7 +238,7 @@ def test_what_adopting_cannot_tell_stays_held_and_is_neither_fetched_nor_deleted
     renumber(world)
     assert world.poll().report.held == {"unrecognised": 4}
     world.report()
-    assert settle(world.mailbox, Way.ADOPT, world.context) == Settled(untold=4)
+    assert settle(world.mailbox, Way.ADOPT, world.context) == Settled(unclear=4)
     for _ in range(3):
         assert world.poll().report.held == {"unrecognised": 4}
         world.report()

@@ -52,8 +52,8 @@ def _summary(settled: Settled, *, marking: bool) -> str:
     parts = [f"{settled.new} messages are new and will be fetched", f"{settled.gone} are gone"]
     if settled.adopted:
         parts.insert(0, f"{settled.adopted} messages are known under their new UIDLs")
-    if settled.untold:
+    if settled.unclear:
         parts.append(
-            f"{settled.untold} may be stored ones, but have no header that proves it: the old ones stay held"
+            f"{settled.unclear} may be stored ones, but have no header that proves it: the old ones stay held"
         )
     return "; ".join(parts)

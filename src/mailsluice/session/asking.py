@@ -18,7 +18,7 @@ from mailsluice.session.context import Session
 _NOTICE = "a notice in its place"
 
 
-class Untold(Exception):
+class HeaderRefused(Exception):
     """The server does not give this header now, or sends a notice in its place. That decides nothing."""
 
     def __init__(self, reply: str) -> None:
@@ -29,7 +29,7 @@ class Untold(Exception):
 def ask(listed: Listed, session: Session) -> Header:
     """The header, by TOP.
 
-    Raises Untold if the server does not give this header, CommandRefused if it has no TOP, and ServerError if
+    Raises HeaderRefused if the server does not give this header, CommandRefused if it has no TOP, and ServerError if
     the session is over. The last is noted, and the header is asked for later and later. Otherwise it would
     end every session.
     """
@@ -37,7 +37,7 @@ def ask(listed: Listed, session: Session) -> Header:
         octets = session.client.header(listed)
     except CommandRefused as refusal:
         if session.client.has_top():  # then the refusal is about this message alone
-            raise Untold(refusal.reply) from refusal
+            raise HeaderRefused(refusal.reply) from refusal
         raise
     except ServerError as error:
         note_silent(listed, error, session)
@@ -54,7 +54,7 @@ def ask_by_retr(listed: Listed, session: Session) -> Header:
                 for chunk in arrival.chunks:  # read to the end, so that the session can go on
                     head += chunk[: LIMIT - len(head)]
     except CommandRefused as refusal:
-        raise Untold(refusal.reply) from refusal
+        raise HeaderRefused(refusal.reply) from refusal
     except ServerError as error:
         note_silent(listed, error, session)
         raise
@@ -72,5 +72,5 @@ def note_silent(listed: Listed, error: ServerError, session: Session) -> None:
 
 def _unless_notice(header: Header) -> Header:
     if may_be(header):  # the header of Exchange's notice, and not of the message
-        raise Untold(_NOTICE)
+        raise HeaderRefused(_NOTICE)
     return header

@@ -92,19 +92,19 @@ def _store(
     permits = ledger.messages.commit(key, stored, ledger.now(), leaving=leaving)
     session.counts.stored += len(permits)
     session.counts.done(permit.uidl for permit in permits)
-    _count_twins(staged, session)
+    _count_shared(staged, session)
     session.staging.note(ledger.messages.commits(key))
     session.staging.forget(stored)
     return _without_notices(permits, session)
 
 
-def _count_twins(staged: Sequence[Staged], session: Session) -> None:
+def _count_shared(staged: Sequence[Staged], session: Session) -> None:
     """Count how many of these deliveries other configured mailboxes have, too."""
     live = session.context.live
     if len(live) > 1:
         identities = [new.identity for new in staged if new.identity and is_strong(new.identity)]
         also = session.context.ledger.aliases.also_in(session.mailbox.key, identities)
-        session.counts.twins.update({key: count for key, count in also.items() if key in live})
+        session.counts.shared.update({key: count for key, count in also.items() if key in live})
 
 
 def _without_notices(permits: Sequence[DeletePermit], session: Session) -> Sequence[DeletePermit]:

@@ -63,7 +63,7 @@ class Counts:
     - `failed_before` are the UIDLs of messages that failed before and are tried now.
     - `vanished` is how many messages another program removed from staging. `removed` are those of them that
       were not removed with the whole directory.
-    - `twins` is how many of the stored messages other mailboxes have, too.
+    - `shared` is how many of the stored messages other mailboxes have, too.
     - `notices` are the UIDLs of notices that an administrator wanted stored as they came.
     - `still_listed` is how many messages an earlier session asked the server to delete. `confirmed` is how
       many deletions the server agreed to and then answered QUIT well. `unanswered` is how many sessions got
@@ -89,7 +89,7 @@ class Counts:
     excused: set[Listed] = field(default_factory=set)
     vanished: int = 0
     removed: list[Listed] = field(default_factory=list)
-    twins: Counter[MailboxKey] = field(default_factory=Counter)
+    shared: Counter[MailboxKey] = field(default_factory=Counter)
     errors: dict[Listed, MailsluiceError] = field(default_factory=dict)
     unanswered: int = 0
     failed_before: frozenset[bytes] = frozenset()
@@ -179,7 +179,7 @@ class Counts:
         self.refused += other.refused
         self.vanished += other.vanished
         self.removed += other.removed
-        self.twins.update(other.twins)
+        self.shared.update(other.shared)
         self.held = Counter(self.held or {}) + Counter(other.held or {}) if self.held is not None else None
         self.errors |= other.errors
         self.undeleted |= other.undeleted

@@ -14,7 +14,7 @@ from mailsluice.message.identity import identity
 from mailsluice.model import Listed, Memory
 from mailsluice.policy.retrying import is_due
 from mailsluice.policy.sameness import needs_identity
-from mailsluice.session.asking import Untold, ask
+from mailsluice.session.asking import HeaderRefused, ask
 from mailsluice.session.context import Session
 
 MOST = 200
@@ -51,14 +51,14 @@ def _ask(asked: Sequence[Listed], found: dict[bytes, bytes], session: Session) -
     If the server gives no header at all, it may have a bad hour. Then nothing is noted, and the next poll
     asks again.
     """
-    untold = []
+    refused = []
     for listed in asked[:MOST]:
         if session.ending:
             break
         try:
             found[listed.uidl] = identity(ask(listed, session)) or _NOTHING
-        except Untold:
-            untold.append(listed.uidl)
+        except HeaderRefused:
+            refused.append(listed.uidl)
         except CommandRefused:  # it has no TOP
             found.update(dict.fromkeys((listed.uidl for listed in asked), _NOTHING))
             return
@@ -66,4 +66,4 @@ def _ask(asked: Sequence[Listed], found: dict[bytes, bytes], session: Session) -
             found[listed.uidl] = _NOTHING  # else this header would end a session again and again
             raise
     if found:
-        found.update(dict.fromkeys(untold, _NOTHING))
+        found.update(dict.fromkeys(refused, _NOTHING))

@@ -17,7 +17,7 @@ from mailsluice.obs.logger import get_logger
 from mailsluice.policy.plan import Plan
 from mailsluice.policy.reason import Action
 from mailsluice.session import batch
-from mailsluice.session.asking import Untold, ask
+from mailsluice.session.asking import HeaderRefused, ask
 from mailsluice.session.context import Session
 from mailsluice.session.fetch import fetch
 from mailsluice.session.questions import Question, Questions
@@ -67,7 +67,7 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
     """Ask for these headers by TOP, and act on them. Returns the messages that have to be asked by RETR."""
     clock = session.context.clock
     end = clock.monotonic() + SECONDS
-    untold: dict[Listed, str] = {}
+    refused: dict[Listed, str] = {}
     for start in range(0, len(asked), _AT_ONCE):
         if session.ending or clock.monotonic() >= end:
             break
@@ -75,15 +75,15 @@ def _ask(asked: Sequence[Listed], session: Session) -> Sequence[Listed]:
             listed = asked[position]
             try:
                 session.questions.answer(listed, ask(listed, session))
-            except Untold as why:
-                untold[listed] = why.reply
-                session.questions.untold(listed)
+            except HeaderRefused as why:
+                refused[listed] = why.reply
+                session.questions.unanswered(listed)
             except CommandRefused:  # it has no TOP
                 return _by_retr(asked[position:], session)
         _conclude(session)
-    session.counts.refused += len(untold)
-    session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in untold})
-    events.name_messages(_log, events.HEADER_REFUSED, tuple(untold), reply=next(iter(untold.values()), ""))
+    session.counts.refused += len(refused)
+    session.counts.failing.update({listed.uidl: Held.UNCLEAR for listed in refused})
+    events.name_messages(_log, events.HEADER_REFUSED, tuple(refused), reply=next(iter(refused.values()), ""))
     return ()
 
 

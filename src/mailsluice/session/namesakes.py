@@ -16,7 +16,7 @@ from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy.retrying import is_due
 from mailsluice.policy.sameness import listed_twice
-from mailsluice.session.asking import Untold, ask
+from mailsluice.session.asking import HeaderRefused, ask
 from mailsluice.session.context import Session
 
 MOST = 1000
@@ -49,9 +49,9 @@ def told_apart(listing: Listing, session: Session) -> Listing:
             uidl = listed.uidl + b" " + identities[listed.number]
             uidls[listed.number] = uidl + b"+%d" % alike[uidl] if alike[uidl] else uidl
             alike[uidl] += 1
-    untold = [listed for listed in namesakes if listed.number not in identities]
-    still_shared = Counter(listed.uidl for listed in untold)
-    for listed in untold:
+    without_header = [listed for listed in namesakes if listed.number not in identities]
+    still_shared = Counter(listed.uidl for listed in without_header)
+    for listed in without_header:
         # If one message is left under the server's UIDL, it would look like the one message of that UIDL,
         # although nothing says which of them it is.
         if still_shared[listed.uidl] == 1:
@@ -73,7 +73,7 @@ def _identities(messages: list[Listed], session: Session) -> dict[int, bytes]:
             break
         try:
             who = identity(ask(listed, session))
-        except Untold:
+        except HeaderRefused:
             continue
         except CommandRefused:  # it has no TOP
             break

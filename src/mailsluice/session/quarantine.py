@@ -23,7 +23,7 @@ from mailsluice.failure import WAITING, Failure, Why
 from mailsluice.model import Listed, uidl_text
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.session.asking import Untold, ask
+from mailsluice.session.asking import HeaderRefused, ask
 from mailsluice.session.context import Session
 from mailsluice.session.triage import is_explained
 
@@ -156,7 +156,7 @@ def _is_to_blame(listed: Listed, kind: Why, before: Collection[bytes], session: 
         return False
     try:
         ask(listed, session)
-    except (ServerError, Untold):
+    except (ServerError, HeaderRefused):
         return False
     return True
 

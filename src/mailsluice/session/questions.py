@@ -76,7 +76,7 @@ class Questions:
         """Whether enough headers were asked for to notice a mailbox that was recreated."""
         return len(self._asked) >= min(len(self._open), _ENOUGH)
 
-    def untold(self, listed: Listed) -> None:
+    def unanswered(self, listed: Listed) -> None:
         """Note that the header was asked for, and that the server did not give it."""
         self._asked.add(listed.uidl)
 

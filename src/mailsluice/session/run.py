@@ -35,7 +35,7 @@ from mailsluice.session.returning import Returning
 from mailsluice.session.sifting import sifted
 from mailsluice.session.triage import triage
 
-_TWINS, _FEWEST_TWINS = 20, 3
+_MANY_SHARED, _FEWEST_SHARED = 20, 3
 """Two sections look like one mailbox if they share this many deliveries: 20, or all of a poll's if it stored
 3 or more. Fewer prove little: a mail may be sent to both addresses."""
 
@@ -108,17 +108,17 @@ def _exchange(planned: Planned, session: Session) -> MailsluiceError | None:
         failure = late.settle(plan, memory, session) or failure  # new mail comes before deletions
     identify(plan.listing, memory, session)
     quarantine.describe(plan.listing, session)
-    _warn_of_twins(session)
+    _warn_of_shared(session)
     if found := session.returning.found:
         _log.info(events.MESSAGES_RETURNED, messages=found)
     return failure
 
 
-def _warn_of_twins(session: Session) -> None:
+def _warn_of_shared(session: Session) -> None:
     """Warn of another section that seems to poll the same mailbox."""
     counts = session.counts
-    for other, count in counts.twins.items():
-        if count >= _TWINS or count == counts.stored >= _FEWEST_TWINS:
+    for other, count in counts.shared.items():
+        if count >= _MANY_SHARED or count == counts.stored >= _FEWEST_SHARED:
             _log.warning(
                 events.MAILBOX_TWICE,
                 other=f"{other.address} on {other.host}",

@@ -39,7 +39,7 @@ class Settled:
     """How a mailbox was settled, in numbers of messages.
 
     `marked` are never fetched. `adopted` were recognised by their headers under new UIDLs. `new` will be
-    fetched by the next poll. `gone` are not on the server any more. `untold` could not be recognised, because
+    fetched by the next poll. `gone` are not on the server any more. `unclear` could not be recognised, because
     the server did not give the header or the header says too little; old ones of them stay held.
     """
 
@@ -47,7 +47,7 @@ class Settled:
     adopted: int = 0
     new: int = 0
     gone: int = 0
-    untold: int = 0
+    unclear: int = 0
 
 
 def settle(mailbox: Mailbox, way: Way, context: Context) -> Settled:
@@ -65,16 +65,16 @@ def settle(mailbox: Mailbox, way: Way, context: Context) -> Settled:
         identities = _identities(unknown, mailbox, context) if way is Way.ADOPT else {}
         renamed = _matched(identities, missing, ledger.messages.identities(key))
         decided = identities if way is Way.ADOPT else unknown
-        untold = len(unknown) - len(decided)
+        unclear = len(unknown) - len(decided)
         # The missing ones are gone only if every message is decided. Otherwise a later poll may find them.
-        is_settled = not untold and not listed_twice(listing)
+        is_settled = not unclear and not listed_twice(listing)
         gone = [uidl for uidl in missing if uidl not in renamed] if is_settled else []
         ledger.messages.settle(key, renamed, gone, ledger.now(), decided=[listed.uidl for listed in decided])
     return Settled(
         adopted=len(renamed),
         new=len(decided) - len(renamed),
         gone=sum(known[uidl].gone_since is None for uidl in gone),
-        untold=untold,
+        unclear=unclear,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from mailsluice.errors import CommandRefused, Phase, Unrecognised
 from mailsluice.model import Listed
-from mailsluice.session.asking import Untold, ask
+from mailsluice.session.asking import HeaderRefused, ask
 from mailsluice.session.context import Session
 
 MOST_BY_RETR = 64
@@ -57,7 +57,7 @@ def _not_returned(some: Collection[Listed], session: Session) -> Sequence[Listed
         except Unrecognised as error:
             session.counts.errors[listed] = error
             continue
-        except (Untold, CommandRefused):
+        except (HeaderRefused, CommandRefused):
             pass
         found.append(listed)
     return found

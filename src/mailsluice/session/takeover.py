@@ -16,7 +16,7 @@ from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy.retrying import is_due
 from mailsluice.session import tidying
-from mailsluice.session.asking import Untold, ask, ask_by_retr
+from mailsluice.session.asking import HeaderRefused, ask, ask_by_retr
 from mailsluice.session.context import Session
 
 ENOUGH = 20
@@ -105,7 +105,7 @@ def _count_recognised(
     for listed, known in evidence:
         try:
             header = how(listed, session)
-        except Untold as why:
+        except HeaderRefused as why:
             reply = why.reply
             continue
         except CommandRefused as refusal:  # it has no TOP
