@@ -29,9 +29,9 @@ class HeaderRefused(Exception):
 def ask(listed: Listed, session: Session) -> Header:
     """The header, by TOP.
 
-    Raises HeaderRefused if the server does not give this header, CommandRefused if it has no TOP, and ServerError if
-    the session is over. The last is noted, and the header is asked for later and later. Otherwise it would
-    end every session.
+    Raises HeaderRefused if the server does not give this header, CommandRefused if it has no TOP, and
+    ServerError if the session is over. The last is noted, and the header is asked for later and later.
+    Otherwise it would end every session.
     """
     try:
         octets = session.client.header(listed)

@@ -39,8 +39,8 @@ class Settled:
     """How a mailbox was settled, in numbers of messages.
 
     `marked` are never fetched. `adopted` were recognised by their headers under new UIDLs. `new` will be
-    fetched by the next poll. `gone` are not on the server any more. `unclear` could not be recognised, because
-    the server did not give the header or the header says too little; old ones of them stay held.
+    fetched by the next poll. `gone` are not on the server any more. `unclear` could not be recognised: the
+    server did not give the header, or the header says too little. Old ones of them stay held.
     """
 
     marked: int = 0
