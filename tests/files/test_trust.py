@@ -110,7 +110,7 @@ def test_a_link_that_another_user_made_is_refused_though_it_leads_to_our_own(gro
     assert problem.remedy.endswith(f"chown --no-dereference 0 {ground}/link")
 
 
-def test_what_is_missing_has_no_flaw_and_stops_nobody(tmp_path: Path) -> None:
+def test_what_is_missing_has_no_problem_and_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     assert problem_of_way(tmp_path / "missing" / "too") is None
     assert problem_of_way(tmp_path / "dangling" / "too") is None
@@ -203,7 +203,7 @@ def test_a_file_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> N
     assert problem.remedy == f"chmod go= {tmp_path}/file"
 
 
-def test_a_missing_file_has_no_flaw(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_problem(tmp_path: Path) -> None:
     assert problem_of_file(tmp_path / "missing") is None
 
 

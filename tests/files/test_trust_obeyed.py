@@ -40,7 +40,7 @@ def doubts(path: Path) -> list[tuple[str, str]]:
     return [(doubt.what, doubt.remedy) for doubt in doubts_of_obeyed(path)]
 
 
-class TestFlaws:
+class TestProblems:
     def test_a_file_of_our_own_has_none(self, file: Path) -> None:
         assert problem_of_obeyed(file) is None
 
@@ -165,7 +165,7 @@ class TestDescriptors:
         with owned(ground / "file", ANN, 0o666).open() as file:
             yield Path("/dev/fd", str(file.fileno()))
 
-    def test_they_have_no_flaw_and_no_doubt(self, handed_over: Path) -> None:
+    def test_they_have_no_problem_and_no_doubt(self, handed_over: Path) -> None:
         assert problem_of_obeyed(handed_over) is None
         assert doubts(handed_over) == []
 

@@ -179,7 +179,7 @@ def test_an_oversize_message_takes_no_place_in_max_per_poll() -> None:
     assert [m.uidl for m in result.to(Action.FETCH)] == [b"small"]
 
 
-def test_a_message_under_the_uidl_of_one_that_was_seen_and_went_is_a_stranger() -> None:
+def test_a_message_under_the_uidl_of_one_that_was_seen_and_went_is_another_one() -> None:
     listing = (Listed(1, b"reused", 10), Listed(2, b"back", 10), Listed(3, b"new", 10))
     known = {
         b"reused": Known(State.SEEN, LONG_AGO, 11, JUST_NOW),

@@ -111,7 +111,7 @@ ROWS = st.builds(
 ).filter(  # as the ledger has them
     lambda row: row.state is State.SEEN or (row.state is State.GONE) == (row.gone_since is not None)
 )
-SETBACKS = st.builds(
+FAILURES = st.builds(
     Failure,
     st.integers(0, 4),
     TIMES,
@@ -128,7 +128,7 @@ SETBACKS = st.builds(
 @given(
     listed=st.lists(st.tuples(UIDLS, SIZES), max_size=4, unique_by=lambda each: each[0]),
     known=st.dictionaries(UIDLS, ROWS, max_size=10),
-    failures=st.dictionaries(UIDLS, SETBACKS, max_size=4),
+    failures=st.dictionaries(UIDLS, FAILURES, max_size=4),
     leave=st.sampled_from([False, True, "2d", "3d"]),
     part=st.floats(0, 0.999),  # nearer to 1 a time is rounded up to the end
 )

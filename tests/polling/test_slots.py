@@ -13,7 +13,7 @@ from support.waiting import wait_until
 KEY, OTHER = MailboxKey("h", "a"), MailboxKey("h", "b")
 
 
-def test_a_further_session_has_a_place_only_while_one_is_free() -> None:
+def test_an_extra_session_has_a_slot_only_while_one_is_free() -> None:
     slots = Slots(2, HandClock())
     with slots.own():
         with slots.own(), slots.extra(KEY) as none_left:
@@ -22,7 +22,7 @@ def test_a_further_session_has_a_place_only_while_one_is_free() -> None:
             assert one_left
 
 
-def test_further_sessions_leave_half_of_all_places_to_polls() -> None:
+def test_extra_sessions_leave_half_of_all_slots_to_polls() -> None:
     slots = Slots(5, HandClock())
     with slots.extra(KEY) as first, slots.extra(OTHER) as second, slots.extra(KEY) as third:
         assert (first, second, third) == (True, True, False)
@@ -35,7 +35,7 @@ def test_where_there_is_one_place_it_is_for_polls() -> None:
         assert not free
 
 
-def test_a_poll_waits_for_a_place_that_a_further_session_has() -> None:
+def test_a_poll_waits_for_a_slot_that_an_extra_session_has() -> None:
     slots = Slots(2, HandClock())
     began: list[str] = []
 
@@ -66,7 +66,7 @@ def test_a_mailbox_opened_once_only_is_left_alone_for_an_hour() -> None:
             assert (free, free_for_other) == (expected, True)
 
 
-def test_more_places_let_in_who_waits() -> None:
+def test_more_slots_let_in_who_waits() -> None:
     slots = Slots(1, HandClock())
     inside = threading.Event()
 
@@ -83,7 +83,7 @@ def test_more_places_let_in_who_waits() -> None:
     thread.join()
 
 
-def test_fewer_places_throw_nobody_out_and_let_nobody_in() -> None:
+def test_fewer_slots_throw_nobody_out_and_let_nobody_in() -> None:
     slots = Slots(4, HandClock())
     with slots.own(), slots.own():
         slots.resize(2)

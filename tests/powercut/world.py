@@ -12,6 +12,7 @@ from pathlib import Path
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox, MaildirSink, SpoolSink
 from mailsluice.ledger.ledger import Ledger
+from mailsluice.outcome import Outcome
 from mailsluice.polling.slots import Slots
 from mailsluice.polling.under_way import UnderWay
 from mailsluice.session.context import Context
@@ -119,7 +120,7 @@ class World:
         with self.ledger() as ledger:
             for _ in range(2):
                 polled = self.poll(ledger)
-                if polled.disposition is not None:
+                if polled.report.outcome is not Outcome.OK:
                     found.append(f"a poll failed: {polled.report.detail}")
         visible = [path for pattern in ("*.eml", "new/*") for path in self.place.glob(pattern)]
         came = Counter(path.read_bytes().replace(b"\r\n", b"\n") for path in visible)

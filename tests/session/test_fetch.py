@@ -182,7 +182,7 @@ def test_a_session_that_breaks_ends_no_other_and_the_next_poll_makes_good(
     first = threading.current_thread()
     broken = threading.Event()
 
-    def break_a_further_one(_: bytes) -> None:
+    def break_an_extra_one(_: bytes) -> None:
         if threading.current_thread() is first:
             wait_until(broken.is_set, "an extra session breaks")
         elif not broken.is_set():
@@ -190,7 +190,7 @@ def test_a_session_that_breaks_ends_no_other_and_the_next_poll_makes_good(
             raise ConnectionLost("cut", phase=Phase.RETRIEVE)
 
     world.configure(connections=2)
-    world.server.on_retrieved = break_a_further_one
+    world.server.on_retrieved = break_an_extra_one
     assert world.outcome()[0] == "connection-lost"
     assert world.server.count("QUIT") == 1, "the first session came to its QUIT"
     assert len(world.server.mail) < BACKLOG

@@ -62,7 +62,7 @@ def test_of_a_mailbox_that_keeps_for_a_time_the_oldest_go_and_the_newest_come(sm
     assert list(small.server.mail.values()) == mail[2:-2]
 
 
-def test_a_setback_of_a_message_beyond_the_window_is_not_forgotten(small: World) -> None:
+def test_a_failure_of_a_message_beyond_the_window_is_not_forgotten(small: World) -> None:
     small.configure(leave_on_server=True)
     mail = letters(8)
     (first, *_) = small.deliver(*mail[:3])

@@ -281,7 +281,7 @@ def test_what_is_held_is_counted_after_an_error_of_the_sink(world: World) -> Non
     assert sorted(world.stored()) == sorted([ONE, TWO])
 
 
-def test_a_resent_mail_is_stored_again_though_a_further_session_deleted_and_the_main_one_broke(
+def test_a_resent_mail_is_stored_again_though_an_extra_session_deleted_and_the_main_one_broke(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clerk restores a deleted mail from the bin: the same octets, a new UIDL."""

@@ -23,8 +23,6 @@ from mailsluice.report import MailboxReport
 
 _LATE = ("refused", "unclear", "undeletable")
 """What a listing and the ledger do not tell alone."""
-_NEITHER = frozenset({"mailbox-locked", "stopped"})
-"""Outcomes of sessions that neither went well nor failed: others came first."""
 _ACKNOWLEDGE = "UPDATE report SET acknowledged = held WHERE mailbox = ?"
 
 

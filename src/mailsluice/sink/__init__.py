@@ -1,1 +1,1 @@
-"""DURABLE: bytes become files that survive. `fs` alone syncs, renames and unlinks."""
+"""DURABLE: octets become files that survive. `files` alone syncs, renames and unlinks."""
