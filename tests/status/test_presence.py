@@ -77,6 +77,35 @@ def test_what_a_daemon_says_is_what_another_process_sees(daemon: Presence, state
     assert dict(seen.said.running) == RUNNING
 
 
+def test_a_configuration_named_from_the_working_directory_is_shown_so_that_others_find_it(
+    lock: ServiceLock, clock: Clock, state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Presence(Config(files=(Path("mailsluice.toml"),)), clock).write(state_dir, {})
+
+    said = look(state_dir).said
+
+    assert said is not None
+    assert said.configuration.files == (str(tmp_path / "mailsluice.toml"),)
+
+
+def test_names_that_are_no_text_are_shown_as_escapes(
+    lock: ServiceLock, clock: Clock, state_dir: Path
+) -> None:
+    odd = os.fsdecode(b"/etc/b\xfcro.toml")  # Latin-1, and a path is its octets
+    daemon = Presence(Config(files=(Path(odd),)), clock)
+    daemon.refuse(f"{odd}: is not TOML", f"chmod go-w {odd}")
+    daemon.write(state_dir, {})
+
+    said = look(state_dir).said
+
+    assert said is not None
+    assert said.configuration.files == (r"/etc/b\udcfcro.toml",)
+    assert said.refused is not None
+    assert said.refused.mistakes == (r"/etc/b\udcfcro.toml: is not TOML",)
+    assert said.refused.remedy == r"chmod go-w /etc/b\udcfcro.toml"
+
+
 def test_the_file_of_a_dead_daemon_is_not_believed(
     daemon: Presence, lock: ServiceLock, state_dir: Path
 ) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from mailsluice.outcome import ExitCode
+
 
 @click.command()
 @click.option(
@@ -31,7 +33,7 @@ def command(directory: Path | None) -> None:
         demonstrate(folder, Console(soft_wrap=True, highlight=False))
     except DemoFailed as failure:
         click.echo(f"The demo failed: {failure}", err=True)
-        sys.exit(70)  # EX_SOFTWARE of sysexits.h
+        sys.exit(ExitCode.BUG)
 
 
 def _not_installed(error: ModuleNotFoundError) -> click.UsageError:

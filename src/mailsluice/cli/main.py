@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "The daemon: poll on schedule until SIGTERM; SIGHUP reloads.",
     "poll": "Poll all mailboxes, or those named, once.",
-    "status": "Each mailbox: last success, next poll, stored, waiting, errors.",
+    "status": "The daemon, and each mailbox: last success, next poll, what runs, errors.",
     "secret": "Put secrets into the keyring, list and delete them.",
     "quarantine": "List, show and retry the messages that could not be fetched.",
     "sink": "Which ledgers feed a sink; take over from one that is gone.",

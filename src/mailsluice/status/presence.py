@@ -26,6 +26,7 @@ from mailsluice.files.private import read_own, replace_private
 from mailsluice.ledger.directory import usable
 from mailsluice.ledger.lock import serving
 from mailsluice.model import MailboxKey
+from mailsluice.obs.clean import printable
 from mailsluice.polling.under_way import Running
 
 FILE = "daemon.json"
@@ -39,7 +40,10 @@ _MOST = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The configuration that is in force: its files, the main one first, and since when it is."""
+    """The configuration that is in force: its files, the main one first, and since when it is.
+
+    The names of the files are for people, wherever they are: absolute, and what is no text is an escape.
+    """
 
     files: tuple[str, ...]
     since: datetime
@@ -92,13 +96,13 @@ class Presence:
 
     def follow(self, config: Config) -> None:
         """Note that this configuration is in force from now on."""
-        self._configuration = Configuration(tuple(map(str, config.files)), self._clock.now())
+        self._configuration = Configuration(tuple(map(_name, config.files)), self._clock.now())
         self._refused: Refusal | None = None
 
     def refuse(self, mistakes: str, remedy: str) -> None:
         """Note that a reload was refused, for these mistakes, one a line."""
         since = self._refused.since if self._refused else self._clock.now()
-        self._refused = Refusal(since, tuple(mistakes.splitlines()), remedy)
+        self._refused = Refusal(since, tuple(map(printable, mistakes.splitlines())), printable(remedy))
 
     def write(self, state_dir: Path, running: Mapping[MailboxKey, Running]) -> None:
         """Write the file, if something has changed; no more than once a second. Raises LedgerError.
@@ -120,6 +124,12 @@ class Presence:
                     directory.unlink(FILE)
                 raise
         self._written = octets
+
+
+def _name(file: Path) -> str:
+    with suppress(FileNotFoundError):  # the working directory has gone: the name alone is left
+        file = file.absolute()
+    return printable(str(file))
 
 
 def look(state_dir: Path) -> Daemon:
