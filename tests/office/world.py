@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
@@ -168,9 +167,10 @@ class Office:
 
         with (
             patch.object(app, "poll", attempt),
-            patch.object(app, "Ledger", partial(Ledger, clock=self.clock)),
             patch.object(Schedule, "start"),
-            Service(self.config(), clock=self.clock) as service,
+            Service(
+                self.config(), clock=self.clock, ledger=Ledger(self._folder / "state", clock=self.clock)
+            ) as service,
         ):
             service.start()
             for when, _, do in sorted(self._diary):
