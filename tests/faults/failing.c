@@ -300,12 +300,13 @@ PLAIN(int, fchmod, (int fd, mode_t mode), (fd, mode), strikes(CHANGE, 0, "fchmod
 PLAIN(int, fchown, (int fd, uid_t user, gid_t group), (fd, user, group), strikes(CHANGE, 0, "fchown", fd))
 PLAIN(int, flock, (int fd, int how), (fd, how), strikes(LOCK, 0, "flock", fd))
 
-static unsigned controlling(int command)
+/* EAGAIN says that another has the lock (fcntl(2)): who gives one back is never told so. */
+static unsigned controlling(int command, const void *argument)
 {
     switch (command) {
     case F_SETLK:
     case F_SETLKW:
-        return LOCK;
+        return order.fault == EAGAIN && ((const struct flock *)argument)->l_type == F_UNLCK ? 0 : LOCK;
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
         return DUPLICATE;
@@ -322,7 +323,7 @@ static unsigned controlling(int command)
         va_start(rest, command); \
         void *argument = va_arg(rest, void *); \
         va_end(rest); \
-        return strikes(controlling(command), 0, #name, fd) ? fail() : real(fd, command, argument); \
+        return strikes(controlling(command, argument), 0, #name, fd) ? fail() : real(fd, command, argument); \
     }
 
 CONTROLLING(fcntl)

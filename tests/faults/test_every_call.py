@@ -47,7 +47,7 @@ WAYS = {
     "opening": Way(C.OPEN | C.CREATE | C.DUPLICATE | C.SOCKET, (EMFILE, ENFILE)),
     "mapping": Way(C.MAP, (ENOMEM,)),
     "locking": Way(C.LOCK, (EAGAIN, ENOLCK), stride=9),
-    "locked-out": Way(C.LOCK, (EAGAIN,), span=Span.ON, stride=29),
+    "locked-out": Way(C.LOCK, (EAGAIN,), span=Span.ON, stride=15),
     "filling-up": Way(CHANGING, (ENOSPC, EDQUOT), span=Span.ON, stride=5),
     "connecting": Way(C.RESOLVE | C.SOCKET | C.CONNECT, (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH)),
     "talking": Way(TALKING, (ECONNRESET, ETIMEDOUT, EPIPE)),
