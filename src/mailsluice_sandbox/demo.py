@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,7 @@ class Demo:
         self._ca_file = folder / "ca.pem"
         self._log = folder / "mailsluice.log"
         self._until = time.monotonic() + DEADLINE
+        self._daemon: subprocess.Popen[bytes] | None = None
         self._actors = [
             self._actor("invoices", "spool", "false", "delete"),
             self._actor("scans", "maildir", "true", "keep"),
@@ -118,6 +120,12 @@ class Demo:
         self._say("[green]✓[/] All 300 are stored, and SIGTERM ended the daemon cleanly.\n")
         self._prove()
 
+    def close(self) -> None:
+        """Kill the daemon if it still runs: the story may end early, as when nobody reads it any more."""
+        if self._daemon is not None:
+            self._daemon.kill()
+            self._daemon.wait()
+
     def _prove(self) -> None:
         columns = ("mailbox", "stored as", "policy", "sent", "stored", "twice", "lost", "still on server")
         table = Table(*columns, box=None, pad_edge=False)
@@ -141,9 +149,10 @@ class Demo:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            return subprocess.Popen(
+            self._daemon = subprocess.Popen(
                 [*_PROGRAM, "-c", self._config, "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        return self._daemon
 
     def _call(self, *arguments: str, stdin: str) -> None:
         command = [*_PROGRAM, "-c", str(self._config), *arguments]
@@ -156,7 +165,6 @@ class Demo:
         try:
             code = daemon.wait(max(0.0, self._until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            daemon.kill()
             raise DemoFailed(f"the daemon did not end within {DEADLINE:.0f} s; see {self._log}") from None
         if code:
             raise DemoFailed(f"the daemon ended with exit code {code} at SIGTERM; see {self._log}")
@@ -169,7 +177,6 @@ class Demo:
             if daemon.poll() is not None:
                 raise DemoFailed(f"the daemon ended by itself; see {self._log}")
             if time.monotonic() > self._until:
-                daemon.kill()
                 raise DemoFailed(f"{what} was not stored within {DEADLINE:.0f} s; see {self._log}")
             time.sleep(0.05)
 
@@ -215,5 +222,5 @@ def demonstrate(folder: Path, console: Console) -> None:
 
     Raises DemoFailed, also if the demo takes longer than DEADLINE.
     """
-    with Sandbox() as sandbox:
-        Demo(folder, console, sandbox).run()
+    with Sandbox() as sandbox, closing(Demo(folder, console, sandbox)) as demo:
+        demo.run()

@@ -274,6 +274,12 @@ def test_what_is_no_word_of_the_daemon_is_said_and_not_believed(
     assert problem in seen.problem
 
 
+def test_what_may_be_anothers_is_said_with_what_helps(daemon: Presence, state_dir: Path) -> None:
+    link(file := written(daemon, state_dir))
+
+    assert look(state_dir).problem.endswith(f"; find out who made it, then `mv {file} {file}.planted`")
+
+
 def test_a_lock_file_that_may_be_anothers_is_said_and_tells_nothing(
     daemon: Presence, state_dir: Path
 ) -> None:
@@ -283,6 +289,7 @@ def test_a_lock_file_that_may_be_anothers_is_said_and_tells_nothing(
 
     assert seen.running is None
     assert "can be written by others" in seen.problem
+    assert seen.problem.endswith(f"; chmod go= {state_dir / 'locks' / 'service.lock'}")
 
 
 def test_a_value_that_is_kept_does_not_change_what_was_said(daemon: Presence, state_dir: Path) -> None:

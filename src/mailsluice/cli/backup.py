@@ -21,8 +21,7 @@ from mailsluice.errors import BackupError, system_remedy
 from mailsluice.files.directory import Directory
 from mailsluice.files.error import FileError
 from mailsluice.files.private import replace_private
-from mailsluice.ledger import LedgerCopy
-from mailsluice.ledger.directory import usable
+from mailsluice.ledger import LedgerCopy, usable
 from mailsluice.obs.clean import json_text, printable
 
 _PRIVATE = 0o700

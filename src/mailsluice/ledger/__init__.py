@@ -5,7 +5,8 @@ directory beside it.
 """
 
 from mailsluice.ledger.backup import LedgerCopy
+from mailsluice.ledger.directory import usable
 from mailsluice.ledger.ledger import Ledger, is_begun, open_ledger, place
-from mailsluice.ledger.lock import ServiceLock
+from mailsluice.ledger.lock import ServiceLock, serving
 
-__all__ = ["Ledger", "LedgerCopy", "ServiceLock", "is_begun", "open_ledger", "place"]
+__all__ = ["Ledger", "LedgerCopy", "ServiceLock", "is_begun", "open_ledger", "place", "serving", "usable"]

@@ -23,8 +23,7 @@ from mailsluice.config.models import Config
 from mailsluice.errors import MailsluiceError
 from mailsluice.files.directory import Directory
 from mailsluice.files.private import read_own, replace_private
-from mailsluice.ledger.directory import usable
-from mailsluice.ledger.lock import serving
+from mailsluice.ledger import serving, usable
 from mailsluice.model import MailboxKey
 from mailsluice.obs.clean import printable
 from mailsluice.polling.under_way import Running
@@ -107,7 +106,8 @@ class Presence:
     def write(self, state_dir: Path, running: Mapping[MailboxKey, Running]) -> None:
         """Write the file, if something has changed; no more than once a second. Raises LedgerError.
 
-        Where it cannot be written, what it said before is removed: it would be taken for true.
+        Where it cannot be written, what it said before is removed: it would be taken for true. Where even
+        that is not possible, as on a file system that became read-only, it is believed until it is.
         """
         now = self._clock.monotonic()
         said = Said(os.getpid(), self._since, self._configuration, self._refused, tuple(running.items()))
@@ -137,19 +137,25 @@ def look(state_dir: Path) -> Daemon:
     try:
         pid = serving(state_dir)
     except (OSError, MailsluiceError) as error:
-        return Daemon(None, problem=f"whether it runs cannot be told: {error}")
+        return Daemon(None, problem=f"whether it runs cannot be told: {_with_remedy(error)}")
     if pid is None:
         return Daemon(running=False)
     try:
         octets = read_own(state_dir / FILE, _MOST)
         said = None if octets is None else _parsed(octets.decode(errors="replace"))
     except (OSError, MailsluiceError) as error:
-        return Daemon(running=True, problem=f"what it says of itself cannot be read: {error}")
+        problem = f"what it says of itself cannot be read: {_with_remedy(error)}"
+        return Daemon(running=True, problem=problem)
     except ValueError:
         return Daemon(running=True, problem=f"what it says of itself makes no sense: {state_dir / FILE}")
     if said is None or pid not in {"", str(said.pid)}:  # a dead one's, or of another version
         return Daemon(running=True, problem="it says nothing of itself, or not yet")
     return Daemon(running=True, said=said)
+
+
+def _with_remedy(error: OSError | MailsluiceError) -> str:
+    remedy = getattr(error, "remedy", "")  # a plain OSError has none
+    return f"{error}; {remedy}" if remedy else str(error)
 
 
 def _parsed(text: str) -> Said:
