@@ -48,6 +48,20 @@ def test_a_sink_that_is_gone_in_the_middle_of_a_poll_is_not_made_anew(staging: H
     assert not root.exists()
 
 
+def test_who_published_and_committed_hears_nothing_of_a_sink_that_another_session_then_found_gone(
+    staging: Hold, root: Path
+) -> None:
+    with staging.batch() as batch:
+        batch.add(Listed(1, b"u"), iter([MAIL]), NOW)
+        batch.stage()
+        stored = batch.publish()
+    root.rename(root.with_name("gone"))
+    with pytest.raises(SinkRefused):
+        staging.batch()
+    staging.note(3)
+    staging.forget(stored)
+
+
 def test_a_claim_that_was_removed_is_made_again_for_the_next_batch(
     sink: Sink, staging: Hold, root: Path
 ) -> None:
