@@ -60,7 +60,7 @@ class TestRefused:
         main.chmod(0o646)
         (line,) = refused(main)
         assert line == (
-            f"{main}: is not obeyed, because {main} can be written by everybody; see that {main} "
+            f"{main}: is not obeyed, because {main} can be written by everybody; make sure that {main} "
             f"is as you want it, then: chmod o-w {main}"
         )
 

@@ -60,8 +60,8 @@ def test_what_was_half_done_in_staging_that_is_gone_is_given_up_and_comes_again(
     refused = poll(kept)
 
     assert refused.code == 73
-    assert "it is gone" in detail(refused)
-    assert "an empty one made in its stead is no help" in detail(refused)
+    assert "its claim file is gone" in detail(refused)
+    assert "a new, empty one does not help" in detail(refused)
     assert kept.stored("a") == [ONE]
     assert run_in_shell(commands(detail(refused))[-1]).stdout.startswith("1 messages of a were given up")
     assert poll(kept).code == 0

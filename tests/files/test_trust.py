@@ -69,7 +69,7 @@ def test_below_another_user_s_directory_the_advice_is_to_be_that_user_and_never_
     problem = problem_of_way(ground / "ann" / "Maildir")
 
     assert problem is not None
-    assert problem.remedy == f"run mailsluice as #{ANN}, or take {ground}/ann/Maildir elsewhere"
+    assert problem.remedy == f"run mailsluice as #{ANN}, or choose another place than {ground}/ann/Maildir"
 
 
 def test_a_group_that_may_write_above_is_trusted(ground: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_link_that_another_user_made_is_refused_though_it_leads_to_our_own(gro
 
     assert problem is not None
     assert str(ground / "link") in problem.what
-    assert problem.remedy.startswith("run mailsluice as nobody, or take ")
+    assert problem.remedy.startswith("run mailsluice as nobody, or choose ")
     assert problem.remedy.endswith(f"chown --no-dereference 0 {ground}/link")
 
 

@@ -55,7 +55,7 @@ class TestProblems:
         problem = problem_of_obeyed(file)
         assert problem is not None
         assert problem.what == f"{file} can be written by everybody"
-        assert problem.remedy == f"see that {file} is as you want it, then: chmod o-w {file}"
+        assert problem.remedy == f"make sure that {file} is as you want it, then: chmod o-w {file}"
 
     def test_a_file_in_a_directory_that_everybody_may_write_has_one(self, file: Path) -> None:
         file.parent.chmod(0o777)

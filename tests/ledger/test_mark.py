@@ -159,7 +159,7 @@ def _obey(state_dir: Path) -> None:
 @pytest.mark.parametrize("said", ["", "nonsense", "\xff" * 200])
 def test_a_mark_that_no_ledger_bears_fits_none(polled: Path, said: str) -> None:
     (polled / MARK).write_text(said, encoding="latin-1")
-    with pytest.raises(LedgerError, match=f"another one than {MARK} says"):
+    with pytest.raises(LedgerError, match=f"is not the one that {MARK} names"):
         Database(polled)
 
 

@@ -160,7 +160,7 @@ def test_a_ledger_with_a_row_that_none_has_written_is_refused_and_stays_as_it_is
     damage(state_dir, change)
     before = (state_dir / FILE).read_bytes()
 
-    with pytest.raises(LedgerError, match=f"its table {table} has what no mailsluice writes") as refused:
+    with pytest.raises(LedgerError, match=f"its table {table} has content that no mailsluice") as refused:
         Ledger(state_dir)
     assert "restore a backup" in refused.value.remedy
     assert (state_dir / FILE).read_bytes() == before
@@ -192,7 +192,7 @@ def test_a_ledger_of_a_version_below_zero_is_refused(state_dir: Path) -> None:
     connection.execute("PRAGMA user_version = -1")
     connection.close()
 
-    with pytest.raises(LedgerError, match="of version -1"):
+    with pytest.raises(LedgerError, match="has version -1"):
         Ledger(state_dir)
 
 

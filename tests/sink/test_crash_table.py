@@ -267,7 +267,7 @@ def test_row_3_a_sink_that_is_not_mounted_proves_nothing_and_is_an_error(
         world.poll()
     mounted = world.place.rename(world.disk_root / "elsewhere")
     world.place.mkdir()
-    with pytest.raises(SinkError, match="it is gone"):
+    with pytest.raises(SinkError, match="claim file is gone"):
         world.poll()
     assert world.server.mail == MAIL
     world.place.rmdir()

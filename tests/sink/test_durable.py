@@ -162,7 +162,7 @@ def test_a_rename_that_fails_leaves_the_rest_to_recovery(
         with pytest.raises(SinkError):
             batch.publish()
         calls = len(disk.calls)
-        with pytest.raises(SinkError, match="next poll finishes"):
+        with pytest.raises(SinkError, match="next poll publishes"):
             batch.publish()
         assert len(disk.calls) == calls
         assert batch.vanished == []
@@ -194,7 +194,7 @@ def test_a_failed_sync_of_the_published_names_is_an_error(staging: Hold, disk: D
         with pytest.raises(SinkError, match="sync the directory"):
             batch.publish()
         syncs = len(disk.called("fsync"))
-        with pytest.raises(SinkError, match="next poll finishes"):
+        with pytest.raises(SinkError, match="next poll publishes"):
             batch.publish()
         assert len(disk.called("fsync")) == syncs
 

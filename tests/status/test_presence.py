@@ -259,8 +259,8 @@ def pipe(file: Path) -> None:
         (change("running", [[["h", "a"], {"since": 1e300}]]), "makes no sense"),
         (change("refused", "yes"), "makes no sense"),
         (lambda file: file.chmod(0o666), "can be written by others"),
-        (link, "is none of mailsluice's"),
-        (pipe, "is none of mailsluice's"),
+        (link, "was not made by mailsluice"),
+        (pipe, "was not made by mailsluice"),
     ],
 )
 def test_what_is_no_word_of_the_daemon_is_said_and_not_believed(

@@ -1,1 +1,1 @@
-"""Files and directories: whose they are, who may write them, and how they are made durable."""
+"""Files and directories: who owns them, who may write them, and how they are made durable."""

@@ -1,8 +1,8 @@
-"""The directory: the only place that makes directories, renames and unlinks, and that syncs names.
+"""The directory: the only module that makes directories, renames and unlinks, and that syncs names.
 
-Owns the calls whose order makes a file durable, together with `new_file`. Everything goes through an open
+Owns, together with `new_file`, the calls whose order makes a file durable. Everything goes through an open
 directory, never through a path, so that nobody can swap a directory for a symbolic link between two calls.
-Must never retry a sync that failed, for the reason that `new_file` gives.
+Must never retry a sync that failed; `new_file` gives the reason.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Moved(Enum):
-    """What became of a file that was to be renamed."""
+    """The result of a rename."""
 
     YES = "it has its new name"
-    ABSENT = "there was no file of the old name"
+    ABSENT = "there was no file with the old name"
     TAKEN = "another file has the new name, and keeps it"
-    BARRED = "the two directories lie on different file systems"
+    BARRED = "the two directories are on different file systems"
 
 
 def _complete_mode(fd: int, mode: int) -> None:
-    """Give a new directory what the umask took of `mode`.
+    """Give a new directory the bits of `mode` that the umask took away.
 
-    Not without need: for a group that we are not in, the kernel would take S_ISGID away.
+    chmod is only called if it is needed: if we are not in the directory's group, it would remove S_ISGID.
     """
     made = stat.S_IMODE(os.fstat(fd).st_mode)
     whole = mode | made & stat.S_ISGID
@@ -49,7 +49,7 @@ def _complete_mode(fd: int, mode: int) -> None:
 
 
 class Directory:
-    """An open directory: what is done in it is done in this one, whatever its path names later.
+    """An open directory. All methods work in this directory, even if its path leads to another one later.
 
     A context manager; leaving it closes it. Every method raises FileError.
     """
@@ -57,16 +57,16 @@ class Directory:
     def __init__(self, path: Path, fd: int) -> None:
         self._path = path
         self._fd = fd
-        self._modes: dict[int, bool] = {}  # whether files here are made with this mode as it is asked for
+        self._modes: dict[int, bool] = {}  # by mode: whether a new file here gets all of it
 
     @property
     def path(self) -> Path:
-        """Where it was found."""
+        """The path by which it was opened."""
         return self._path
 
     @classmethod
     def find(cls, path: Path) -> Self | None:
-        """The directory at `path`, not through a symbolic link at its end; None if it is missing."""
+        """The directory at `path`; None if it is missing. A symbolic link at its end is not followed."""
         with trying("open the directory", path):
             try:
                 return cls(path, os.open(path, _DIRECTORY))
@@ -75,7 +75,7 @@ class Directory:
 
     @classmethod
     def follow(cls, path: Path) -> Self:
-        """The directory that `path` leads to, through a symbolic link, too."""
+        """The directory that `path` leads to. A symbolic link is followed."""
         with trying("open the directory", path):
             return cls(path, os.open(f"{path}/.", _DIRECTORY))
 
@@ -87,7 +87,7 @@ class Directory:
 
     @staticmethod
     def is_ours_to_make(path: Path) -> bool:
-        """Whether we could make `path`: who cannot, has not made it."""
+        """Whether we have the right to make `path`. If not, we did not make it."""
         return os.access(path.parent, os.R_OK | os.W_OK | os.X_OK)
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class Directory:
         self.close()
 
     def child(self, name: str) -> Directory | None:
-        """The directory `name` in this one, not through a symbolic link; None if it is missing."""
+        """The directory `name` in this one; None if it is missing. A symbolic link is not followed."""
         with trying("open the directory", self._path / name, ours=True):
             try:
                 return Directory(self._path / name, os.open(name, _DIRECTORY, dir_fd=self._fd))
@@ -107,10 +107,11 @@ class Directory:
                 return None
 
     def make(self, name: str, mode: int) -> Directory:
-        """The directory `name` in this one, made with exactly `mode` if it is not there.
+        """The directory `name` in this one. It is made, with exactly `mode`, if it is missing.
 
-        Where this directory hands its group down (S_ISGID), so does the new one: a shared spool stays shared.
-        This directory is synced in either case: whoever made `name` may have been killed before.
+        If new files get their group from this directory (S_ISGID), this is also so in the new one: a shared
+        spool stays shared. This directory is always synced: whoever made `name` may have been killed before
+        the sync.
         """
         path = self._path / name
         with trying("make the directory", path, ours=True), ExitStack() as undo:
@@ -130,21 +131,21 @@ class Directory:
     def refuse_if_open(self) -> None:
         """Raise FileError if everybody can write in this directory, or it belongs to a user we do not trust.
 
-        A group may write: consumers take mail by it.
+        A group may write in it, because consumers need that to take mail.
         """
         refuse(self.problem(problem_of_place))
 
     def refuse_if_shared(self) -> None:
-        """Raise FileError unless this directory is ours and nobody else can write in it, no group either."""
+        """Raise FileError unless this directory is ours, and no other user or group can write in it."""
         refuse(self.problem(problem_of_own))
 
     def problem(self, judge: Judge) -> Problem | None:
-        """What is wrong with this directory, by this rule; None if nothing is."""
+        """What is wrong with this directory by the rule `judge`; None if nothing is."""
         return judge(self._path, self._status())
 
     @property
     def owner(self) -> tuple[int, int]:
-        """The user and the group that it belongs to."""
+        """The ids of the user and the group that it belongs to."""
         status = self._status()
         return status.st_uid, status.st_gid
 
@@ -153,12 +154,12 @@ class Directory:
             return os.fstat(self._fd)
 
     def make_private(self) -> None:
-        """Let nobody but its owner use it, neither read nor write."""
+        """Let nobody but its owner read, write or enter it."""
         with trying("change the mode of", self._path):
             os.fchmod(self._fd, _PRIVATE)
 
     def create(self, name: str, mode: int) -> NewFile:
-        """A new file with exactly `mode`, whatever the umask; an existing `name` is an error."""
+        """A new file with exactly `mode`, whatever the umask is. If `name` exists, this is an error."""
         try:
             fd = os.open(name, _NEW_FILE, mode=mode, dir_fd=self._fd)
             try:
@@ -173,9 +174,9 @@ class Directory:
         return NewFile(self._path, name, fd)
 
     def _gives(self, mode: int, fd: int) -> bool:
-        """Whether a file made here has all of `mode`: neither umask nor access rights (acl(5)) take of it.
+        """Whether a new file here gets all of `mode`: no umask and no default ACL (acl(5)) takes bits away.
 
-        `fd` is such a file; the first one tells for all.
+        `fd` is a file that was made with `mode`. Only the first one is looked at, to save a call per message.
         """
         if mode not in self._modes:
             self._modes[mode] = stat.S_IMODE(os.fstat(fd).st_mode) == mode
@@ -184,9 +185,9 @@ class Directory:
     def rename(self, name: str, to: Directory, new: str) -> Moved:
         """Move `name` to `new` in `to`, atomically. A file that has the new name already is never replaced.
 
-        That either directory itself was removed is an error, never "absent". No other program makes files of
-        our names, so a look before the rename is enough (rename(2) without RENAME_NOREPLACE, which network
-        file systems do not have).
+        If one of the directories was removed, this is an error, not ABSENT. Network file systems do not have
+        RENAME_NOREPLACE (rename(2)), so we look for the new name before the rename. That is enough, because
+        no other program makes files with our names.
         """
         try:
             if to._holds_another(self, name, new):
@@ -194,6 +195,7 @@ class Directory:
             try:
                 os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=to._fd)
             except FileNotFoundError:
+                # If the file exists, it was the new name's directory that could not be found.
                 if self.removed() or to.removed() or self.exists(name):
                     raise
                 return Moved.ABSENT
@@ -206,16 +208,16 @@ class Directory:
         return Moved.YES
 
     def replace(self, name: str, new: str, *, durable: bool = True) -> None:
-        """Give the file `name` the name `new` in the place of any file that has that name."""
+        """Give the file `name` the name `new`. A file that has this name is replaced."""
         with trying(f"move {name} to", self._path / new):
             os.rename(name, new, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         if durable:
             self.sync()
 
     def _holds_another(self, source: Directory, name: str, new: str) -> bool:
-        """Whether another file than the source's `name` is called `new` here.
+        """Whether a file here has the name `new`, and is not the file `name` of `source`.
 
-        After a power cut a file may have both names; to rename it again changes nothing.
+        After a power cut one file may have both names. Then it is safe to rename it again.
         """
         try:
             there = os.stat(new, dir_fd=self._fd, follow_symlinks=False)
@@ -227,11 +229,11 @@ class Directory:
             return False
 
     def removed(self) -> bool:
-        """Whether the directory has no name any more."""
+        """Whether the directory was removed: it has no name any more."""
         return self._status().st_nlink == 0
 
     def is_at(self, path: Path) -> bool:
-        """Whether `path` leads to this directory, and not to another one, or nowhere."""
+        """Whether `path` leads to this directory, and not to another one or to nothing."""
         with trying("look at", path):
             try:
                 return os.path.samestat(os.lstat(path), os.fstat(self._fd))
@@ -239,19 +241,19 @@ class Directory:
                 return False
 
     def is_beside(self, other: Directory) -> bool:
-        """Whether both lie on one file system, so that files can be renamed from one to the other."""
+        """Whether both are on one file system, so that files can be renamed from one to the other."""
         return self._status().st_dev == other._status().st_dev
 
     def duplicate(self) -> Directory:
         """The same directory opened once more, for another thread.
 
-        Not by dup(2): who lists a directory moves its offset, and duplicates of a descriptor share that.
+        Not by dup(2): duplicates of a descriptor share one offset, and listing a directory moves it.
         """
         with trying("open the directory", self._path):
             return Directory(self._path, os.open(".", _DIRECTORY, dir_fd=self._fd))
 
     def unlink(self, name: str) -> None:
-        """Remove the file `name`; it is well if it is gone already."""
+        """Remove the file `name`. It is no error if it is gone already."""
         with trying("remove", self._path / name):
             try:
                 os.unlink(name, dir_fd=self._fd)
@@ -259,7 +261,7 @@ class Directory:
                 return
 
     def exists(self, name: str) -> bool:
-        """Whether there is anything called `name` here."""
+        """Whether there is anything with the name `name` here."""
         with trying("look at", self._path / name):
             try:
                 os.stat(name, dir_fd=self._fd, follow_symlinks=False)
@@ -273,7 +275,7 @@ class Directory:
             os.rmdir(name, dir_fd=self._fd)
 
     def read(self, name: str, most: int) -> bytes | None:
-        """The first octets of the file `name`; None if it is missing."""
+        """The first `most` octets of the file `name`; None if it is missing."""
         with trying("read", self._path / name):
             try:
                 fd = os.open(name, _READ_FILE, dir_fd=self._fd)
@@ -288,24 +290,27 @@ class Directory:
                 os.close(fd)
 
     def lock(self, name: str, judge: Judge = unjudged) -> LockFile:
-        """The file `name`, made if missing, locked for us as soon as nobody else has it."""
+        """The file `name`, made if it is missing, and locked for us. Waits while another process has it."""
         lock = locked(self._fd, self._path / name, judge, wait=True)
-        if lock is None:  # though it was to be waited for: a network file system may say that
+        if lock is None:  # although we asked to wait: a network file system may answer EAGAIN
             refusal = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             raise failed("lock", self._path / name, refusal) from refusal
         return lock
 
     def try_lock(self, name: str, judge: Judge = unjudged) -> LockFile | None:
-        """The file `name`, made if missing, locked for us; None where another process or thread has it."""
+        """The file `name`, made if it is missing, and locked for us; None if another process has it locked.
+
+        Another thread of this process counts as another process.
+        """
         return locked(self._fd, self._path / name, judge, wait=False)
 
     def names(self) -> list[str]:
-        """Everything here, in no order."""
+        """The names of everything here, in no order."""
         with trying("list", self._path):
             return os.listdir(self._fd)  # noqa: PTH208  pathlib cannot list a descriptor
 
     def sync(self) -> None:
-        """Make every name here durable. Once only, as for a file."""
+        """Make every name here durable. After a failure it must not be tried again, as with a file."""
         try:
             os.fsync(self._fd)
         except OSError as error:
@@ -314,16 +319,16 @@ class Directory:
             raise failed("sync the directory", self._path, error) from error
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         with trying("close", self._path):
             os.close(self._fd)
 
 
 def make_with_parents(path: Path) -> None:
-    """Make the directory at `path`, and those it lies in, for us alone; their names are durable then.
+    """Make the directory at `path` and its missing parents, for us alone, and make their names durable.
 
-    Those that were there may be of a process that was killed before it could sync them, so all are synced up
-    to where we could have made none. Raises FileError.
+    A process may have made the existing parents and been killed before it could sync them. So they are
+    synced, too, up to the first in which we have no right to make a directory. Raises FileError.
     """
     with trying("look at", path):
         missing = [directory for directory in (path, *path.parents) if not directory.exists()]

@@ -1,7 +1,7 @@
 """The file error: what went wrong with a file or a directory, in words for an administrator.
 
-Owns these words, and what helps. Must never do anything about it, nor know whose file it is: sinks, the
-ledger and the vault make errors of their own of it.
+Owns these words, and the remedies. Must never do anything about an error, nor know which part of the program
+has the file: sinks, the ledger and the vault turn a FileError into their own errors.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ _DENIED = (
     "chown or chmod changes it)"
 )
 _NOT_A_DIRECTORY = "name a real directory, not a file or a symbolic link"
-_NO_LOCKS = "see whether locks work on that file system: the lock service of NFS may be down"
+_NO_LOCKS = "find out whether locks work on that file system: the lock service of NFS may be down"
 _REMEDIES = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.ENOENT: "make the directory, or mount the file system it lies on",
+    errno.ENOENT: "make the directory, or mount its file system",
     errno.ENOTDIR: _NOT_A_DIRECTORY,
     errno.ELOOP: _NOT_A_DIRECTORY,
-    errno.EISDIR: "remove the directory: nothing of mailsluice's has that name",
+    errno.EISDIR: "remove the directory: mailsluice makes no directory with that name",
     errno.EAGAIN: _NO_LOCKS,
     errno.ENOLCK: _NO_LOCKS,
     errno.ENAMETOOLONG: "choose a shorter path, or a shorter name for the mailbox",
 }
-"""What helps where the path is wrong; `system_remedy` knows what helps where the machine is."""
+"""Remedies if something is wrong with the path. `system_remedy` has those for the machine."""
 
 _OTHER_KINDS = {errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO}
-"""What the system says of a link, or of what is no directory or no file, where there has to be one."""
+"""The system's errors if there is a link, or something that is no file or no directory, in its place."""
 
 
 class FileError(OSError):
-    """What went wrong: `str` says what happened and where, `remedy` what helps; empty if nothing is known.
+    """What went wrong. `str` says what happened and where. `remedy` says what helps; it may be empty.
 
-    `errno` is the system's reason. There is none where a rule of ours is broken.
+    `errno` is the system's reason; None if the file breaks a rule of ours (`trust`).
     """
 
     def __init__(self, what: str, remedy: str, cause: OSError | None = None) -> None:
@@ -52,7 +52,7 @@ class FileError(OSError):
 
     @property
     def is_of_a_rule(self) -> bool:
-        """Whether a rule of ours is broken, and the system itself refused nothing."""
+        """Whether the file breaks a rule of ours, and the system itself refused nothing."""
         return self.errno is None
 
     def __str__(self) -> str:
@@ -66,9 +66,10 @@ def refuse(problem: Problem | None) -> None:
 
 
 def failed(tried: str, path: Path, error: OSError, *, ours: bool = False) -> FileError:
-    """What to raise for an error of the system's: it says what was tried, where, why not, and what helps.
+    """The FileError for an error of the system. It says what was tried, where, why it failed, and what helps.
 
-    `ours`: mailsluice alone gives such names; so what is of another kind was planted there.
+    `ours`: only mailsluice gives such names. So if there is a link or a thing of another kind, somebody put
+    it there on purpose.
     """
     code = error.errno or 0
     what = f"cannot {tried} {path}: {os.strerror(code)} ({errno.errorcode.get(code, code)})"
@@ -80,7 +81,10 @@ def failed(tried: str, path: Path, error: OSError, *, ours: bool = False) -> Fil
 
 @contextmanager
 def trying(what: str, path: Path, *, ours: bool = False) -> Iterator[None]:
-    """Turn an OSError within into a FileError. What is done for every message does it quicker, by itself."""
+    """Turn an OSError in this context into a FileError.
+
+    Code that runs for every message uses try and `failed` instead, which is faster.
+    """
     try:
         yield
     except FileError:

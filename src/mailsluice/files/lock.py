@@ -1,6 +1,7 @@
-"""The lock file: what one process, and one thread of it, holds at a time.
+"""The lock file: only one process, and only one thread of it, holds it at a time.
 
-Owns flock(2). Must never remove a lock file: whoever opened it before its removal would lock nothing.
+Owns flock(2). Must never remove a lock file: a process that has it open would go on with a lock that no other
+process sees.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ _LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEX
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OURS_ALONE = 0o600
 _WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-"""A struct flock (fcntl(2)): type, whence, start, length, and no process."""
+"""A struct flock (fcntl(2)): type, whence, start, length, and 0 as the process."""
 
 
 def unjudged(_path: Path, _status: os.stat_result) -> None:
-    """For a directory that was judged, and where the file needs no judging of its own."""
+    """A rule that accepts every file: for a directory that was checked, in which nobody else can write."""
 
 
 class LockFile:
-    """A file that this process has locked; a context manager. Every method raises FileError.
+    """A file that this process has locked. A context manager. Every method raises FileError.
 
-    Closing it lets it go, and the kernel closes it for a killed process.
+    Closing it frees the lock. If the process is killed, the kernel closes it.
     """
 
     def __init__(self, path: Path, fd: int) -> None:
@@ -42,33 +43,33 @@ class LockFile:
         self.close()
 
     def show(self) -> None:
-        """Let `is_shown` see that the lock is held: flock(2) tells that only to who tries to take it.
+        """Let `is_shown` see that the lock is held. With flock(2) one must try to take a lock to see that.
 
-        So the file has a lock of the other kind as well, which can be looked at (fcntl(2), "Open file
-        description locks"). It ends as the first one does: with the last duplicate of this descriptor.
+        So the file also gets a lock of another kind, which can be looked at (fcntl(2), "Open file description
+        locks"). Both are freed at the same time: when the last duplicate of this descriptor is closed.
         """
         with trying("lock", self._path):
             fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _WHOLE_FILE)
 
     def duplicate(self) -> LockFile:
-        """The same lock once more: it is free when both have let go (flock(2))."""
+        """The same lock once more. It is free when both are closed (flock(2))."""
         with trying("lock", self._path):
             return LockFile(self._path, os.dup(self._fd))
 
     def is_at(self, path: Path) -> bool:
-        """Whether `path` leads to this very file; not if that cannot be told."""
+        """Whether `path` leads to this file; False if that cannot be found out."""
         try:
             return os.path.samestat(os.fstat(self._fd), os.lstat(path))
         except OSError:
             return False
 
     def give(self, uid: int, gid: int) -> None:
-        """Make another user its owner."""
+        """Make this user and group its owners."""
         with trying("give away", self._path):
             os.fchown(self._fd, uid, gid)
 
     def read(self, most: int) -> bytes:
-        """Its first octets."""
+        """Its first `most` octets."""
         octets = b""
         with trying("read", self._path):
             while len(octets) < most and (more := os.pread(self._fd, most - len(octets), len(octets))):
@@ -76,7 +77,7 @@ class LockFile:
         return octets
 
     def write(self, start: int, octets: bytes) -> None:
-        """Put these octets from `start` on in the place of all that was there."""
+        """Write these octets at `start`, and cut off what was behind them."""
         with trying("write", self._path):
             while octets:
                 written = os.pwrite(self._fd, octets, start)
@@ -84,24 +85,25 @@ class LockFile:
             os.ftruncate(self._fd, start)
 
     def sync(self) -> None:
-        """Make its content durable. Once only, as for any file."""
+        """Make its content durable. After a failure it must not be tried again, as with any file."""
         with trying("sync", self._path):
             os.fsync(self._fd)
 
     def close(self) -> None:
-        """Let it go. It is free even if this fails (close(2))."""
+        """Free the lock. It is free even if this fails (close(2))."""
         with trying("close", self._path):
             os.close(self._fd)
 
 
 def locked(directory: int, path: Path, judge: Judge, *, wait: bool) -> LockFile | None:
-    """The file that `path` names in this open directory, made if missing, and locked for us.
+    """The file with the name of `path` in this open directory, made if it is missing, and locked for us.
 
-    None where another process or thread has it. It is judged before it is locked. Raises FileError.
+    None if another process or thread has it locked. It is checked by `judge` before it is locked. Raises
+    FileError.
 
-    Each call opens the file anew, so that the threads of one process exclude each other, too (flock(2)).
-    Once it is locked the name must still lead to it: whoever removes a lock file and makes a new one would
-    otherwise share it with nobody.
+    Each call opens the file again, so that the threads of one process exclude each other, too (flock(2)).
+    After locking, the name must still lead to this file. Otherwise somebody has removed it, the next process
+    would lock a new file, and both would believe that they are alone.
     """
     how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
     with trying("lock", path, ours=True):
@@ -112,7 +114,7 @@ def locked(directory: int, path: Path, judge: Judge, *, wait: bool) -> LockFile 
                 fcntl.flock(fd, how)
                 if _leads_to(directory, path.name, fd):
                     return LockFile(path, fd)
-            except BlockingIOError:
+            except BlockingIOError:  # another one has it
                 os.close(fd)
                 return None
             except BaseException:
@@ -122,9 +124,9 @@ def locked(directory: int, path: Path, judge: Judge, *, wait: bool) -> LockFile 
 
 
 def is_shown(path: Path, judge: Judge) -> bool:
-    """Whether somebody holds the lock file at `path`, and shows it. Nothing is taken or made.
+    """Whether somebody holds the lock file at `path`, and shows it (`LockFile.show`).
 
-    Raises FileError.
+    Nothing is locked or made. Raises FileError.
     """
     with trying("look at the lock", path):
         try:

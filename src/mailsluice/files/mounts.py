@@ -1,6 +1,6 @@
-"""The mounts: which file system a path lies on, what must be mounted, and what cannot make names durable.
+"""The mounts: which file system a path is on, what must be mounted, and which ones cannot sync directories.
 
-Owns the reading of the kernel's table of mounts (proc_pid_mountinfo(5)). Looks alone; must never mount.
+Owns the reading of the kernel's table of mounts (proc_pid_mountinfo(5)). Must never mount anything.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from mailsluice.files.trust import Problem
 
 _TABLE = Path("/proc/self/mountinfo")
 _NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
-"""What fsync(2) says of a directory where the file system has no such thing: CIFS, and some of FUSE."""
+"""What fsync(2) of a directory says if the file system cannot do it: CIFS, and some that use FUSE."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSystem:
-    """Its kind, `cifs` say, and where it is mounted."""
+    """Its kind, for example `cifs`, and where it is mounted."""
 
     kind: str
     mounted_on: Path
 
 
 def file_system(path: Path, table: Iterable[str] | None = None) -> FileSystem | None:
-    """The one that `path` lies on, links followed; None where the kernel does not tell."""
+    """The file system that `path` is on, with links followed; None if the kernel does not tell.
+
+    `table` are the lines of the kernel's table, for tests.
+    """
     real = Path(os.path.realpath(path))
     found = None
     try:
@@ -35,13 +38,14 @@ def file_system(path: Path, table: Iterable[str] | None = None) -> FileSystem | 
     except OSError:
         return None
     for row in rows:
-        ours, _, theirs = row.partition(" - ")
-        fields, kind = ours.split(" "), theirs.partition(" ")[0]
+        # Optional fields end with " - ". The mount point is before them, the kind after.
+        before, _, after = row.partition(" - ")
+        fields, kind = before.split(" "), after.partition(" ")[0]
         if len(fields) <= 4:
             continue
         on = Path(_plain(fields[4]))
         if real.is_relative_to(on) and (found is None or on.is_relative_to(found.mounted_on)):
-            found = FileSystem(kind, on)  # of two on one place the later one is seen
+            found = FileSystem(kind, on)  # if two are mounted on one place, the later one is visible
     return found
 
 
@@ -53,7 +57,7 @@ def _plain(field: str) -> str:
 
 
 def problem_of_sync(directory: Path, error: OSError) -> Problem | None:
-    """What is said of a directory that was not synced because its file system cannot do that; else None."""
+    """The problem if a directory was not synced because its file system cannot do that; else None."""
     if error.errno not in _NOT_SUPPORTED:
         return None
     where = file_system(directory)
@@ -66,21 +70,21 @@ def problem_of_sync(directory: Path, error: OSError) -> Problem | None:
 
 
 def mount_points(path: Path) -> tuple[str, ...]:
-    """The directories on the way to `path`, links followed, on which a file system is mounted; not `/`.
+    """The directories on the way to `path`, links followed, on which a file system is mounted. Without `/`.
 
-    A directory that is bound to another place of the same file system is not told from a plain one: systemd
-    binds such for a service alone (ReadWritePaths=), and a command by hand must not miss them.
+    A bind mount of a directory of the same file system does not count. systemd makes such mounts for one
+    service alone (ReadWritePaths=). A command that is run by hand does not have them, and must not need them.
     """
     real = Path(os.path.realpath(path))
     return tuple(str(step) for step in (real, *real.parents) if step != step.parent and os.path.ismount(step))
 
 
 def on_the_way(mounts: tuple[str, ...], path: Path) -> tuple[str, ...]:
-    """Those of these that `path` lies in, links followed."""
+    """Those of these mount points that `path` is below, links followed."""
     real = Path(os.path.realpath(path))
     return tuple(mount for mount in mounts if real.is_relative_to(mount))
 
 
 def missing(mounts: tuple[str, ...]) -> str | None:
-    """The first of these that is no mount point now; None if all are."""
+    """The first of these on which nothing is mounted now; None if all are mounted."""
     return next((mount for mount in mounts if not os.path.ismount(mount)), None)

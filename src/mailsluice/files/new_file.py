@@ -1,7 +1,7 @@
-"""The new file: one that this process is writing.
+"""The new file: a file that this process made and is writing.
 
-Owns the writing and the syncing of their octets. Must never retry a sync that failed: the kernel may have
-dropped the pages and would call the second one good (fsync(2), errors).
+Owns the writing and the syncing of its octets. Must never retry a sync that failed: the kernel may have
+dropped the pages that it could not write, and a second sync would then succeed (fsync(2), errors).
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ class NewFile:
             raise failed("write", self._path, error) from error
 
     def begin_sync(self) -> None:
-        """Have the kernel begin to write what it holds of this file, so that `sync` has less to wait for.
+        """Let the kernel begin to write this file to disk, so that `sync` has less to wait for.
 
-        A hint, which promises nothing: Linux begins to write the pages that it is told are not needed.
+        This is only a hint. If Linux is told that pages are not needed any more, it begins to write them.
         """
         try:
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        except OSError:  # `sync` will meet whatever matters
+        except OSError:  # if it matters, `sync` will meet it, too
             return
 
     def sync(self) -> None:
-        """Make content and size durable. Once only: after a failure the file is lost. Raises FileError."""
+        """Make content and size durable. After a failure the file is lost. Raises FileError."""
         try:
             os.fsync(self._fd)
         except OSError as error:
             raise failed("sync", self._path, error) from error
 
     def close(self) -> None:
-        """Give the descriptor back; what was not synced before may be lost. Raises FileError."""
+        """Close the descriptor. Content that was not synced before may be lost. Raises FileError."""
         try:
             os.close(self._fd)
         except OSError as error:
             raise failed("close", self._path, error) from error
 
     def give(self, uid: int, gid: int) -> None:
-        """Make another user its owner. Raises FileError."""
+        """Make this user and group its owners. Raises FileError."""
         with trying("give away", self._path):
             os.fchown(self._fd, uid, gid)
 

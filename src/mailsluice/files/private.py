@@ -1,6 +1,7 @@
-"""The private file: a small file of ours, read only while it is private, replaced durably, locked.
+"""The private file: a small file that only we may use. It is read, replaced durably, and locked here.
 
-Owns the order in which one is written. Must never know what is in it, nor judge whose it is: that is `trust`.
+Owns the order of steps in which it is written. Must never know what is in it, nor decide who may own it:
+`trust` does.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ _READ_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 
 def read_private(path: Path, *, owners: Collection[int]) -> bytes:
-    """The content of a regular file that its owner alone may use, and whose owner is one of `owners`.
+    """The content of a regular file that only its owner may use, and whose owner is one of `owners`.
 
-    A symbolic link is followed, for secrets are often mounted as links; it is the file itself that is
-    judged, after it was opened. Raises FileNotFoundError if it is missing, and FileError.
+    A symbolic link is followed, because secrets are often mounted as links. The file itself is checked, after
+    it was opened, so that nobody can swap it in between. Raises FileNotFoundError if it is missing, and
+    FileError.
     """
     try:
         descriptor = os.open(path, _READ_FILE)
@@ -47,7 +49,7 @@ def read_private(path: Path, *, owners: Collection[int]) -> bytes:
 
 
 def read_own(path: Path, most: int) -> bytes | None:
-    """The first octets of a file that is ours alone to write, and no secret; None if it is missing.
+    """The first `most` octets of a file that only we may write, and others may read; None if it is missing.
 
     A symbolic link is not followed. Raises FileError.
     """
@@ -58,18 +60,18 @@ def read_own(path: Path, most: int) -> bytes | None:
 
 
 def replace_private(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Give `path` this content: all of it, mode 0600, and durable; or, after any fault, what it had before.
+    """Give `path` this content, with mode 0600, durably. After any error it has all of its old content.
 
-    Not `durable`: for what is worth nothing after a crash; nothing is synced.
+    Without `durable` nothing is synced: for content that is worth nothing after a crash.
 
-    One writer at a time: hold a lock. What a crash left half written is overwritten by the next call. Raises
-    FileError.
+    Only one process at a time may call this, so hold a lock. If a crash leaves a half-written file, the next
+    call overwrites it. Raises FileError.
     """
     unfinished = f".{path.name}.new"
     with Directory.follow(path.parent) as directory:
         directory.unlink(unfinished)
         with closing(directory.create(unfinished, _MODE)) as file:
-            _hand_over(directory, file)
+            _hand_over(directory, file)  # before it has its name: then the service can always read it
             file.write(content)
             if durable:
                 file.sync()
@@ -78,14 +80,17 @@ def replace_private(path: Path, content: bytes, *, durable: bool = True) -> None
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` against every other process and thread, waiting for it. Raises FileError."""
+    """Hold the lock file `path` against every other process and thread. Waits for it. Raises FileError."""
     with Directory.follow(path.parent) as directory, directory.lock(path.name, problem_of_names) as lock:
         _hand_over(directory, lock)
         yield
 
 
 def _hand_over(directory: Directory, file: NewFile | LockFile) -> None:
-    """Give a file in the service's directory to the service: an administrator's own it could not read."""
+    """Give a file in the service's directory to the service's user.
+
+    Otherwise, if root runs a command, the service could not read the file that the command made.
+    """
     user, group = directory.owner
     if os.geteuid() == 0 and user != 0:
         file.give(user, group)

@@ -1,6 +1,6 @@
-"""The rights: what this user may not read, and as whom it can be done.
+"""The rights: what this user may not read, and which user may.
 
-Owns the words for that. Looks alone; must never change an owner or a mode.
+Owns the words for that. Must never change an owner or a mode.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _ROOT = 0
 
 
 def is_denied(error: OSError) -> bool:
-    """Whether the system refused for want of a right (EACCES), and not because the thing cannot be done."""
+    """Whether the system refused because the user lacks a right (EACCES), and not for another reason."""
     return error.errno == errno.EACCES
 
 
 def remedy(path: Path) -> str:
-    """What helps who may not read `path`: which user this is, what is in the way, and as whom to call."""
+    """The remedy if this user may not read `path`. It names the user, the obstacle, and the right user."""
     user, obstacle = user_name(os.geteuid()), _obstacle(path)
     other = _who_may(obstacle)
     command = "" if other is None else f" (`{invocation.again_as(other)}`)"
@@ -36,7 +36,7 @@ def remedy(path: Path) -> str:
 
 
 def _obstacle(path: Path) -> Path:
-    """The first directory on the way that this user may not enter; else `path`."""
+    """The first directory on the way to `path` that this user may not enter; `path` if there is none."""
     absolute = path.absolute()
     for step in reversed(absolute.parents):
         with suppress(OSError):
@@ -46,7 +46,10 @@ def _obstacle(path: Path) -> Path:
 
 
 def _who_may(path: Path) -> int | None:
-    """The service's user, as far as owner and group tell: not root, who may read anything; None if not."""
+    """A user who may read `path` by its owner or group; None if there is none.
+
+    This is probably the service's user. So it is not root, who may read everything, nor this user.
+    """
     with suppress(OSError):
         status = path.stat()
         return next((uid for uid in _readers(status) if uid not in {_ROOT, os.geteuid()}), None)

@@ -1,12 +1,12 @@
-"""Trust: whose a file or a directory is, and who else may write or read it. Only this module judges that.
+"""Trust: who owns a file or directory, and who else may write or read it. Only this module decides on that.
 
-Owns a rule for each kind of place: a directory that mail goes to, the way to it, what is ours alone, a
-secret, and what we obey (the configuration, the certificates it names, and token commands). Looks and
-decides; must never open, make or change anything.
+Owns a rule for each kind of place: a directory that mail goes to; the way to it; files and directories of our
+own; a secret; and what we obey (the configuration, the certificates that it names, and token commands). Must
+never open, make or change anything.
 
-A group that may write is trusted where mail goes to: consumers take mail out of a spool by it, and whoever
-gives a directory to a group has named its members. Of what we obey it is a doubt, to be told. The state
-directory, staging, and the files in them are nobody's but ours.
+In a directory that mail goes to, a group that may write is trusted: consumers need this to take mail out of
+a spool, and an administrator has chosen the group's members. If a group may write what we obey, this is only
+a doubt, which people are told. The state directory, staging, and the files in them must be ours alone.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _USABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, or in doubt, with a place, and what mends it; empty where the caller knows better.
+    """What is wrong, or in doubt, with a place. `remedy` is empty if the caller knows a better one.
 
-    `owner` is whose it is, if that is the problem.
+    `owner` is the owner's user id, if the owner is the problem.
     """
 
     what: str
@@ -43,14 +43,13 @@ class Problem:
 
 
 Judge = Callable[[Path, os.stat_result], Problem | None]
-"""A rule: what is wrong with a file or directory, by its path and its status once it is open; or None."""
+"""A rule: what is wrong with a file or directory, by its path and by its status after opening; or None."""
 
 
 def problem_of_place(path: Path, status: os.stat_result) -> Problem | None:
-    """Why the directory at `path`, whose `status` was taken when it was open, is no place for mail; or None.
+    """Why mail must not go to the directory at `path`; or None. `status` was taken when it was open.
 
-    Neither may anybody at all write in it, sticky or not, nor may it belong to a user who is neither root
-    nor ourselves.
+    It must belong to us or to root. It must not be writable by everybody, even if it is sticky.
     """
     if status.st_uid not in trusted_owners():
         owner = user_name(status.st_uid)
@@ -61,11 +60,11 @@ def problem_of_place(path: Path, status: os.stat_result) -> Problem | None:
 
 
 def problem_of_way(path: Path) -> Problem | None:
-    """Why `path` may not lead where it should: through what others can swap; or None.
+    """Why somebody could swap a part of the way to `path`, so that it leads somewhere else; or None.
 
-    Looks at each directory above `path` and each symbolic link up to and including it. What is missing is no
-    problem. In a sticky directory, such as /tmp, only its owner and an entry's can swap the entry (unlink(2),
-    EPERM); so there the entry's owner decides. Raises OSError.
+    Looks at each directory above `path`, and at each symbolic link, also at `path` itself. Missing parts are
+    no problem. In a sticky directory, such as /tmp, an entry can only be swapped by its owner or by the
+    directory's (unlink(2), EPERM). So there the entry's owner decides. Raises OSError.
     """
     for step in _steps(path):
         try:
@@ -80,13 +79,13 @@ def problem_of_way(path: Path) -> Problem | None:
 
 
 def problem_of_own(path: Path, status: os.stat_result) -> Problem | None:
-    """Why the file or directory at `path`, of this `status`, is not ours alone; or None.
+    """Why the file or directory at `path`, with this `status`, is not ours alone; or None.
 
-    It has to be our user's, and neither a group nor others may write it. They may read it. The status is to
-    be taken when it is open, or where nobody can exchange it.
+    It has to belong to our user. A group and others must not write it, but they may read it. The status must
+    be taken when it is open, or in a directory where nobody can swap it.
     """
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        return _planted(path)
+        return _of_wrong_kind(path)
     if status.st_uid != os.geteuid():
         return _of_another(
             path, status, f"find out who made it, then move it away; if it is right: {_chown(path)}"
@@ -97,13 +96,13 @@ def problem_of_own(path: Path, status: os.stat_result) -> Problem | None:
 
 
 def problem_of_names(path: Path, status: os.stat_result) -> Problem | None:
-    """Why the open file at `path` is not to be written, nor given away; or None.
+    """Why the open file at `path` must not be written, nor given to another user; or None.
 
-    It has to be a file, and of one name. Under another name it may be any file of ours, which would be
-    changed with it.
+    It has to be a file with only one name. If it has a second one, somebody may have linked any file of ours
+    here, and we would change that file.
     """
     if not stat.S_ISREG(status.st_mode):
-        return _planted(path)
+        return _of_wrong_kind(path)
     if status.st_nlink > 1:
         names = shlex.join(["find", "/", "-samefile", str(path.absolute())])
         return Problem(
@@ -119,25 +118,26 @@ def problem_of_lock(path: Path, status: os.stat_result) -> Problem | None:
     problem = problem or problem_of_own(path, status)
     if problem is None or problem.owner is None:
         return problem
-    # Nobody is advised to move a lock away: whoever holds it would hold nothing any more.
+    # The remedy is never to move a lock away: its holder would go on with a lock that nobody else sees.
     return replace(problem, remedy=_chown(path))
 
 
 def problem_of_file(path: Path) -> Problem | None:
-    """Why the file at `path` may be another's work: a link, or no file, or not ours alone to write; or None.
+    """Why another user may have made the file at `path`; or None.
 
-    A missing one has no problem. For files in a directory that is ours alone, where nobody can exchange them
-    any more; but the directory may have been open to others before. Raises OSError.
+    It must be a file, not a link, and only we may write it. A missing file is no problem. For files in a
+    directory that is ours alone now, where nobody can swap them; but others may have written in that
+    directory before. Raises OSError.
     """
     try:
         status = path.lstat()
     except FileNotFoundError:
         return None
-    return problem_of_own(path, status) if stat.S_ISREG(status.st_mode) else _planted(path)
+    return problem_of_own(path, status) if stat.S_ISREG(status.st_mode) else _of_wrong_kind(path)
 
 
 def problem_of_secret(path: Path, status: os.stat_result, owners: Collection[int]) -> Problem | None:
-    """Why the open file at `path` cannot be a secret of one of `owners`: others may use it, say; or None."""
+    """Why the open file at `path` cannot be a secret of one of `owners`, for nobody else to use; or None."""
     if not stat.S_ISREG(status.st_mode):
         return Problem(f"{path} is not a regular file", "")
     if status.st_mode & _USABLE_BY_OTHERS:
@@ -152,12 +152,12 @@ def problem_of_secret(path: Path, status: os.stat_result, owners: Collection[int
 
 
 def problem_of_obeyed(path: Path) -> Problem | None:
-    """Why nobody may obey what is at `path`, a file or a directory of files; or None.
+    """Why we must not obey the file, or the directory of files, at `path`; or None.
 
-    Neither may anybody at all write or swap it, nor a user who is neither root nor ourselves. So root obeys
-    root alone: a configuration names programs to run, and whoever writes what root obeys is as good as root.
-    `sudo` changes nothing about that, for it may allow a user this program and nothing else. What is missing
-    has no problem, nor has a descriptor that we were started with. Raises OSError.
+    Only we and root may own it, and it must not be writable by everybody; nor may others be able to swap it.
+    So root obeys only root's files: a configuration names programs to run, and whoever can write it could do
+    everything that root can. This is so with `sudo`, too, because `sudo` may allow a user only this program.
+    A missing file is no problem, nor is a descriptor that we were started with. Raises OSError.
     """
     if _is_handed_over(path):
         return None
@@ -168,12 +168,15 @@ def problem_of_obeyed(path: Path) -> Problem | None:
         except FileNotFoundError:
             return None
     return problem and replace(
-        problem, remedy=f"see that {path.absolute()} is as you want it, then: {problem.remedy}"
+        problem, remedy=f"make sure that {path.absolute()} is as you want it, then: {problem.remedy}"
     )
 
 
 def doubts_of_obeyed(path: Path) -> Iterator[Problem]:
-    """What of `path`, and of the way to it, a group may write: told, and not refused. Raises OSError."""
+    """The parts of `path`, and of the way to it, that a group may write.
+
+    People are told, but nothing is refused. Raises OSError.
+    """
     if _is_handed_over(path):
         return
     with suppress(FileNotFoundError):
@@ -187,45 +190,48 @@ def doubts_of_obeyed(path: Path) -> Iterator[Problem]:
 
 
 def files_of_command(command: Sequence[str]) -> Iterator[Path]:
-    """The files that decide what a command does: its program, and each that an argument names.
+    """The files that decide what a command does: its program, and every file that an argument names.
 
-    Arguments are taken as from `/`, for that is where the command has to be started.
+    A relative path in an argument begins at `/`, because the command is started there.
     """
     program, *arguments = command
     yield Path(program)
     for argument in arguments:
         path = Path("/", argument)
-        if os.path.isfile(path):  # noqa: PTH113  Path.is_file raises OSError: an argument may be any text
+        if os.path.isfile(path):  # noqa: PTH113  an argument may be any text: Path.is_file may raise OSError
             yield path
 
 
 def trusted_owners() -> set[int]:
-    """Who may own what is believed: this process's user, and root."""
+    """The users who may own what we trust: this process's user, and root."""
     return {os.geteuid(), 0}
 
 
 def moving_aside(path: Path) -> str:
-    """A command that moves away what lies in the place of something of ours."""
+    """A command that moves away a thing that somebody put in the place of ours."""
     return shlex.join(["mv", str(path.absolute()), f"{path.absolute()}.planted"])
 
 
 def _lets_swap(status: os.stat_result, who: int) -> bool:
-    """Whether those whose permission to write is `who` can exchange what lies in this directory."""
+    """Whether those with the write permission `who` can swap the entries of this directory.
+
+    That is so if they may write in it and it is not sticky.
+    """
     return stat.S_ISDIR(status.st_mode) and status.st_mode & (who | stat.S_ISVTX) == who
 
 
 def _is_handed_over(path: Path) -> bool:
-    """Whether it is a descriptor that we were started with, as `/dev/stdin` and `<(command)` are.
+    """Whether `path` is a descriptor that we were started with, such as `/dev/stdin` or `<(command)`.
 
-    Whoever started us could as well have given us any other configuration.
+    It needs no check: whoever started us could have given us any configuration.
     """
     descriptors = Path("/proc", str(os.getpid()), "fd")
     return any(step.parent == descriptors for step in _steps(path))
 
 
-def _planted(path: Path) -> Problem:
+def _of_wrong_kind(path: Path) -> Problem:
     return Problem(
-        f"{path} is none of mailsluice's: it is a symbolic link, or of another kind",
+        f"{path} was not made by mailsluice: it is a symbolic link, or of another kind",
         f"find out who made it, then `{moving_aside(path)}`",
     )
 
@@ -250,27 +256,27 @@ def _chown(path: Path, option: str = "") -> str:
 
 
 def _command(words: str, path: Path) -> str:
-    """A line for a shell, wherever that may be."""
+    """A command for a shell. The path in it is absolute, because that shell may be in another directory."""
     return f"{words} {shlex.quote(str(path.absolute()))}"
 
 
 def _detour(path: Path, step: Path, status: os.stat_result) -> str:
-    """What to do about another user's `step` on the way to `path`.
+    """What to do if `step`, on the way to `path`, belongs to another user.
 
-    A link may become ours. A directory may be that user's home: to take it away would mend one thing and
-    break all else.
+    A link may be given to us. A directory is not given to us: it may be that user's home, and that user needs
+    it.
     """
-    ways = [f"run mailsluice as {user_name(status.st_uid)}", f"take {path} elsewhere"]
+    ways = [f"run mailsluice as {user_name(status.st_uid)}", f"choose another place than {path}"]
     if stat.S_ISLNK(status.st_mode):
         ways.append(f"if the link leads where it should: {_chown(step, '--no-dereference ')}")
     return ", or ".join(ways)
 
 
 def _steps(path: Path) -> Iterator[Path]:
-    """Every directory above `path`, and every symbolic link met, in the order the kernel meets them.
+    """Every directory above `path`, and every symbolic link, in the order in which the kernel meets them.
 
-    A relative path begins where we stand: what lies above cannot be swapped under us. `path` itself only if
-    it is a link. Raises OSError.
+    `path` itself is only given if it is a link. A relative path begins at the working directory: nobody can
+    swap the directories above that under us. Raises OSError.
     """
     here, left, links = Path(path.root), [*reversed(_names(path))], 0
     while left:

@@ -1,7 +1,7 @@
 """STATE: the durable record of every message, and the lease on every mailbox.
 
-What other packages need of it stands here: how it is opened (`open_ledger`), and what belongs to a state
-directory beside it.
+Owns what other packages may import of it: how the ledger is opened (`open_ledger`), how it is copied, and
+the daemon's lock on the state directory. Must never hold code.
 """
 
 from mailsluice.ledger.backup import LedgerCopy

@@ -1,6 +1,7 @@
-"""The aliases: mailboxes of the ledger that may be one and the same under several names.
+"""The aliases: mailboxes of the ledger that may be one mailbox under several names.
 
-Owns the search for them, and the renaming of one. Must never decide that two are the same: headers do.
+Owns the search for them, and the renaming of a mailbox. Must never decide that two are the same: the
+session decides that, by the headers of their messages.
 """
 
 from __future__ import annotations
@@ -49,31 +50,34 @@ class Aliases:
             return connection.execute(_HAS_ROWS, (key.host, key.address)).fetchone() is None
 
     def others(self, key: MailboxKey) -> Sequence[MailboxKey]:
-        """The other mailboxes of which messages are known that were there when last listed.
+        """The other mailboxes that had messages in their last listing, as far as is known.
 
-        Of this address elsewhere, any messages: such mailboxes come last.
+        Mailboxes of the same address on another host count if any message of them is known. They come last.
         """
         with self._database.reading() as connection:
             rows = connection.execute(_OTHERS, (key.host, key.address, key.address)).fetchall()
         return [_key(*row) for row in rows]
 
     def also_in(self, key: MailboxKey, identities: Collection[bytes]) -> Mapping[MailboxKey, int]:
-        """How many of these identities are known of messages of other mailboxes, too, by mailbox."""
+        """How many of these identities messages of other mailboxes have, too, by mailbox."""
         found: Counter[MailboxKey] = Counter()
         with self._database.reading() as connection:
             for identity in identities:
                 rows = connection.execute(_ALSO_IN, (identity, key.host, key.address)).fetchall()
-                found.update({_key(*row) for row in rows})
+                found.update({_key(*row) for row in rows})  # a set: two messages of a mailbox may have it
         return found
 
     def rename(self, old: MailboxKey, new: MailboxKey, *, is_proven: bool, now: datetime) -> None:
-        """Make what is known of `old` that of `new`, of which no message is known.
+        """Give all that is known of `old` to `new`, of which no message is known yet.
 
-        Where that is not proven, every row is in doubt, and the UIDL of one without an identity says nothing.
+        If it is not proven that they are the same mailbox, every row is in doubt, and the UIDL of a row
+        without an identity decides nothing.
         """
         with self._database.writing() as connection:
+            # A poll may have left a report for the new name. The name has to be free for the old row.
             _forget(connection, mailboxes.found(connection, new))
             mailbox = mailboxes.found(connection, old)
+            # The staging directory is named after the old mailbox: the new one gets its own.
             connection.execute("DELETE FROM staging WHERE mailbox = ?", (mailbox,))
             connection.execute(_RENAME, (new.host, new.address, mailbox))
             if not is_proven:

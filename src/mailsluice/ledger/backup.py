@@ -1,4 +1,6 @@
-"""The ledger's part of a backup: a copy of it in another directory, which has its name only when it is whole.
+"""The ledger's part of a backup: a copy of the ledger in another directory.
+
+The copy gets its name only when it is complete.
 
 Owns the making of that copy. Must never change the ledger.
 """
@@ -20,10 +22,10 @@ _MODE = 0o600
 
 
 class LedgerCopy:
-    """A copy in the making, in a directory of the caller's. Every method raises FileError and BackupError.
+    """A copy that is being made, in the caller's directory. Every method raises FileError and BackupError.
 
-    Its file is opened here, so that whoever copies may have the rights of the ledger's owner alone. Nobody
-    reads it before it is whole: it needs no journal, and is synced once, in the end.
+    The constructor opens the copy's file. After that, the copying needs only the rights of the ledger's
+    owner. Nobody reads the copy before it is complete. So it needs no journal, and one sync at the end.
     """
 
     def __init__(self, directory: Directory) -> None:
@@ -39,22 +41,22 @@ class LedgerCopy:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of the files that it has once it is finished."""
+        """The names of the files that the copy has when it is finished."""
         return (FILE, MARK)
 
     def take(self, state_dir: Path) -> None:
-        """Copy the ledger of this directory, as of one moment. Raises LedgerError."""
+        """Copy the ledger of this directory, as it is at one moment. Raises LedgerError."""
         with closing(Database(state_dir, read_only=True)) as ledger:
             ledger.copy_to(self._connection)
             self._instance = ledger.instance
 
     def mark(self) -> None:
-        """Say which ledger the copy is of: from now on the directory without it is refused."""
+        """Write down which ledger this is a copy of. Without the copy the directory is refused then."""
         write(self._directory.path / MARK, self._instance)
 
     def finish(self) -> None:
         """Make the copy durable, and give it its name."""
-        self._connection.close()  # before the file: to close that frees all locks of this process on it
+        self._connection.close()  # before the file: closing that frees all locks of this process on it
         file, self._file = self._file, None
         if file is not None:
             with closing(file):
@@ -62,7 +64,7 @@ class LedgerCopy:
         self._directory.replace(_UNFINISHED, FILE)
 
     def give_up(self) -> None:
-        """Leave nothing of it."""
+        """Remove all files of the copy."""
         self._connection.close()
         if self._file is not None:
             self._file.close()

@@ -1,7 +1,7 @@
-"""The ledger's file: opened privately, with the guarantees the crash table needs, one transaction at a time.
+"""The ledger's file: private, durable as docs/crash-safety.md needs it, used by one transaction at a time.
 
-Owns the SQLite connections, their settings, and what SQLite's failures mean to an administrator. Must
-never delete or replace a file it cannot read.
+Owns the SQLite connection, its settings, and what SQLite's errors mean to an administrator. Must never delete
+or replace a file that it cannot read.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from mailsluice.obs.clean import printable
 
 FILE = "ledger.db"
 _BUSY_SECONDS = 10.0
-"""How long a transaction waits for another process; ours last milliseconds."""
+"""How long a transaction waits for another process. Our transactions take milliseconds."""
 
 _LONGEST_WORDS = 300
+"""Characters of an error that are shown: SQLite may quote a damaged schema in it."""
 
 _CORRUPT = (
-    "first look for disk errors in the kernel's log (dmesg, smartctl): SQLite calls a file malformed, too, "
-    "that it cannot read. Only if `sqlite3 FILE 'PRAGMA integrity_check'` finds fault with it: "
-    f"stop mailsluice, move this file and those beside it (-wal, -shm) aside, and {RESTORE}; "
-    "without one, start mailsluice again: it says how to go on"
+    "first look for disk errors (dmesg, smartctl): SQLite also calls a file malformed if the disk cannot "
+    "read it. Only if `sqlite3 FILE 'PRAGMA integrity_check'` reports errors: stop mailsluice, move this "
+    f"file and those beside it (-wal, -shm) away, and {RESTORE}; if there is no backup, start mailsluice "
+    "again: it says how to go on"
 )
 _WRITE_NOTHING_NEW = "PRAGMA application_id = 0"
-"""A write that leaves a ledger of any version, or one that has no tables yet, what it was."""
+"""A write that changes nothing: 0 is the value in every ledger, even in one that has no tables yet."""
 _DENIED = "let the user that runs mailsluice read and write the state directory (ls -l)"
 _NO_ROOM = "free space or inodes on the state directory's file system (df, df -i)"
 OR_ELSE = "look for a full disk or quota (df, df -i, quota), or too low a limit of open files (ulimit -n)"
-"""What SQLite does not tell from a broken disk, nor from a file that it may not open or write."""
+"""SQLite reports these like a broken disk, or like a file that it may not open or write."""
 _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: _CORRUPT,
     sqlite3.SQLITE_NOTADB: _CORRUPT,
@@ -51,23 +52,25 @@ _REMEDIES = {
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_BUSY: "find the other process that holds the ledger open (fuser FILE)",
     sqlite3.SQLITE_PROTOCOL: "put state_dir on a local file system, where locks work",
-    sqlite3.SQLITE_IOERR: f"look for disk errors in the kernel's log (dmesg, smartctl); or {OR_ELSE}",
+    sqlite3.SQLITE_IOERR: f"look for disk errors (dmesg, smartctl); or {OR_ELSE}",
 }
 
 
 _WRITING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _READING = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
-"""Which of two databases a copy failed at: what is written is the copy, what is read is ours."""
+"""These tell which database is at fault if a copy fails: the copy is written, and ours is read."""
 
 
 class Database:
     """A connection to the file, used by one thread at a time.
 
-    One lock over a shared connection, not a connection for each thread: SQLite has one writer at a time
-    anyway, a lock hands over at once where its busy handler sleeps, and there is one thing to close.
-    It syncs at every commit, also of what may be lost: a sync that fails may lose all of the log since the
-    last one, and of a commit lost from its middle SQLite knows nothing until it finds the file malformed, or
-    nothing after the gap once the power was cut.
+    All threads share one connection and one lock. SQLite has one writer at a time anyway. With a connection
+    for each thread, a waiting thread would sleep in SQLite's busy handler; a lock wakes it at once. And there
+    is only one connection to close.
+
+    Every commit is synced, even if its content may be lost. If a sync fails, the kernel may lose everything
+    that was written to the log since the last sync. SQLite does not notice a commit that is missing in the
+    middle of the log. Later it finds the file malformed, or, after a power cut, nothing after the gap.
     """
 
     def __init__(self, state_dir: Path, *, read_only: bool = False) -> None:
@@ -77,28 +80,28 @@ class Database:
         self._unsettled = False
         self._files: OpenFiles | None = None
         self.is_new = False
-        """Whether this opening has made the ledger."""
+        """Whether the ledger was made when it was opened this time."""
         mark = self._prepare()
         with self._translated():
-            room.look_for(state_dir / f"{FILE}-shm")
+            room.look_for(state_dir / f"{FILE}-shm")  # before SQLite maps it: then a full disk kills us
             self._connection = self._connect()
         try:
             with usable(state_dir):
                 self._files = OpenFiles(self._path)
             self._check_version(mark)
             self._check_rows()
-            self._unsettled = not read_only
+            self._unsettled = not read_only  # a killed process may have left a commit that is not synced
             with self._lock, self._translated():
                 self._settle()
             if not read_only:
-                sync(state_dir)  # SQLite syncs the names of its files, too, but ignores a failure
+                sync(state_dir)  # SQLite syncs the names of its files, too, but ignores a failed sync
             self._mark(mark)
         except BaseException:
             self.close()
             raise
 
     def _prepare(self) -> Mark:
-        """The directory, and a private file in it that nobody else has put there."""
+        """Make sure of the directory, and of a private file in it that nobody else has put there."""
         state_dir = self._path.parent
         prepare(state_dir, make=not self._read_only)
         with usable(state_dir):
@@ -129,7 +132,7 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA query_only = {self._read_only:d}")
             if not self._read_only:
-                # SQLite opens a file for reading where it could not for writing, and never tries again.
+                # If SQLite cannot open a file for writing, it opens it for reading, and never tries again.
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute(_WRITE_NOTHING_NEW)
                 connection.execute("ROLLBACK")
@@ -147,16 +150,17 @@ class Database:
     def _check_version(self, mark: Mark) -> None:
         with self.reading() as connection:
             found = schema.version(connection)
-            mark.check(self._instance(connection) if found else None)
+            mark.check(self._instance(connection) if found else None)  # version 0 has no tables yet
         if found == schema.VERSION:
             return
         if self._read_only:
             raise LedgerError(
-                f"{self._path} is of version {found}, older than this mailsluice's {schema.VERSION}",
+                f"{self._path} has version {found}, older than this mailsluice's {schema.VERSION}",
                 remedy="let the daemon open it once: it brings the ledger up to date",
             )
         self._unsettled = True  # a small commit comes first: see `room`
         with self.writing() as connection:
+            # Looked at again: another process may have made the tables before we had the lock.
             self.is_new = schema.version(connection) == 0
             schema.migrate(connection)
 
@@ -167,7 +171,7 @@ class Database:
             raise self._spoiled(table)
 
     def _spoiled(self, table: str) -> LedgerError:
-        return self._error(f"its table {table} has what no mailsluice writes", _CORRUPT)
+        return self._error(f"its table {table} has content that no mailsluice writes", _CORRUPT)
 
     def _instance(self, connection: sqlite3.Connection) -> str:
         row = connection.execute("SELECT instance FROM ledger").fetchone()
@@ -176,38 +180,48 @@ class Database:
         return str(row[0])
 
     def _mark(self, mark: Mark) -> None:
-        """See to it that the directory is marked with this ledger."""
+        """Make sure that the mark in the directory names this ledger."""
         with self.reading() as connection:
             self.instance = self._instance(connection)
-            """The name of the ledger, which no other one has."""
+            """The ledger's id, which no other ledger has."""
         if mark.instance is None and not self._read_only:
             with self._lock, self._translated():
                 self._connection.execute("BEGIN IMMEDIATE")  # no other process marks it at the same time
                 try:
                     mark.make(self.instance)
                 finally:
-                    self._connection.execute("ROLLBACK")
+                    self._connection.execute("ROLLBACK")  # nothing was written: it was only a lock
 
     def check_files(self) -> None:
-        """Raise LedgerReplaced if the files are no longer those that were opened."""
+        """Raise LedgerReplaced if the files are not those that were opened.
+
+        Raises LedgerError if this cannot be found out.
+        """
         if self._files is not None:
             with usable(self._path.parent):
                 self._files.check()
 
     def copy_to(self, destination: sqlite3.Connection) -> None:
-        """Copy all of it, as of one moment, into an empty database. Raises LedgerError, and BackupError."""
+        """Copy all of it, as it is at one moment, into an empty database.
+
+        Raises BackupError if the copy cannot be written, and LedgerError if ours cannot be read.
+        """
         with self.reading() as connection:
             try:
                 connection.backup(destination)
             except sqlite3.Error as exc:
                 code = getattr(exc, "sqlite_errorcode", 0)
+                # SQLITE_IOERR is in both lists: its extended code tells whether reading or writing failed.
                 if code & 0xFF not in _WRITING or code in _READING:
                     raise
                 raise BackupError(f"the copy of the ledger: {exc}", remedy=OR_ELSE) from exc
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError."""
+        """The connection, outside a transaction, to read rows and make values of them. Raises LedgerError.
+
+        Values are made inside the block, because it also turns DamagedRow into LedgerError.
+        """
         with self._lock, self._translated():
             self.check_files()
             self._settle()
@@ -215,7 +229,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed, and synced, at the end; undone by any exception.
+        """A transaction: it is committed and synced at the end, and undone on any exception.
 
         Raises LedgerError.
         """
@@ -226,29 +240,28 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                self._unsettled = True
+                self._unsettled = True  # until COMMIT has returned, nobody knows whether it is in the log
                 connection.execute("COMMIT")
                 self._unsettled = False
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                with suppress(sqlite3.Error):  # if it fails too, the next use must begin with it
+                with suppress(sqlite3.Error):  # if this fails, too, the next use begins with it
                     self._settle()
                 raise
 
     def _settle(self) -> None:
-        """See to it that what is read is on disk, and what is not read will not come back.
+        """Make sure that everything we read is on disk, and that a commit that failed does not come back.
 
-        At the start: a process killed between a commit's write and its sync left it in the log, and who opens
-        the file next reads it as committed. Acted upon, and lost in a power cut, it would have a message come
-        twice. Syncing any commit syncs the log before it.
+        When the file is opened: a process may have been killed after it wrote a commit to the log, and before
+        the sync. Whoever opens the file next reads this commit. If we act on it, and a power cut then loses
+        it, a message comes twice. A sync of any later commit also syncs the log before it.
 
-        After a commit that failed: see to it that it stays undone, before anybody relies on that.
-
-        Its sync may have failed when it was in the log already. Undone for this process, it would come back
-        after a power cut, and a row `staged` whose file was swept meanwhile would pass for published. Any
-        commit now takes its place at the end of the log, and is synced; this one changes nothing. It is tried
-        at once, for the mailbox's lock may be free to another process after the failure.
+        After a commit that failed: its sync may have failed when it was in the log already. It is undone for
+        this process, but it could come back after a power cut. A row that is `staged`, and whose file was
+        swept meanwhile, would then count as published. Any new commit overwrites it at the end of the log,
+        and is synced. So we make one that changes nothing. We do so at once, because another process may get
+        the mailbox's lock after the failure.
         """
         if self._unsettled:
             self._connection.execute(_WRITE_NOTHING_NEW)
@@ -262,9 +275,9 @@ class Database:
             code = getattr(exc, "sqlite_errorcode", 0)
             primary = code & 0xFF  # sqlite.org/rescode.html
             raise self._error(str(exc), _REMEDIES.get(code) or _REMEDIES.get(primary, "")) from exc
-        except DamagedRow as exc:  # a damage that SQLite does not know of
+        except DamagedRow as exc:  # damage that SQLite does not notice
             raise self._error(str(exc), _CORRUPT) from exc
-        except UnicodeDecodeError as exc:  # in SQLite's own words, which quote what is damaged
+        except UnicodeDecodeError as exc:  # from SQLite's own message, which quotes the damaged octets
             raise self._error("it is damaged", _CORRUPT) from exc
 
     def _error(self, what: str, remedy: str) -> LedgerError:
@@ -283,7 +296,7 @@ class Database:
 
 
 def is_begun(state_dir: Path, *, promised: bool = False) -> bool:
-    """Whether there is a ledger to look at. Raises LedgerError where it was lost, or cannot be looked at.
+    """Whether there is a ledger to look at. Raises LedgerError if it was lost, or cannot be looked at.
 
     `promised`: the caller knows that there was one.
     """

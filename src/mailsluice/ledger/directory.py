@@ -1,8 +1,7 @@
-"""The state directory: there, ours alone to write, and its names durable.
+"""The state directory: it exists, only we can write in it, and its names are durable.
 
-Owns what goes wrong with it, in an administrator's words: every error of `files` becomes a LedgerError
-here. Must never open a file of SQLite's: closing it again would free the locks this process has on it
-(fcntl(2)).
+Owns the words for what goes wrong with it: here every error of `files` becomes a LedgerError. Must never open
+a file of SQLite's: closing it again would free the locks that this process has on it (fcntl(2)).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mailsluice.files.rights import is_denied
 from mailsluice.files.trust import problem_of_own
 
 RESTORE = 'restore a backup (docs/operations.md, "Backup and restore")'
-"""What to do about a ledger that was lost, in the middle of a remedy."""
+"""What to do about a ledger that was lost: a part of a remedy's sentence."""
 
 _WAYS = (
     "let the user that runs mailsluice make it, or make it for that user (mkdir, chown), on a local file "
@@ -30,15 +29,15 @@ _WAYS = (
 
 
 def prepare(state_dir: Path, *, make: bool = True) -> None:
-    """See to it that the directory is there and ours alone to write, and that nobody else can swap it.
+    """Make sure that the directory exists, that only we write in it, and that no other user can swap it.
 
-    It may be a symbolic link: systemd's DynamicUser= makes it one. Raises LedgerError.
+    It may be a symbolic link: systemd makes one for DynamicUser=. Raises LedgerError.
     """
     with usable(state_dir):
         Directory.refuse_way(state_dir)
         if make:
             make_with_parents(state_dir)
-            Directory.refuse_way(state_dir)  # in /tmp, say, another may have made a part of it meanwhile
+            Directory.refuse_way(state_dir)  # another user may have made a part meanwhile, in /tmp
         _refuse_if_shared(state_dir)
 
 
@@ -50,14 +49,14 @@ def sync(state_dir: Path) -> None:
 
 @contextmanager
 def usable(state_dir: Path) -> Iterator[None]:
-    """Make a LedgerError of what goes wrong with files within."""
+    """Turn every error with files in this context into a LedgerError."""
     try:
         yield
     except OSError as exc:
         if isinstance(exc, FileError) and exc.is_of_a_rule:
             raise LedgerError(str(exc), remedy=exc.remedy) from exc
         denied = is_denied(exc)
-        what = exc if isinstance(exc, FileError) else exc.strerror
+        what = exc if isinstance(exc, FileError) else exc.strerror  # a FileError names the path itself
         raise LedgerError(
             f"the state directory {state_dir} cannot be used: {what}",
             remedy=f"{rights.remedy(state_dir)}; {_WAYS}" if denied else system_remedy(exc, _WAYS),
@@ -66,7 +65,11 @@ def usable(state_dir: Path) -> Iterator[None]:
 
 
 def _refuse_if_shared(state_dir: Path) -> None:
-    """By the rule for all that is ours alone; but of another user's it is the command that has to change."""
+    """Raise LedgerError or FileError if the directory is not ours alone.
+
+    If it belongs to another user, the remedy is to run the command as that user: the directory is probably
+    the service's, and must stay so.
+    """
     problem = problem_of_own(state_dir, state_dir.stat())
     if problem is not None and problem.owner is not None:
         raise LedgerError(

@@ -1,7 +1,7 @@
-"""The leases: a mailbox is held by one poll at a time, among all processes and threads.
+"""The leases: only one poll holds a mailbox at a time, among all processes and threads.
 
-Owns which lock file stands for which mailbox. What a lock file is, `lock` knows. Must never be known to a
-caller as a file: another store keeps its leases otherwise.
+Owns which lock file stands for which mailbox; `lock` owns how a lock file works. Must never show a caller
+that there are files: another store keeps its leases in another way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Leases:
     def hold(self, key: MailboxKey) -> AbstractContextManager[None]:
         """Hold this mailbox while the context lasts.
 
-        Raises MailboxLocked at once where another process or thread holds it, LedgerError where its lock
-        cannot be used.
+        Raises MailboxLocked at once if another process or thread holds it, and LedgerError if its lock cannot
+        be used.
         """
         return hold(self._locks / f"{mailboxes.digest(key)}.lock", key.address)

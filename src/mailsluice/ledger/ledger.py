@@ -1,6 +1,6 @@
-"""The ledger: the durable record of what was staged, stored, and is gone from the server.
+"""The ledger: the durable record of which messages were staged, stored, and are gone from the server.
 
-Owns that its parts work on one file, by one clock, and how it is opened. Must never know a statement of SQL.
+Owns how the ledger is opened, and that all its parts use one file and one clock. Must never contain SQL.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from mailsluice.model import MailboxKey
 
 
 class Ledger:
-    """Keeps the promises of `session.ports.Ledger` in SQLite; any number of threads may use it at once.
+    """Keeps the promises of `session.ports.Ledger` in SQLite. Any number of threads may use it at once.
 
-    A context manager; leaving it closes the file: what was noted and not flushed is lost then. With
-    `read_only` nothing is made or changed, as `status` wants it while a daemon runs. Raises LedgerError, in
-    the constructor as in every method.
+    A context manager; leaving it closes the file. Reports that were noted and not flushed are lost then. With
+    `read_only` nothing is made or changed: `status` needs that while a daemon runs. The constructor and every
+    method raise LedgerError.
     """
 
     def __init__(self, state_dir: Path, *, read_only: bool = False, clock: BootClock | None = None) -> None:
@@ -66,40 +66,41 @@ class Ledger:
 
     @property
     def is_new(self) -> bool:
-        """Whether this opening has made the ledger."""
+        """Whether the ledger was made when it was opened this time."""
         return self._database.is_new
 
     def check(self) -> None:
-        """Raise LedgerReplaced if the files are no longer those that were opened."""
+        """Raise LedgerReplaced if the files are not those that were opened."""
         self._database.check_files()
 
     def now(self) -> datetime:
-        """The time by the ledger's own clock: what ages are measured by."""
+        """The time by which ages are measured. Setting the machine's clock does not change it."""
         return self._clock.moment().time
 
     @property
     def id(self) -> str:
-        """What tells this ledger from every other, wherever it is kept."""
+        """Identifies this ledger among all others. It never changes."""
         return self._database.instance
 
     def staging_owner(self, key: MailboxKey) -> str:
         """A file name for this mailbox's staging directory that no other mailbox or ledger has.
 
-        Its first half is the mailbox's with any ledger, its second half the ledger's with any mailbox.
+        Its first half is the same for this mailbox in every ledger, its second half the same for every
+        mailbox of this ledger.
         """
         return f"{mailboxes.digest(key)[:16]}-{hashlib.sha256(self.id.encode()).hexdigest()[:16]}"
 
 
 def open_ledger(service: Service, *, read_only: bool = False) -> Ledger:
-    """The ledger that the configuration names: the one way to it for the daemon and the commands.
+    """The ledger that the configuration names. The daemon and all commands open it here.
 
-    With `read_only` nothing is made or changed. Raises LedgerError, and LedgerReplaced, as the ledger does.
+    With `read_only` nothing is made or changed. Raises LedgerError.
     """
     return Ledger(service.state_dir, read_only=read_only)
 
 
 def is_begun(service: Service, *, promised: bool = False) -> bool:
-    """Whether there is a ledger to open for reading. Raises LedgerError where it was lost.
+    """Whether there is a ledger to open for reading. Raises LedgerError if it was lost.
 
     `promised`: the caller knows that there was one.
     """

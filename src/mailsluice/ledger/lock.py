@@ -1,8 +1,8 @@
-"""The locks in a state directory: one session at a time of a mailbox, one daemon at a time of them all.
+"""The locks in a state directory: one poll at a time for each mailbox, and one daemon for all of them.
 
-Owns the files in `locks/`, and the number of the process in them. They are never removed, and nobody is
-advised to: whoever opened one before its removal would lock nothing. The kernel frees the locks of a killed
-process by itself.
+Owns the files in `locks/`, and the process number that each of them has. Must never remove such a file, nor
+advise anybody to do so: a process that has it open would go on with a lock that no other process sees. The
+kernel frees the locks of a killed process.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from mailsluice.ledger.directory import prepare, usable
 _SERVICE = Path("locks") / "service.lock"
 _PRIVATE = 0o700
 _LONGEST_NUMBER = 20
+"""Octets that are read of a lock file: more than any process number has."""
 
 
 @contextmanager
 def hold(path: Path, address: str) -> Iterator[None]:
-    """Hold the lock file at `path`, made if missing, while the context lasts.
+    """Hold the lock file at `path` while the context lasts. It is made if it is missing.
 
-    Raises MailboxLocked at once where another thread or process holds it, LedgerError where it cannot be
-    made.
+    Raises MailboxLocked at once if another thread or process holds it, and LedgerError if it cannot be used.
     """
     lock = _taken(path, partial(_being_polled, address))
     try:
@@ -41,7 +41,7 @@ def hold(path: Path, address: str) -> Iterator[None]:
 
 
 class ServiceLock:
-    """Held by the one daemon that serves a state directory; a context manager that lets it go.
+    """The lock of the one daemon that serves a state directory. A context manager; leaving it frees the lock.
 
     Polls by hand do not take it.
     """
@@ -51,10 +51,10 @@ class ServiceLock:
 
     @classmethod
     def take(cls, state_dir: Path) -> Self:
-        """The lock on a state directory, which is made if missing.
+        """Take the lock on a state directory. The directory is made if it is missing.
 
-        Raises AlreadyRunning at once where another daemon holds it, LedgerError where the directory cannot
-        be used.
+        Raises AlreadyRunning at once if another daemon holds the lock, and LedgerError if the directory
+        cannot be used.
         """
         prepare(state_dir)
         lock = _taken(state_dir / _SERVICE, partial(_already_running, state_dir))
@@ -67,9 +67,10 @@ class ServiceLock:
         return cls(lock)
 
     def following(self, state_dir: Path) -> Self:
-        """The lock for whoever takes over with this `state_dir`, while this one is still held.
+        """The lock for the daemon's next configuration, which has this `state_dir`. This lock stays held.
 
-        Of the same directory, it is the same lock, and free when both have let go. Raises as `take` does.
+        For the same directory it is the same lock; it is free when both are released. Raises what `take`
+        raises.
         """
         if not self._lock.is_at(state_dir / _SERVICE):
             return self.take(state_dir)
@@ -77,7 +78,7 @@ class ServiceLock:
             return type(self)(self._lock.duplicate())
 
     def release(self) -> None:
-        """Let it go."""
+        """Free the lock."""
         _let_go(self._lock)
 
     def __enter__(self) -> Self:
@@ -88,20 +89,20 @@ class ServiceLock:
 
 
 def serving(state_dir: Path) -> str | None:
-    """The process number of the daemon that serves this state directory, empty if it is not known.
+    """The process number of the daemon that serves this state directory; empty if it is not known.
 
-    None where no daemon does. Nothing is taken or made: a daemon that starts at this moment does not find the
-    lock held. Raises FileError, also where the lock file may be another user's.
+    None if no daemon serves it. Nothing is locked or made here: otherwise a daemon that starts at this moment
+    would find the lock held. Raises FileError, also if the lock file may belong to another user.
     """
     path = state_dir / _SERVICE
     if not is_shown(path, problem_of_lock):
         return None
     with Directory.follow(path.parent) as locks:
-        return _left_by_holder(locks, path.name)
+        return _written_by_holder(locks, path.name)
 
 
 def was_polled(state_dir: Path) -> bool:
-    """Whether a mailbox was ever locked here, and so polled. Raises OSError."""
+    """Whether a mailbox was ever locked here, and so was polled. Raises OSError."""
     with suppress(FileNotFoundError, NotADirectoryError):
         locks = (state_dir / _SERVICE.parent).iterdir()
         return any(path.suffix == _SERVICE.suffix and path.name != _SERVICE.name for path in locks)
@@ -109,15 +110,17 @@ def was_polled(state_dir: Path) -> bool:
 
 
 def _taken(path: Path, held_by: Callable[[str], MailsluiceError]) -> LockFile:
-    """The lock file at `path`; not one that somebody planted while others could write in the state directory.
+    """Take the lock file at `path`. Raises LedgerError.
 
-    Raises what `held_by` makes of the holder's process number, empty if that is not known.
+    A file is refused that somebody may have put there while others could write in the state directory. If
+    another process holds the lock, this raises the error that `held_by` makes from its process number (empty
+    if that is not known).
     """
     with usable(path.parent.parent), _directory(path.parent) as locks:
         lock = locks.try_lock(path.name, problem_of_lock)
         if lock is None:
-            raise held_by(_left_by_holder(locks, path.name))
-    with suppress(FileError):  # who holds it is a courtesy to whoever does not get it
+            raise held_by(_written_by_holder(locks, path.name))
+    with suppress(FileError):  # the number is only information for whoever does not get the lock
         lock.write(0, b"%d\n" % os.getpid())
     return lock
 
@@ -134,12 +137,12 @@ def _directory(path: Path) -> Directory:
 
 
 def _let_go(lock: LockFile) -> None:
-    with suppress(FileError):
+    with suppress(FileError):  # the lock is free even if closing its file fails
         lock.close()
 
 
-def _left_by_holder(locks: Directory, name: str) -> str:
-    """The process number that the holder wrote; empty where it cannot be read."""
+def _written_by_holder(locks: Directory, name: str) -> str:
+    """The process number that the holder wrote; empty if it cannot be read."""
     with suppress(FileError):
         pid = (locks.read(name, _LONGEST_NUMBER) or b"").strip()
         return pid.decode() if pid.isdigit() else ""
@@ -156,7 +159,7 @@ def _already_running(state_dir: Path, pid: str) -> AlreadyRunning:
     ways = ["`systemctl stop mailsluice`", *([f"`kill {pid}`"] if pid else [])]
     return AlreadyRunning(
         f"another mailsluice serves the state directory {state_dir}: {_process(pid)}",
-        remedy=f"stop that one first: {' or '.join(ways)}; a poll by hand is possible beside it",
+        remedy=f"stop that one first: {' or '.join(ways)}; a poll by hand works while it runs",
     )
 
 

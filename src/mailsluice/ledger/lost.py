@@ -1,8 +1,8 @@
-"""The lost: messages that may be listed under another UIDL than they are known by.
+"""The lost: messages that may be listed now under another UIDL than the one the ledger knows.
 
-They vanished from the server without our deleting them, or their UIDLs are in doubt. A clerk files mail away
-and back, a mailbox is moved: the message has another UIDL then. Owns the search for them by identity. Must
-never decide that two are the same: identities do.
+They vanished from the server without our deleting them, or their UIDLs are in doubt. For example, a clerk
+moves mail to a folder and back, or a mailbox is moved to another server: then a message has a new UIDL. Owns
+the search for them by identity. Must never decide that two messages are the same: the session does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIND = f"""
 """  # noqa: S608  a constant
 _NAMELESS = tuple(
     f"SELECT count(*) FROM message INDEXED BY lost WHERE {_LOST} AND gone_since IS NOT NULL AND {nothing}"  # noqa: S608
-    for nothing in ("identity IS NULL", "identity = x''")  # apart: either is a place in the index
+    for nothing in ("identity IS NULL", "identity = x''")  # two queries: each is one range of the index
 )
 _HANDLED = """
     SELECT count(*) FROM message WHERE mailbox = (SELECT id FROM mailbox WHERE host = ? AND address = ?)
@@ -55,13 +55,13 @@ class Lost:
             return connection.execute(_ANY, (key.host, key.address)).fetchone() is not None
 
     def find(self, key: MailboxKey, identity: bytes) -> bytes | None:
-        """The UIDL of the lost message of this identity, if no other message of the mailbox has it."""
+        """The UIDL of the lost message with this identity, if no other message of the mailbox has it."""
         with self._database.reading() as connection:
             found = connection.execute(_FIND, (key.host, key.address, identity)).fetchone()
             return None if found is None else octets(found[0])
 
     def mostly_nameless(self, key: MailboxKey) -> bool:
-        """Whether more than half of what is known is lost, and has nothing to be known again by."""
+        """Whether more than half of the known messages are lost and have no identity."""
         with self._database.reading() as connection:
             nameless = sum(
                 connection.execute(query, (key.host, key.address)).fetchone()[0] for query in _NAMELESS
@@ -72,7 +72,10 @@ class Lost:
             return bool(2 * nameless > known)
 
     def there_until(self, key: MailboxKey) -> datetime | None:
-        """When the mailbox was last polled well before the first of them vanished; None for never."""
+        """The last good poll, or the poll that first missed one of them if that was earlier.
+
+        None if no poll went well yet.
+        """
         with self._database.reading() as connection:
             found = connection.execute(_LAST_SUCCESS, (key.host, key.address)).fetchone()
             (gone,) = connection.execute(_FIRST_GONE, (key.host, key.address)).fetchone()
@@ -80,13 +83,11 @@ class Lost:
             return from_micros(min(times)) if found and found[0] is not None else None
 
     def come_back(self, key: MailboxKey, found: Mapping[bytes, Listed], now: datetime) -> None:
-        """Put new UIDLs in the place of old ones, in one commit.
-
-        What was known under a new UIDL, and does not come back itself, is gone since now.
-        """
+        """Give rows new UIDLs in the place of old ones, in one commit; see `session.ports.Lost.come_back`."""
         if found:
             with self._database.writing() as connection:
                 mailbox = mailboxes.touched(connection, key)
+                # First: `rename` gives a UIDL to another message only if the row that has it is gone.
                 message_rows.gone(
                     connection, mailbox, {new.uidl for new in found.values()} - found.keys(), now
                 )
@@ -94,7 +95,7 @@ class Lost:
                 failures.forget(connection, mailbox, [new.uidl for new in found.values()])
 
     def leave(self, key: MailboxKey, uidls: Collection[bytes]) -> None:
-        """Note that we ask the server to delete these: once they vanish, they are not lost."""
+        """Note that we ask the server to delete these: when they vanish, they are not lost."""
         if uidls:
             with self._database.writing() as connection:
                 mailbox = mailboxes.touched(connection, key)
@@ -102,6 +103,6 @@ class Lost:
                 mailboxes.note_marking(connection, mailbox)
 
     def left(self, key: MailboxKey, *, answered: bool) -> None:
-        """Note that QUIT was said, which has the server delete what was marked: `answered` well or not."""
+        """Note that a session said QUIT to delete what it had marked, and got a good answer or not."""
         with self._database.writing() as connection:
             mailboxes.note_left(connection, mailboxes.found(connection, key), answered=answered)

@@ -1,7 +1,7 @@
-"""The mailboxes: how often the ledger's rows of each were written, and the listing that left nothing to do.
+"""The mailboxes: how often the rows of each were written, and its quiet listing.
 
-Owns the mailbox table. No message or failure may be written but for a mailbox that is `touched` in the same
-commit: a quiet listing stands for what the ledger knew when it was noted (docs/adr/0008-quiet-listings.md).
+Owns the mailbox table. Must never let a quiet listing outlive a change: so every function that writes a
+message or a failure calls `touched` for its mailbox in the same commit (docs/adr/0008-quiet-listings.md).
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ _QUIET = """
 
 
 def digest(key: MailboxKey) -> str:
-    """A name for the mailbox that fits into any name of a file: 32 hexadecimal digits."""
+    """A name for the mailbox that any file name can contain: 32 hexadecimal digits."""
     return hashlib.sha256(f"{key.host}\0{key.address}".encode()).hexdigest()[:32]
 
 
 def found(connection: sqlite3.Connection, key: MailboxKey) -> int:
-    """The mailbox's row, made if missing."""
+    """The id of the mailbox's row, which is made if it is missing."""
     connection.execute(_ADD, (key.host, key.address))
-    return _there(connection, key)
+    return _id(connection, key)
 
 
 def touched(connection: sqlite3.Connection, key: MailboxKey) -> int:
-    """The mailbox's row, made if missing, for who is about to write messages or failures of it."""
+    """The same, for a caller that writes messages or failures of the mailbox in this transaction."""
     connection.execute(_TOUCH, (key.host, key.address))
-    return _there(connection, key)
+    return _id(connection, key)
 
 
-def _there(connection: sqlite3.Connection, key: MailboxKey) -> int:
-    """The row of a mailbox that has one; where an index is damaged it may not be found."""
+def _id(connection: sqlite3.Connection, key: MailboxKey) -> int:
+    """The id of a row that was just written. It is not found if the table's index is damaged."""
     row = connection.execute(_FIND, (key.host, key.address)).fetchone()
     if row is None:
         raise DamagedRow
@@ -58,33 +58,33 @@ def _there(connection: sqlite3.Connection, key: MailboxKey) -> int:
 
 
 def writes(connection: sqlite3.Connection, key: MailboxKey) -> int:
-    """How often its messages and failures were written so far."""
+    """How often the mailbox's messages and failures were written so far."""
     row = connection.execute(_FIND, (key.host, key.address)).fetchone()
     return 0 if row is None else whole(row[1])
 
 
 def count_from(connection: sqlite3.Connection, mailbox: int, writes: int) -> None:
-    """Have it that the mailbox was written so often, if it was less often."""
+    """Raise the number of the mailbox's writes to `writes`, if it is smaller."""
     connection.execute(_COUNT_FROM, (writes, mailbox))
 
 
 def note_left(connection: sqlite3.Connection, mailbox: int, *, answered: bool) -> None:
-    """Note that QUIT was said after messages were marked to be deleted, and whether it was answered well."""
+    """Note that a session said QUIT to delete what it had marked, and whether it got a good answer."""
     connection.execute("UPDATE mailbox SET left = left + 1, answered = ? WHERE id = ?", (answered, mailbox))
 
 
 def note_marking(connection: sqlite3.Connection, mailbox: int) -> None:
-    """Note that messages are marked to be deleted, for which QUIT is not answered yet."""
+    """Note that messages are marked to be deleted: the QUIT that deletes them has no good answer yet."""
     connection.execute("UPDATE mailbox SET answered = 0 WHERE id = ?", (mailbox,))
 
 
 def note_all_gone(connection: sqlite3.Connection, mailbox: int) -> None:
-    """Note that all is gone that was to be deleted."""
+    """Note that every message that we asked the server to delete is gone."""
     connection.execute("UPDATE mailbox SET left = 0 WHERE id = ?", (mailbox,))
 
 
 def note_policy(connection: sqlite3.Connection, mailbox: int, policy: str) -> None:
-    """Note what the mailbox leaves on the server now."""
+    """Note the mailbox's `leave_on_server`, as text."""
     connection.execute("UPDATE mailbox SET policy = ? WHERE id = ?", (policy, mailbox))
 
 
@@ -95,7 +95,7 @@ def standing(connection: sqlite3.Connection, key: MailboxKey) -> tuple[int, bool
 
 
 def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, writes: int) -> None:
-    """Remember a quiet listing, if nobody has written more than these `writes` of what it stands for."""
+    """Remember a quiet listing, unless the mailbox's rows were written more often than `writes` by now."""
     held = to_json(quiet.held)
     connection.execute(_NOTE_QUIET, (quiet.digest, to_micros(quiet.until), held, mailbox, writes))
 
@@ -103,7 +103,10 @@ def note_quiet(connection: sqlite3.Connection, mailbox: int, quiet: Quiet, write
 def quiet(
     connection: sqlite3.Connection, key: MailboxKey, digest: bytes, now: datetime
 ) -> dict[str, int] | None:
-    """What is held, if this listing is the quiet one, its time is not over, and nothing was written since."""
+    """What a listing with this digest holds, if it is the quiet one; None for any other.
+
+    It is the quiet one until its time is over, or until a message or a failure of the mailbox is written.
+    """
     row = (key.host, key.address, digest, to_micros(now))
     found = connection.execute(_QUIET, row).fetchone()
     return None if found is None else numbers(found[0])

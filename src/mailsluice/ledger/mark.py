@@ -1,11 +1,11 @@
-"""The mark: the file `ledger.id`, which says that a state directory has a ledger, and which.
+"""The mark: the file `ledger.id`, which says that a state directory has a ledger, and which one.
 
-Owns that file, and the rule by which a ledger that is gone, empty or another one is told from one that was
-never there. Must never open the ledger itself.
+Owns that file, and the rule that tells a ledger that was lost (it is gone, empty, or another one) from one
+that never existed. Must never open the ledger itself.
 
-The mark is written when the ledger's first commit is durable, and before the first lock of a mailbox is made.
-Whatever stops a process between leaves a ledger without a mark, which the next process marks. So a mark, or a
-mailbox's lock, without a ledger means that one was lost.
+The mark is written after the ledger's first commit is durable, and before a mailbox is locked first.
+If a process is stopped in between, the ledger has no mark, and the next process writes it. So if there is a
+mark or a mailbox's lock, but no ledger, then a ledger was lost.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ from mailsluice.ledger.lock import was_polled
 
 MARK = "ledger.id"
 _GIVEN_UP = "ledger.id.lost"
-"""What the administrator makes to begin anew; the next ledger uses it up."""
+"""The administrator makes this file to start without the lost ledger. The next ledger removes it."""
 
 _INSTANCE = re.compile("[0-9a-f]{32}")
 _MOST_OCTETS = 100
 _EMPTY = 1
-"""Octets of a file that SQLite takes for an empty one (its os_unix.c: some file systems cannot lock 0)."""
+"""SQLite counts a file of one octet as empty (its os_unix.c: some file systems cannot lock an empty file)."""
 
 
 def is_instance(said: object) -> bool:
-    """Whether a ledger can be called so."""
+    """Whether this has the form of a ledger's id."""
     return isinstance(said, str) and _INSTANCE.fullmatch(said) is not None
 
 
 def write(path: Path, instance: str) -> None:
-    """Make `path` a mark that says so, durably. Raises FileError."""
+    """Make `path` a mark of the ledger with this id, durably. Raises FileError."""
     replace_private(path, f"{instance}\n".encode())
 
 
 class Mark:
-    """What is known of the ledger at this path before it is opened.
+    """What is known of the ledger at this path before it is opened. Every method raises LedgerError.
 
-    Every method raises LedgerError. What another process makes meanwhile it makes in the order ledger, mark,
-    lock; so all methods look in the reverse one. `promised`: the caller knows that there was one.
+    Another process may make a ledger at the same time, in the order ledger, mark, lock. So this class looks
+    in the reverse order: if it finds a lock or a mark, the ledger was there before. `promised`: the caller
+    knows that there was a ledger.
     """
 
     def __init__(self, ledger: Path, *, promised: bool = False) -> None:
@@ -57,7 +58,7 @@ class Mark:
         self._promised = promised or self.instance is not None
 
     def has_ledger(self) -> bool:
-        """Whether there is a ledger to open. Raises LedgerError where there was one."""
+        """Whether there is a ledger to open. Raises LedgerError if there was one, and it is lost."""
         with usable(self._ledger.parent):
             try:
                 size = self._ledger.lstat().st_size
@@ -70,14 +71,15 @@ class Mark:
         return False
 
     def check(self, instance: str | None) -> None:
-        """Compare it with the open ledger, which is called so; None if there is no ledger in the file."""
+        """Compare the mark with the id of the open ledger; None if the file has no ledger in it."""
         if instance is None and self._promised:
             raise self._lost("has no ledger in it")
         if instance is not None and self.instance not in {None, instance}:
-            raise self._lost(f"is another one than {MARK} says")
+            raise self._lost(f"is not the one that {MARK} names")
 
     def make(self, instance: str) -> None:
-        """Say which ledger the directory has, where that is not said yet. For one process at a time."""
+        """Write the mark, if there is none yet. Only one process at a time may call this."""
+        # Read again: another process may have written it before it was our turn.
         self.instance = self._said()
         if self.instance is not None:
             self.check(instance)
@@ -99,6 +101,6 @@ class Mark:
             way = ["mv", str(self._path), str(self._given_up)]
         return LedgerError(
             f"the ledger of {self._ledger.parent} is lost: {self._ledger} {how}",
-            remedy=f"stop mailsluice and {RESTORE}. To go on without it knowingly: `{shlex.join(way)}`; "
-            "then each message still on the server that is not known any more is stored once more",
+            remedy=f"stop mailsluice and {RESTORE}. To go on without it: `{shlex.join(way)}`; then every "
+            "message that is still on the server, and that no ledger knows any more, is stored a second time",
         )

@@ -1,6 +1,7 @@
-"""The memory: what the ledger knows of a mailbox's messages, read as the values that decisions are made of.
+"""The memory: what the ledger knows of a mailbox's messages, as values for those who decide.
 
-Owns the reading of message rows, all of them or what matters beside one listing. Must never write.
+Owns the reading of message rows: all rows of a mailbox, or those that matter for one listing. Must never
+write.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ _EVIDENCE = f"""
 """  # noqa: S608  constants
 _IDENTITIES = f"SELECT uidl, identity FROM message {_OF_MAILBOX} AND typeof(identity) = 'blob'"  # noqa: S608
 _MOST_ASKED = 500
-"""UIDLs that one query asks for: SQLite may be built to take no more than 999 values."""
+"""UIDLs that one query asks for: some builds of SQLite take no more than 999 values."""
 
 
 def known(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, Known]:
-    """Every message remembered of this mailbox, by UIDL."""
+    """Every message of this mailbox that the ledger remembers, by UIDL."""
     return _values(connection.execute(_ALL, (key.host, key.address)))
 
 
@@ -60,25 +61,27 @@ def half_done(connection: sqlite3.Connection, key: MailboxKey) -> dict[str, tupl
 
 
 def recall(connection: sqlite3.Connection, key: MailboxKey, listed: Iterable[bytes]) -> Memory:
-    """What matters beside a listing: its own messages, and all that were there when last listed.
+    """What is known of the listed messages, and of all messages that were in the last listing.
 
-    A mailbox may have a million rows of messages that are gone, and nobody wants them.
+    Other rows are not read: a mailbox may have a million rows of messages that are gone.
     """
-    writes = mailboxes.writes(connection, key)  # first: what is written meanwhile makes it another memory
+    # First: if another process writes between this line and the next, its write counts as a later one. Then
+    # no quiet listing is noted.
+    writes = mailboxes.writes(connection, key)
     rows = _values(connection.execute(_PRESENT, (key.host, key.address)))
     rows |= _values(_among(connection, _ALL, key, [uidl for uidl in listed if uidl not in rows]))
     return Memory(rows, failures.read(connection, key), writes, *mailboxes.standing(connection, key))
 
 
 def stored(connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]) -> set[bytes]:
-    """Those of these UIDLs that are committed as stored, and not in doubt."""
+    """Those of these UIDLs that are committed as stored, and are not in doubt."""
     return {uidl for (uidl,) in _among(connection, _STORED, key, uidls)}
 
 
 def evidence(
     connection: sqlite3.Connection, key: MailboxKey, uidls: Sequence[bytes]
 ) -> dict[bytes, Evidence]:
-    """The identities of these messages, and whether each is one message's alone in this mailbox."""
+    """The identities of these messages, and whether no other message of the mailbox has the same one."""
     return {
         octets(uidl): Evidence(octets(found), bool(alone))
         for uidl, found, alone in _among(connection, _EVIDENCE, key, uidls)
@@ -86,12 +89,12 @@ def evidence(
 
 
 def identities(connection: sqlite3.Connection, key: MailboxKey) -> dict[bytes, bytes]:
-    """What the headers of a mailbox's messages are known again by, by UIDL."""
+    """The identities of a mailbox's messages, by UIDL."""
     return dict(connection.execute(_IDENTITIES, (key.host, key.address)).fetchall())
 
 
 def not_named(connection: sqlite3.Connection, key: MailboxKey, names: Mapping[bytes, str]) -> list[bytes]:
-    """Those of these UIDLs whose messages have another name than this."""
+    """Those of these UIDLs whose rows have another name than the given one."""
     return [uidl for uidl, name in _among(connection, _NAMES, key, tuple(names)) if name != names[uidl]]
 
 
@@ -125,7 +128,7 @@ def _values(rows: Iterable[_Row]) -> dict[bytes, Known]:
 
 
 class _States(dict[object, State]):
-    """The states by their words in the ledger."""
+    """The states by their words in the ledger. An unknown word is a damaged row."""
 
     def __missing__(self, word: object) -> State:
         raise DamagedRow
@@ -134,4 +137,4 @@ class _States(dict[object, State]):
 _STATES = _States({state.value: state for state in State})
 
 _time = lru_cache(maxsize=4096)(from_micros)
-"""Messages are stored by batches, whose rows have one time."""
+"""Cached: all rows of a batch have the same time, and a mailbox may have 100,000 rows."""

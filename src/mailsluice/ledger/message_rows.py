@@ -1,7 +1,7 @@
-"""The rows of messages: staged → stored → gone → pruned, and what else may become of one.
+"""The rows of messages: staged → stored → gone → pruned, and all other changes of a row.
 
-Owns every statement that changes a message's row: `messages`, `lost` and `aliases` share them. Works inside
-the caller's transaction, for a mailbox that is `touched` in it. Must never touch the messages themselves.
+Owns every statement that changes a message's row; `messages`, `lost` and `aliases` share them. Each function
+works in the caller's transaction, in which the mailbox was `touched`. Must never touch a message itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mailsluice.ledger.times import to_micros
 from mailsluice.model import Confirmation, Listed, MailboxKey, Memory, Staged, State, Stored
 
 GRACE = timedelta(days=30)
-"""How long a row outlives its message: a listing may lack a message for a while and show it again."""
+"""How long a row is kept after its message is gone: a listing may omit a message and show it again later."""
 
 _RECORD = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size, size, sink, name, identity)
@@ -58,9 +58,9 @@ _RENAME = """
 """
 _PARK = "UPDATE message SET uidl = ? WHERE mailbox = ? AND uidl = ?"
 _PARKED = bytes(2048)
-"""Before a UIDL, makes one that no server has: the listing's parser takes none so long."""
+"""Put before a UIDL, it makes one that no server can have: the listing's parser accepts none so long."""
 _DISPLACED = b"\0" + bytes(2048)
-"""The same, of a message whose UIDL another one has now."""
+"""The same, for good, for a message whose UIDL belongs to another message now."""
 _SEEN = """
     INSERT INTO message (mailbox, uidl, state, since, listed_size) VALUES (?, ?, 'seen', ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -90,30 +90,34 @@ _OVERSIZE = """
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a listing changes: rows that are gone now, that are back, and that are not kept any longer.
-
-    `still_there` are those that we asked the server to delete.
-    """
+    """What a listing changes in the ledger, as UIDLs."""
 
     gone: Sequence[bytes]
+    """Rows whose messages are gone now."""
     back: Sequence[bytes]
+    """Rows that were gone, and whose UIDLs are listed again."""
     unsure: Sequence[bytes]
-    """Those whose UIDLs may be another message's, or which may have another."""
+    """Rows that are in doubt now: another message may have the UIDL, or the message another UIDL."""
     undeleted: Sequence[bytes]
-    """Those of the gone ones that we asked the server to delete in sessions that came to no good QUIT."""
+    """Rows of `gone` that we asked to delete, but QUIT got no good answer: they count as lost."""
     still_there: Sequence[bytes]
+    """Listed rows whose messages the server was asked to delete."""
     pruned: Sequence[bytes]
+    """Rows that are not kept any longer."""
     settled: Collection[bytes]
-    """Messages that could not be fetched, and are not listed any more."""
+    """Messages that could not be fetched, and are not listed any more: their failures are forgotten."""
 
     def __bool__(self) -> bool:
-        return any(getattr(self, each.name) for each in fields(self))
+        return any(getattr(self, field.name) for field in fields(self))
 
 
 def record(
     connection: sqlite3.Connection, mailbox: int, staged: Sequence[Staged], sink: str, now: datetime
 ) -> int:
-    """Write the rows as `staged`; how many were. A row whose message is gone, or was too large, gives way."""
+    """Write the rows as `staged`. Returns how many were written.
+
+    A row with the same UIDL is overwritten if its message is gone, or was too large. Any other row is kept.
+    """
     since = to_micros(now)
     rows = [
         (mailbox, new.uidl, since, new.listed_size, new.size, sink, new.name, new.identity) for new in staged
@@ -124,35 +128,35 @@ def record(
 def commit(
     connection: sqlite3.Connection, mailbox: int, stored: Sequence[Stored], now: datetime, *, leaving: bool
 ) -> int:
-    """Turn the rows into `stored`; how many were. `leaving`: they are about to be deleted."""
+    """Turn the rows into `stored`. Returns how many there were. `leaving`: they are about to be deleted."""
     since = to_micros(now)
     rows = [(since, leaving, mailbox, new.uidl, new.name) for new in stored]
     return connection.executemany(_COMMIT, rows).rowcount
 
 
 def take_back(connection: sqlite3.Connection, mailbox: int, staged: Sequence[Staged]) -> None:
-    """Forget these, as far as they are still `staged` under this name: they were never published."""
-    connection.executemany(_TAKE_BACK, [(mailbox, each.uidl, each.name) for each in staged])
+    """Forget those of these rows that are still `staged` under this name: they were never published."""
+    connection.executemany(_TAKE_BACK, [(mailbox, message.uidl, message.name) for message in staged])
 
 
 def recognised(connection: sqlite3.Connection, mailbox: int, messages: Collection[Listed]) -> None:
-    """Note that these are the messages that the rows of their UIDLs are of: nothing is in doubt with them."""
-    connection.executemany(_RECOGNISED, [(each.size, mailbox, each.uidl) for each in messages])
+    """Note that these messages are the ones of their rows, so that their rows are no longer in doubt."""
+    connection.executemany(_RECOGNISED, [(message.size, mailbox, message.uidl) for message in messages])
 
 
 def identify(connection: sqlite3.Connection, mailbox: int, identities: Mapping[bytes, bytes]) -> None:
-    """Note what these messages are known again by, by UIDL; empty where their headers tell nothing."""
+    """Note the identities of these messages, by UIDL; an empty one if the header gives none."""
     rows = [(identity, mailbox, uidl) for uidl, identity in identities.items()]
     connection.executemany(_IDENTIFY, rows)
 
 
 def doubt(connection: sqlite3.Connection, mailbox: int) -> None:
-    """Put every row in doubt whose message is listed: its header is asked before anything is done with it."""
+    """Put in doubt every row whose message is listed: its header is asked for before anything is done."""
     connection.execute(_DOUBT, (mailbox,))
 
 
 def gone(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes], since: datetime) -> None:
-    """Note that these messages are gone, since when, though another may have the UIDL."""
+    """Note that these messages are gone since `since`. Another message may have the UIDL now."""
     connection.executemany(_GONE, [(to_micros(since), mailbox, uidl) for uidl in uidls])
 
 
@@ -167,12 +171,8 @@ def stays(connection: sqlite3.Connection, mailbox: int, uidls: Collection[bytes]
 
 
 def changes(memory: Memory, listing: Confirmation) -> Changes:
-    """What a listing changes.
-
-    Only the known ones of the listed UIDLs are looked at: there may be 100,000. Where the listing is not
-    whole, what is absent may be there all the same, unless the server was asked to delete it: it is in doubt
-    if the listing `has_all` lines.
-    """
+    """What a listing changes; see `session.ports.Messages.confirm` for the rules."""
+    # A listing may have 100,000 UIDLs: only those that the ledger knows are kept for the loop.
     matters = memory.known.keys() | memory.failures.keys()
     listed = {uidl for uidl in listing.listed if uidl in matters}
     reused, is_whole, has_all = listing.reused, listing.is_whole, listing.has_all
@@ -203,13 +203,13 @@ def _undoubted(memory: Memory, doubtful: Collection[bytes]) -> list[bytes]:
 
 
 def has_long_gone(connection: sqlite3.Connection, key: MailboxKey, now: datetime) -> bool:
-    """Whether anything is gone for longer than GRACE."""
+    """Whether any message of the mailbox is gone for longer than GRACE."""
     row = (key.host, key.address, to_micros(now - GRACE))
     return connection.execute(_HAS_LONG_GONE, row).fetchone() is not None
 
 
 def apply(connection: sqlite3.Connection, mailbox: int, changed: Changes, now: datetime) -> None:
-    """Make these changes, and prune what is gone for longer than GRACE."""
+    """Make these changes, and prune the rows that are gone for longer than GRACE."""
     gone(connection, mailbox, changed.gone, now)
     connection.executemany(_BACK, [(mailbox, uidl) for uidl in changed.back])
     connection.executemany(_DOUBT_ONE, [(mailbox, uidl) for uidl in changed.unsure])
@@ -220,36 +220,40 @@ def apply(connection: sqlite3.Connection, mailbox: int, changed: Changes, now: d
 
 
 def rename(connection: sqlite3.Connection, mailbox: int, renamed: Mapping[bytes, Listed]) -> None:
-    """Put new UIDLs in the place of old ones.
+    """Give rows new UIDLs in the place of old ones. `renamed` has the listed message for each old UIDL.
 
-    A new UIDL may be the old one of another message. That is renamed, too; or gone, and known by its identity
-    alone from then on.
+    A new UIDL may be the old UIDL of another message. This message is renamed, too; or it must be gone, and
+    is found by its identity alone from now on.
     """
     taken = {new.uidl for new in renamed.values()}
     displaced = taken - renamed.keys()
     connection.executemany(_PRUNE_OVERSIZE, [(mailbox, uidl) for uidl in displaced])
     connection.executemany(_DISPLACE, [(_DISPLACED + uidl, mailbox, uidl) for uidl in displaced])
+    # In two steps: messages may swap their UIDLs, and no two rows may have the same UIDL in between.
     connection.executemany(_PARK, [(_PARKED + old, mailbox, old) for old in renamed])
     rows = [(new.uidl, new.size, mailbox, _PARKED + old) for old, new in renamed.items()]
     connection.executemany(_RENAME, rows)
 
 
 def forget_nameless(connection: sqlite3.Connection, mailbox: int, now: datetime) -> None:
-    """Take the UIDLs of what was marked as seen, and has nothing else to be known by, for no message's."""
+    """Take their UIDLs from messages that were marked as seen and have no identity.
+
+    These UIDLs decide nothing any more: the ledger does not know which messages they stand for.
+    """
     connection.execute(_DISPLACE_NAMELESS, (_DISPLACED, to_micros(now), mailbox))
 
 
 def mark_seen(
     connection: sqlite3.Connection, mailbox: int, messages: Collection[Listed], now: datetime
 ) -> int:
-    """Remember that these are never to be fetched nor deleted, but for what is stored; how many they are."""
-    rows = [(mailbox, each.uidl, to_micros(now), each.size) for each in messages]
+    """Note that these messages, except stored ones, are never fetched nor deleted. Returns how many."""
+    rows = [(mailbox, message.uidl, to_micros(now), message.size) for message in messages]
     return connection.executemany(_SEEN, rows).rowcount
 
 
 def note_oversize(
     connection: sqlite3.Connection, mailbox: int, octets: Mapping[Listed, int], now: datetime
 ) -> None:
-    """Remember that these were too large, in the place of what was known under their UIDLs but half done."""
-    rows = [(mailbox, each.uidl, to_micros(now), each.size, size) for each, size in octets.items()]
+    """Note that these messages of so many octets were too large. Rows that are `staged` stay as they are."""
+    rows = [(mailbox, message.uidl, to_micros(now), message.size, size) for message, size in octets.items()]
     connection.executemany(_OVERSIZE, rows)

@@ -1,7 +1,7 @@
-"""The files: those that SQLite has open of a ledger, and whether they still lie where it opened them.
+"""The open files: the files of a ledger that SQLite has open, and whether they are still the same files.
 
-Owns what is noted of them. Must never open one: closing it again would free the locks this process has on it
-(fcntl(2)).
+Owns the identity of each file when it was opened. Must never open one: closing it again would free the locks
+that this process has on it (fcntl(2)).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Identity = tuple[int, int] | None
 
 
 class OpenFiles:
-    """The files of a ledger that is open, as noted now. Every method raises OSError."""
+    """The files of an open ledger, as they are when this is made. Every method raises OSError."""
 
     def __init__(self, ledger: Path) -> None:
         self._paths = [f"{ledger}{kind}" for kind in KINDS]
@@ -28,27 +28,29 @@ class OpenFiles:
         self._size = _size(self._paths[0])
 
     def check(self) -> None:
-        """Raise LedgerReplaced where one was removed, cut short, or another lies in its place.
+        """Raise LedgerReplaced if one was removed or replaced, or if the ledger was cut short.
 
-        What is written to it from then on is lost, and what others write is not seen. A ledger never shrinks.
+        Everything that is written to a removed file is lost, and what others write to the new file is not
+        seen. A ledger never becomes shorter by itself.
         """
         for path, noted in zip(self._paths, self._noted, strict=True):
             found = _identity(path)
             if found != noted:
                 raise LedgerReplaced(
-                    f"{path} was {'removed' if found is None else 'replaced'} while mailsluice has it open",
+                    f"{path} was {'removed' if found is None else 'replaced'} while mailsluice had it open",
                     remedy=f"stop mailsluice, put the file back or {RESTORE}, and start it again",
                 )
         if _size(self._paths[0]) < self._size:
             raise LedgerReplaced(
-                f"{self._paths[0]} was cut short while mailsluice has it open",
+                f"{self._paths[0]} was cut short while mailsluice had it open",
                 remedy=f"stop mailsluice, {RESTORE}, and start it again",
             )
 
     def put_log_aside(self) -> None:
-        """Where another ledger lies in the place of ours, take our log away from it.
+        """If another ledger is in the place of ours, rename our log, so that it is not beside that ledger.
 
-        For who has closed ours. SQLite would take the log for the other's, and make one of two.
+        To be called after ours is closed. Otherwise SQLite would believe that our log belongs to the other
+        ledger, and would mix the two.
         """
         ledger, *beside = zip(self._paths, self._noted, strict=True)
         if _identity(ledger[0]) == ledger[1]:
@@ -67,7 +69,7 @@ def _size(path: str) -> int:
 
 
 def _identity(path: str) -> _Identity:
-    """What tells a file from every other that exists; None if there is none."""
+    """What identifies this file among all files that exist; None if there is no file."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,7 +1,7 @@
-"""What `status` shows of a mailbox: how its last session went, and what all of them came to.
+"""The reports: what `status` shows of a mailbox, how its last session went, and totals of all sessions.
 
-Owns the report table, and what is noted for it and not written yet. Must never keep what decides the fate of
-a message.
+Owns the report table, and what was noted for it but is not written yet. Must never keep anything that decides
+the fate of a message.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from mailsluice.outcome import Outcome, Standing
 from mailsluice.report import MailboxReport
 
 _LATE = ("refused", "unclear", "undeletable")
-"""What a listing and the ledger do not tell alone."""
+"""Words of `failure.Held` for what a session only finds out as it goes on, not from its listing."""
 _ACKNOWLEDGE = "UPDATE report SET acknowledged = held WHERE mailbox = ?"
 
 
 @dataclass
 class News:
-    """What is to be written of a mailbox: all sessions since it was last written, as one.
+    """What is to be written about a mailbox: all its sessions since the last write, added up.
 
-    It takes no more room for many sessions than for one: a disk may be full for days.
+    So many sessions take no more memory than one: the disk may be full for days.
     """
 
     name: str = ""
@@ -38,17 +38,20 @@ class News:
     waiting: int | None = None
     held: Mapping[str, int] | None = None
     raised: Mapping[str, int] | None = None
-    """What sessions that broke have seen since: they may not have come to all that is held late."""
+    """What is held, by sessions that broke since the last complete one.
+
+    They may have ended before they found out all of `_LATE`.
+    """
     last_success: datetime | None = None
     failures: int = 0
-    """Since the last success, be that among these or before."""
+    """Failed sessions since the last success among these sessions; or all of them, if none was a success."""
     last_error: str | None = None
     due: datetime | None = None
     scheduled: bool = False
-    """Whether `due` is news."""
+    """Whether `due` was noted: None alone could also mean "never polled again"."""
 
     def session(self, report: SessionReport) -> None:
-        """Add a session. One that ended before it had a listing says nothing of what is waiting."""
+        """Add a session. If it ended before it had a listing, it does not know what is waiting."""
         self.name, self.last = report.mailbox, report
         standing = report.outcome.standing
         if standing is Standing.SUCCESS:
@@ -56,24 +59,25 @@ class News:
         elif standing is Standing.FAILURE:
             self.failures += 1
             self.last_error = report.detail or report.outcome.value
+        # A failed session with `listed` 0 may have had no listing at all.
         if standing is Standing.SUCCESS or report.listed:
             self.waiting = report.waiting
         if report.held is not None:
             if report.outcome.is_complete:
                 self.held, self.raised = report.held, None
             else:
-                late = self.held if self.raised is None else self.raised
-                self.raised = {**report.held, **_most_late(late or {}, report.held)}
+                before = self.held if self.raised is None else self.raised
+                self.raised = {**report.held, **_most_late(before or {}, report.held)}
 
     def next_poll(self, name: str, due: datetime | None) -> None:
-        """Note when the mailbox is polled next, and what it is called."""
+        """Note when the mailbox is polled next, and its name."""
         self.name, self.due, self.scheduled = name, due, True
 
 
 class Reports:
-    """Keeps the promises of `session.ports.Reports`. What was noted and not flushed ends with the process.
+    """Keeps the promises of `session.ports.Reports`. What was not flushed is lost when the process ends.
 
-    Every method raises LedgerError, but for those that only note.
+    Every method except `note_session` and `note_next_poll` raises LedgerError.
     """
 
     def __init__(self, database: Database, clock: LedgerClock) -> None:
@@ -83,19 +87,19 @@ class Reports:
         self._news: dict[MailboxKey, News] = {}
 
     def note_session(self, key: MailboxKey, report: SessionReport) -> None:
-        """Remember how a session went; `flush` writes it."""
+        """Remember how a session went. `flush` writes it."""
         with self._pending:
             self._news.setdefault(key, News()).session(report)
 
     def note_next_poll(self, key: MailboxKey, name: str, due: datetime | None) -> None:
-        """Remember when the mailbox called `name` is polled next, None for never; `flush` writes it."""
+        """Remember when the mailbox called `name` is polled next; None for never. `flush` writes it."""
         with self._pending:
             self._news.setdefault(key, News()).next_poll(name, due)
 
     def flush(self) -> None:
-        """Write what was noted since the last time, and the ledger's clock, in one commit.
+        """Write what was noted since the last call, and the ledger's clock, in one commit.
 
-        What cannot be written is kept for the next time. Where nothing was noted, nothing is written.
+        What cannot be written is kept for the next call. If nothing was noted, nothing is written.
         """
         with self._pending:
             if not self._news:
@@ -104,21 +108,21 @@ class Reports:
                 for key, news in self._news.items():
                     _write(connection, mailboxes.found(connection, key), news)
                 clock.note(connection, self._clock.moment())
-            self._news.clear()
+            self._news.clear()  # only after the commit
 
     def acknowledge(self, key: MailboxKey) -> None:
-        """Note that an administrator knows of all that is held of this mailbox."""
+        """Note that an administrator has acknowledged all messages of this mailbox that are held now."""
         with self._database.writing() as connection:
             connection.execute(_ACKNOWLEDGE, (mailboxes.found(connection, key),))
 
     def read(self) -> Mapping[MailboxKey, MailboxReport]:
-        """What is written of every mailbox ever polled or due."""
+        """The report of every mailbox that was ever polled or due, as it was last written."""
         with self._database.reading() as connection:
             return _read(connection)
 
 
 def _write(connection: sqlite3.Connection, mailbox: int, news: News) -> None:
-    """Make the news part of the mailbox's report."""
+    """Add the news to the mailbox's report."""
     connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
     connection.execute("UPDATE report SET name = ? WHERE mailbox = ?", (news.name, mailbox))
     if news.scheduled:
@@ -159,26 +163,26 @@ def _write_session(connection: sqlite3.Connection, mailbox: int, news: News, las
 
 
 def _write_held(connection: sqlite3.Connection, mailbox: int, news: News) -> None:
-    """Note what is held. What is acknowledged never grows by that: more than it is news again."""
+    """Note what is held. The acknowledged counts may only fall: if more is held later, people hear of it."""
     row = connection.execute("SELECT held, acknowledged FROM report WHERE mailbox = ?", (mailbox,)).fetchone()
     before, acknowledged = map(numbers, row)
     held = before if news.held is None else news.held
     if news.raised is not None:
         held = {**news.raised, **_most_late(held, news.raised)}
-    known = {why: min(count, held[why]) for why, count in acknowledged.items() if why in held}
+    still_acknowledged = {why: min(count, held[why]) for why, count in acknowledged.items() if why in held}
     connection.execute(
         "UPDATE report SET held = ?, acknowledged = ? WHERE mailbox = ?",
-        (to_json(held), to_json(known), mailbox),
+        (to_json(held), to_json(still_acknowledged), mailbox),
     )
 
 
 def _most_late(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
-    """The larger counts of what a session comes to know only as it goes on."""
+    """The larger count of each word in `_LATE`."""
     return {why: most for why in _LATE if (most := max(one.get(why, 0), other.get(why, 0)))}
 
 
 def add_stored(connection: sqlite3.Connection, mailbox: int, messages: int) -> None:
-    """Count messages as stored, in the transaction that commits them: this number is lost by no crash."""
+    """Count messages as stored, in the transaction that commits them, so that no crash loses this number."""
     connection.execute("INSERT INTO report (mailbox) VALUES (?) ON CONFLICT DO NOTHING", (mailbox,))
     connection.execute(
         "UPDATE report SET total_stored = total_stored + ? WHERE mailbox = ?", (messages, mailbox)
@@ -187,7 +191,7 @@ def add_stored(connection: sqlite3.Connection, mailbox: int, messages: int) -> N
 
 def _read(connection: sqlite3.Connection) -> dict[MailboxKey, MailboxReport]:
     """Every mailbox's report, by host and address."""
-    cursor = connection.cursor()
+    cursor = connection.cursor()  # of its own: the row factory of the connection is for everybody
     cursor.row_factory = sqlite3.Row
     held = failures.quarantined(connection)
     rows = cursor.execute("SELECT * FROM report JOIN mailbox ON mailbox.id = report.mailbox ORDER BY name")

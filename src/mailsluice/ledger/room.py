@@ -1,7 +1,7 @@
-"""Room on the state directory's file system for SQLite's index in shared memory.
+"""The room: space on the state directory's file system for SQLite's index in shared memory.
 
-Sees to it that a ledger is not opened where the index would find no room. Must never open a file of SQLite's:
-closing it again would free the locks this process has on it (fcntl(2)).
+Owns the check that there is space for it before a ledger is opened. Must never open a file of SQLite's:
+closing it again would free the locks that this process has on it (fcntl(2)).
 """
 
 from __future__ import annotations
@@ -17,36 +17,40 @@ from mailsluice.errors import LedgerError, system_remedy
 _INDEX = 32 * 1024
 """Octets of the index for the first 4,000 pages of the log (sqlite.org/walformat.html §2.2).
 
-A longer log, and so a longer index, is rare: at 1,000 pages SQLite begins it anew.
+A longer log, and so a longer index, is rare: at 1,000 pages SQLite starts again at the log's beginning.
 """
 _FIRST_COMMIT = 16 * 1024
-"""Octets for what the first commit puts into the log, a page of 4 KiB, and for the file system itself."""
+"""Octets for the first commit's entry in the log, a page of 4 KiB, and for the file system itself."""
 
 _STAT_BLOCK = 512
+"""Octets in the unit of `st_blocks` (inode(7))."""
 
 
 def look_for(index: Path) -> None:
-    """Before SQLite opens its index, the file `-shm`, look for room for it. Raises LedgerError without.
+    """Look for space for SQLite's index, the file `-shm`, before SQLite opens it.
 
-    SQLite maps the index, and makes sure of one byte in 4,096. Where blocks are smaller, as on small ext4,
-    the rest are holes. To write into one when the disk is full is no error but SIGBUS: the process dies. The
-    first commit fills every hole, because SQLite clears the whole index before its first entry (its
-    walIndexAppend). It does so after it has written to the log: that has to find room beside the index. So
-    whoever opens a ledger to write looks here, opens it, and makes a small commit before any other.
+    Raises LedgerError if there is not enough.
 
-    It would not help to make the file beforehand: the first one to open it cuts it to three octets (its
-    unixLockSharedMemory). Where the file lies whole on disk already, it needs no more.
+    SQLite maps the index into memory, and makes sure that one byte in 4,096 is on disk. If the file system's
+    blocks are smaller, as on a small ext4, the rest of the file is holes. If the disk is full, a write into a
+    hole is not an error but SIGBUS: the process dies. The first commit fills all holes, because SQLite clears
+    the whole index before its first entry (its walIndexAppend). Before that it writes to the log, which needs
+    space, too. So whoever opens a ledger to write calls this, opens it, and makes a small commit first.
+
+    It would not help to make the file before: the first process that opens it cuts it to three octets (its
+    unixLockSharedMemory). If all blocks of the file are on disk already, no more space is needed.
     """
     try:
-        if not _whole(index):
+        if not _is_on_disk(index):
             with TemporaryFile(dir=index.parent) as trial:
                 os.posix_fallocate(trial.fileno(), 0, _INDEX + _FIRST_COMMIT)
-    except OSError as exc:  # any other, SQLite meets itself and knows better what it means
+    except OSError as exc:  # SQLite will meet any other error itself, and its words say more
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise LedgerError(f"{index}: {exc.strerror}", remedy=system_remedy(exc)) from exc
 
 
-def _whole(index: Path) -> bool:
+def _is_on_disk(index: Path) -> bool:
+    """Whether all blocks of the index are on disk: it has no holes."""
     with suppress(FileNotFoundError):
         return index.stat().st_blocks * _STAT_BLOCK >= _INDEX
     return False

@@ -1,7 +1,7 @@
-"""The cells of a row: what the ledger's own rows have in them, or the error that says that a row is damaged.
+"""The cells of a row: each is of the expected type, or the row is damaged.
 
-Owns `DamagedRow`, which the functions that make values of rows raise. SQLite keeps any type in any column: a
-damaged file, or another program, may leave a cell of which no value can be made. Must never read a row.
+Owns `DamagedRow`, which is raised by the functions that turn cells into values. SQLite keeps any type in any
+column. So a damaged file, or another program, may leave a cell that is no such value. Must never read a row.
 """
 
 from __future__ import annotations
@@ -11,42 +11,42 @@ from collections.abc import Mapping
 
 
 class DamagedRow(Exception):
-    """A row that no mailsluice writes. `Database` makes a LedgerError of it, in every kind of block."""
+    """A row that no mailsluice writes. `Database` turns it into a LedgerError, when reading and writing."""
 
     def __init__(self) -> None:
         super().__init__("it has a row that no mailsluice writes")
 
 
 def octets(cell: object) -> bytes:
-    """The cell, which is octets."""
+    """The cell, which has to be octets. Raises DamagedRow."""
     if not isinstance(cell, bytes):
         raise DamagedRow
     return cell
 
 
 def text(cell: object) -> str:
-    """The cell, which is text."""
+    """The cell, which has to be text. Raises DamagedRow."""
     if not isinstance(cell, str):
         raise DamagedRow
     return cell
 
 
 def whole(cell: object) -> int:
-    """The cell, which is a whole number."""
+    """The cell, which has to be a whole number. Raises DamagedRow."""
     if not isinstance(cell, int):
         raise DamagedRow
     return cell
 
 
 def real(cell: object) -> float:
-    """The cell, which is a number, whole or not."""
+    """The cell, which has to be a number, whole or not. Raises DamagedRow."""
     if not isinstance(cell, (int, float)):
         raise DamagedRow
     return cell
 
 
 def numbers(cell: object) -> dict[str, int]:
-    """The cell, which is a JSON object of whole numbers."""
+    """The cell, which has to be a JSON object of whole numbers. Raises DamagedRow."""
     try:
         found = json.loads(text(cell))
     except ValueError as exc:
@@ -57,5 +57,5 @@ def numbers(cell: object) -> dict[str, int]:
 
 
 def to_json(found: Mapping[str, int]) -> str:
-    """What `numbers` reads back."""
+    """The JSON text of these, which `numbers` reads back."""
     return json.dumps(dict(found))

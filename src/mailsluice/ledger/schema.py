@@ -1,7 +1,7 @@
-"""The ledger's tables, and the steps from each older form of them.
+"""The schema: the ledger's tables, and the steps from each older version of them.
 
-Owns all SQL that defines. The file's version is `PRAGMA user_version`: the number of steps it has taken.
-Must never lose a row, nor touch a file written by a newer mailsluice.
+Owns all SQL that defines tables and indexes. The file's version is `PRAGMA user_version`: the number of steps
+that it has taken. Must never lose a row, nor change a file that a newer mailsluice wrote.
 
 Written for SQLite 3.34 and later: no STRICT tables. Times are microseconds since 1970, UTC.
 """
@@ -17,8 +17,8 @@ _FIRST = (
     """
     CREATE TABLE ledger (
         only     INTEGER PRIMARY KEY CHECK (only = 1),
-        instance TEXT NOT NULL,           -- random: tells this ledger from every other
-        time     INTEGER,                 -- the ledger's clock when last noted, and what the machine's said:
+        instance TEXT NOT NULL,           -- random: identifies this ledger
+        time     INTEGER,                 -- the ledger's clock when last noted; the next three: the machine's
         wall     INTEGER,
         boot     TEXT,
         uptime   INTEGER                  -- microseconds since that boot
@@ -29,10 +29,10 @@ _FIRST = (
         id      INTEGER PRIMARY KEY,
         host    TEXT NOT NULL,
         address TEXT NOT NULL,
-        writes  INTEGER NOT NULL DEFAULT 0,    -- to its messages and setbacks, so far
+        writes  INTEGER NOT NULL DEFAULT 0,    -- to its messages and failures, so far
         quiet   BLOB,                          -- digest of a listing that left nothing to do,
-        quiet_until  INTEGER,                  -- till when at most,
-        quiet_writes INTEGER,                  -- and as long as there are so many writes
+        quiet_until  INTEGER,                  -- it is valid until then,
+        quiet_writes INTEGER,                  -- and while `writes` is this number
         UNIQUE (host, address)
     )
     """,
@@ -41,15 +41,15 @@ _FIRST = (
         mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
         uidl        BLOB NOT NULL,
         state       TEXT NOT NULL,
-        since       INTEGER NOT NULL,     -- staged, then stored; or first found oversize, or marked as seen
+        since       INTEGER NOT NULL,     -- when staged, then stored; or found oversize, or marked as seen
         gone_since  INTEGER,              -- first absent from a listing
         listed_size INTEGER,              -- what LIST said
-        size        INTEGER,              -- octets; of an oversize message, those known of it
+        size        INTEGER,              -- octets; of an oversize message, those that came
         sink        TEXT,                 -- the sink's spec
         name        TEXT,                 -- the name it is published under; NULL if never stored
         identity    BLOB,                 -- what its header is known again by
         PRIMARY KEY (mailbox, uidl),
-        CHECK (                           -- not IN: for more than two SQLite makes a table each time
+        CHECK (                           -- not IN: for more than two values SQLite makes a table each time
             state = 'staged' OR state = 'stored' OR state = 'gone' OR state = 'oversize' OR state = 'seen'
         ),
         CHECK (iif(state = 'seen', 1, (state = 'gone') = (gone_since IS NOT NULL))),
@@ -66,11 +66,11 @@ _FIRST = (
     CREATE TABLE setback (                -- a message that could not be fetched
         mailbox     INTEGER NOT NULL REFERENCES mailbox (id),
         uidl        BLOB NOT NULL,
-        failures    INTEGER NOT NULL,     -- polls in a row that speak against the message
-        last        INTEGER NOT NULL,     -- tried
+        failures    INTEGER NOT NULL,     -- sessions in a row that count against the message
+        last        INTEGER NOT NULL,     -- when it was last tried
         error       TEXT NOT NULL,
         listed_size INTEGER,
-        header      BLOB,                 -- NULL until the server was asked for it, in quarantine
+        header      BLOB,                 -- in quarantine; NULL until the server was asked for it
         PRIMARY KEY (mailbox, uidl)
     ) WITHOUT ROWID
     """,
@@ -82,7 +82,7 @@ _FIRST = (
         failures     INTEGER NOT NULL DEFAULT 0,    -- since the last success
         last_error   TEXT NOT NULL DEFAULT '',
         total_stored INTEGER NOT NULL DEFAULT 0,
-        name         TEXT,                          -- from here on: the last session, NULL before the first
+        name         TEXT,                          -- from here on: the last session; NULL before the first
         started      INTEGER,
         seconds      REAL,
         listed       INTEGER,
@@ -98,24 +98,24 @@ _FIRST = (
 )
 
 _SECOND = (
-    # Whether the UIDL still means this message is open until its header was asked.
+    # 1: the UIDL may be another message's by now, until the header was asked for.
     "ALTER TABLE message ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0",
-    # They were read before identities had a version.
+    # These identities were made before identities had a version.
     "UPDATE message SET identity = NULL",
     "CREATE INDEX known_again ON message (identity, mailbox) WHERE identity IS NOT NULL",
-    # Why it is held, when it was last tried by the ledger's clock, and whether it is to be stored as it is.
+    # Why it failed, when it was last tried by the ledger's clock, and whether whatever comes is to be stored.
     "ALTER TABLE setback ADD COLUMN kind TEXT NOT NULL DEFAULT 'refused'",
     "ALTER TABLE setback ADD COLUMN tried INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE setback ADD COLUMN take INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE ledger ADD COLUMN tidied INTEGER",
     """
-    CREATE TABLE staging (                -- where messages of a mailbox are staged, or once were
+    CREATE TABLE staging (                -- where a mailbox's messages are staged, or were before
         mailbox  INTEGER NOT NULL REFERENCES mailbox (id),
-        sink     TEXT NOT NULL,           -- the sink's spec,
-        sink_id  TEXT NOT NULL,           -- and the id that it carries
+        sink     TEXT NOT NULL,           -- the sink's spec
+        sink_id  TEXT NOT NULL,           -- the id that the sink carries
         mounts   TEXT NOT NULL,           -- a JSON array: the mount points on the way to it
-        place    TEXT NOT NULL,           -- the id of the staging directory,
-        token    TEXT NOT NULL,           -- and what stood in its claim when a message was last staged
+        place    TEXT NOT NULL,           -- the id of the staging directory
+        token    TEXT NOT NULL,           -- the token in its claim when a message was last staged
         PRIMARY KEY (mailbox, sink)
     ) WITHOUT ROWID
     """,
@@ -124,29 +124,29 @@ _SECOND = (
     CREATE TABLE orphan (                 -- a description in a spool whose message a consumer took
         sink  TEXT NOT NULL,
         name  TEXT NOT NULL,
-        since INTEGER NOT NULL,           -- first seen so
+        since INTEGER NOT NULL,           -- when this was first seen
         PRIMARY KEY (sink, name)
     ) WITHOUT ROWID
     """,
 )
 
 _THIRD = (
-    # Whether we asked the server to delete it: what then vanishes has not gone elsewhere.
+    # Whether we asked the server to delete it: if it vanishes then, it is not lost.
     "ALTER TABLE message ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0",
-    # Nothing is known of those that are gone already: they may well have been deleted by us.
+    # Of messages that are gone already this is not known: we may have deleted them.
     "UPDATE message SET leaving = 1 WHERE state = 'gone' AND identity IS NULL",
-    # When the first of the failures in a row was, by the ledger's clock.
+    # When the first failure in the row was, by the ledger's clock.
     "ALTER TABLE setback ADD COLUMN first INTEGER NOT NULL DEFAULT 0",
     "UPDATE setback SET first = tried",
     "ALTER TABLE setback RENAME TO failure",
-    # How often QUIT, which deletes, was said since all was gone that was to be deleted.
+    # How many sessions said QUIT to delete messages since there was last nothing more to delete.
     "ALTER TABLE mailbox ADD COLUMN left INTEGER NOT NULL DEFAULT 0",
-    # Whether it was answered well the last time, and nothing was marked to be deleted since.
+    # Whether the last of these got a good answer, and no message was marked for deletion since.
     "ALTER TABLE mailbox ADD COLUMN answered INTEGER NOT NULL DEFAULT 0",
-    # What the mailbox leaves on the server, when last polled: NULL before that was noted.
+    # The mailbox's `leave_on_server` at the last poll, as text; NULL before the first.
     "ALTER TABLE mailbox ADD COLUMN policy TEXT",
-    # How many messages stay for another reason than policy, by reason, as JSON objects: of the quiet listing,
-    # when last polled, and what an administrator knows of.
+    # How many messages stay for another reason than policy, by reason, as JSON objects: in the quiet listing,
+    # at the last poll, and what an administrator has acknowledged.
     "ALTER TABLE mailbox ADD COLUMN quiet_held TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE report ADD COLUMN held TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE report ADD COLUMN acknowledged TEXT NOT NULL DEFAULT '{}'",
@@ -158,7 +158,7 @@ _THIRD = (
 
 
 def _time(column: str) -> str:
-    """From 1970 to the year 9000: nothing that is reckoned from it leaves what a datetime can be."""
+    """From 1970 to the year 9000: no age or date that is computed from it leaves the range of datetime."""
     return f"(typeof({column}) = 'integer' AND {column} BETWEEN 0 AND 221845392000000000)"
 
 
@@ -208,36 +208,36 @@ _SOUND = {
         ))
     """,
 }
-"""What is true of every row that a mailsluice has written; of `message`, of those `staged`."""
+"""True of every row that mailsluice wrote; for `message`, of every row that is `staged`."""
 
 _STEPS = (_FIRST, _SECOND, _THIRD)
-"""Each step's statements. Never change one that was released: add another."""
+"""The statements of each step. Never change a step that was released: add a new one."""
 
 VERSION = len(_STEPS)
 
 
 def version(connection: sqlite3.Connection) -> int:
-    """The version of the open file; 0 for one that was just made. Raises LedgerError for a newer one."""
+    """The version of the open file; 0 if it was just made. Raises LedgerError if it is newer than ours."""
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if found > VERSION:
         raise LedgerError(
-            f"the ledger is of version {found}, and this mailsluice knows {VERSION}: a newer one wrote it",
+            f"the ledger has version {found}, and this mailsluice knows {VERSION}: a newer one wrote it",
             remedy="run the newer mailsluice, or restore the state directory from before the update",
         )
     if found < 0:
         raise LedgerError(
-            f"the ledger is of version {found}, which no mailsluice writes",
+            f"the ledger has version {found}, which no mailsluice writes",
             remedy="find out what changed the file, and restore the state directory from a backup",
         )
     return found
 
 
 def spoiled(connection: sqlite3.Connection) -> str:
-    """The table that has a row no mailsluice wrote, empty if there is none.
+    """The first table that has a row no mailsluice wrote; empty if there is none.
 
-    SQLite keeps any type in any column, and notices the worst damage alone: what is read later would be
-    believed. Of the messages, which may be a million, it looks at those `staged`: what is not believed of the
-    others is for whoever reads them.
+    SQLite keeps any type in any column, and notices only the worst damage. Without this check, recovery would
+    believe a damaged row. There may be a million messages: only those that are `staged` are looked at here,
+    and `rows` checks the others when they are read.
     """
     (ledgers,) = connection.execute("SELECT count(*) FROM ledger").fetchone()
     if ledgers != 1:
@@ -250,7 +250,7 @@ def spoiled(connection: sqlite3.Connection) -> str:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Take every step that the file has not taken, inside the caller's transaction. Raises LedgerError."""
+    """Take every step that the file has not taken yet, in the caller's transaction. Raises LedgerError."""
     found = version(connection)
     for statements in _STEPS[found:]:
         for statement in statements:

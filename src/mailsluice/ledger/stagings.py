@@ -1,7 +1,7 @@
-"""Where messages are staged, or once were: what the ledger knows of the sinks that it feeds.
+"""The stagings: where messages are staged, or were staged before, in the sinks that the ledger feeds.
 
-Owns the tables of staging directories and of descriptions left behind, and when these were last tidied up.
-Must never look at a sink itself.
+Owns the tables of staging directories and of names left behind, and when these were last tidied up. Must
+never look at a sink itself.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Stagings:
     def known(self, key: MailboxKey, sink: str) -> Where | None:
         """Where this mailbox's messages were last staged in the sink of this spec.
 
-        Without a place where only another mailbox's were: it is the same sink. Without an id where it was
-        never used: then with all mounts that any sink lay on. None where there never was a sink.
+        If only messages of other mailboxes were staged in this sink, the answer has no place. If the sink was
+        never used, it has no id, and all mounts that any sink was on. None if there never was a sink.
         """
         with self._database.reading() as connection:
             if own := connection.execute(_OF_MAILBOX, (key.host, key.address, sink)).fetchone():
@@ -54,21 +54,19 @@ class Stagings:
             other = connection.execute(_OF_ANY, (sink,)).fetchone()
             if other is not None:
                 return replace(_where(*other[2:]), place="", token="")
-            found = [_points(mounts) for (mounts,) in connection.execute(_MOUNTS).fetchall()]
-            return (
-                Where(sink, "", tuple(sorted({point for points in found for point in points})), "")
-                if found
-                else None
-            )
+            # All mounts of all sinks: a new sink may be below one of them, and that must be mounted, too.
+            mounts_of_sinks = [_points(mounts) for (mounts,) in connection.execute(_MOUNTS).fetchall()]
+            every_point = {point for points in mounts_of_sinks for point in points}
+            return Where(sink, "", tuple(sorted(every_point)), "") if mounts_of_sinks else None
 
     def every(self) -> Sequence[tuple[MailboxKey, Where]]:
-        """Every staging directory that is known of, with its mailbox."""
+        """Every known staging directory, with its mailbox."""
         with self._database.reading() as connection:
             rows = connection.execute(_COLUMNS).fetchall()
             return [(MailboxKey(text(host), text(address)), _where(*rest)) for host, address, *rest in rows]
 
     def note(self, key: MailboxKey, where: Where) -> None:
-        """Remember where messages are staged from now on; before any is recorded there."""
+        """Remember where messages are staged from now on. Must come before any message is recorded there."""
         mounts = json.dumps(where.mounts)
         with self._database.writing() as connection:
             mailbox = mailboxes.found(connection, key)
@@ -76,30 +74,30 @@ class Stagings:
             connection.execute(_NOTE, row)
 
     def forget(self, key: MailboxKey, sink: str) -> None:
-        """Forget the staging directory of a mailbox in this sink: it is not there any more."""
+        """Forget the staging directory of a mailbox in this sink, because it is not there any more."""
         with self._database.writing() as connection:
             connection.execute(_FORGET, (mailboxes.found(connection, key), sink))
 
     def orphans(self, sink: str) -> Mapping[str, datetime]:
-        """The descriptions in this sink that were seen without their messages, and since when."""
+        """The names that were left behind in this sink at the last look, and when each was first seen."""
         with self._database.reading() as connection:
             rows = connection.execute(_ORPHANS, (sink,)).fetchall()
             return {text(name): from_micros(since) for name, since in rows}
 
     def note_orphans(self, sink: str, new: Collection[str], over: Iterable[str], now: datetime) -> None:
-        """Remember new ones, and forget those that are none any more."""
+        """Remember `new` names that were left behind, and forget those in `over`, which no longer are."""
         with self._database.writing() as connection:
             connection.executemany(_NOTE_ORPHAN, [(sink, name, to_micros(now)) for name in new])
             connection.executemany(_FORGET_ORPHAN, [(sink, name) for name in over])
 
     def tidied(self) -> datetime | None:
-        """When what is used no more was last tidied up, by the ledger's clock; None for never."""
+        """When `session.tidying` last ran, by the ledger's clock; None for never."""
         with self._database.reading() as connection:
             (tidied,) = connection.execute(_TIDIED).fetchone()
             return None if tidied is None else from_micros(tidied)
 
     def note_tidied(self, now: datetime) -> None:
-        """Remember that it is tidied up now."""
+        """Remember that `session.tidying` runs now."""
         with self._database.writing() as connection:
             connection.execute(_NOTE_TIDIED, (to_micros(now),))
 

@@ -1,6 +1,6 @@
-"""Times as the ledger keeps them: whole microseconds since 1970, UTC, which compare as numbers.
+"""The times of the ledger: whole microseconds since 1970, UTC, which compare as numbers.
 
-Owns the conversion, exact both ways; must never read the clock.
+Owns the conversion, which is exact both ways. Must never read the clock.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_micros(when: datetime) -> int:
-    """An aware time as the ledger keeps it."""
+    """The microseconds of an aware time."""
     return (when - _EPOCH) // _MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
-    """The time, in UTC, that the ledger kept. Raises DamagedRow for what is no time."""
+    """The time, in UTC. Raises DamagedRow if the cell is no time."""
     try:
         return _EPOCH + timedelta(microseconds=whole(micros))
     except OverflowError as exc:

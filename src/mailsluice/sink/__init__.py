@@ -1,1 +1,1 @@
-"""DURABLE: octets become files that survive. `files` alone syncs, renames and unlinks."""
+"""DURABLE: messages become files that survive a crash. Only `files` syncs, renames and unlinks them."""

@@ -1,10 +1,10 @@
-"""The claim: the file by which a staging directory is known, held, and fed by one ledger.
+"""The claim: the file that identifies a staging directory, is locked by its holder, and names its ledger.
 
-Owns its form. Three things stand in it. The *place* is written once and names this directory: a directory
-that somebody made in its stead has another. The *token* is written by whoever takes the lock: who reads
-another one there has lost the directory, whatever became of the lock. The *feeder* says for people and for
-other ledgers whose directory it is. Must never be trusted beyond that: a file that cannot be read says
-nothing.
+Owns the file's form. It has three parts. The *place* is an id of this directory and is written once: if
+somebody makes a directory in its place, that has another id. The *token* is written by whoever takes the
+lock: a process that finds another token than its own has lost the directory, whatever happened to the lock.
+The *feeder* tells people and other ledgers whose directory it is. Must never be trusted for more than that: a
+claim that cannot be read proves nothing.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ FILE = "claim"
 
 _ID = re.compile(rb"[0-9a-f]{32}\n")
 _LENGTH = 33
-"""Octets of an id with the line end behind it."""
+"""Octets of an id and its line end."""
 
 _MOST = 16 * 1024
+"""Octets that are read of a claim: far more than we write."""
 
 
 def new_token() -> str:
@@ -39,10 +40,10 @@ def new_token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a claim says. `place` and `token` are empty where they cannot be read; `feeder` is None then.
+    """What a claim says. `place` and `token` are empty, and `feeder` is None, if they cannot be read.
 
-    `commits` is how far its ledger had come with the mailbox. `heir` is the ledger that the mailbox was given
-    to, empty as long as it is this one's.
+    `commits` is the number of the ledger's writes for this mailbox that was noted last. `heir` is the ledger
+    that the mailbox was given to; empty as long as it is this ledger's.
     """
 
     place: str
@@ -58,7 +59,7 @@ class Written:
         place, token = _id(octets[:_LENGTH]), _id(octets[_LENGTH : 2 * _LENGTH])
         try:
             rest = json.loads(octets[2 * _LENGTH :])
-            return cls(place, token, *_rest(rest))
+            return cls(place, token, *_feeding(rest))
         except (ValueError, TypeError, KeyError, RecursionError):
             return cls(place, token)
 
@@ -67,7 +68,7 @@ def _id(octets: bytes) -> str:
     return octets.decode().strip() if _ID.fullmatch(octets) else ""
 
 
-def _rest(found: Any) -> tuple[Feeder, int, int, str]:
+def _feeding(found: Any) -> tuple[Feeder, int, int, str]:
     key = MailboxKey(str(found["mailbox"]["host"]), str(found["mailbox"]["address"]))
     ledger, host, state_dir, section = (
         str(found[name]) for name in ("ledger", "host", "state_dir", "section")
@@ -77,16 +78,16 @@ def _rest(found: Any) -> tuple[Feeder, int, int, str]:
 
 
 def read(staging: Directory) -> Written | None:
-    """What the claim in this directory says; None where there is none. Raises FileError."""
+    """What the claim in this directory says; None if there is none. Raises FileError."""
     octets = staging.read(FILE, _MOST)
     return None if octets is None else Written.read(octets)
 
 
 class Claim:
-    """The claim on an open staging directory, taken by this process, until it is closed.
+    """The claim on an open staging directory. This process holds it until it is closed.
 
-    `before` is what it said when it was taken: its place is empty where the directory is new. `token` is what
-    we write there.
+    `before` is what it said when it was taken; its place is empty if the directory is new. `token` is what we
+    write there.
     """
 
     def __init__(self, lock: LockFile, feeder: Feeder, token: str) -> None:
@@ -102,7 +103,7 @@ class Claim:
 
     @classmethod
     def take(cls, staging: Directory, feeder: Feeder, token: str) -> Self:
-        """Lock the claim in this directory. Raises MailboxLocked where another has it, and FileError.
+        """Lock the claim in this directory. Raises MailboxLocked if another process has it, and FileError.
 
         Nothing is written yet: see `enter`. `token` is ours.
         """
@@ -116,14 +117,14 @@ class Claim:
             raise
 
     def keep(self, turn: LockFile) -> None:
-        """Keep the mailbox's turn as long as the claim."""
+        """Keep the mailbox's turn for as long as the claim."""
         self._turn = turn
 
     def enter(self, token: str = "") -> None:
-        """Write down that we hold it; a directory without a place is given one. Raises FileError.
+        """Write down that we hold the directory. If it has no place yet, it is given one. Raises FileError.
 
-        Recovery goes on under the `token` of the poll that it finishes: if it is killed, too, the next one
-        still finds what the ledger knows.
+        Recovery gives the `token` of the poll that it finishes. If recovery is killed, too, the next recovery
+        still finds the token that the ledger knows.
         """
         self.token = token or self.token
         self._commits = self.commits_before
@@ -134,23 +135,27 @@ class Claim:
             self._lock.write(0, f"{self.place}\n".encode() + self._line())
 
     def sync(self) -> None:
-        """Make what is written down durable, once, but for the file's name. Raises FileError.
+        """Make the content durable, but not the file's name. Syncs only once. Raises FileError.
 
-        Before a message is recorded: recovery compares the token here with the one that the ledger noted.
+        To be called before a message is recorded: recovery compares the token here with the one that the
+        ledger noted.
         """
-        with self._syncing:
+        with self._syncing:  # several sessions of one poll may come here at once
             if not self._is_synced:
                 self._lock.sync()
                 self._is_synced = True
 
     @property
     def commits_before(self) -> int:
-        """How far our ledger had come when it last held this directory; 0 if it did not."""
+        """The number of our ledger's writes that it noted here last; 0 if another ledger was here last."""
         feeder = self.before.feeder
         return self.before.commits if feeder is not None and feeder.ledger == self._feeder.ledger else 0
 
     def note(self, commits: int) -> None:
-        """Write down how far the ledger has come: so that an older copy of it is known for one."""
+        """Write down the number of the ledger's writes: an older copy of the ledger has a smaller one.
+
+        Raises FileError.
+        """
         if commits > self._commits:
             self._commits = commits
             self._lock.write(_LENGTH, self._line())
@@ -158,7 +163,8 @@ class Claim:
     def give_to(self, heir: str) -> None:
         """Write down, durably, that the mailbox belongs to the ledger `heir` from now on.
 
-        And that it was in our hands, before anything is swept.
+        Our token is written, too: so the old ledger can see that others held the directory. To be called
+        before anything is swept.
         """
         self._give(heir, self.token)
 
@@ -180,14 +186,15 @@ class Claim:
     def refuse_if_lost(self, staging: Directory) -> None:
         """Raise StagingLost if another process wrote its token in this directory. Raises FileError.
 
-        A claim that is gone, or empty, was taken by nobody: what is gone with it is found out file by file.
+        If the claim is gone or empty, nobody has taken the directory. Then `all_there` and `publish` find out
+        which files are missing.
         """
         there = read(staging)
         if there is not None and there.token not in {"", self.token}:
             raise StagingLost(
                 f"another process took the staging directory {staging.path} while this poll ran"
-                f"{_by(there)}: nothing more is stored or deleted by this one",
-                remedy="let one process poll this mailbox, and leave the files in staging alone",
+                f"{_by(there)}: this poll stores and deletes nothing more",
+                remedy="let only one process poll this mailbox, and let nobody change the files in staging",
             )
 
     def __enter__(self) -> Self:
@@ -197,7 +204,7 @@ class Claim:
         self.close()
 
     def close(self) -> None:
-        """Let it go. Raises FileError."""
+        """Free the directory, and the mailbox's turn. Raises FileError."""
         try:
             self._lock.close()
         finally:
@@ -222,12 +229,12 @@ def _line(token: str, feeder: Feeder, commits: int, heir: str) -> bytes:
     return f"{token}\n{json.dumps(rest)}\n".encode()
 
 
-def _by(there: Written) -> str:
-    return f", {there.process} on {there.feeder.host}" if there.feeder else ""
+def _by(holder: Written) -> str:
+    return f", {holder.process} on {holder.feeder.host}" if holder.feeder else ""
 
 
 def _held(staging: Directory, feeder: Feeder) -> MailboxLocked:
-    there = read(staging) or Written("", "")
+    there = read(staging) or Written("", "")  # whoever holds it may have written nothing yet
     return MailboxLocked(
         f"{feeder.mailbox.address} is being polled by another process{_by(there)}: it holds {staging.path}",
         remedy="wait for it to finish, or stop it",

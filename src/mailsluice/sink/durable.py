@@ -1,8 +1,8 @@
 """A batch: messages that are written into staging and made durable together.
 
-Owns the steps up to "staged and synced" (crash table, rows 1 and 2), and the one place where a `Staged`
-is made. Must never leave a file behind unless `stage` returned, and never return from `stage` unless
-every file and every name is on disk.
+Owns the steps until a message is staged and synced (docs/crash-safety.md, rows 1 and 2), and the only place
+that makes a `Staged`. Must never leave a file behind unless `stage` returned, and must never return from
+`stage` unless every file and every name is on disk.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from mailsluice.sink.form import Form
 from mailsluice.sink.place import Place
 
 MOST_AT_ONCE = 512
-"""Files a batch writes before it has them synced: one commit of the file system's journal serves them all.
+"""Files that a batch writes before it syncs them: one commit of the file system's journal is enough for all.
 
-A file is synced through the descriptor that wrote it, because a write error that the kernel met between
-closing and reopening may not be told to a new one. So many are only open where the process may have so many
-descriptors: see `_at_once`.
+A file is synced through the descriptor that wrote it. If the file were closed and opened again, the kernel
+might not report a write error that it met before. So the files stay open until then. `_at_once` allows fewer
+files if the process may have few descriptors.
 """
 
 _WRITTEN_AT_ONCE = 8 * 1024 * 1024
-"""Octets of one file that may wait in memory before the kernel is told to begin to write them."""
+"""Octets of one file that may wait in memory. Then the kernel is told to begin to write them."""
 
 BEHIND_HEADER = 8 * 1024
-"""Octets behind the header that are kept of a message as it passes by."""
+"""Octets after the header that are kept of a message while it is written."""
 
 _FIRST_LOOK = 16 * 1024
-"""Octets of a message that are kept before its header's end is looked for: most headers are shorter."""
+"""Octets of a message that are kept before the header's end is first searched: most headers are shorter."""
 
 WriteFile = Callable[[str, Iterable[bytes]], None]
 """Write one file of a message into staging, under this name."""
 
 
 class Passing:
-    """A message passing by on its way to disk, once: its chunks, and what was seen of it so far."""
+    """A message on its way to disk: its chunks, which can be read once, and what was seen of it so far."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.size = 0
@@ -66,18 +66,21 @@ class Passing:
 
     @property
     def head(self) -> bytes:
-        """Its first octets: the header, and BEHIND_HEADER octets of what follows, if it has so many."""
+        """Its first octets: the header, and up to BEHIND_HEADER octets of the body."""
         return bytes(self._head)
 
     @property
     def header(self) -> Header:
-        """What it says of itself, once it has passed by."""
+        """Its header, parsed. Must be asked for after the last chunk."""
         if self._header is None:
             self._header = Header(self.head)
         return self._header
 
     def _keep(self, chunk: bytes) -> None:
-        """Keep the chunk, and look whether that is enough. Looks are few: each begins at the beginning."""
+        """Keep the chunk until enough is kept.
+
+        The header's end is searched from the beginning each time. So the size doubles between two searches.
+        """
         self._head += chunk[: LIMIT + BEHIND_HEADER - len(self._head)]
         while len(self._head) >= self._enough < LIMIT + BEHIND_HEADER:
             end = Header(self.head).end
@@ -91,15 +94,14 @@ class WriteMessage(Protocol):
     """How a kind of sink writes one message: which files, in which form."""
 
     def __call__(self, write: WriteFile, listed: Listed, message: Passing, received: datetime, /) -> str:
-        """The name it will be published under; the message was read to its end."""
+        """Write the message, and read it to its end. Returns the name that it will be published under."""
         ...
 
 
 class DurableBatch:
-    """Keeps the promises of `session.ports.Batch`, on the place that it is given to own.
+    """Keeps the promises of `session.ports.Batch`. It owns the place that it is given, and closes it.
 
-    `where` is where that is. `vanished` are messages that another program removed from staging, `swept_away`
-    whether the whole directory went.
+    `where`, `vanished` and `swept_away` are as in the port.
     """
 
     def __init__(self, place: Place, where: Where, form: Form, write_message: WriteMessage) -> None:
@@ -113,7 +115,7 @@ class DurableBatch:
         self._unsynced: dict[str, NewFile] = {}
         self._at_once = _at_once()
         self._messages: list[Staged] = []
-        self._last = 0  # how many names there were before the last message
+        self._before_last = 0  # how many names there were before the last message
         self._sync_failed = False
         self._staged: tuple[Staged, ...] | None = None
         self._publishing = False
@@ -135,9 +137,9 @@ class DurableBatch:
 
     @edge
     def add(self, listed: Listed, chunks: Iterator[bytes], received: datetime) -> Passing:
-        """Write one message into staging; what was seen of it. All of it or, on any exception, none of it.
+        """Write one message into staging: all of it or, on any exception, none. Returns what was seen of it.
 
-        Raises SinkError, StagingGone, and whatever `chunks` raises.
+        Raises SinkError; StagingGone if the whole batch is lost; and whatever `chunks` raises.
         """
         self._refuse_if_over()
         before = len(self._names)
@@ -149,26 +151,26 @@ class DurableBatch:
         except BaseException:
             self._remove_since(before)
             raise
-        self._last = before
+        self._before_last = before
         self._messages.append(Staged(listed.uidl, name, message.size, listed.size, identity(message.header)))
         return message
 
     @edge
     def drop(self) -> None:
-        """Take the message that was added last out of staging again, which may be done once for each."""
+        """Take the message that was added last out of staging again. Only once for each message."""
         self._refuse_if_over()
         self._messages.pop()
-        self._remove_since(self._last)
+        self._remove_since(self._before_last)
 
     @edge
     def stage(self) -> tuple[Staged, ...]:
-        """Make every message added durable, in staging; those that are there then. The rest has `vanished`.
+        """Make every message that was added durable in staging. Returns the messages that are there then.
 
-        Once only. Raises SinkError: all of them are lost.
+        The rest has `vanished`. May be called once. Raises SinkError: then all of them are lost.
         """
         self._refuse_if_over()
         if self._messages:
-            self._sync(self._place.staging)
+            self._sync(self._place.staging)  # the files first, then their names
             self._place.claim.sync()
             self._without_vanished(self._place.all_there(self._messages))
         self._staged = tuple(self._messages)
@@ -178,15 +180,16 @@ class DurableBatch:
     def publish(self) -> tuple[Stored, ...]:
         """Make what is staged and recorded visible, durably, in its order. The rest has `vanished`.
 
-        Each further call has the same result. Raises SinkError: then recovery alone may go on.
+        Each further call has the same result. Raises SinkError: then only recovery (`Staging.finish`) may go
+        on, because some of the messages may have been moved.
         """
         if self._staged is None:
-            raise RuntimeError("nothing is published that is not staged")
+            raise RuntimeError("a batch must be staged before it is published")
         if self._stored is not None:
-            return self._stored  # what was moved is in staging no more: a second look would miss it
+            return self._stored  # these messages are not in staging any more: a second look would miss them
         if self._publishing:
             raise SinkError(
-                "a part of this batch could not be published before: the next poll finishes what is recorded"
+                "an earlier try to publish this batch failed: the next poll publishes what is recorded"
             )
         self._publishing = True
         stored = self._place.publish(self._staged) if self._staged else ()
@@ -200,18 +203,18 @@ class DurableBatch:
         self._place.refuse_if_lost()
 
     def _without_vanished(self, there: Iterable[Staged | Stored]) -> None:
-        names = {each.name for each in there}
+        names = {message.name for message in there}
         if len(names) < len(self._messages) and not self._place.is_there():
             self.swept_away = True
-        self.vanished += [each for each in self._messages if each.name not in names]
-        self._messages = [each for each in self._messages if each.name in names]
+        self.vanished += [message for message in self._messages if message.name not in names]
+        self._messages = [message for message in self._messages if message.name in names]
 
     def _refuse_if_over(self) -> None:
         if self._staged is not None:
-            raise RuntimeError("this batch is staged: it can neither grow nor be staged again")
+            raise RuntimeError("this batch is staged: nothing can be added, and it cannot be staged again")
         if self._sync_failed:
             raise SinkError(
-                "a sync of this batch failed before: it is lost, and its messages must be fetched again"
+                "an earlier sync of this batch failed: it is lost, and its messages must be fetched again"
             )
 
     def _write(self, name: str, chunks: Iterable[bytes]) -> None:
@@ -226,19 +229,20 @@ class DurableBatch:
                 unwritten = 0
 
     def _sync(self, *directories: Directory) -> None:
-        """Make what is written durable, and these directories after it."""
+        """Make all written files durable, and then these directories."""
         files = list(self._unsynced.values())
         self._unsynced.clear()
-        self._sync_failed = True  # until all went well
+        self._sync_failed = True  # set before, and cleared only if all went well
         sync_together(files)
         for directory in directories:
             directory.sync()
         self._sync_failed = False
 
     def _remove_since(self, count: int) -> None:
-        """Take back every file after the first `count`.
+        """Remove every file after the first `count`.
 
-        What cannot be removed now is swept before the next poll: it must not hide the first error.
+        If a file cannot be removed, this raises nothing, so that the first error is not hidden. The file is
+        swept before the next poll.
         """
         removed, self._names = self._names[count:], self._names[:count]
         for name in removed:
@@ -250,10 +254,10 @@ class DurableBatch:
 
 
 def _at_once() -> int:
-    """A 32nd of the descriptors there may be.
+    """How many files one batch may have open: a 32nd of the descriptors that the process may have.
 
-    So 16 sessions, the usual `max_sessions`, hold half of them at most, and the rest is left to sockets and
-    the ledger. More sessions need a higher limit, as EMFILE's remedy says.
+    So 16 sessions, the usual `max_sessions`, have at most half of the descriptors. The rest is for sockets
+    and the ledger. More sessions need a higher limit; the remedy for EMFILE says so.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, min(MOST_AT_ONCE, limit // 32))

@@ -1,6 +1,7 @@
-"""The edge of a sink: where what goes wrong with its files becomes a SinkError.
+"""The edge of a sink: here a FileError becomes a SinkError.
 
-Owns that translation. Whatever the rest of the program calls of a sink passes here. Must never retry.
+Owns that translation. Every function that uses files, and that the rest of the program calls, is decorated
+with it. Must never retry.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The form of a sink: where its staging is, where messages go from there, and what their files are called.
+"""The form of a sink: where its staging is, where messages go from there, and the names of their files.
 
-Owns no behaviour but the mode of directories. Each kind of sink says once what form it has.
+Owns these values, and the mode of a sink's directories; each kind of sink makes one. Must never open a file.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STAGED = "-staged"
-"""What every name of a message's file in staging ends in: no consumer looks for it, whatever it looks for."""
+"""The end of every file name in staging: no consumer looks for such names."""
 
 Files = Callable[[str], Sequence[tuple[str, str]]]
-"""For a message's published name: its files as (name in staging, name when published), in the order they are
-published. The last one is what consumers look for."""
+"""Gives, for a message's published name, its files as (name in staging, name when published).
+
+They are in the order in which they are published. The last one is the file that consumers look for.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """How one sink is laid out.
 
-    `folder` is the directory for staging in `root`, `into` the one that messages are published in. `parts`
-    are the directories that belong to every sink of its kind. `mode` is the files'.
+    In `root`, `folder` is the directory for staging, and `into` the one that messages are published in.
+    `parts` are the directories that every sink of its kind has. `mode` is the mode of the files.
     """
 
     kind: str
@@ -35,10 +37,10 @@ class Form:
 
     @property
     def spec(self) -> str:
-        """Its kind and place, `spool:/var/spool/x`."""
+        """Its kind and path, `spool:/var/spool/x`."""
         return f"{self.kind}:{self.root}"
 
     @property
     def directory_mode(self) -> int:
-        """The mode of its directories: who may read the files may also list and enter these."""
+        """The mode of its directories: whoever may read the files may also list and enter these."""
         return self.mode | (self.mode & 0o444) >> 2

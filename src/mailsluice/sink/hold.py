@@ -1,7 +1,7 @@
-"""The hold: a mailbox's staging directory in the hands of one poll, from its beginning to its end.
+"""The hold: one poll has a mailbox's staging directory, from the poll's beginning to its end.
 
-Owns how long it lasts, and that it is taken anew where the directory goes away meanwhile. Must never decide
-whether a sink may be used: that is `taking`.
+Owns how long that lasts, and that the directory is taken again if it is removed meanwhile. Must never decide
+whether a sink may be used: `taking` does.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from mailsluice.sink.taking import Taking
 
 
 class Hold:
-    """Satisfies `session.ports.Staging`. Several sessions of one poll may use it at once.
+    """Keeps the promises of `session.ports.Staging`. Several sessions of one poll may use it at once.
 
-    `where` is where messages are staged now. `notices` is what an administrator should hear about it.
+    `where` is where messages are staged now. `notices` is what an administrator should know about the sink.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Hold:
 
     @contextmanager
     def taken(self, known: Where | None) -> Iterator[Self]:
-        """The hold itself, once it has the staging directory; see `session.ports.Sink.hold`."""
+        """The hold, after it has taken the staging directory; see `session.ports.Sink.hold`."""
         try:
             self._take(known, make=True)
             yield self
@@ -55,7 +55,7 @@ class Hold:
 
     @contextmanager
     def found(self, known: Where) -> Iterator[Self | None]:
-        """The hold itself, if the very directory is there that is known; see `session.ports.Sink.find`."""
+        """The hold, if exactly the known directory is there; see `session.ports.Sink.find`."""
         try:
             self._take(known, make=False)
             yield None if self._place is None else self
@@ -64,19 +64,19 @@ class Hold:
 
     @property
     def commits(self) -> int:
-        """How far our ledger had come with this mailbox when it last held the directory; 0 if not known."""
+        """The number of the ledger's writes that `note` last gave for this mailbox; 0 if it never did."""
         return self._held.claim.commits_before
 
     @property
     def is_as_left(self) -> bool:
-        """Whether nobody had the directory since our ledger last noted that it staged a message there."""
+        """Whether nobody has held it since the ledger last noted that messages are staged there."""
         return self._is_as_left
 
     @edge
     def note(self, commits: int) -> None:
-        """Have the sink remember how far the ledger has come with this mailbox. Raises SinkError.
+        """Have the sink remember the number of the ledger's writes. Raises SinkError.
 
-        Where another session has just lost the directory there is nothing to write on.
+        If another session of this poll has just lost the directory, nothing is written.
         """
         with self._lock:
             if self._place is not None:
@@ -84,13 +84,13 @@ class Hold:
 
     @edge
     def batch(self) -> DurableBatch:
-        """A new, empty batch. Where the directory is gone by now, it is taken anew, under the same rules.
+        """A new, empty batch. If the directory is gone by now, it is taken again, by the same rules.
 
         Raises SinkError, SinkRefused, MailboxLocked.
         """
         with self._lock:
             if not self._held.is_there():
-                self._take_anew()
+                self._take_again()
             place = self._held.duplicate()
         return DurableBatch(place, self.where, self._form, self._write_message)
 
@@ -100,9 +100,9 @@ class Hold:
         return self._held.finish(staged, absence_is_proof=undisturbed)
 
     def forget(self, stored: Sequence[Stored]) -> None:
-        """Do not remember any more that these were published; nothing on the disk was kept for that.
+        """Forget that these were published. Nothing was kept for that on disk.
 
-        Where another session has just lost the directory, it is forgotten already.
+        If another session of this poll has just lost the directory, it is forgotten already.
         """
         with self._lock:
             if self._place is not None:
@@ -110,25 +110,22 @@ class Hold:
 
     @edge
     def sweep(self) -> int:
-        """Remove all that is in staging; how many messages that were. Raises SinkError."""
+        """Remove all that is in staging. Returns how many messages that were. Raises SinkError."""
         return self._held.sweep()
 
     @edge
     def remove(self) -> None:
-        """Remove the staging directory and all that is in it: nothing is staged there any more.
-
-        Raises SinkError.
-        """
+        """Remove the staging directory with all that is in it. Raises SinkError."""
         self._held.remove()
 
     @edge
     def refuse_if_lost(self) -> None:
-        """Raise StagingLost if another process took the staging directory. Raises SinkError."""
+        """Raise StagingLost if another process has taken the staging directory. Raises SinkError."""
         self._held.refuse_if_lost()
 
     @property
     def _held(self) -> Place:
-        if self._lost is not None:
+        if self._lost is not None:  # every session of this poll gets the reason that the first one met
             raise self._lost
         if self._place is None:
             raise RuntimeError("the staging directory is not held")
@@ -144,10 +141,11 @@ class Hold:
         self._is_as_left = taking.is_as_left
         self.notices += taking.notices
 
-    def _take_anew(self) -> None:
-        """Take what is there now in the place of a directory that went away.
+    def _take_again(self) -> None:
+        """Take the directory that is there now in the place of the one that was removed.
 
-        Another session may have rows in that one. Without a token the ledger takes absence for no proof.
+        Another session of this poll may have recorded messages in the old one. So the ledger notes no token:
+        then recovery does not take a missing file as proof that it was published.
         """
         known = self.where
         self._let_go()
@@ -162,6 +160,6 @@ class Hold:
     def _let_go(self) -> None:
         place, self._place = self._place, None
         if place is not None:
-            with ExitStack() as closing:
+            with ExitStack() as closing:  # last in, first out: the claim is freed last
                 closing.callback(place.claim.close)
                 closing.callback(place.close)

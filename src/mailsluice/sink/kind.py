@@ -1,6 +1,7 @@
-"""What every kind of sink has in common: how its staging directory is taken, and who feeds it.
+"""The kind: what every kind of sink has in common, which is how its staging is taken and who feeds it.
 
-Owns nothing but that. Each kind says what form it has, and how a message is written.
+Owns only that; each kind of sink says what form it has, and how a message is written. Must never write a
+message itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from mailsluice.sink.place import published
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How one mailbox feeds a sink: by which staging directory, as whom, and whether it keeps its mail."""
+    """How one mailbox feeds a sink.
+
+    `owner` is the name of its staging directory. `keeps`: its policy keeps mail on the server.
+    """
 
     owner: str
     feeder: Feeder
@@ -39,35 +43,35 @@ class Kind(ABC):
 
     @property
     def spec(self) -> str:
-        """Its kind and place, `spool:PATH`."""
+        """Its kind and path, `spool:PATH`."""
         return self._form.spec
 
     def hold(self, known: Where | None) -> AbstractContextManager[Hold]:
-        """Take the staging directory, made if it is missing; see `session.ports.Sink.hold`."""
+        """Hold the staging directory, which is made if it is missing; see `session.ports.Sink.hold`."""
         return self._hold(keeps=self._feed.keeps).taken(known)
 
     def find(self, known: Where) -> AbstractContextManager[Hold | None]:
-        """Take the staging directory that is known; see `session.ports.Sink.find`."""
+        """Hold exactly the staging directory that is known; see `session.ports.Sink.find`."""
         return self._hold(keeps=self._feed.keeps).found(known)
 
     @edge
     def published(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
-        """Those of these messages that consumers find; see `place.published`."""
+        """Those of these messages that are where consumers find them; see `place.published`."""
         return published(self._form, staged)
 
     @edge
     def adopt(self) -> None:
-        """Have every other ledger that feeds it with this mailbox give it up; see `neighbours.give_up`."""
+        """Take the sink over from every other ledger that feeds it with this mailbox; see `neighbours`."""
         neighbours.give_up(self._form, self._feed.owner, self._feed.feeder)
 
     @edge
     def claims(self) -> Sequence[Written]:
-        """What is written down of all that feed it, in no order. Raises SinkError."""
+        """The claims of all mailboxes that feed the sink, in no order. Raises SinkError."""
         return neighbours.claims(self._form)
 
     @abstractmethod
     def write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime, /) -> str:
-        """Write one message; the name it will be published under. The message was read to its end."""
+        """Write one message, read to its end. Returns the name that it will be published under."""
 
     def _hold(self, *, keeps: bool) -> Hold:
         return Hold(self._form, self._feed.owner, self._feed.feeder, self.write, keeps=keeps)

@@ -1,7 +1,7 @@
 """The names of messages on disk: unique, sortable, and safe in any shell.
 
-Owns their forms. Pure: the time and the random part are given. Must never take anything from a message
-or its UIDL into a name: those are a stranger's words.
+Owns their forms. Pure: the time and the random part are given. Must never put anything from a message or its
+UIDL into a name: a stranger chooses those.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import re
 from datetime import UTC, datetime
 
 _SEAL = 8
-"""Digits of a seal: one name in four billion of another's passes for ours."""
+"""Digits of a seal: of four billion foreign names, one is taken for ours by chance."""
 
 _LONGEST_PART = 100
-"""Octets of a mailbox or host name that get into a name; file systems stop at 255 for all of it."""
+"""Characters of a mailbox's or host's name that get into a name. A whole name may have 255 octets."""
 
 
 def spool_name(received: datetime, mailbox: str, token: str, ledger: str) -> str:
     """`<UTC yyyymmddThhmmssZ>-<mailbox>-<microseconds><token><seal>`, the contract's NAME.
 
-    The names of one mailbox sort by time, to the microsecond. `token` is random hexadecimal digits. By the
-    seal a ledger knows the names that it gave, long after it forgot the messages.
+    The names of one mailbox sort by time, to the microsecond. `token` is random hexadecimal digits. The seal
+    lets a ledger recognise the names that it gave, even when it does not remember the messages any more.
     """
     at = received.astimezone(UTC)
     name = f"{at:%Y%m%dT%H%M%SZ}-{_safe(mailbox)}-{at.microsecond:06}{token}"
@@ -42,10 +42,10 @@ def _safe(mailbox: str) -> str:
 
 
 def maildir_base(received: datetime, *, host: str, pid: int, token: str) -> str:
-    r"""A Maildir's unique name, before its sizes are known: the name of the file while it is in staging.
+    r"""A Maildir's unique name before the sizes are known. The file in staging has this name.
 
-    Three parts as the maildir specification has them: seconds; microseconds (M), process (P) and random
-    digits (R); and the host, its unsafe characters as octal escapes (`/` is `\057`, `:` is `\072`).
+    It has the three parts of the maildir specification: the seconds; microseconds (M), process (P) and random
+    digits (R); and the host, with unsafe characters as octal escapes (`/` is `\057`, `:` is `\072`).
     """
     middle = f"M{received.microsecond:06}P{pid}R{token}"
     return f"{int(received.timestamp())}.{middle}.{_escaped(host) or 'localhost'}"
@@ -61,7 +61,7 @@ def _octal(character: str) -> str:
 
 
 def maildir_name(base: str, *, size: int, virtual_size: int) -> str:
-    """The published name: with the size on disk (S), and the size with every line end as CRLF (W).
+    """The published name: with the size on disk (S), and the size if every line end were CRLF (W).
 
     Readers take both from the name instead of reading the file (Maildir++; Dovecot).
     """
@@ -69,5 +69,5 @@ def maildir_name(base: str, *, size: int, virtual_size: int) -> str:
 
 
 def maildir_base_of(name: str) -> str:
-    """The base that `maildir_name` was given: a base has no comma, the host's are escaped."""
+    """The base that `maildir_name` was given. A base has no comma: commas in the host are escaped."""
     return name.partition(",")[0]

@@ -1,10 +1,10 @@
-"""The neighbours: the other staging directories of a sink, and the ledgers that feed it by them.
+"""The neighbours: the other staging directories of a sink, and the ledgers that feed the sink by them.
 
-Owns the rule that of one mailbox that keeps its mail, one ledger alone may feed a sink: another would store
-all of it a second time. Must never touch what a neighbour has staged while that one may be at work.
+Owns the rule that, if a mailbox keeps its mail, only one ledger may feed a sink with it: another ledger would
+store all its mail a second time. Must never touch what a neighbour has staged while it may be at work.
 
-A staging directory is called `<mailbox>-<ledger>`, both as digests, so that a list of names tells who is
-there.
+The name of a staging directory is `<mailbox>-<ledger>`, both as digests. So the names tell which mailboxes
+and ledgers there are.
 """
 
 from __future__ import annotations
@@ -25,37 +25,39 @@ _OWNER = re.compile(r"[0-9a-f]{16}-([0-9a-f]{16})")
 
 
 def met(folder: Directory, owner: str, feeder: Feeder, *, keeps: bool) -> list[Notice]:
-    """What to say of other ledgers that feed this sink, before the staging directory `owner` is made in it.
+    """What an administrator should know about other ledgers that feed this sink.
 
-    Raises SinkRefused where one feeds it with the same mailbox, and the mailbox `keeps` its mail.
+    To be called before the staging directory `owner` is made in it. Raises SinkRefused if another ledger
+    feeds the sink with the same mailbox, and the mailbox `keeps` its mail.
     """
     mailbox, _, ledger = owner.partition("-")
     same = next(_feeders(folder, ledger, f"{mailbox}-"), None)
     if same is not None and keeps:
         raise _fed_twice(folder, same, feeder)
-    there = same or next(_feeders(folder, ledger), None)
-    if there is None:
+    other = same or next(_feeders(folder, ledger), None)
+    if other is None:
         return []
-    was_here = (there.host, there.state_dir) == (feeder.host, feeder.state_dir)
-    whose = "a ledger that was here before, in" if was_here else "another ledger,"
-    return [Notice(Noticed.SHARED, f"{whose} {there.state_dir} on {there.host}")]
+    was_here = (other.host, other.state_dir) == (feeder.host, feeder.state_dir)
+    which = "a ledger that was here before, in" if was_here else "another ledger,"
+    return [Notice(Noticed.SHARED, f"{which} {other.state_dir} on {other.host}")]
 
 
 def refuse_if_given(claim: Written, feeder: Feeder) -> None:
     """Raise SinkRefused if this claim's mailbox was given to another ledger (`mailsluice sink adopt`)."""
     if claim.heir and claim.feeder is not None and claim.feeder.ledger == feeder.ledger:
         raise SinkRefused(
-            f"this sink was given to another ledger, {claim.heir}, for {feeder.mailbox.address}: the one in "
-            f"{feeder.state_dir} feeds it no more",
-            remedy=f"poll this mailbox with that one; or take it back: {_adopt(feeder)}",
+            f"this sink was given to another ledger, {claim.heir}, for {feeder.mailbox.address}: the ledger "
+            f"in {feeder.state_dir} does not feed it any more",
+            remedy=f"poll this mailbox with the other ledger; or take the sink back: {_adopt(feeder)}",
         )
 
 
 def give_up(form: Form, owner: str, feeder: Feeder) -> None:
-    """Have every other ledger that feeds a sink with this mailbox give it up, for ours.
+    """Take a sink over from every other ledger that feeds it with this mailbox.
 
-    What they have staged is removed: it is still on the server. Should one of them take the mailbox back, the
-    claim tells it that others had its staging. Raises FileError, and MailboxLocked where one is at work.
+    What those ledgers have staged is removed: it is still on the server. If one of them takes the mailbox
+    back, its claim has a token that shows that others had the directory. Raises FileError, and MailboxLocked
+    if one of them is at work.
     """
     mailbox, _, _ = owner.partition("-")
     with _folder(form) as folder:
@@ -69,7 +71,7 @@ def give_up(form: Form, owner: str, feeder: Feeder) -> None:
 
 
 def claims(form: Form) -> list[Written]:
-    """What is written down of all that feed a sink. Raises FileError."""
+    """The claims of all mailboxes that feed a sink. Raises FileError."""
     with _folder(form) as folder:
         return [claim for _, staging in _stagings(folder) if (claim := read(staging)) is not None]
 
@@ -86,7 +88,10 @@ def _folder(form: Form) -> Iterator[Directory | None]:
 def _stagings(
     folder: Directory | None, prefix: str = "", *, but: str = ""
 ) -> Iterator[tuple[str, Directory]]:
-    """The staging directories whose names begin so, but for one ledger's; each open while it is its turn."""
+    """The staging directories whose names begin with `prefix`, except those of the ledger `but`.
+
+    Each is closed when the next one is asked for.
+    """
     for name in () if folder is None else sorted(folder.names()):
         owner = _OWNER.fullmatch(name)
         if folder is not None and owner and name.startswith(prefix) and owner[1] != but:
@@ -97,7 +102,10 @@ def _stagings(
 
 
 def _feeders(folder: Directory, ledger: str, prefix: str = "") -> Iterator[Feeder]:
-    """Who feeds the sink by these, but for our own ledger and those that have given it up."""
+    """The feeders of the staging directories whose names begin with `prefix`.
+
+    Without our own ledger, and without those that have given the sink up.
+    """
     for _, staging in _stagings(folder, prefix, but=ledger):
         claim = read(staging)
         if claim is not None and claim.feeder is not None and not claim.heir:
@@ -108,19 +116,19 @@ def _adopt(feeder: Feeder) -> str:
     return invocation.about(feeder.section, feeder.mailbox.address, "sink", "adopt")
 
 
-def _fed_twice(folder: Directory, there: Feeder, ours: Feeder) -> SinkRefused:
+def _fed_twice(folder: Directory, other: Feeder, ours: Feeder) -> SinkRefused:
     sink = folder.path.parent
-    if (there.host, there.state_dir) == (ours.host, ours.state_dir):
+    if (other.host, other.state_dir) == (ours.host, ours.state_dir):
         return SinkRefused(
             f"{sink} was fed with {ours.mailbox.address} by another ledger in the same place, "
-            f"{there.state_dir} on {there.host}, and that is not there any more. The mailbox keeps its mail, "
-            "so the new one would store all of it a second time",
+            f"{other.state_dir} on {other.host}, which is not there any more. The mailbox keeps its mail, so "
+            "the new ledger would store all of it a second time",
             remedy=f"restore the ledger from a backup; or let the new one take its place: {_adopt(ours)}",
         )
     return SinkRefused(
-        f"{sink} is fed with {ours.mailbox.address} by another ledger already, {there.state_dir} on "
-        f"{there.host}; this one is {ours.state_dir} on {ours.host}. The mailbox keeps its mail, so this one "
+        f"{sink} is fed with {ours.mailbox.address} by another ledger already, {other.state_dir} on "
+        f"{other.host}; this one is {ours.state_dir} on {ours.host}. The mailbox keeps its mail, so this one "
         "would store all of it a second time",
-        remedy="use that one (service.state_dir); or, if it is gone for good, let this one take its place: "
-        f"{_adopt(ours)}",
+        remedy="use the other ledger (service.state_dir); or, if it is gone for good, let this one take its "
+        f"place: {_adopt(ours)}",
     )

@@ -1,7 +1,7 @@
 """The place: the open directories of a sink that one poll works with, and the moving of files between them.
 
-Owns the way out of staging (crash table, row 4), its sweeping (rows 1 and 2), and the one place where a
-`Stored` is made. Must never take absence for proof but in `finish`: only recovery may.
+Owns how messages leave staging (docs/crash-safety.md, row 4), how staging is swept (rows 1 and 2), and the
+making of every `Stored`. Must never take a missing file as proof, except in `finish`: only recovery may.
 """
 
 from __future__ import annotations
@@ -20,60 +20,64 @@ from mailsluice.sink.claim import FILE, Claim
 from mailsluice.sink.form import STAGED, Form
 
 _FLAGS = ":"
-"""A Maildir's reader adds flags to a name behind it."""
+"""A Maildir's reader adds this and flags to a name."""
 
 
 def barred(form: Form) -> SinkError:
-    """The error for a sink whose directories lie on different file systems."""
+    """The error for a sink whose directories are on different file systems."""
     return SinkError(
-        f"{form.root / form.folder} and {form.root / form.into} lie on different file systems: "
+        f"{form.root / form.folder} and {form.root / form.into} are on different file systems: "
         "no message can be moved from one to the other",
-        remedy="mount nothing inside the sink: its directories must lie on one file system",
+        remedy="mount nothing inside the sink: its directories must be on one file system",
     )
 
 
 def sweep(staging: Directory, claim: Claim) -> int:
-    """Remove every message's files from a staging directory; how many messages that were.
+    """Remove the files of all messages from a staging directory. Returns how many messages that were.
 
-    That it is claimed by us is durable before.
+    Our claim is made durable before: whoever held the directory earlier must not take the missing files as
+    proof that they were published.
     """
     names = [name for name in staging.names() if name != FILE]
     if names:
         claim.sync()
     for name in names:
         staging.unlink(name)
+    # A file's name is `<message>.<what>-staged`; a message may have several files.
     return len({name.removesuffix(STAGED).rpartition(".")[0] or name for name in names})
 
 
 def published(form: Form, staged: Sequence[Staged]) -> tuple[Stored, ...]:
-    """Those of these messages that stand where consumers find them, durably from now on. Raises FileError.
+    """Those of these messages that are where consumers find them, durably. Raises FileError.
 
-    For where staging is gone. What a consumer took by then cannot be told from what never came there.
+    For messages whose staging is gone. A message that a consumer took looks like one that never came there.
     """
     found: list[Stored] = []
     root = Directory.find(form.root)
     if root is not None:
         with root:
-            for part in form.parts or (".",):
+            for part in form.parts or (".",):  # all parts: a Maildir's readers move messages to `cur`
                 if directory := root.child(part):
                     with directory:
                         names = {name.partition(_FLAGS)[0] for name in directory.names()}
                         found += [
-                            Stored(each.uidl, each.name) for each in staged if _last(form, each) in names
+                            Stored(message.uidl, message.name)
+                            for message in staged
+                            if _last(form, message) in names
                         ]
                         directory.sync()
     return tuple(found)
 
 
 def _last(form: Form, message: Staged) -> str:
-    """The name that consumers look for."""
+    """The name of the file that consumers look for."""
     return form.files(message.name)[-1][1]
 
 
 class Place:
-    """A sink's staging directory, claimed, and the directory that messages are published in.
+    """A sink's staging directory, which we have claimed, and the directory that messages are published in.
 
-    Every method raises FileError. `duplicate` is for another thread, or for longer than this one is open.
+    Every method raises FileError. For another thread, or for longer than this one is open, `duplicate` it.
     """
 
     def __init__(self, form: Form, staging: Directory, target: Directory, claim: Claim) -> None:
@@ -84,7 +88,7 @@ class Place:
         self._finished: set[str] = set()
 
     def duplicate(self) -> Self:
-        """The same directories, opened once more; the claim is shared."""
+        """The same directories, opened once more. The claim is shared."""
         with ExitStack() as undo:
             staging = undo.enter_context(self.staging.duplicate())
             target = self._target.duplicate()
@@ -92,17 +96,18 @@ class Place:
             return type(self)(self._form, staging, target, self.claim)
 
     def close(self) -> None:
-        """Give the descriptors back; the claim is not let go."""
+        """Close the directories. The claim stays held."""
         with self.staging, self._target:
             pass
 
     def is_there(self) -> bool:
         """Whether the sink's path still leads here, and the claim is still ours."""
         directories = (self.staging, self._target)
-        return all(each.is_at(each.path) for each in directories) and self.claim.is_there(self.staging)
+        are_there = all(directory.is_at(directory.path) for directory in directories)
+        return are_there and self.claim.is_there(self.staging)
 
     def refuse_if_lost(self) -> None:
-        """Raise StagingLost if another process took the staging directory."""
+        """Raise StagingLost if another process has taken the staging directory."""
         self.claim.refuse_if_lost(self.staging)
 
     def all_there(self, staged: Sequence[Staged]) -> list[Staged]:
@@ -110,7 +115,9 @@ class Place:
         if self.staging.removed():
             return []
         names = set(self.staging.names())
-        return [each for each in staged if all(name in names for name, _ in self._form.files(each.name))]
+        return [
+            message for message in staged if all(name in names for name, _ in self._form.files(message.name))
+        ]
 
     def create(self, name: str) -> NewFile:
         """A new file in staging. Raises StagingGone if that was removed."""
@@ -125,42 +132,42 @@ class Place:
             ) from error
 
     def publish(self, staged: Sequence[Staged]) -> tuple[Stored, ...]:
-        """Move these messages to where consumers find them, durably; those that were moved, in their order.
+        """Move these messages to where consumers find them, durably. Returns those that were moved, in order.
 
-        For the poll that staged them: a file that is not in staging was removed by another program, and its
-        message is none of those returned. Nothing is moved where the sink's path leads elsewhere by now, for
-        nobody would look for it here.
+        Only for the poll that staged them. If a file is not in staging, another program removed it, and its
+        message is not returned. If the sink's path leads somewhere else by now, nothing is moved: nobody
+        would look for it here.
 
-        Of a message that is not all there nothing is moved: if we are killed now, what is left of it in
-        staging tells recovery that it was not published.
+        If one file of a message is missing, none of its files is moved. If we are killed now, its other files
+        in staging show recovery that it was not published.
         """
         if not self.is_there():
             return ()
-        return self._made_durable([each for each in self.all_there(staged) if self._moved(each)])
+        return self._made_durable([message for message in self.all_there(staged) if self._moved(message)])
 
     def finish(self, staged: Sequence[Staged], *, absence_is_proof: bool) -> tuple[Stored, ...]:
-        """Publish what an interrupted poll had recorded; those that are published now, or were before.
+        """Publish what an interrupted poll had recorded. Returns what is published now, or was before.
 
-        That a message's files are gone from staging proves that it was published, for only the poll that is
-        over could have moved them; not so where the ledger is an older copy of itself, whose rows may have
-        been settled since, or where others had the directory. Then only what can be seen was published, and
-        what an earlier call here found: a consumer may have taken that. The rest was not, and must be fetched
-        again.
+        `absence_is_proof`: if a message's files are gone from staging, it was published, because only the
+        interrupted poll could have moved them. That is not so if another process had the directory, or if the
+        ledger is an older copy of itself, because its rows may have been settled since. Then a message counts
+        as published only if consumers find it, or if an earlier call here found it: a consumer may have taken
+        it since. The rest must be fetched again.
         """
         names = set(self.staging.names())
         proved = staged if absence_is_proof else published(self._form, staged)
-        moved = {each.name for each in proved}
-        for each in staged:  # noted one by one: where a later one fails, all are asked for again
-            if self._is_finished(each, names, moved):
-                self._finished.add(each.name)
-        return self._made_durable([each for each in staged if each.name in self._finished])
+        moved = {message.name for message in proved}
+        for message in staged:  # noted one by one: if a later one fails, the caller asks for all again
+            if self._is_finished(message, names, moved):
+                self._finished.add(message.name)
+        return self._made_durable([message for message in staged if message.name in self._finished])
 
     def forget(self, stored: Sequence[Stored]) -> None:
-        """Do not remember any more that these were published. A rename left nothing else to be dropped."""
-        self._finished.difference_update(each.name for each in stored)
+        """Forget that these were published. A rename leaves nothing on disk that has to be removed."""
+        self._finished.difference_update(message.name for message in stored)
 
     def sweep(self) -> int:
-        """Remove every message's files from staging; how many messages that were."""
+        """Remove the files of all messages from staging. Returns how many messages that were."""
         return sweep(self.staging, self.claim)
 
     def remove(self) -> None:
@@ -174,28 +181,35 @@ class Place:
     def _made_durable(self, moved: Sequence[Staged]) -> tuple[Stored, ...]:
         if moved:
             self._target.sync()
-        return tuple(Stored(each.uidl, each.name) for each in moved)
+        return tuple(Stored(message.uidl, message.name) for message in moved)
 
     def _moved(self, message: Staged) -> bool:
-        """Whether all its files could be moved. What was moved before one that is not there is moved back."""
+        """Move all files of a message. Returns whether all could be moved; if not, none is.
+
+        A file that is missing, or whose new name is taken, stops it. Then the files before it are moved back.
+        """
         done: list[tuple[str, str]] = []
         for name, new in self._form.files(message.name):
             moved = self.staging.rename(name, self._target, new)
             if moved is Moved.BARRED:
                 raise barred(self._form)
             if moved is not Moved.YES:
-                for back, there in done:
-                    self._target.rename(there, self.staging, back)
+                for old_name, new_name in done:
+                    self._target.rename(new_name, self.staging, old_name)
                 return False
             done.append((name, new))
         return True
 
     def _is_finished(self, message: Staged, names: set[str], moved: set[str]) -> bool:
-        """Whether it is published. `names` are in staging; of what is not there, these `moved`."""
+        """Whether a message is published, after its files that are still in staging were moved.
+
+        `names` are the files that were in staging. If it has none of a message's files, the message is
+        published if its name is in `moved`.
+        """
         *first, (last, last_new) = self._form.files(message.name)
         if last not in names:
-            # The last one goes last: while another is still there, it was not moved but removed. Or a power
-            # cut kept the one rename and not the other: then it is where it was moved to.
+            # This file is moved last. So if another one is still in staging, this one was removed and not
+            # moved. Or a power cut kept one rename and lost the other: then this file is in the target.
             if not any(name in names for name, _ in first):
                 return message.name in moved
             return self._target.exists(last_new) and all(
@@ -206,6 +220,6 @@ class Place:
         return self.staging.rename(last, self._target, last_new) is Moved.YES
 
     def _moved_or_there(self, name: str, new: str) -> bool:
-        """Whether a file is published now, or was before."""
+        """Move a file, if it is still in staging. Returns whether it is published now, or was before."""
         moved = self.staging.rename(name, self._target, new)
         return moved is Moved.YES or (moved is Moved.ABSENT and self._target.exists(new))

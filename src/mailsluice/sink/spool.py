@@ -1,7 +1,7 @@
-"""A spool directory: each message as NAME.eml, described by NAME.json (contract: the spool directory).
+"""The spool directory: each message is a file NAME.eml, and NAME.json describes it.
 
-Owns these two files' form and order. Must never show a `.eml` before its `.json`, nor change an octet of
-the message.
+Owns the form and the order of these two files. Must never publish a `.eml` before its `.json`, nor change an
+octet of the message.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mailsluice.sink.kind import Feed, Kind
 from mailsluice.sink.names import is_of, spool_name
 
 _FILES = ((f".description{STAGED}", ".json"), (f".message{STAGED}", ".eml"))
-"""What a message's files end in, in staging and when published. The `.eml` is last: consumers look for it."""
+"""The ends of a message's file names in staging and when published. `.eml` is last: consumers look for it."""
 
 
 class Spool(Kind):
-    """Keeps the promises of `session.ports.Sink`. `mode` is the files'."""
+    """Keeps the promises of `session.ports.Sink`. `mode` is the mode of the files."""
 
     def __init__(self, path: Path, *, address: str, feed: Feed, mode: int) -> None:
         super().__init__(Form("spool", path, ".staging", ".", (), mode, _files), feed)
@@ -47,7 +47,7 @@ class Spool(Kind):
 
     @edge
     def remove_left_behind(self, names: Iterable[str]) -> None:
-        """Remove these descriptions, as far as their messages are not there. Raises SinkError."""
+        """Remove the descriptions with these names whose messages are not there. Raises SinkError."""
         Directory.refuse_way(self._form.root)
         root = Directory.find(self._form.root)
         if root is not None:
@@ -60,6 +60,7 @@ class Spool(Kind):
         """Write the message and its description."""
         name = spool_name(received, self._mailbox, os.urandom(4).hex(), self._ledger)
         sha256 = hashlib.sha256()
+        # The message is written first: its description needs its size, header and checksum.
         write(f"{name}{_FILES[1][0]}", _hashed(message, sha256))
         write(f"{name}{_FILES[0][0]}", [self._description(listed, message, sha256.hexdigest(), received)])
         return name

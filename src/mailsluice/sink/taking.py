@@ -1,8 +1,8 @@
-"""The taking: how a sink's directories are opened or made, judged, and claimed for one poll.
+"""The taking: how a sink's directories are opened or made, checked, and claimed for one poll.
 
-Owns when a sink may be used: it must be the one it was, on its file system, and no other ledger may feed it
-with the same mailbox. Must never make a directory for recovery: that a file is missing from staging is a
-proof there, and a directory just made would prove anything.
+Owns when a sink may be used: it must be the same sink as before, on its file system, and no other ledger may
+feed it with the same mailbox. Must never make a directory for recovery: recovery takes a missing file as
+proof that it was published, and in a new directory every file is missing.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ _ID = re.compile(rb"[0-9a-f]{32}")
 class Taking:
     """One try to take the staging directory `owner` of a sink.
 
-    `known` is what the ledger noted of it. With `make` whatever is missing is made; without, only the very
-    directory that is known is taken. After `place` has returned one, `where` is where that is, and `notices`
-    is what an administrator should hear. `is_as_left` says whether nobody took it since the ledger noted it.
-    `token` is what we write into the claim. `keeps`: the mailbox's policy keeps mail on the server.
+    `known` is what the ledger noted about it. With `make`, everything that is missing is made. Without, only
+    exactly the known directory is taken. `token` is what we write into the claim. `keeps`: the mailbox's
+    policy keeps mail on the server.
+
+    After `place` has returned a place, `where` is where it is, `notices` is what an administrator should
+    know, and `is_as_left` says whether nobody has taken the directory since the ledger noted it.
     """
 
     def __init__(
@@ -61,19 +63,19 @@ class Taking:
         self._keeps = keeps
 
     def place(self) -> Place | None:
-        """The place, claimed; None where it is missing and not to be made.
+        """The place, claimed; None if it is missing and is not to be made.
 
         Raises FileError, SinkError, SinkRefused, MailboxLocked.
         """
         with ExitStack() as undo:
-            with ExitStack() as passing:  # what cannot be closed again undoes all
+            with ExitStack() as passing:  # if closing one of these fails, the place is closed, too
                 place = self._taken(undo, passing)
             if place is not None:
                 undo.pop_all()
         return place
 
     def _taken(self, undo: ExitStack, passing: ExitStack) -> Place | None:
-        """What the place keeps open is closed by `undo`, what it does not by `passing`."""
+        """The place. `undo` closes what the place keeps open, and `passing` closes the rest."""
         root = self._root()
         if root is None:
             return None
@@ -90,7 +92,7 @@ class Taking:
         undo.enter_context(staging)
         staging.refuse_if_shared()
         if not self._make and not staging.exists(FILE):
-            return None  # nor is a claim made: a poll at work here would take it for another's
+            return None  # no claim is made: a poll that works here would believe it is another process's
         claim = self._claim(folder, staging, undo)
         if not self._is_wanted(claim):
             return None
@@ -101,9 +103,9 @@ class Taking:
         return Place(self._form, staging, target, claim)
 
     def _root(self) -> Directory | None:
-        """The sink's directory, by a way and of a kind that nobody else has a hand in; None if it is missing.
+        """The sink's directory; None if it is missing. Nobody else may swap it, or write in it as "others".
 
-        A sink that was there before is not made anew: its file system may not be mounted.
+        A sink that was there before is not made again, because its file system may not be mounted.
         """
         path = self._form.root
         Directory.refuse_way(path)
@@ -111,8 +113,8 @@ class Taking:
         root = Directory.find(path)
         if root is None and self._was_there and self._make:
             raise SinkRefused(
-                f"{path} is missing, though mail was stored there before: it is not made anew",
-                remedy="mount the file system it lies on; or, if it was taken away for good: "
+                f"{path} is missing, though mail was stored there before: it is not made again",
+                remedy="mount its file system; or, if the directory was removed for good: "
                 f"`{invocation.directory(path, self._form.directory_mode)}`",
             )
         if root is None and self._make:
@@ -126,9 +128,10 @@ class Taking:
         return root
 
     def _noticed_id(self, root: Directory) -> str:
-        """The id that the sink carries, empty where it has none.
+        """The id that the sink carries; empty if it has none.
 
-        Another one than is known is a directory that a consumer put in its place: it goes on.
+        If it is not the known id, somebody has put another directory in the sink's place. Polling goes on,
+        with a notice.
         """
         sink_id = _sink_id(root, self._form.folder)
         if self._known is not None and self._was_there and sink_id != self._known.sink_id:
@@ -137,14 +140,14 @@ class Taking:
 
     @property
     def _was_there(self) -> bool:
-        """Whether our ledger has fed this sink before."""
+        """Whether the ledger has fed this sink before."""
         return self._known is not None and self._known.sink_id != ""
 
     def _refuse_if_unmounted(self) -> None:
-        """Raise SinkRefused where a file system is not mounted that the sink lay on, or would lie on.
+        """Raise SinkRefused if the sink's file system is not mounted.
 
-        Even where the sink's own id is found: the copy that was moved to that file system may have stayed
-        below its mount point.
+        For a new sink, these are all known mounts on the path to it. It is refused even if the sink's id is
+        found: when the sink was moved to that file system, a copy may have stayed below the mount point.
         """
         known = self._known
         if known is None:
@@ -156,8 +159,8 @@ class Taking:
             raise SinkRefused(
                 f"nothing is mounted on {mount}, where the file system of {self._form.root} was: "
                 "mail is not stored below the mount point",
-                remedy=f"`{shlex.join(['mount', mount])}`; or, if it is never mounted again, once for each "
-                f"mailbox that delivers there: {forget}",
+                remedy=f"`{shlex.join(['mount', mount])}`; or, if it will never be mounted again, once for "
+                f"each mailbox that delivers there: {forget}",
             )
 
     def _child(self, directory: Directory, name: str) -> Directory | None:
@@ -165,7 +168,7 @@ class Taking:
         return directory.make(name, _PRIVATE) if child is None and self._make else child
 
     def _staging(self, folder: Directory) -> Directory | None:
-        """The staging directory; before it is made, who else feeds the sink is looked at."""
+        """The staging directory. Before it is made, the other ledgers that feed the sink are looked at."""
         staging = folder.child(self._owner)
         if staging is None and self._make:
             self.notices += neighbours.met(folder, self._owner, self._feeder, keeps=self._keeps)
@@ -179,7 +182,7 @@ class Taking:
         return claim
 
     def _is_wanted(self, claim: Claim) -> bool:
-        """Whether this is a directory to work in. Raises SinkRefused if it was given to another ledger."""
+        """Whether this poll may use the directory. Raises SinkRefused if it was given to another ledger."""
         neighbours.refuse_if_given(claim.before, self._feeder)
         if not self._make:
             return self._known is not None and claim.place == self._known.place != ""
@@ -190,9 +193,11 @@ class Taking:
         return True
 
     def _target(self, root: Directory) -> Directory:
-        """The directory that messages are published in; with it those that belong to every such sink."""
+        """The directory that messages are published in. A sink's other parts are made with it."""
         if not self._form.parts:
             return root.duplicate()
+        # In a sink that the ledger does not know, each part is "made" even if it is there: `make` syncs its
+        # name, and whoever made it may have been killed before that.
         target = None if self._known is None else root.child(self._form.into)
         if target is None:
             for part in self._form.parts:
@@ -208,19 +213,20 @@ class Taking:
     def _enter(
         self, claim: Claim, root: Directory, folder: Directory, staging: Directory, sink_id: str
     ) -> None:
-        """Write down that it is ours. What the ledger does not know as durable is made durable before.
+        """Write down that the directory is ours, and make durable what the ledger does not know yet.
 
-        Whoever made it may have been killed before that.
+        Whoever made these directories may have been killed before they were durable.
         """
         known = self._known
         self.is_as_left = known is not None and claim.before.token == known.token != ""
+        # Recovery keeps the old token: see `Claim.enter`.
         claim.enter(claim.before.token if self.is_as_left and not self._make else "")
         points = mounts.mount_points(self._form.root)
         if known is not None and (sink_id, claim.place) == (known.sink_id, known.place):
             self.where = replace(known, mounts=points, token=claim.token)
             return
         sink_id = sink_id or _new_sink_id(folder)
-        if Directory.is_ours_to_make(self._form.root):
+        if Directory.is_ours_to_make(self._form.root):  # else an administrator made it, not a killed poll
             with Directory.follow(self._form.root.parent) as parent:
                 parent.sync()
         claim.sync()
@@ -238,7 +244,10 @@ def _sink_id(root: Directory, folder: str) -> str:
 
 
 def _new_sink_id(folder: Directory) -> str:
-    """The sink's id, written if it has none: several polls may come here at once. Its name is not synced."""
+    """The sink's id, which is written if there is none yet. The file's name is not synced.
+
+    The lock: several polls may come here at once, and must get the same id.
+    """
     with folder.lock(_SINK_ID) as file:
         sink_id = _valid(file.read(_ID_LENGTH))
         if not sink_id:

@@ -1,7 +1,7 @@
-"""The turn: of all ledgers that feed a sink with one mailbox, only one polls it at a time.
+"""The turn: if several ledgers feed a sink with the same mailbox, only one of them polls it at a time.
 
-Owns a lock for each mailbox, beside the staging directories. Two that polled a mailbox at once would both
-store what both found there. Must never be trusted beyond that: whose the mailbox is, the claims say.
+Owns a lock for each mailbox, beside the staging directories. If two ledgers polled a mailbox at once, both
+would store the same messages. Must never be trusted for more than that: the claims say whose the mailbox is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ _SUFFIX = ".turn"
 
 
 def take(folder: Directory, owner: str, feeder: Feeder) -> LockFile:
-    """The turn of the mailbox whose staging directory is `owner`. Raises MailboxLocked, and FileError."""
+    """Take the turn of the mailbox whose staging directory is `owner`.
+
+    Raises MailboxLocked if another process has it, and FileError.
+    """
     lock = folder.try_lock(_name(owner))
     if lock is None:
         raise MailboxLocked(
@@ -27,7 +30,7 @@ def take(folder: Directory, owner: str, feeder: Feeder) -> LockFile:
 
 
 def end(folder: Directory, owner: str) -> None:
-    """Remove the file, unless a ledger still feeds this sink with the mailbox. Raises FileError."""
+    """Remove the turn's file, unless a ledger still feeds this sink with the mailbox. Raises FileError."""
     if not any(name.startswith(_mailbox(owner) + "-") for name in folder.names()):
         folder.unlink(_name(owner))
 
