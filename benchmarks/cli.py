@@ -34,7 +34,7 @@ _WIDTH = 150
 @click.group()
 def main() -> None:
     """What mailsluice costs, beside others. Figures, never tests."""
-    # So that what is running is ended, and its folders are removed.
+    # As an exception, so that running processes are ended and folders are removed.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
@@ -69,7 +69,8 @@ def _ended(command: Sequence[str]) -> int:
         try:
             return process.wait()
         except SystemExit:
-            # By SIGTERM, which came to us alone. Ctrl-C it has met itself: another signal would disturb it.
+            # SIGTERM came to us alone, so the process is told, too. Ctrl-C also reaches the process itself,
+            # and a second signal would disturb its cleaning up.
             process.terminate()
             raise
         finally:

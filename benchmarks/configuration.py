@@ -1,6 +1,6 @@
-"""A configuration file of mailsluice's, as the benchmarks write it.
+"""A configuration file for mailsluice, as the benchmarks write it.
 
-Owns its form; must never know what is measured with it.
+Owns the form of the file. Must never know what is measured with it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A lean POP3 server for thousands of mailboxes, as a process of its own, with a simulated Entra beside it.
+"""A lean POP3 server for thousands of mailboxes. It is a process of its own, with a simulated Entra.
 
-Owns what its client sees of mailboxes that are empty but for the messages they begin with. Must never cost
-so much that it bounds what is measured: one event loop, where the sandbox has a thread for each session.
-Prints one line of JSON when it is ready, and ends when its standard input does.
+Owns what clients see of its mailboxes, which get no mail after the messages that they begin with. Must never
+cost so much that it limits what is measured. So it has one event loop; the sandbox has a thread for each
+session. It prints one line of JSON when it is ready, and ends when its standard input ends.
 """
 
 from __future__ import annotations

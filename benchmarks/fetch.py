@@ -1,6 +1,6 @@
-"""The fetch: every tool's runs, one after another by turns, each looked at for whether all the mail came.
+"""The fetch: all tools run in turn, and after each run it is checked that all mail has come.
 
-Owns the order of the runs and what makes one count; must never leave anything behind but the figures.
+Owns the order of the runs, and which runs count. Must never leave anything behind but the figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def fetch(scenarios: Sequence[Scenario], console: Console, disk: str = DISK) -> 
     """Run all, delivering onto this disk, and printing each scenario's table as it is done."""
     rows = []
     with running_server() as server, TemporaryDirectory(prefix="mailsluice-bench-", dir=disk) as folder:
-        Path(folder).chmod(0o711)  # getmail6 delivers as somebody else
+        Path(folder).chmod(0o711)  # getmail6 delivers as another user
         for scenario in scenarios:
             server.stock(scenario.load)
             rows.append(_row(scenario, server, Path(folder), console))
@@ -82,7 +82,7 @@ def _run(tool: Tool, scenario: Scenario, server: Server, folder: Path) -> Run:
         arguments = tool.prepare(errand)
         if scenario.kept:
             _ended(arguments, errand, 0)
-        os.sync()  # what the last one left to be written is not this one's business
+        os.sync()  # or this run would pay for writing what the last one left in memory
         cost = _ended(arguments, errand, tool.nothing_new if scenario.kept else 0)
     wrong = mistakes(server.stock(scenario.load).expected, _arrived(errand.mail))
     if wrong and tool is not FLOOR:
@@ -108,9 +108,9 @@ def _log(errand: Errand) -> Path:
 
 
 def _empty(mail: Path) -> None:
-    """Give the room back, but no file: ext4 goes round the inodes of those just removed, one by one.
+    """Empty the files, but do not remove them: ext4 skips the inodes of files just removed, one by one.
 
-    Who makes files in the minutes after pays for it: mpop's 5,000 took 7.0 s of CPU so, and 1.8 s otherwise.
+    New files would cost more for some minutes: mpop's 5,000 took 7.0 s of CPU, and 1.8 s otherwise.
     """
     for path in _arrived(mail):
         os.truncate(path, 0)

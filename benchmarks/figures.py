@@ -1,6 +1,6 @@
-"""What was measured: each run's figures, and what they come to.
+"""The figures of each run, and their medians and ratios.
 
-Owns the sums and the form in which they are kept; must never measure.
+Owns the calculations, and the form in which figures are kept. Must never measure.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Row:
     def _ratio(self, tool: str, figure: Callable[[Run], float]) -> float | None:
         results = [self.results.get(name, Result()) for name in (tool, REFERENCE)]
         ours, theirs = (result.runs if result.counts else [] for result in results)
-        # The slow ones have fewer rounds: the first ones.
+        # Slow tools have fewer rounds, and these are the first ones.
         ratios = [figure(one) / figure(other) for one, other in zip(ours, theirs, strict=False)]
         return median(ratios) if ratios else None
 

@@ -1,10 +1,10 @@
-"""The floor: what a fetch costs in Python when nothing is looked at and nothing is kept.
+"""The floor: what a fetch costs in Python if no message is looked at or kept.
 
-Logs in, asks for every message and its deletion ahead (RETR and DELE pipelined, RFC 2449 §6.6), and throws
-away what comes until the server hangs up. With `--wait` it asks for one thing at a time, as it must where
-PIPELINING is not advertised. Runs as a process of its own, on as few imports as it can.
+It logs in, sends RETR and DELE for every message without waiting (pipelined, RFC 2449 §6.6), and throws away
+what comes until the server closes the connection. With `--wait` it sends one command at a time, as clients
+must if PIPELINING is not advertised. It is a process of its own with few imports.
 
-Owns the least that a fetch can be; must never look at a message, nor import mailsluice.
+Owns the least that a fetch can cost. Must never look at a message, nor import mailsluice.
 """
 
 import socket

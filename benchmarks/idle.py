@@ -1,10 +1,10 @@
-"""What an idle poll costs: CPU, commits and round trips, for few and many kept messages, and a long memory.
+"""What an idle poll costs: CPU, commits and round trips, with few and many kept messages and a large ledger.
 
-A service as the daemon has it polls in this process; the servers are processes of their own, so that the CPU
-is the poller's alone: that of all its threads, as the median of several polls. Every poll here also writes its
-report; a daemon writes those of all mailboxes together, once a second.
+The polls run in this process, in a service like the daemon's. The servers are other processes, so that only
+the poller's CPU is counted. It is that of all threads, and the median of several polls. Here every poll also
+writes its report. A daemon writes the reports of all mailboxes together, once a second.
 
-Owns what is an idle poll, and its aims; must never count the servers' work among its cost.
+Owns what an idle poll is, and its aims. Must never count the servers' work among its cost.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from peers.dovecot import PASSWORD, Dovecot, why_missing
 POLLS, WARMING, NEW = 9, 2, 3
 MILLION = 1_000_000
 MANY = 99_990
-"""As many as a listing may have, but for a few that come."""
+"""Nearly as many as a listing may have: a few more are delivered later."""
 
 AIMS = {5_000: 0.015, MANY: 0.150}
 """Seconds of CPU of an idle poll."""
 ROUND_TRIPS = 7
 """Of an idle poll of an empty mailbox: TCP, TLS, the greeting with it, AUTH, the token, UIDL, QUIT."""
 SLOWER = 1.5
-"""The most that a million rows may make of it."""
+"""The most by which a million rows may multiply the cost."""
 
 _ADDRESS = "kept@bench.example"
 _OTHER = "other@bench.example"
@@ -263,7 +263,7 @@ def idle(*, quick: bool) -> None:
             measure(server, kept, others, signals)
             for kept, others in (cases[:3] if quick else cases)
             for server in servers
-            if kept < MANY or server is lean  # Dovecot takes minutes to be given so many
+            if kept < MANY or server is lean  # it takes minutes to deliver so many to Dovecot
         ]
         trips = {server.name: round_trips(server, signals) for server in servers}
     console.print(table_of(found))

@@ -1,7 +1,7 @@
 """An installation with many mailboxes: its server, its files, and the daemon that polls them.
 
-Owns how `mailsluice run` is started, listened to and looked at from outside, with tokens from a simulated
-Entra and the client secret in the keyring. Must never know what is measured.
+Owns how `mailsluice run` is started, how its log is read, and how its process is watched. Tokens come from a
+simulated Entra, and the client secret is in the keyring. Must never know what is measured.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Daemon:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()  # what it has to end with may take 20 s
+        self._process.kill()  # a stop in good order may take 20 s
         self._process.wait(_PATIENCE)
 
 

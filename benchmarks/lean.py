@@ -1,8 +1,8 @@
-"""A lean server in a process of its own: it lists as many messages as it is told, and costs next to nothing.
+"""A lean server in a process of its own: it lists as many messages as it is told, and costs very little.
 
-Owns what such a mailbox says. Neither sandbox nor Dovecot serves 100,000 messages at a poll's pace, so that it
-would be the server that is measured. Must never do for an answer what could be done before. It takes any
-password, keeps no state but the count, and ends with the process that started it.
+Owns the answers of such a mailbox. The sandbox and Dovecot list 100,000 messages more slowly than a poll
+reads them, so that the server would be measured. Must never do any work for an answer that could be done
+before. It takes any password, keeps no state but the counts, and ends with the process that started it.
 """
 
 from __future__ import annotations

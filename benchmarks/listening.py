@@ -1,6 +1,6 @@
-"""A listening socket on loopback and the thread that accepts at it, for the benchmarks' relays.
+"""A listening socket on loopback and the thread that accepts connections, for the benchmarks' relays.
 
-Owns both; must never touch a connection it has handed over.
+Owns both. Must never touch a connection that it has handed over.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Listener:
 
     def close(self) -> None:
         """Returns when the last connection to be accepted has been handed over."""
-        # A close alone does not wake the thread in accept(2).
+        # Closing the socket would not wake the thread that waits in accept(2).
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -1,6 +1,7 @@
-"""The mail that is fetched: made once, the same each time, and known again wherever it arrives.
+"""The mail that is fetched. It is made once, is the same each time, and is recognised where it arrives.
 
-Owns what a message of the benchmark looks like and what it is known by; must never know who fetches it.
+Owns what a message of the benchmark looks like, and how it is recognised. Must never know which tool fetches
+it.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ class Stock:
         self.files: list[Path] = []
         folder.mkdir()
         for number, message in enumerate(load.messages()):
-            # As Dovecot names what it delivers: with the sizes, so that LIST need not read the messages.
+            # Dovecot names delivered messages like this. With the sizes in it, LIST need not read the
+            # messages.
             size = len(message)
             path = folder / f"{1_700_000_000 + number}.M{number}.bench,S={size},W={size}:2,"
             path.write_bytes(message)

@@ -1,6 +1,6 @@
 """Draws docs/performance.png from the figures of the last `make bench`: a panel for each fetch.
 
-Run in the benchmarks' own environment, which has Pillow. Owns where things are drawn; must never measure.
+Run it in the benchmarks' own environment, which has Pillow. Owns where things are drawn. Must never measure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A process run to its end, and what it cost: time, CPU time and memory.
+"""Runs a process to its end, and measures its cost: time, CPU time and memory.
 
-Owns how that is measured; must never know what it runs.
+Owns how this is measured. Must never know what it runs.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ echo $!
 class Cost:
     """What a process took.
 
-    Seconds of the clock and of CPU (user and system, children included), octets of memory at the most, and the
-    exit code: negative for a signal.
+    Seconds of the clock and of CPU (user and system, children included), octets of memory at the most, and
+    the exit code: negative for a signal.
     """
 
     wall: float
@@ -45,9 +45,9 @@ def measure(
 ) -> Cost:
     """Run to the end, or for `patience` seconds; what is printed goes to `log`.
 
-    A shell leaves it to us: Linux counts as a process's memory what the one had that it was made from by
-    vfork(2), and this one has much. It begins when it is told, so that the shell, gone by then, cannot wait for
-    it, and takes no time of it.
+    A small shell starts the process and ends, and the process becomes our child. If we started it, Linux
+    would count our memory as the process's (vfork(2)), and we have much. The process waits for our word
+    before it begins, so that the time and CPU of the shell are not counted.
     """
     adopt = ctypes.CDLL(None).prctl
     adopt(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,11 +1,12 @@
-"""A line that takes its time: a TCP relay on loopback that hands everything on half a round trip later.
+"""A slow line: a TCP relay on loopback that hands everything on half a round trip later.
 
-Owns the delay and the count of round trips; must never look into what it relays.
+Owns the delay and the count of round trips. Must never look into what it relays.
 
-A pipe, not a brake: octets keep their order and their distance in time, and up to `_UNDER_WAY` of them may be
-under way in each direction, as a window would allow. Of TCP's handshake: the kernel completes it at once, and
-what either side sends first is held back by one more round trip, which is when it could have been sent. Not
-simulated: slow start, losses, a limit of bandwidth, and the round trips of closing.
+The relay delays octets, but does not limit their rate. They keep their order and their distance in time, and
+up to `_UNDER_WAY` octets may be under way in each direction, as a TCP window would allow. The kernel
+completes TCP's handshake at once. So the first octets of each side wait one more round trip: over a real line
+they could not be sent earlier. Not simulated are slow start, losses, limited bandwidth, and the round trips
+of closing.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ _UNDER_WAY = 8 * 1024 * 1024
 class RoundTrips:
     """How often a client went and waited.
 
-    One for each connect, and one for each time that it sent something after it was handed something; TLS's are
-    among them. Exact for a client that asks one thing at a time; of one that sends while it receives it is the
-    most there can have been.
+    One for each connect, and one for each time that it sent something after it was handed something; TLS's
+    are among them. Exact for a client that asks one thing at a time; of one that sends while it receives it
+    is the most there can have been.
     """
 
     def __init__(self) -> None:
@@ -125,7 +126,7 @@ class _Line:
             self._trips.add()
 
     def _handed_over(self, chunk: bytes) -> None:
-        # What is sent once the server has ended, TLS's farewell, waits for nothing.
+        # When the server has ended, the client only sends TLS's closing message, and waits for no answer.
         self._answered = bool(chunk)
 
 

@@ -1,8 +1,8 @@
-"""A server without PIPELINING: a relay that ends TLS and strikes the word from the answer to CAPA.
+"""A server without PIPELINING: a relay that ends TLS, and removes the word from the answer to CAPA.
 
-Owns its certificate; must never change anything else. Dovecot advertises PIPELINING whatever its
-configuration. It is for clients that ask and wait: one that pipelines could fill both sockets at once, and
-stop it for good.
+Owns its certificate. Must never change anything else. It is needed because no configuration stops Dovecot
+from advertising PIPELINING. It is only for clients that wait for each answer: one that pipelines could fill
+both sockets at once, and then the relay would hang for ever.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a daemon with thousands of mailboxes takes, and how soon a backlog in many of them is drained.
+"""What a daemon with thousands of mailboxes costs, and how fast it drains a backlog in many of them.
 
-Owns what is measured: `mailsluice run` as a process of its own, against `crowd` in another. Prints CPU time,
-counts and the bound by round trips, beside which the seconds are to be read: other work on the machine moves
-those alone. Must never take the daemon's word for what is on the disk.
+Owns what is measured: `mailsluice run` in one process against `crowd` in another. It prints seconds, and
+beside them CPU time, counts, and the shortest time that the round trips allow: other work on the machine
+changes only the seconds. Must never trust the daemon's log for what is on the disk.
 """
 
 from __future__ import annotations

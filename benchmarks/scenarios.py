@@ -1,6 +1,6 @@
-"""What is fetched, over what line, and by whom: the rows of the table.
+"""The scenarios: what is fetched, over which line, and by which tools. They are the rows of the table.
 
-Owns the lists, the full one and the quick one; must never run them.
+Owns the full list and the quick list. Must never run them.
 """
 
 from __future__ import annotations

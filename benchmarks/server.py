@@ -1,6 +1,6 @@
-"""Where it is fetched from: one Dovecot, mailboxes filled anew for each run, and the line in between.
+"""The server that mail is fetched from: one Dovecot, a new mailbox for each run, and the line to it.
 
-Owns the server's side of a run; must never know who fetches.
+Owns the server's side of a run. Must never know which tool fetches.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def running_server() -> Iterator[Server]:
     """A Dovecot to fetch from, and nothing left of it afterwards. Raises ClickException where there is none."""
     if missing := why_missing():
         raise click.ClickException(missing)
-    # In /tmp, where Dovecot's mailboxes are: they are filled with links.
+    # In /tmp, where Dovecot's mailboxes are: mailboxes are filled with hard links, and these need one disk.
     with Dovecot() as dovecot, tempfile.TemporaryDirectory(prefix="mailsluice-bench-", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)  # fdm reads the certificates as somebody else
+        Path(folder).chmod(0o755)  # fdm reads the certificates as another user
         yield Server(dovecot, Path(folder))

@@ -1,8 +1,8 @@
-"""Whether a daemon grows: its resident memory over tens of thousands of polls, with few and with many mailboxes.
+"""Whether a daemon grows: its resident memory over tens of thousands of polls, with few and many mailboxes.
 
-Owns what is measured: `mailsluice run` as a process of its own, against `crowd` in another, as `scale` has
-them. A server's own memory is not looked at. Must never count the beginning: what a daemon loads, and the
-peak of its first polls, is no growth. The slope is that of a straight line through all that was seen later.
+Owns what is measured: `mailsluice run` in one process against `crowd` in another, as in `scale`. The server's
+memory is not measured. Must never count the beginning, because the modules that a daemon loads and the peak
+of its first polls are no growth. The slope is that of a straight line through all later values.
 """
 
 from __future__ import annotations

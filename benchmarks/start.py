@@ -1,12 +1,11 @@
-"""What it costs to start: whole processes, from nothing to their end, of commands that have little to do.
+"""What it costs to start: whole processes of commands that have little to do.
 
-The runs of all commands are interleaved, so that what else the machine does falls on all of them; the first
-round, which compiles and makes the ledgers, is not counted. The simulated Entra ID and Exchange Online are a
-process of their own. A poll by client secret asks for a token each time: nothing is kept between two
-processes. One of them fetches large messages, for the memory that takes beside a login as Exchange Online
-wants it.
+All commands run in turn, so that other work on the machine affects all of them. The first round compiles the
+modules and makes the ledgers, and is not counted. The simulated Entra ID and Exchange Online are a process of
+their own. A poll with a client secret asks for a token each time, because no token is kept between two
+processes. One case fetches large messages after such a login, to see how much memory both need together.
 
-Owns the commands and their aims; must never measure in this process what a whole one costs.
+Owns the commands and their aims. Must never measure a cost inside this process: only whole processes count.
 """
 
 from __future__ import annotations

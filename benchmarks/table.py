@@ -1,6 +1,6 @@
-"""What is printed: a table for each scenario as soon as it is measured, and one of all in the end.
+"""The tables that are printed: one for each scenario when it is measured, and one of all at the end.
 
-Owns the words and columns; must never measure.
+Owns the words and columns. Must never measure.
 """
 
 from __future__ import annotations

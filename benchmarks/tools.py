@@ -1,7 +1,8 @@
-"""Who is compared: each fetcher, and how it is set up for one run.
+"""The tools that are compared: each fetcher, and how it is set up for one run.
 
-Owns their configurations, which are plain ones: fetch all, delete it, verify TLS, deliver into a Maildir; or
-keep it, and fetch what is new. What they do for durability is as it comes. Must never run one.
+Owns their configurations, which are simple: fetch all mail, delete it, verify TLS, deliver into a Maildir; or
+keep the mail on the server, and fetch what is new. Durability is as each tool has it by default. Must never
+run a tool.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _fdm(errand: Errand) -> list[str | Path]:
     if errand.keep:
         cache = errand.folder / "cache"
         cache.mkdir()
-        cache.chmod(0o777)  # as root it writes it as somebody else
+        cache.chmod(0o777)  # if started by root, fdm writes it as another user
         new = f'new-only cache "{cache / "uidls"}" keep'
     config = errand.write(
         "fdm.conf",

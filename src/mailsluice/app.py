@@ -53,10 +53,10 @@ _log = get_logger(__name__)
 
 
 class Service:
-    """All parts, put together for one configuration. A context manager; leaving it stops everything.
+    """All parts, built for one configuration. A context manager: leaving it stops everything.
 
-    `under_way` is what it polls now. `ledger` is given where it is not to be the state directory's own.
-    Raises LedgerError where the state directory cannot be used.
+    `under_way` has the polls that run now. `ledger` replaces the ledger of the state directory. Raises
+    LedgerError if the state directory cannot be used.
     """
 
     def __init__(
@@ -77,7 +77,9 @@ class Service:
         self._stops = [self._stop.set]  # how to ask every session to end
         self._cutter = threading.Timer(GRACE, self._connections.abort_all)
         self._cutter.daemon = True
-        self._ends = ExitStack()  # from the last to the first, whatever one of them raises
+        # It runs the last callback first, and goes on if one raises. The ledger is closed last, because the
+        # others still write to it.
+        self._ends = ExitStack()
         self._ends.callback(self._ledger.close)
         self._ends.callback(self._notes.write)
         self._ends.callback(self._cutter.cancel)
@@ -114,8 +116,8 @@ class Service:
 
     @cached_property
     def _regular(self) -> RegularPolls:
-        """The polls of a service that is started: what polls once does without APScheduler."""
-        from mailsluice.polling.schedule import Schedule  # noqa: PLC0415  as said
+        """The polls of a started service. Built late, because `mailsluice poll` needs no APScheduler."""
+        from mailsluice.polling.schedule import Schedule  # noqa: PLC0415  see above
 
         mailboxes = self.config.mailboxes
         answers = Answers(mailboxes.values())
@@ -149,10 +151,11 @@ class Service:
             self.stop()
 
     def stop(self) -> None:
-        """Ask every session to end after the message in flight; after GRACE its connection is cut.
+        """Ask every session to end after the message that is arriving. After GRACE its connection is cut.
 
-        Returns at once. Not for a signal handler: it takes locks. Where no thread can be had to wait for
-        that, connections are cut at once: what is cut is fetched again, and what hangs would hang on.
+        Returns at once. Not for a signal handler, because it takes locks. If no thread can be started to wait
+        for GRACE, connections are cut at once: a message that is cut off is fetched again, but nothing else
+        would end a session that hangs.
         """
         if not self._stop.is_set():
             for stop in self._stops:
@@ -163,7 +166,7 @@ class Service:
                 self._connections.abort_all()
 
     def round(self, mailboxes: Iterable[Mailbox], signals: Signals) -> list[Polled]:
-        """Poll these once each, whatever happens; how each went, in their order."""
+        """Poll each of these once. Returns how each went, in the same order; a failure is a result, too."""
 
         def look() -> None:
             if signals.stop:
@@ -193,16 +196,19 @@ class Service:
         return preview(mailbox, self._context)
 
     def adopt(self, mailbox: Mailbox) -> None:
-        """Let this ledger feed the mailbox's sink in the place of any other. Raises MailsluiceError."""
+        """Let this ledger feed the mailbox's sink, and no other one. Raises MailsluiceError."""
         adopt(mailbox, self._context)
 
     def forget(self, mailbox: Mailbox) -> int:
-        """Give up what was half done in a sink that is gone; how many messages. Raises MailsluiceError."""
+        """Give up what was half done in a sink that is gone. Returns how many messages these were.
+
+        Raises MailsluiceError.
+        """
         with self._ledger.leases.hold(mailbox.key):
             return forget(mailbox, self._context)
 
     def settle(self, mailbox: Mailbox, way: Way) -> Settled:
-        """Settle what is on the server the way an administrator chose. Raises MailsluiceError."""
+        """Settle the messages on the server in the way an administrator chose. Raises MailsluiceError."""
         return settle(mailbox, way, self._context)
 
     def start(self) -> None:
@@ -210,11 +216,12 @@ class Service:
         self._regular.start()
 
     def follow(self, config: Config) -> Change:
-        """Go on with this configuration, which has the same state directory; what differs from the last.
+        """Continue with this configuration. Returns what differs from the last one.
 
-        Who is polled as before does not notice (`RegularPolls.follow`). Raises SecretError; then all goes on
-        as before.
+        Both have the same state directory. Mailboxes that are polled as before are not affected
+        (`RegularPolls.follow`). Raises SecretError; then nothing has changed.
         """
+        # What may fail comes first, so that a refused configuration changes nothing.
         change = Change.between(self.config, config)
         credentials = self._credentials(config, self._tokens)
         allow_for(config.service.max_sessions)
@@ -223,22 +230,22 @@ class Service:
             self.config, self._tokens = config, credentials
             self._context = replace(self._context, credentials=credentials, live=_keys(config))
             self._context.slots.resize(config.service.max_sessions)
-            self._connections.authorities.forget()
+            self._connections.authorities.forget()  # an authority that was removed is trusted no longer
 
         self._regular.follow(config, change, switch)
         return change
 
     def tend(self) -> None:
-        """To be called every second or so: follows the clock, and writes what `status` shows.
+        """Follow the clock, and write what `status` shows. To be called about once a second.
 
-        Raises LedgerReplaced if the ledger has to be opened anew, Bug if the timetable has died.
+        Raises LedgerReplaced if the ledger has to be opened again, Bug if the timetable has died.
         """
         try:
             self._ledger.check()
         except LedgerReplaced:
             raise
         except LedgerError:
-            pass  # it cannot be looked at now: whoever uses it says so
+            pass  # it cannot be read now: the next session that uses it reports that
         self._regular.tend()
         self._notes.write()
         self._upkeep.tend()

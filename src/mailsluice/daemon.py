@@ -1,6 +1,6 @@
-"""The lifetime of a daemon: from the first configuration over all that follow to SIGTERM.
+"""The lifetime of a daemon: from its first configuration, through every reload, to SIGTERM.
 
-Owns which configuration is in force, and what is built anew for another. Must never know how a mailbox is
+Owns which configuration is in force, and what is rebuilt for another one. Must never know how a mailbox is
 polled.
 """
 
@@ -27,7 +27,7 @@ _LOOK_AROUND = 1.0
 """Seconds between two looks at the clock and the signals, when nothing else happens."""
 
 _BETWEEN_TRIES = 15.0
-"""Seconds between two tries to open a ledger that was replaced: as systemd waits to restart the unit."""
+"""Seconds between two attempts to open a replaced ledger. systemd waits as long to restart the unit."""
 
 _log = get_logger(__name__)
 
@@ -39,7 +39,7 @@ _Built = tuple[ServiceLock, Service]
 class Configurations:
     """Where configurations come from.
 
-    `load` reads one: it raises ConfigurationError. `announce` is called with each that comes into force.
+    `load` reads one, and raises ConfigurationError. `announce` is called with each one that comes into force.
     """
 
     load: Callable[[], Config]
@@ -49,19 +49,18 @@ class Configurations:
 def serve(configurations: Configurations) -> None:
     """Run until SIGTERM; SIGHUP brings the next configuration into force.
 
-    Raises MailsluiceError at the start; later only NoThread, where the system is short of threads for the
-    timetable of another state directory.
+    Raises MailsluiceError at the start. Later it raises only NoThread: another state directory needs another
+    timetable, and the system may have no thread for it.
 
-    A configuration that cannot be used at SIGHUP is reported, and the one in force stays. So it is done where
-    the ledger was replaced, but for that nothing is polled until it is open again. No other daemon can serve
-    the same state directory meanwhile. Another state directory is another service, which is built anew: the
-    one in force is ended for it.
+    A configuration that cannot be used at SIGHUP is reported, and the former one stays in force. If the
+    ledger was replaced, it is opened again; nothing is polled until that succeeds. No other daemon can serve
+    the same state directory meanwhile. For another state directory, another service is built.
     """
     signals = Signals()
     config = configurations.load()
     configurations.announce(config)
     presence = Presence(config, SystemClock())
-    configurations = _telling(presence, configurations)
+    configurations = _announced_to(presence, configurations)
     successor: _Built | None = _built(config, ServiceLock.take)
     while successor is not None:
         lock, service = successor
@@ -77,14 +76,14 @@ def serve(configurations: Configurations) -> None:
                     replaced = True
                     _log.error(events.LEDGER_REPLACED, error=str(error), remedy=error.remedy)
                 _log.info(events.STOPPING)
-            if replaced:  # and closed: SQLite could not open it a second time before
+            if replaced:  # only now: SQLite cannot open the ledger before the former one is closed
                 former = service.config.service.state_dir
                 successor = _rebuilt(signals, partial(_built_anew, configurations, lock, former))
     _log.info(events.STOPPED)
 
 
-def _telling(presence: Presence, configurations: Configurations) -> Configurations:
-    """The same, whose announcements other processes see, too."""
+def _announced_to(presence: Presence, configurations: Configurations) -> Configurations:
+    """The same configurations. Each that comes into force is also announced to other processes."""
 
     def announce(config: Config) -> None:
         configurations.announce(config)
@@ -94,27 +93,27 @@ def _telling(presence: Presence, configurations: Configurations) -> Configuratio
 
 
 def _built(config: Config, take: Callable[[Path], ServiceLock]) -> _Built:
-    """A service, and before it the lock on its state directory. Raises MailsluiceError."""
+    """Take the lock on the state directory, and then build the service. Raises MailsluiceError."""
     with ExitStack() as undo:
         lock = undo.enter_context(take(config.service.state_dir))
         service = Service(config)
-        undo.pop_all()
+        undo.pop_all()  # the lock is let go only if the service cannot be built
     return lock, service
 
 
 def _built_anew(configurations: Configurations, lock: ServiceLock, had_ledger: Path) -> _Built:
-    """The same; `had_ledger` is a state directory in which no new ledger is to begin."""
+    """Build a service after the ledger in `had_ledger` was replaced. Raises MailsluiceError."""
     config = configurations.load()
     configurations.announce(config)
-    if config.service.state_dir == had_ledger:
+    if config.service.state_dir == had_ledger:  # an empty ledger must not begin in place of the lost one
         is_begun(config.service, promised=True)
     return _built(config, lock.following)
 
 
 def _rebuilt(signals: Signals, build: Callable[[], _Built]) -> _Built | None:
-    """What is built, as soon as it can be; None if asked to stop before."""
+    """Build until it succeeds. Returns None if asked to stop before."""
     while not signals.stop:
-        signals.reload = False
+        signals.reload = False  # every attempt reads the configuration
         try:
             return build()
         except MailsluiceError as error:
@@ -126,7 +125,7 @@ def _rebuilt(signals: Signals, build: Callable[[], _Built]) -> _Built | None:
 def _tend(
     service: Service, signals: Signals, reload: Callable[[], _Built | None], presence: Presence
 ) -> _Built | None:
-    """Watch over a running service until it is to end; the one to go on with, if any."""
+    """Watch over a running service until it must end. Returns the service that replaces it, if any."""
     state_dir = service.config.service.state_dir
     notes = Notes(lambda: presence.write(state_dir, service.under_way.now()))
     while not signals.stop:
@@ -138,7 +137,7 @@ def _tend(
             try:
                 successor = reload()
             except MailsluiceError as error:
-                remedy = error.remedy or "correct it, and send SIGHUP again; the one before stays in force"
+                remedy = error.remedy or "correct it, and send SIGHUP again; the former one stays in force"
                 presence.refuse(str(error), remedy)
                 _log.error(events.RELOAD_REFUSED, mistakes=str(error).splitlines(), remedy=remedy)
             else:
@@ -148,11 +147,12 @@ def _tend(
 
 
 def _reloaded(service: Service, configurations: Configurations, lock: ServiceLock) -> _Built | None:
-    """Bring the next configuration into force; the service to go on with, if it has to be another one.
+    """Bring the next configuration into force. Returns another service if this one cannot follow it.
 
     Raises MailsluiceError; then nothing has changed.
     """
     former, config = service.config, configurations.load()
+    # A `mailboxes.d` that is not mounted looks like this. A daemon that polls nothing would look healthy.
     if former.mailboxes and not config.mailboxes:
         raise ConfigurationError(
             ["no mailbox is left: nothing would be polled any more"],

@@ -257,12 +257,12 @@ def test_a_daemon_that_says_nonsense_breaks_nothing(state_dir: Path, daemon: Pre
 
     first = status(state_dir).splitlines()[0]
 
-    assert first.startswith("daemon: running, but what it says of itself makes no sense: ")
+    assert first.startswith("daemon: running, but its status file makes no sense: ")
     assert "never polled" in status(state_dir)
 
 
 def test_where_nobody_can_tell_whether_a_daemon_runs_that_is_said(state_dir: Path, daemon: Presence) -> None:
     (state_dir / "locks" / "service.lock").chmod(0o666)
 
-    assert status(state_dir).startswith("daemon: whether it runs cannot be told: ")
+    assert status(state_dir).startswith("daemon: mailsluice cannot find out whether it runs: ")
     assert json.loads(status(state_dir, "--json"))["daemon"]["running"] is None

@@ -122,7 +122,7 @@ def test_the_file_that_a_dead_daemon_left_to_the_next_one_is_not_believed(
     file = state_dir / FILE
     file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": os.getpid() + 1}))
 
-    assert look(state_dir) == Daemon(running=True, problem="it says nothing of itself, or not yet")
+    assert look(state_dir) == Daemon(running=True, problem="it has no current status file")
 
 
 def test_a_daemon_that_has_written_nothing_yet_runs(daemon: Presence, state_dir: Path) -> None:

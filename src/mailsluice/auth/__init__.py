@@ -1,1 +1,1 @@
-"""WHO: logins in hand before a connection opens; secrets from where the configuration says."""
+"""Logins for mailboxes: tokens and passwords, and the secrets that they need."""

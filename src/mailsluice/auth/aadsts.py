@@ -1,7 +1,7 @@
-"""The remedies: what an administrator does about the identity provider's commonest refusals.
+"""The remedies: what an administrator can do about the most common refusals of Entra ID.
 
-Owns the table of AADSTS numbers (Microsoft's *Entra authentication and authorization error codes*).
-Must never decide behaviour: the numbers are for people, and Microsoft says they change.
+Owns the table of AADSTS numbers (Microsoft's *Entra authentication and authorization error codes*). Must
+never decide what the program does: the numbers are for people, and Microsoft says that they may change.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _CONSENT = (
     "in the app registration, add the application permission POP.AccessAsApp of Office 365 Exchange Online "
     "and grant admin consent"
 )
-_CLIENT = "check `client_id` and `tenant_id`: that tenant has to have, or have consented to, the application"
+_CLIENT = "check `client_id` and `tenant_id`: the application must exist in that tenant, or have its consent"
 _ENABLE = "enable the application in Enterprise applications"
-_SCOPE = "remove `scope`, or let it be the one resource with /.default at its end"
+_SCOPE = "remove `scope`, or set it to one resource with /.default at its end"
 _POLICY = "exclude the application, or this network, from the Conditional Access policy that blocks it"
 
 _REMEDIES: Mapping[str, str] = {
-    "7000215": "the Value of the client secret is wanted, not its ID; if it was the Value, " + _RENEW,
+    "7000215": "use the Value of the client secret, not its ID; if it was the Value, " + _RENEW,
     "7000222": "the client secret has expired: " + _RENEW,
     "7000218": "the provider saw no client secret: check `client_secret`",
     "700016": _CLIENT,
@@ -34,8 +34,8 @@ _REMEDIES: Mapping[str, str] = {
     "900382": _TENANT,
     "900432": _TENANT,
     "50194": "set `tenant_id` to the tenant's own, not to `common` or `organizations`",
-    "500011": "check `scope` and `cloud`; has this tenant Exchange Online?",
-    "650052": "the tenant has no subscription to Exchange Online, or has it not enabled",
+    "500011": "check `scope` and `cloud`, and that this tenant has Exchange Online",
+    "650052": "subscribe this tenant to Exchange Online, or enable its subscription",
     "650056": _CONSENT,
     "650057": _CONSENT,
     "65001": _CONSENT,
@@ -43,7 +43,7 @@ _REMEDIES: Mapping[str, str] = {
     "70011": _SCOPE,
     "28002": _SCOPE,
     "1002012": _SCOPE,
-    "50196": "the same request came too often: let one mailsluice alone use this application, and wait",
+    "50196": "the same request came too often: let only one mailsluice use this application, and wait",
     "53003": _POLICY,
     "53000": _POLICY,
     "530032": _POLICY,

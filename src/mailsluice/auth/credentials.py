@@ -1,6 +1,6 @@
-"""The credentials: each mailbox's login, by what its section of the configuration says.
+"""The credentials: each mailbox's login, as the configuration says.
 
-Owns which source a kind of credential has, and before which a cache stands. Must never keep a secret, and
+Owns which source each kind of credential has, and which sources have a cache. Must never keep a secret, and
 never decide what a refusal means for a mailbox.
 """
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class Credentials:
     """Logins for every configured mailbox (the port `session.ports.Credentials`). Safe among threads.
 
-    Sections that say the same share a token, whatever their names. Those that differ in nothing but the
-    reference to the secret do not, and each asks for its own: while a secret is rotated the expired one
-    must not fail the mailboxes of the new one, nor a wrong one stay unseen behind the other.
+    Sections with the same content share a token, whatever their names. Sections that differ only in the
+    reference to the secret do not share one. While a secret is rotated, an expired one must not fail the
+    mailboxes of the new one, and a wrong one must not go unnoticed because another one works.
 
-    `reader` makes what reads a secret whenever it is called. The tokens that `former` holds are gone on with
-    where a section says the same as there.
+    `reader` returns a function that reads a secret each time it is called. Tokens of `former` are used on for
+    sections with the same content.
     """
 
     def __init__(
@@ -65,27 +65,29 @@ class Credentials:
         if isinstance(credential, PasswordCredential):
             return Password(_one_line(credential.password, self._passwords[credential]()))
         if isinstance(credential, CommandCredential):
-            # Without a cache: its token cannot be kept, and the sessions of a mailbox need not wait for each
-            # other.
+            # It has no cache: nobody says how long its token lives, and sessions would wait for each other.
             source = CommandSource(credential.command, mailbox.address, variables=credential.variables)
             return BearerToken(source.ask().value)
         return BearerToken(self._caches[credential].token())
 
     def refused(self, mailbox: Mailbox, login: Login) -> None:
-        """The server did not accept this login. Only tokens that are held here can be forgotten."""
+        """Note that the server did not accept this login. Only tokens from a cache can be forgotten."""
         credential = self._credentials[mailbox.credential]
         if isinstance(credential, EntraCredential) and isinstance(login, BearerToken):
             self._caches[credential].forget(login.value)
 
 
 def _entra(credential: EntraCredential, secret: Callable[[], str], clock: Clock) -> TokenSource:
-    from mailsluice.auth.sources.entra import EntraSource  # noqa: PLC0415  msal and requests: for who asks Entra ID
+    from mailsluice.auth.sources.entra import EntraSource  # noqa: PLC0415  msal and requests: only for Entra ID
 
     return EntraSource(credential, secret, clock)
 
 
 def _one_line(ref: SecretRef, password: str) -> str:
-    """The password, for `PASS` is a line: one with a line end in it would become another command."""
+    """The password, if it is one line: after a line end, the rest of it would be another command.
+
+    Raises SecretError.
+    """
     if any(character in password for character in "\r\n\0"):
         raise SecretError(
             f"{ref}: the password has a line end in it", remedy="store the password alone, as one line"

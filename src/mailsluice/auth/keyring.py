@@ -1,7 +1,7 @@
 """The keyring: what `keyring:NAME` in a configuration stands for.
 
-Owns the choice of a backend, and the translation of its errors. The backend is our sealed vault, whatever the
-keyring library would detect or the environment names. Must never keep a secret.
+Owns the choice of a backend, and the translation of its errors. The backend is always our sealed vault. What
+the keyring library would detect, or the environment names, is not used. Must never keep a secret.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SERVICE = "mailsluice"
 class Keyring:
     """The secrets in `state_dir`, by name. Every method raises SecretError.
 
-    The vault is called itself and not through keyring's functions: these know one backend in a process, and
-    while a reload moves the state directory there are two.
+    The vault is called directly, not through the functions of keyring. These know one backend in a process,
+    and there are two while a reload moves the state directory.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -37,22 +37,22 @@ class Keyring:
             return self._vault.get_password(SERVICE, name)
 
     def store(self, name: str, secret: str) -> None:
-        """Put a secret in, in place of any of that name."""
+        """Store a secret. It replaces one of the same name."""
         with _translated(f"keyring:{name}"):
             self._vault.set_password(SERVICE, name, secret)
 
     def delete(self, name: str) -> None:
-        """Take a secret out."""
+        """Delete a secret."""
         with _translated(f"keyring:{name}"):
             self._vault.delete_password(SERVICE, name)
 
     def names(self) -> list[str]:
-        """The names of all secrets, in order."""
+        """The names of all secrets, sorted."""
         with _translated("keyring"):
             return self._vault.names(SERVICE)
 
     def files(self) -> dict[str, bytes]:
-        """What a backup takes of it: octets by file name."""
+        """The files for a backup: their octets by file name."""
         with _translated("keyring"):
             return self._vault.files()
 

@@ -1,7 +1,7 @@
 """Secrets: from a reference in the configuration to the secret itself.
 
-Owns the four places a secret may be kept, and the one translation of their errors. Must never put a
-secret into an error, and never let keyring choose a backend: its detection takes plaintext ones, and its
+Owns the four places where a secret may be kept, and the translation of their errors. Must never put a secret
+into an error, and never let keyring choose a backend: it may choose one that stores plain text, and its
 configuration files load code.
 """
 
@@ -28,38 +28,39 @@ if TYPE_CHECKING:
 
 
 class Secrets:
-    """What a `SecretRef` stands for, and the keyring behind `keyring:NAME`. Every method raises SecretError.
+    """The secrets that a `SecretRef` stands for, and the keyring of `keyring:NAME`.
 
-    Nothing is remembered: a secret changed while the daemon runs is seen when it is next needed.
+    Every method raises SecretError. Nothing is remembered: a secret that is changed while the daemon runs is
+    read when it is next needed.
     """
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
 
     def reader(self, ref: SecretRef) -> Callable[[], str]:
-        """What reads the secret, as often as it is called.
+        """A function that reads the secret each time it is called, and raises SecretError.
 
-        The secret is never empty. A file's one trailing line end is an editor's, not the secret's.
-
-        All that it needs is loaded here, while a service is built, and not in the middle of a poll.
+        The secret is never empty. One line end at the end of a file is not part of the secret: editors put it
+        there.
         """
+        # The keyring's libraries are loaded here, while a service is built, and not in the middle of a poll.
         look_up = _from_keyring(self._keyring()) if ref.scheme == "keyring" else _LOOK_UPS[ref.scheme]
         return partial(_never_empty, look_up, ref)
 
     def store(self, name: str, secret: str) -> None:
-        """Put a secret into the keyring, in place of any of that name."""
+        """Store a secret in the keyring. It replaces one of the same name."""
         self._keyring().store(name, secret)
 
     def delete(self, name: str) -> None:
-        """Take a secret out of the keyring."""
+        """Delete a secret from the keyring."""
         self._keyring().delete(name)
 
     def names(self) -> list[str]:
-        """The names of the secrets in the keyring, in order."""
+        """The names of the secrets in the keyring, sorted."""
         return self._keyring().names()
 
     def _keyring(self) -> Keyring:
-        from mailsluice.auth.keyring import Keyring  # noqa: PLC0415  keyring and cryptography: for who has a keyring
+        from mailsluice.auth.keyring import Keyring  # noqa: PLC0415  keyring and cryptography: only if used
 
         return Keyring(self._state_dir)
 
@@ -91,7 +92,7 @@ def _from_file(ref: SecretRef) -> str:
     except (FileError, FileNotFoundError) as exc:
         denied = is_denied(exc)
         remedy = rights.remedy(path) if denied else system_remedy(exc, _remedy(ref))
-        if isinstance(exc, FileError) and exc.is_of_a_rule:
+        if isinstance(exc, FileError) and exc.is_of_a_rule:  # our own rule: it knows the better remedy
             remedy = exc.remedy or remedy
         raise SecretError(f"{ref}: {exc.strerror or exc}", remedy=remedy, denied=denied) from exc
 
@@ -119,12 +120,12 @@ def _text(ref: SecretRef, raw: bytes) -> str:
     try:
         return without_line_end(raw.decode())
     except UnicodeDecodeError:
-        # The cause is left out, for it carries the octets.
+        # Without the cause, because that contains the octets of the secret.
         raise SecretError(f"{ref}: the secret is not UTF-8 text", remedy=_remedy(ref)) from None
 
 
 def without_line_end(text: str) -> str:
-    """The text less one trailing LF or CRLF, as editors and `echo` leave it."""
+    """The text without one LF or CRLF at its end, which editors and `echo` put there."""
     return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
 
 
@@ -133,7 +134,7 @@ def _remedy(ref: SecretRef) -> str:
         case "keyring":
             return invocation.command("secret", "set", ref.name)
         case "file":
-            return f"make {ref.name} a file of mode 0600, the service user's own, with the secret alone in it"
+            return f"put only the secret into {ref.name}, owned by the service's user, with mode 0600"
         case "credential":
             return f"give the unit LoadCredentialEncrypted={ref.name}:FILE"
         case "env":

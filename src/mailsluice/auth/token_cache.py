@@ -1,10 +1,10 @@
 """The token cache: one token in memory, in front of one source.
 
-Owns when the source is asked, by which thread, and until when its token and its failure are used. Must never
-write a token down, and never ask twice at once.
+Owns when the source is asked, by which thread, and how long its token and its failure are used. Must never
+write a token to a disk, and never ask twice at once.
 
-msal has a cache of its own, but not one for a daemon: it lets each of several threads ask, remembers an error
-for a minute, and raises at a 5xx though a good token is at hand. So no source uses it.
+msal has a cache, too, but not one for a daemon: several threads may ask at once, an error is remembered for a
+minute, and a 5xx answer raises even if there is a good token. So no source uses it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from mailsluice.clock import Clock
 from mailsluice.errors import SecretError, TokenError, TokenUnavailable
 
 _RENEW_AT = 0.75
-"""The share of its life after which a token is renewed: enough is left to sit out an outage."""
+"""The share of its life after which a token is renewed. The rest is enough for a short outage."""
 _LAST_USE = 120.0
-"""Seconds before its end after which a token is not handed out: connecting and AUTH take their time."""
+"""Seconds before its end from which a token is not used any more: connecting and AUTH take time."""
 _OLD = 300.0
-"""Seconds of age from which a token that a server refused may lack a permission granted since."""
+"""A refused token of this age in seconds is renewed: a permission may have been granted since."""
 _FAILURE_HOLDS = 5.0
-"""Seconds for which a failure answers everybody: those who waited for it, and the next mailboxes."""
+"""Seconds for which a failure is the answer for all: threads that waited for it, and later ones."""
 _PATIENCE = LONGEST + 5.0
-"""Seconds to wait for a thread that asks: by then it has an outcome, or is stuck."""
+"""Seconds to wait for a thread that asks. After that it is stuck, because a source gives up in LONGEST."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A token, and the monotonic seconds of its life."""
+    """A token: when it was asked for, when to renew it, and until when to use it, in monotonic seconds."""
 
     value: str = field(repr=False)
     since: float
@@ -51,11 +51,11 @@ class TokenCache:
         self._failure_ends = 0.0
 
     def token(self) -> str:
-        """The token held, good for two minutes at least; or a new one, when it is time for another.
+        """The present token, good for at least two minutes, or a new one if it is time to renew it.
 
-        However many threads ask, one request is made; those who wait for it share its outcome. While
-        the token held is still good, nobody waits but the thread that renews it, and if that fails the
-        token held is used to its end. Raises SecretError, TokenRefused, TokenUnavailable.
+        However many threads ask, only one request is made, and all who wait share its outcome. While the
+        present token is still good, only the thread that renews it waits. If the renewal fails, the present
+        token is used to its end. Raises SecretError, TokenRefused, TokenUnavailable.
         """
         held, now = self._held, self._clock.monotonic()
         if held and now < held.renew:
@@ -73,7 +73,7 @@ class TokenCache:
             self._asking.release()
 
     def forget(self, token: str) -> None:
-        """A server refused this token: ask for another if it is old; a young one would come back the same."""
+        """Note that a server refused this token. An old one is renewed; a young one would be the same."""
         held = self._held
         if held and held.value == token and self._clock.monotonic() - held.since >= _OLD:
             self._held = None
@@ -90,9 +90,9 @@ class TokenCache:
         return held.value
 
     def _asked(self) -> _Held:
-        """Ask once; but while a failure holds, it is the answer.
+        """Ask once. While the last failure still counts, raise that and do not ask.
 
-        A missing secret is not held: to look for it again costs nobody anything.
+        A missing secret is not remembered, because it costs nothing to look for it again.
         """
         since = self._clock.monotonic()
         if self._failure and since < self._failure_ends:
@@ -109,5 +109,5 @@ class TokenCache:
 
 
 def _copy(error: TokenError) -> TokenError:
-    """The same error without its traceback, whose frames know the secret, for many threads to raise."""
+    """The same error for another thread, without its traceback: the frames in that contain the secret."""
     return type(error)(str(error), remedy=error.remedy)

@@ -1,10 +1,10 @@
-"""The sealed vault: a keyring backend for a server that starts with nobody there.
+"""The sealed vault: a keyring backend for a server that starts without a person to unlock it.
 
-Owns the format of `secrets.vault` and its key. Must never write a secret, or a key made by systemd, to
-a disk; must never replace a vault that it could not read whole.
+Owns the format of `secrets.vault` and its key. Must never write a plain secret, or a key made by systemd, to
+a disk. Must never replace a vault that it could not read completely.
 
-Each entry is sealed by AES-256-GCM and bound to its service and name, so that entries cannot be changed
-or exchanged unnoticed. The names are not secret. An older copy of the whole file is not recognised as such.
+Each entry is encrypted with AES-256-GCM and bound to its service and name. So nobody can change or exchange
+entries unnoticed. The names are not secret. An older copy of the whole file is not detected.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from mailsluice.files.trust import trusted_owners
 VAULT = "secrets.vault"
 KEY = "vault.key"
 KEY_CREDENTIAL = "mailsluice-vault-key"
-"""The systemd credential that holds the key, where the unit has one: 32 random octets."""
+"""The systemd credential with the key, if the unit has one: 32 random octets."""
 
 _VERSION = 1
 _KEY_OCTETS = 32
 _NONCE_OCTETS = 12
 _LONGEST_WORD = 200
-"""Characters of a name; the configuration allows a third of that."""
+"""Characters of a name. The configuration allows a third of that."""
 
 
 class VaultError(KeyringError):
-    """The vault or its key cannot be used; `remedy` is what to do about it."""
+    """The vault or its key cannot be used. `remedy` is what to do about it."""
 
     def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__(message)
@@ -60,26 +60,26 @@ class _Key:
 
     @property
     def id(self) -> str:
-        """A name for the key that does not help to find it."""
+        """A name for the key, from which nobody can compute the key."""
         return hashlib.sha256(b"mailsluice vault key" + self.octets).hexdigest()[:16]
 
 
 @dataclass(slots=True)
 class _Contents:
-    """What the file holds: by (service, name), a nonce and what it sealed; all under one key."""
+    """What the file contains: by (service, name), a nonce and the encrypted secret. All have one key."""
 
     key_id: str = ""
     entries: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
 
 class SealedVault(KeyringBackend):
-    """The keyring in `state_dir`; every method raises KeyringError. Safe among processes and threads."""
+    """The keyring in `state_dir`. Every method raises KeyringError. Safe among processes and threads."""
 
-    # Of no account to keyring's detection, which is never asked: the backend is pinned in code.
+    # The base class requires it. keyring's detection, which compares it, is never used.
     priority = 0.0
 
     def __init__(self, state_dir: Path) -> None:
-        # The base class's own __init__ would let KEYRING_PROPERTY_* of the environment set any attribute.
+        # Not the base class's __init__: it lets KEYRING_PROPERTY_* in the environment set any attribute.
         self._directory = state_dir
         self._vault = state_dir / VAULT
         self._lock = state_dir / "secrets.lock"
@@ -95,7 +95,7 @@ class SealedVault(KeyringBackend):
             return self._unseal(self._key_of(contents), service, username, blob)
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Store a secret durably, in place of any of that name. The first one makes the key."""
+        """Store a secret durably. It replaces one of the same name. The first secret makes the key."""
         with self._explained():
             make_with_parents(self._directory)
             with locked(self._lock):
@@ -106,8 +106,9 @@ class SealedVault(KeyringBackend):
                 replace_private(self._vault, _encode(contents))
 
     def delete_password(self, service: str, username: str) -> None:
-        """Delete a secret durably. Raises PasswordDeleteError where there is none of that name."""
+        """Delete a secret durably. Raises PasswordDeleteError if there is none of that name."""
         with self._explained():
+            # Before the lock: it would make its file, and perhaps the directory is not even there.
             if not self._vault.exists():
                 raise PasswordDeleteError(f"there is no secret of the name {username!r}")
             with locked(self._lock):
@@ -117,12 +118,12 @@ class SealedVault(KeyringBackend):
                 replace_private(self._vault, _encode(contents))
 
     def names(self, service: str) -> list[str]:
-        """The names of a service's secrets, in order. Needs no key."""
+        """The names of a service's secrets, sorted. Needs no key."""
         with self._explained():
             return sorted(name for owner, name in self._read().entries if owner == service)
 
     def files(self) -> dict[str, bytes]:
-        """The vault and its key as they lie here, of one moment, by name; those that are there."""
+        """The octets of the vault and its key, of one moment, by file name. Only those that exist."""
         with self._explained():
             paths = [path for path in (self._vault, self._key_file) if path.exists()]
             if not paths:
@@ -148,7 +149,7 @@ class SealedVault(KeyringBackend):
             if exc.errno == errno.EACCES and owner != os.geteuid():
                 return f"run the command as the user whose directory it is: {invocation.again_as(owner)}"
         return (
-            f"make {self._directory} and its files the service user's own, the files of mode 0600; "
+            f"let the service's user own {self._directory} and its files, and give the files mode 0600; "
             "or set service.state_dir to a directory of your own"
         )
 
@@ -163,7 +164,7 @@ class SealedVault(KeyringBackend):
         return trusted_owners() | {self._directory.stat().st_uid}
 
     def _key_of(self, contents: _Contents) -> _Key:
-        """The key at hand, provided that it is the one the vault is sealed with."""
+        """The key, if it is the one that the vault is sealed with. Raises VaultError if it is another one."""
         try:
             key = self._key()
         except FileNotFoundError as exc:
@@ -181,7 +182,7 @@ class SealedVault(KeyringBackend):
 
     def _lost(self) -> str:
         again = invocation.command("secret", "set", "NAME")
-        return f"if it is lost, so are the secrets: `{_aside(self._vault)}`, and set each again: `{again}`"
+        return f"if it is lost, so are the secrets: `{_aside(self._vault)}`, then set each again: `{again}`"
 
     def _key(self) -> _Key:
         provided = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -194,7 +195,7 @@ class SealedVault(KeyringBackend):
         if len(octets) != _KEY_OCTETS:
             raise VaultError(
                 f"{path} is not a key: it has {len(octets)} octets instead of {_KEY_OCTETS}",
-                remedy="restore the key from where it was made",
+                remedy="restore the key from a backup, or from where it was made",
             )
         return _Key(octets, path)
 
@@ -203,7 +204,7 @@ class SealedVault(KeyringBackend):
             return self._key()
         except FileNotFoundError:
             replace_private(self._key_file, os.urandom(_KEY_OCTETS))
-            return self._key()
+            return self._key()  # read again: what is used is what is on the disk
 
     def _unseal(self, key: _Key, service: str, name: str, blob: bytes) -> str:
         nonce, sealed = blob[:_NONCE_OCTETS], blob[_NONCE_OCTETS:]
@@ -226,6 +227,7 @@ def _seal(key: _Key, service: str, name: str, secret: str) -> bytes:
 
 
 def _binding(service: str, name: str) -> bytes:
+    """The additional data of AES-GCM: an entry that is moved under another name cannot be decrypted."""
     return json.dumps([_VERSION, service, name]).encode()
 
 
@@ -249,11 +251,11 @@ def _decode(raw: bytes, path: Path) -> _Contents:
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as exc:
         raise VaultError(
             f"{path} is damaged: it is not a vault",
-            remedy=f"it was left as it is: restore it from a backup, or `{_aside(path)}` and set all again",
+            remedy=f"it was not changed: restore it from a backup, or `{_aside(path)}` and set all again",
         ) from exc
     if version != _VERSION:
         raise VaultError(
-            f"{path} is of version {version!r}, and this program knows version {_VERSION}",
+            f"{path} has version {version!r}, and this program knows only version {_VERSION}",
             remedy="use the mailsluice that wrote it, or a newer one",
         )
     return _Contents(key_id, entries)
@@ -261,12 +263,12 @@ def _decode(raw: bytes, path: Path) -> _Contents:
 
 def _number(value: object) -> int:
     if not isinstance(value, int) or abs(value) > 10**6:
-        raise ValueError("no number of ours")
+        raise ValueError("not a number that this module writes")
     return value
 
 
 def _word(value: object) -> str:
-    """A name that errors and lists may show as it is. ValueError for what this module never wrote."""
+    """A name that errors and lists may show as it is. Raises ValueError for any other value."""
     if not isinstance(value, str) or not value.isprintable() or len(value) > _LONGEST_WORD:
-        raise ValueError("no word of ours")
+        raise ValueError("not a name that this module writes")
     return value

@@ -1,8 +1,8 @@
-"""The program's front door: which command is meant, and what its end means to the caller.
+"""The entry point: which command is called, and what the program ends with.
 
-Owns how an error is shown, and the exit codes that follow from no outcome: of wrong usage and of an
-interrupt. Must never import what only some command needs: each is loaded when it is called, so that `--help`
-is there at once.
+Owns how an error is shown, and the two exit codes that are not an outcome's: for wrong usage and for an
+interrupt. Must never import what only some commands need. Each command is loaded when it is called, so that
+`--help` is fast.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": "The daemon: poll on schedule until SIGTERM; SIGHUP reloads.",
-    "poll": "Poll all mailboxes, or those named, once.",
+    "poll": "Poll all mailboxes, or the named ones, once.",
     "status": "The daemon, and each mailbox: last success, next poll, what runs, errors.",
     "secret": "Put secrets into the keyring, list and delete them.",
     "quarantine": "List, show and retry the messages that could not be fetched.",
-    "sink": "Which ledgers feed a sink; take over from one that is gone.",
-    "seen": "Mark what is on the server as seen, or settle what cannot be told.",
+    "sink": "Show which ledgers feed a sink; take over from one that is gone.",
+    "seen": "Mark mail on the server as seen, or decide about uncertain messages.",
     "backup": "Copy the whole state, while the daemon runs.",
     "config": "Check the configuration; print its schema or an example.",
     "demo": "A simulated Exchange Online and a poll of it, on this machine.",
 }
-"""Each command, which is `command` of the module of its name here, and what the list says of it."""
+"""Each command, and its line in `--help`. The command is `command` in the module of the same name."""
 
 USAGE = 64
 INTERRUPTED = 130
@@ -46,13 +46,13 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What every command is given: which configuration was asked for."""
+    """What every command gets: the configuration file that the command line names, if any."""
 
     file: Path | None = None
 
     @property
     def path(self) -> Path:
-        """The configuration file. Raises ConfigurationError when there is none."""
+        """The configuration file. Raises ConfigurationError if there is none."""
         from mailsluice.config.load import SYSTEM_FILE, find  # noqa: PLC0415  --help does without pydantic
 
         path = find(self.file)
@@ -60,14 +60,14 @@ class Settings:
         return path
 
     def config(self) -> Config:
-        """The configuration as the file has it now. Raises ConfigurationError."""
+        """The configuration, read from the file now. Raises ConfigurationError."""
         from mailsluice.config.load import load  # noqa: PLC0415  --help does without pydantic
 
         return load(self.path)
 
 
 class _LazyGroup(click.Group):
-    """The commands of the table above, imported when called."""
+    """The commands of the table above. Each is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(COMMANDS)
@@ -81,7 +81,7 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and note how it was called."""
+        """Find the command, and note how it was called, for the remedies that name a command."""
         invocation.note_arguments(args)
         return super().resolve_command(ctx, args)
 
@@ -95,7 +95,7 @@ class _LazyGroup(click.Group):
     "-c",
     "file",
     metavar="FILE",
-    type=click.Path(path_type=Path, readable=False),  # whether it can be read is found out by reading it
+    type=click.Path(path_type=Path, readable=False),  # `load` reports if it cannot be read
     help="Configuration; else $MAILSLUICE_CONFIG, ./mailsluice.toml, /etc/mailsluice/mailsluice.toml.",
 )
 @click.version_option(__version__, prog_name="mailsluice")
@@ -106,7 +106,7 @@ def mailsluice(context: click.Context, file: Path | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code (sysexits). All that was said is out then, if somebody reads it."""
+    """Run the command line. Returns the exit code (sysexits) when all output is out, if somebody reads it."""
     if arguments is None:
         _speak_utf8()
     try:
@@ -121,7 +121,7 @@ def _ended(arguments: list[str] | None) -> int:
             "mailsluice", sys.argv[1:] if arguments is None else arguments
         ) as context:
             mailsluice.invoke(context)
-        sys.stdout.flush()
+        sys.stdout.flush()  # here, so that a reader who is gone is noticed below
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
@@ -129,7 +129,7 @@ def _ended(arguments: list[str] | None) -> int:
         return USAGE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError:  # no error of ours: `mailsluice status | head`
         _forget_output()
     except MailsluiceError as error:
         return _failed(error)
@@ -139,11 +139,11 @@ def _ended(arguments: list[str] | None) -> int:
 
 
 def _speak_utf8() -> None:
-    """Begin again in Python's UTF-8 mode, if the locale has another encoding: a path is its octets.
+    """Start again in Python's UTF-8 mode, if the locale has another encoding.
 
-    A configuration is UTF-8. In the locale's encoding its paths would be others than a service has, whose
-    locale is mostly C.UTF-8. Which encoding Python takes is settled before anything of ours runs. For the
-    locale C, Python does so itself (PEP 540).
+    A configuration is UTF-8. In another encoding, a path in it would have other octets, and so be another
+    file, than for a service, whose locale is usually C.UTF-8. Python chooses its encoding before any code of
+    ours runs, so only a new start can change it. For the locale C, Python does this itself (PEP 540).
     """
     if sys.getfilesystemencoding() != "utf-8":
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606  ourselves
@@ -160,7 +160,7 @@ def _failed(error: MailsluiceError) -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    """A bug; or a file that this user has no right to, where nobody has said so before."""
+    """Report a bug; or a file that this user has no right to, if no other code has handled that."""
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
         from mailsluice.files import rights  # noqa: PLC0415  --help does without
 
@@ -173,12 +173,15 @@ def _unexpected(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    """Say it after what the log has said, even to a reader who has stopped to read."""
+    """Print it after the lines of the log, and do not wait for a reader who has stopped reading."""
     stream = outlet.standard_error()
     stream.write(f"{presentable(text)}\n")
     stream.flush()
 
 
 def _forget_output() -> None:
-    """Who read our output has gone: let what is left of it go nowhere, quietly."""
+    """Discard the rest of the output, because its reader is gone.
+
+    Otherwise Python would try to write it when it ends, and report another error.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

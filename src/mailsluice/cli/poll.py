@@ -1,4 +1,7 @@
-"""`mailsluice poll`: one round, then exit."""
+"""`mailsluice poll`: polls each mailbox once, and ends.
+
+Owns how the result and the preview are printed. Must never decide what is fetched or deleted.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ _COLUMNS = ("mailbox", "listed", "stored", "deleted", "waiting", "held", "bytes"
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def command(settings: Settings, mailboxes: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None:
-    """Poll all mailboxes, or those named, once. The exit code is that of the worst."""
+    """Poll all mailboxes, or the named ones, once. The exit code is that of the worst outcome."""
     config = begun(settings)
     named = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
     if dry_run:
@@ -52,8 +55,9 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
     with Service(config) as service, _progress(service.under_way, mailboxes):
         signals = Signals()
         polls = service.round(mailboxes, signals)
-    signals.give_back()  # who reads what is printed may have stopped reading
-    outlet.drain()
+    # From here on Ctrl-C ends the program at once. Printing may block if nobody reads the output.
+    signals.give_back()
+    outlet.drain()  # the log's lines come before the table
     reports = [asdict(polled.report) for polled in polls]
     if as_json:
         click.echo(json_text(reports))
@@ -65,7 +69,7 @@ def _poll(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None:
 def _progress(under_way: UnderWay, mailboxes: Iterable[Mailbox]) -> AbstractContextManager[None]:
     if not sys.stderr.isatty():
         return nullcontext()
-    from mailsluice.cli.screen import bars  # noqa: PLC0415  rich's bars are for who looks
+    from mailsluice.cli.screen import bars  # noqa: PLC0415  only a terminal needs rich
 
     return bars(under_way, {mailbox.key: mailbox.name for mailbox in mailboxes})
 
@@ -87,6 +91,7 @@ def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None
             except MailsluiceError as error:
                 verdict = triage(error)
                 exit_codes.append(verdict.exit_code)
+                # `rstrip` removes the separator if there is no remedy.
                 click.echo(printable(f"{mailbox.name}: {error}; {verdict.remedy}".rstrip("; ")), err=True)
     if as_json:
         click.echo(json_text(plans))
@@ -99,7 +104,7 @@ def _preview(config: Config, mailboxes: list[Mailbox], *, as_json: bool) -> None
 
 
 def _summary(decisions: list[dict[str, object]], mailbox: Mailbox) -> str:
-    """What the poll would come to: deleting is the default, and nobody may overlook that."""
+    """What the poll would do, in words. Deleting is the default, and nobody may overlook that."""
     counted = Counter(str(decision["action"]) for decision in decisions)
     fetched = counted["fetch"] + counted["apart"]
     deleted = counted["delete"] + counted["delete-apart"]
@@ -111,10 +116,10 @@ def _summary(decisions: list[dict[str, object]], mailbox: Mailbox) -> str:
     if deleted:
         does.append(f"delete {deleted} stored before")
     if counted["ask"]:
-        does.append(f"ask for {counted['ask']} headers, which decide")
+        does.append(f"ask for {counted['ask']} headers, and decide by them")
     ageing = sum(decision["reason"] == Reason.NOT_YET_AGED.text for decision in decisions)
     if ageing:
-        does.append(f"leave {ageing} till they are old enough, then delete them")
+        does.append(f"leave {ageing} until they are old enough, then delete them")
     if counted["leave"] > ageing:
         does.append(f"leave {counted['leave'] - ageing}")
     return "; ".join(does) or "nothing to do"
@@ -122,12 +127,12 @@ def _summary(decisions: list[dict[str, object]], mailbox: Mailbox) -> str:
 
 @contextmanager
 def _ledger_to_look_at(config: Config) -> Iterator[Ledger]:
-    """The ledger as it is, not to be changed; where there is none yet, an empty one that does not last."""
+    """The ledger, opened for reading only. If there is none yet, an empty and temporary one."""
     with ExitStack() as stack:
         if is_begun(config.service):
             yield stack.enter_context(open_ledger(config.service, read_only=True))
         else:
-            from tempfile import TemporaryDirectory  # noqa: PLC0415  a poll that fetches needs none
+            from tempfile import TemporaryDirectory  # noqa: PLC0415  only needed here
 
             empty = stack.enter_context(TemporaryDirectory(prefix="mailsluice-"))
             yield stack.enter_context(

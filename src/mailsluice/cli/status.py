@@ -1,6 +1,6 @@
 """`mailsluice status`: the daemon, and each mailbox.
 
-Owns how that is printed. Must never find anything out: `status/report.py` puts together what is shown.
+Owns how they are printed. Must never decide what is shown: `status/report.py` does.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 @click.argument("mailboxes", metavar="[MAILBOX]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--acknowledge", is_flag=True, help="Note that what is held now is known: `held_new` counts only more."
+    "--acknowledge",
+    is_flag=True,
+    help="Note that you know the held mail: `held_new` counts only later mail.",
 )
 @click.pass_obj
 def command(settings: Settings, mailboxes: tuple[str, ...], *, as_json: bool, acknowledge: bool) -> None:
     """Show the daemon, and for each mailbox: last success, next poll, running, stored, waiting, held, errors.
 
-    Held is what stays on the server for another reason than policy.
+    Held messages stay on the server for a reason that is not the policy.
     """
     config = settings.config()
     chosen_ones = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
@@ -59,7 +61,7 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, as_json: bool, ac
 
 
 def _reports(config: Config, acknowledged: Sequence[Mailbox]) -> Mapping[MailboxKey, MailboxReport]:
-    """What the ledger has, once these are acknowledged; nothing where there is no ledger yet."""
+    """Acknowledge what these mailboxes hold, and read all reports. Empty if there is no ledger yet."""
     if not is_begun(config.service):
         click.echo(printable(f"nothing was polled yet: there is no {place(config.service)}"), err=True)
         return {}
@@ -70,15 +72,15 @@ def _reports(config: Config, acknowledged: Sequence[Mailbox]) -> Mapping[Mailbox
 
 
 def _show(status: Status, now: datetime) -> None:
-    """The table. By hand: a library's costs a millisecond a row, and there may be thousands."""
-    for told in _daemon_lines(status.daemon, now):
-        click.echo(printable(told))
+    """Print the table. Not with a library: that takes a millisecond a row, and there may be thousands."""
+    for line in _daemon_lines(status.daemon, now):
+        click.echo(printable(line))
     head = [column.replace("_", " ") for column in _COLUMNS]
     lines = [head, *([_cell(getattr(row, column), now) for column in _COLUMNS] for row in status.mailboxes)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.secho(text.rstrip(), bold=line is head)
+    for cells in lines:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        click.secho(text.rstrip(), bold=cells is head)
     for row in status.mailboxes:
         if row.error:
             click.echo(f"{row.mailbox}: {printable(row.error)}")
@@ -87,7 +89,7 @@ def _show(status: Status, now: datetime) -> None:
 
 
 def _daemon_lines(daemon: DaemonStatus, now: datetime) -> Iterator[str]:
-    """A line for the daemon, and more where something is wrong."""
+    """A line for the daemon, and more lines if a configuration was refused."""
     if daemon.running is False:
         yield "daemon: not running"
     elif daemon.configuration is None or daemon.since is None:
@@ -108,21 +110,21 @@ def _refusal_lines(refused: Refusal, now: datetime) -> Iterator[str]:
 
 
 def _held_lines(row: MailboxStatus) -> Iterator[str]:
-    """A line for each reason, without the remedy where all is acknowledged."""
-    for why, each in row.held.items():
-        known = each.acknowledged
-        told = f"{row.mailbox}: {each.messages} held ({why})"
-        if known == each.messages:
-            yield f"{told}, acknowledged"
+    """A line for each reason. It has no remedy if all of its messages are acknowledged."""
+    for why, held in row.held.items():
+        known = held.acknowledged
+        line = f"{row.mailbox}: {held.messages} held ({why})"
+        if known == held.messages:
+            yield f"{line}, acknowledged"
         else:
-            yield f"{told}{f', {known} of them acknowledged' if known else ''}: {each.remedy}"
+            yield f"{line}{f', {known} of them acknowledged' if known else ''}: {held.remedy}"
 
 
 def _cell(value: object, now: datetime) -> str:
     if value is None:
         return "-"
     if isinstance(value, Mapping):
-        return str(sum(each.messages for each in value.values()))
+        return str(sum(held.messages for held in value.values()))
     if isinstance(value, Running):
         return (
             f"{value.phase.value} {value.message}/{value.messages}" if value.messages else value.phase.value

@@ -1,1 +1,1 @@
-"""Connections: what POP3 and the token side share."""
+"""Connections: what POP3 and the requests for tokens share."""

@@ -1,7 +1,7 @@
-"""The adapter: connections of the HTTP library that keep to our TLS settings and to a deadline.
+"""The adapter: makes the HTTP library use our TLS settings and a deadline.
 
-Owns what the library is made to use in place of its own. Must never wait beyond the deadline, however slowly
-something comes: a time-out of the library's begins again with every octet.
+Owns what the library uses in place of its own classes. Must never wait longer than the deadline, however
+slowly an answer comes: the library's own time-out begins again with every octet.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mailsluice.net.tls import tls_settings
 
 
 class TimedTls(ssl.SSLContext):
-    """TLS settings for sockets that keep to a deadline."""
+    """TLS settings whose sockets wait no longer than a deadline."""
 
     deadline: Deadline
 
 
 def timed_tls(ca_file: Path | None, deadline: Deadline) -> TimedTls:
-    """The settings that every server is met with, and this deadline. Raises OSError."""
+    """The TLS settings for every server, and this deadline. Raises OSError if `ca_file` is of no use."""
     tls = tls_settings(ca_file, TimedTls)
     tls.sslsocket_class = _TlsSocket
     tls.deadline = deadline
@@ -35,14 +35,14 @@ def timed_tls(ca_file: Path | None, deadline: Deadline) -> TimedTls:
 
 
 class TimedAdapter(HTTPAdapter):
-    """What makes the library's connections those of `tls`, to the provider as to an `https` proxy."""
+    """Makes the library connect with `tls`, to the provider and to an `https` proxy."""
 
     def __init__(self, tls: TimedTls) -> None:
         self.tls = tls
         super().__init__()
 
     def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> Any:
-        """The pool that serves a request."""
+        """The connection pool for a request."""
         pool: Any = super().get_connection_with_tls_context(*arguments, **named)
         pool.ConnectionCls = _Connection
         return pool
@@ -50,16 +50,16 @@ class TimedAdapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[Any, Any]:
-        """Where the request goes, and by which TLS."""
+        """The host that the request goes to, and the TLS settings for it."""
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {"ssl_context": self.tls}
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-        """The pools of a proxy."""
+        """The connection pools for a proxy."""
         return super().proxy_manager_for(proxy, proxy_ssl_context=self.tls, **named)
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Nothing more: the library would add its own authorities to those of `tls`."""
+        """Do nothing: the library would add its own authorities to those of `tls`."""
 
 
 class _Connection(HTTPSConnection):
@@ -68,10 +68,12 @@ class _Connection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         """Connect to the address that answers first.
 
-        The resolver knows no time-out but its own (resolv.conf, some 10 s a server).
+        The name is looked up without our deadline: the resolver has only its own (resolv.conf, some 10 s for
+        each name server).
         """
         deadline = cast("TimedTls", self.ssl_context).deadline
         addresses = socket.getaddrinfo(self.host.strip("[]"), self.port, type=socket.SOCK_STREAM)
+        # Another object for the same socket: only ours reads the answer of a proxy with the deadline.
         timed = _PlainSocket(fileno=dial(addresses, deadline.left).detach())
         timed.deadline = deadline
         timed.settimeout(deadline.left())  # for the handshake, a single wait
@@ -79,7 +81,7 @@ class _Connection(HTTPSConnection):
 
 
 class _PlainSocket(socket.socket):
-    """What the answer of a proxy is read from."""
+    """A socket that reads the answer of a proxy, before TLS begins."""
 
     deadline: Deadline
 
@@ -89,7 +91,7 @@ class _PlainSocket(socket.socket):
 
 
 class _TlsSocket(ssl.SSLSocket):
-    """What everything else is read from."""
+    """A socket that reads everything else."""
 
     context: TimedTls
 

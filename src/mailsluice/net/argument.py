@@ -1,6 +1,6 @@
-"""The argument of a command: text that goes to a server within one line.
+"""The argument of a command: text that is sent to a server within one line.
 
-Owns what may not stand in it. Pure. Must never repeat it: it may be a secret.
+Owns which characters it may not contain. Pure. Must never repeat the argument, because it may be a secret.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def refuse_controls(argument: str) -> None:
-    """Raise ValueError for what would break out of its line, or has no UTF-8.
+    """Raise ValueError if the argument has a control character or cannot be UTF-8.
 
-    The argument is not quoted, for it may be secret.
+    A line end would begin another command. The error does not quote the argument, which may be a secret.
     """
     if _CONTROLS.search(argument):
         raise ValueError("it has control characters in it")

@@ -1,7 +1,7 @@
 """The authorities: TLS settings that many sessions share.
 
-Owns when certificates are read, and when they are read anew. Must never trust what is on disk no more, once
-it was told to forget.
+Owns when certificates are read, and when they are read again. After `forget`, it must never trust a
+certificate that was removed from the disk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mailsluice.errors import Phase, ServerUntrusted
 from mailsluice.net.tls import tls_settings
 
 _Signature = tuple[tuple[int, ...], ...]
-"""Which files were read: their device, inode, size and time of change."""
+"""The device, inode, size and time of change of each file that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class _Read:
 
 
 class Authorities:
-    """TLS settings, made once for each `ca_file`, or for None: the system's. Safe between threads.
+    """TLS settings, made once for each `ca_file`; None stands for the system's. Safe among threads.
 
-    To read the system's authorities takes some 20 ms. Who gives settings raises ServerUntrusted where
-    `ca_file` cannot be read.
+    They are shared, because it takes some 20 ms to read the system's authorities. `context` and `renewed`
+    raise ServerUntrusted if `ca_file` cannot be read.
     """
 
     def __init__(self) -> None:
@@ -39,31 +39,32 @@ class Authorities:
         self._read: dict[Path | None, _Read] = {}
 
     def context(self, ca_file: Path | None) -> ssl.SSLContext:
-        """The settings for this file, as it was when it was read."""
+        """The settings for this file. It is read only once, so they may be older than the file."""
         with self._lock:
             if ca_file not in self._read:
                 self._read[ca_file] = _read(ca_file)
             return self._read[ca_file].context
 
     def renewed(self, ca_file: Path | None, untrusting: ssl.SSLContext) -> ssl.SSLContext | None:
-        """What is to be tried where these settings did not trust a server; None if nothing has changed.
+        """The settings to try after `untrusting` did not trust a server. None if the files are unchanged.
 
-        An authority that is renewed is put on disk before any server shows a certificate of it.
+        This is soon enough: a new authority is on the disk before any server shows a certificate of it.
         """
         with self._lock:
+            # Another thread may have read the files again already: then its settings are the ones to try.
             held = self._read.get(ca_file)
             if held is None or (held.context is untrusting and held.signature != _signature(ca_file)):
                 held = self._read[ca_file] = _read(ca_file)
             return None if held.context is untrusting else held.context
 
     def forget(self) -> None:
-        """Read all anew when they are needed next: what was taken away is trusted no longer."""
+        """Read everything again when it is next needed. A removed certificate is trusted no longer."""
         with self._lock:
             self._read.clear()
 
 
 def _read(ca_file: Path | None) -> _Read:
-    signature = _signature(ca_file)  # before: what changes meanwhile is noticed afterwards
+    signature = _signature(ca_file)  # before it is read: a later change is then noticed
     try:
         return _Read(tls_settings(ca_file, ssl.SSLContext), signature)
     except OSError as exc:
@@ -84,7 +85,7 @@ def _signature(ca_file: Path | None) -> _Signature:
 
 
 def _system_places() -> Iterator[str]:
-    """The file, and the directories of files, that OpenSSL takes for the system's."""
+    """The file and the directories in which OpenSSL looks for the system's authorities."""
     paths = ssl.get_default_verify_paths()
     yield os.environ.get(paths.openssl_cafile_env, paths.openssl_cafile)
     yield from os.environ.get(paths.openssl_capath_env, paths.openssl_capath).split(os.pathsep)

@@ -1,6 +1,6 @@
-"""The transport: a TLS connection whose every wait has an end, and that another thread may cut.
+"""The transport: a TLS connection that never waits without a limit. Another thread may cut it.
 
-Owns the socket, and what its errors and those of TLS mean. Must never know what is said over it.
+Owns the socket, and what its errors and those of TLS mean. Must never know what is sent over it.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from mailsluice.net.deadlines import Deadline, Limits, Patience
 from mailsluice.net.dialing import dial
 
 _RECORD = 16 * 1024
-"""The most octets of a TLS record (RFC 8446 §5.1): OpenSSL returns what is left of one at a time."""
+"""The most octets in a TLS record (RFC 8446 §5.1). One read from OpenSSL returns no more than one record."""
 
 _BUFFER = 5 * _RECORD
-"""Octets received at once: many small messages, or a good piece of a large one."""
+"""Octets received at once: many small messages, or a large part of a big one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to connect, and whom to trust there: the authorities in `ca_file`, or the system's.
+    """Where to connect, and which authorities to trust: those in `ca_file`, or the system's.
 
-    `hint` is said if the port has no TLS: which port should have it.
+    `hint` is added to the error if the port has no TLS: it says which port should have it.
     """
 
     host: str
@@ -54,10 +54,10 @@ class Endpoint:
 
 
 class Connections:
-    """What connections share: an end, for a stop ends them all, and whom they trust. Safe between threads."""
+    """The open connections, which a stop ends together, and the authorities they trust. Thread-safe."""
 
     def __init__(self, authorities: Authorities | None = None, *, among: Connections | None = None) -> None:
-        # Reentrant, as in Connection: a signal handler may abort while its own thread is in here.
+        # Reentrant, as in Connection: so even a signal handler could abort while its own thread is in here.
         self._lock = threading.RLock()
         self._open: set[Connection] = set()
         self._among = among
@@ -65,14 +65,14 @@ class Connections:
         self.authorities = authorities or Authorities()
 
     def part(self) -> Connections:
-        """Some of these, which can be cut alone, and are cut with all."""
+        """A part of these connections. It can be cut separately, and is cut with all of them."""
         return Connections(self.authorities, among=self)
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, connection: Connection) -> None:
-        """Take in a connection. Raises Stopped after `abort_all`."""
+        """Add a connection. Raises Stopped after `abort_all`."""
         with self._lock:
             if self._aborted:
                 raise Stopped(f"stopped before connecting to {connection.endpoint}")
@@ -88,7 +88,7 @@ class Connections:
                 self._among.discard(connection)
 
     def waiting(self) -> list[tuple[Connection, Phase, float]]:
-        """Those that wait for their server: in which phase, and since when, in monotonic seconds."""
+        """The connections that wait for their server: the phase, and since when, in monotonic seconds."""
         with self._lock:
             connections = tuple(self._open)
         waits = ((connection, connection.waits) for connection in connections)
@@ -99,17 +99,18 @@ class Connections:
         with self._lock:
             self._aborted = True
             connections = tuple(self._open)
+        # Without the lock, which is safe: `add` refuses any later connection.
         for connection in connections:
             connection.abort()
 
 
 class Connection:
-    """One connection to one server, in the hands of one thread; what ends it may come from another.
+    """One connection to one server. One thread uses it, and another thread may end it.
 
-    Every method raises ServerUnreachable, ServerUntrusted, ConnectionLost or DeadlineExceeded, naming
-    the endpoint and the phase, or Stopped once `abort` was called, GaveWay once `give_way` was.
-    `owner` is the mailbox's name. `waits`: the phase in which it waits for the server, and since when; None
-    while it does not.
+    Every method raises ServerUnreachable, ServerUntrusted, ConnectionLost or DeadlineExceeded, which name the
+    endpoint and the phase. After `abort` it raises Stopped, and after `give_way` GaveWay. `owner` is the
+    mailbox's name. `waits` is the phase in which it waits for the server, and since when; None while it does
+    not wait.
     """
 
     def __init__(
@@ -132,9 +133,9 @@ class Connection:
         self._socket: ssl.SSLSocket | None = None
         self._swap = threading.RLock()
         self._aborted = False
-        self._gave_way = 0.0  # seconds of silence; 0: it did not
+        self._gave_way = 0.0  # the seconds of silence after which it gave way; 0: it did not
         self._buffer = memoryview(bytearray(_BUFFER))
-        self._met: OSError | None = None
+        self._met: OSError | None = None  # an error that came after octets: the next `receive` raises it
 
     @classmethod
     def open(
@@ -148,7 +149,7 @@ class Connection:
     ) -> Self:
         """Connect, and verify the server's certificate and name."""
         connection = cls(endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=owner)
-        connections.add(connection)
+        connections.add(connection)  # before it connects, so that a stop also ends that
         try:
             connection._reach()
         except BaseException:
@@ -162,9 +163,9 @@ class Connection:
             wire.sendall(data)
 
     def receive(self, phase: Phase, patience: Patience) -> memoryview:
-        """All that is there; waits for the first of it. Empty at the end.
+        """All octets that have come; waits for the first one. Empty at the end of the connection.
 
-        Valid until the next call, for the buffer is used again.
+        Valid until the next call, because the buffer is used again.
         """
         with self._waiting(phase, patience) as wire:
             if self._met is not None:
@@ -175,11 +176,14 @@ class Connection:
         return self._buffer[:octets]
 
     def _receive_more(self, wire: ssl.SSLSocket, octets: int) -> int:
-        """How many octets are there behind these. An error met is for the next call: these come first."""
+        """Receive what else is there without waiting. Returns how many octets more that is.
+
+        An error is kept for the next call, so that the octets before it are not lost.
+        """
         more, before = octets, octets
         wire.settimeout(0)
         try:
-            while more and octets <= _BUFFER - _RECORD:
+            while more and octets <= _BUFFER - _RECORD:  # while a whole record has room
                 more = wire.recv_into(self._buffer[octets:])
                 octets += more
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
@@ -189,7 +193,7 @@ class Connection:
         return octets - before
 
     def check(self, phase: Phase) -> None:
-        """Raise Stopped if this was aborted, ConnectionLost if it is closed."""
+        """Raise Stopped or GaveWay if this was cut, ConnectionLost if it is closed."""
         if self._is_cut or self._socket is None:
             self._held(phase)
 
@@ -199,7 +203,7 @@ class Connection:
         return self._socket is None
 
     def close(self) -> None:
-        """Close the socket, without a word. Safe to call again."""
+        """Close the socket, and send nothing before. Safe to call again."""
         self._connections.discard(self)
         with self._swap:
             wire, self._socket = self._socket, None
@@ -207,25 +211,25 @@ class Connection:
                 wire.close()
 
     def abort(self) -> None:
-        """End whatever goes on here, from any thread; it then raises Stopped."""
+        """End whatever this connection does, from any thread. Its methods then raise Stopped."""
         self._aborted = True
         self._cut()
 
     def give_way(self, since: float) -> None:
-        """End this, from any thread, after silence since then; it then raises GaveWay."""
+        """End this from any thread, after silence since `since`. Its methods then raise GaveWay."""
         self._gave_way = max(self._clock.monotonic() - since, 0.001)
         self._cut()
 
     def _cut(self) -> None:
         with self._swap:
             if self._socket is not None:
-                # Not SSLSocket.shutdown: it first drops the TLS layer, and the thread that owns this
-                # connection might then send in the clear. The plain call leaves that layer in place.
+                # Not SSLSocket.shutdown: that removes the TLS layer first, and the thread that uses this
+                # connection might then send plain text. The call for plain sockets leaves the layer there.
                 with suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _reach(self) -> None:
-        """Connect and verify; once more if the authorities have changed on disk since they were read."""
+        """Connect and verify. Try once more if the authorities on disk have changed since they were read."""
         authorities, ca_file = self._connections.authorities, self.endpoint.ca_file
         context = authorities.context(ca_file)
         try:
@@ -241,19 +245,20 @@ class Connection:
     def _connect(self, context: ssl.SSLContext) -> None:
         patience = Patience(self._deadlines.connect)
         with self._translating(Phase.CONNECT, patience):
-            # getaddrinfo knows no time-out: the resolver's own (resolv.conf, some 10 s a server) has to do.
+            # getaddrinfo has only the resolver's own time-out (resolv.conf, some 10 s for each server). So
+            # the time for connecting begins after it.
             found = socket.getaddrinfo(self.endpoint.host, self.endpoint.port, type=socket.SOCK_STREAM)
             end = Deadline(self._clock, self._deadlines.connect)
             self._take(dial(found, lambda: self._left_to_connect(end)), context)
 
     def _left_to_connect(self, end: Deadline) -> float:
-        """The seconds left. Raises TimeoutError where there are none, and once this was aborted."""
+        """The seconds left. Raises TimeoutError if there are none, or after `abort`."""
         if self._aborted:
             raise TimeoutError
         return min(end.left(), self._end.left())
 
     def _take(self, plain: socket.socket, context: ssl.SSLContext) -> None:
-        """Hold this socket, not the last; it is wrapped before anything is sent over it."""
+        """Use this socket from now on. It is wrapped in TLS before anything can be sent over it."""
         with self._swap:
             if self._socket is not None:
                 self._socket.close()
@@ -274,7 +279,7 @@ class Connection:
 
     @contextmanager
     def _waiting(self, phase: Phase, patience: Patience) -> Iterator[ssl.SSLSocket]:
-        """Lend the socket for one call that blocks no longer than patience and session allow."""
+        """Give the socket for one call that waits no longer than `patience` and the session allow."""
         wire = self._held(phase)
         begun = self._clock.monotonic()
         try:
@@ -289,12 +294,12 @@ class Connection:
         finally:
             self.waits = None
             patience.spend(self._clock.monotonic() - begun, 0)
-        if self._is_cut:  # it may have looked like an orderly end
+        if self._is_cut:  # to the call, a cut may have looked like an orderly end
             raise self._stopped(phase)
 
     @contextmanager
     def _translating(self, phase: Phase, patience: Patience) -> Iterator[None]:
-        """Say what the system's and the TLS library's errors mean; the one place that does."""
+        """Translate the errors of the system and of the TLS library, as `_meaning` says."""
         try:
             yield
         except (OSError, UnicodeError) as exc:  # UnicodeError: a host name that IDNA cannot encode
@@ -353,9 +358,9 @@ class Connection:
 
 
 _NAME_REMEDY = "check the spelling of `host`, and this machine's DNS"
-_ROUTE_REMEDY = "check `host` and `port`, and that the firewall lets this machine out to them"
+_ROUTE_REMEDY = "check `host` and `port`, and that the firewall lets this machine connect to them"
 _AUTHORITY_REMEDY = (
-    "if the server is yours, name its certificate authority in `ca_file`; if not, ask who is in between"
+    "if the server is yours, name its certificate authority in `ca_file`; if not, ask who intercepts TLS"
 )
 
 _OTHER_NAME_REMEDY = (

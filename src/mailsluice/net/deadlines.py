@@ -1,6 +1,7 @@
 """Deadlines: how long a server may keep us waiting.
 
-Owns the two ways to count that: up to a moment, and by what was waited. Must never know a protocol's numbers.
+Owns the two ways to count that: until a moment, and by the time that was waited. Must never know the numbers
+of a protocol.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from mailsluice.clock import Clock
 
 
 class Limits(Protocol):
-    """The seconds that connections of any protocol have; those of its phases it has beside them."""
+    """The limits in seconds that every protocol has. A protocol adds the limits of its own phases."""
 
     @property
     def connect(self) -> float:
@@ -25,7 +26,7 @@ class Limits(Protocol):
 
     @property
     def session(self) -> float:
-        """From the first address to the end, whatever goes on."""
+        """For the whole session, from the first address on."""
         ...
 
 
@@ -42,7 +43,7 @@ class Deadline:
         return self._clock.monotonic() >= self._end
 
     def left(self) -> float:
-        """The seconds left. Raises TimeoutError where there are none."""
+        """The seconds left. Raises TimeoutError if there are none."""
         left = self._end - self._clock.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -50,9 +51,10 @@ class Deadline:
 
 
 class Patience:
-    """What is left of the time that one phase may wait; our own work does not count.
+    """The time in which one phase may still wait for the server. Our own work does not count.
 
-    With `per_octets` the time begins anew with each so many octets: a demand on the pace, not on the whole.
+    With `per_octets`, the time begins again after each `per_octets` octets. So the server must keep a minimum
+    speed, but a large message may take long.
     """
 
     def __init__(self, seconds: float, *, per_octets: int | None = None) -> None:
@@ -62,7 +64,7 @@ class Patience:
         self._octets = 0
 
     def spend(self, seconds: float, octets: int) -> None:
-        """Note that we waited so long and got so much."""
+        """Note that we waited for so many seconds, and that so many octets came."""
         self.left -= seconds
         self._octets += octets
         if self._per_octets is not None and self._octets >= self._per_octets:

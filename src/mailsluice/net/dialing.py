@@ -1,7 +1,7 @@
-"""Dialing: a connection to a host of several addresses, of which some may be dead.
+"""Dialing: a connection to a host that has several addresses, some of which may not answer.
 
-Owns the race between them (RFC 8305 §5). Must never wait longer than it may, nor know what is said over the
-connection, or what a failure means.
+Owns the race between them (RFC 8305 §5). Must never wait longer than allowed. Must never know what is sent
+over the connection, or what a failure means.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from itertools import chain, zip_longest
 from typing import Any
 
 ATTEMPT_DELAY = 0.25
-"""Seconds that an address has to itself before the next is tried beside it (RFC 8305 §8)."""
+"""Seconds after which the next address is tried, too, if no address has answered (RFC 8305 §8)."""
 
 _UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN})
 
 Address = tuple[int, int, int, str, Any]
-"""What `socket.getaddrinfo` says of one."""
+"""An address as `socket.getaddrinfo` returns it."""
 
 
 def dial(addresses: Sequence[Address], left: Callable[[], float]) -> socket.socket:
-    """A socket connected to the address that answered first; families are tried in turn.
+    """A socket that is connected to the address that answered first. Families are tried in turn.
 
-    `left` says how many seconds there are still, and raises OSError where there are none: it is asked every
-    ATTEMPT_DELAY at least. Raises that; or OSError, the last of their failures, if no address can be reached.
+    `left` returns how many seconds are left, and raises OSError if there are none. It is called at least
+    every ATTEMPT_DELAY. Raises that OSError, or the failure of the last attempt if no address can be reached.
     """
     race = _Race()
     try:
@@ -44,9 +44,9 @@ def dial(addresses: Sequence[Address], left: Callable[[], float]) -> socket.sock
 
 
 def _in_turn(addresses: Sequence[Address]) -> list[Address]:
-    """The addresses in the resolver's order, but of the first's family and others by turns (RFC 8305 §4).
+    """The addresses in the resolver's order, but the first one's family and the others alternate.
 
-    So a dead family is as one dead address, however many it has.
+    So a family that does not work costs one address before the next one works (RFC 8305 §4).
     """
     first = [address for address in addresses if address[0] == addresses[0][0]]
     others = [address for address in addresses if address[0] != addresses[0][0]]
@@ -78,7 +78,7 @@ class _Race:
             self._drop(attempt, OSError(code, os.strerror(code)))
 
     def winner(self, seconds: float) -> socket.socket | None:
-        """Wait so long at most for one that is connected."""
+        """Wait at most so many seconds for an attempt that is connected. None if there is none yet."""
         for key, _ in self._selector.select(seconds):
             attempt: Any = key.fileobj
             if code := attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
@@ -100,7 +100,7 @@ class _Race:
 
 
 def _begun(attempt: socket.socket, where: Any) -> int:
-    """What connecting says at once; where a signal interrupts that, it is asked again."""
+    """Begin to connect. Returns the error code. If a signal interrupts it, it is called again."""
     while (code := attempt.connect_ex(where)) == errno.EINTR:
         pass
     return code

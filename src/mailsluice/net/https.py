@@ -1,12 +1,12 @@
-"""HTTP to the identity provider: bounded in time and size, verified, blind to the environment.
+"""HTTP to the identity provider: limited in time and size, with verified certificates.
 
-Owns what of HTTP an OAuth 2.0 client must not leave to defaults. Must never follow a redirect, for the
-request carries the client secret; must never let a body into an error. Of the environment it heeds the
-proxies, and where OpenSSL is told that the system's certificates are (SSL_CERT_FILE, SSL_CERT_DIR).
+Owns the parts of HTTP that an OAuth 2.0 client must not leave to defaults. Must never follow a redirect,
+because the request contains the client secret. Must never put a body into an error. From the environment it
+uses only the proxies, and the places of the system's certificates (SSL_CERT_FILE, SSL_CERT_DIR).
 
-There is no requests.Session: it would read .netrc and certificates named in the environment, and the
-body of a redirect whole. msal sees an answer only if it is JSON and means something: everything else is
-raised before msal, which would log such a body whole, or remember it for a minute.
+It does not use requests.Session, which would read .netrc, certificates named in the environment, and the
+whole body of a redirect. msal gets an answer only if it is usable JSON. For everything else an error is
+raised here, because msal would log the whole body, or remember it for a minute.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ from mailsluice.net.adapter import TimedAdapter, timed_tls
 from mailsluice.net.deadlines import Deadline
 
 DEADLINE = 60.0
-"""Seconds for all that is said with the provider to get one token."""
+"""Seconds for all requests to the provider that one token takes."""
 _LARGEST = 1024 * 1024
-"""Octets of an answer: the largest honest one, with a token of 64 KiB, is far smaller."""
+"""The most octets of an answer. A real one is far smaller, even with a token of 64 KiB."""
 _PIECE = 64 * 1024
 _FIELDS = {
     *("access_token", "token_type", "expires_in"),
     *("error", "error_description", "error_codes", "suberror", "timestamp", "trace_id", "correlation_id"),
 }
-"""What is read of an answer (RFC 6749 §5.1, §5.2, and Entra's own).
+"""The fields of an answer that msal gets (RFC 6749 §5.1, §5.2, and Entra's own).
 
-Of an ID token, which client credentials never bring, msal would raise errors of many kinds, and log it.
+An ID token is not among them, because client credentials never bring one. msal would decode it, raise errors
+of many kinds, and log it.
 """
 
 
 class NotAnswered(requests.RequestException):
-    """The provider could not answer; ask again, not before `retry_after` seconds have passed."""
+    """The provider could not answer. Ask again after `retry_after` seconds or later."""
 
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
@@ -50,7 +51,7 @@ class NotAnswered(requests.RequestException):
 
 
 class Refused(requests.RequestException):
-    """The provider's error answer (RFC 6749 §5.2), where msal would keep only its text."""
+    """The provider's error answer (RFC 6749 §5.2). Raised where msal would keep only its text."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
         super().__init__("refused")
@@ -59,7 +60,7 @@ class Refused(requests.RequestException):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What msal wants to know of an answer."""
+    """The parts of an answer that msal reads."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -67,11 +68,10 @@ class Answer:
 
 
 class ProviderHttp:
-    """What msal takes as its `http_client`: one talk with the provider, over `deadline` seconds from now.
+    """The `http_client` of msal, for one token. All its requests must end within `deadline` seconds from now.
 
-    Trust anchors are `ca_file` alone where given, else the system's, as for the mail server (an
-    administrator who adds a CA to the system adds it for both). Every method raises
-    requests.RequestException.
+    It trusts only the authorities in `ca_file`, or else the system's, as for the mail server. Every method
+    raises requests.RequestException.
     """
 
     def __init__(self, ca_file: Path | None, clock: Clock, deadline: float = DEADLINE) -> None:
@@ -89,7 +89,7 @@ class ProviderHttp:
         return answer
 
     def post(self, url: str, **arguments: Any) -> Answer:
-        """Ask for a token. An error answer is msal's to read, but no field that is not an application's."""
+        """Ask for a token. msal reads an error answer, too, but gets only the fields in _FIELDS."""
         answer = self._ask("POST", url, **arguments)
         said = {name: value for name, value in json.loads(answer.text).items() if name in _FIELDS}
         return Answer(answer.status_code, answer.headers, json.dumps(said))
@@ -101,7 +101,7 @@ class ProviderHttp:
     def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None, **content: Any) -> Answer:
         if not url.lower().startswith("https://"):
             raise NotAnswered("it names an address that is not https")
-        # An encoded answer could be of any size once decoded.
+        # A compressed answer could have any size after decoding.
         headers = {**(headers or {}), "Accept-Encoding": "identity"}
         request = requests.Request(method, url, headers, **content).prepare()
         with self._adapter.send(request, stream=True, proxies=get_environ_proxies(url)) as answer:
@@ -115,7 +115,7 @@ class ProviderHttp:
 
 
 def _body(answer: requests.Response) -> bytes:
-    """Its octets as they come: not decoded, and no more than an honest answer may have."""
+    """The octets of an answer, not decoded, and at most _LARGEST. Empty if it came compressed."""
     body = b""
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         return body
@@ -134,13 +134,13 @@ def _is_object(body: bytes) -> bool:
 
 
 def _retry_after(answer: requests.Response) -> float:
-    """Seconds of a Retry-After (RFC 9110 §10.2.3); at most an hour; 0 for none, or for a date."""
+    """The seconds of Retry-After (RFC 9110 §10.2.3), at most an hour. 0 if there is none, or it is a date."""
     value = answer.headers.get("Retry-After", "")
     return float(min(int(value), 3600)) if value.isascii() and value.isdigit() and len(value) < 9 else 0.0
 
 
 def explain(error: requests.RequestException) -> str:
-    """In a few words why there was no answer. Not the library's words, which have URLs of proxies in them."""
+    """Why there was no answer, in a few words. Not in the library's words: they may contain a proxy's URL."""
     if isinstance(error, NotAnswered):
         return str(error)
     cause = _first_cause(error)
@@ -155,7 +155,7 @@ def explain(error: requests.RequestException) -> str:
 
 
 def _first_cause(error: BaseException) -> BaseException | None:
-    """The operating system's or TLS's own error at the bottom of the library's."""
+    """The error of the operating system or of TLS that caused the library's error; None if there is none."""
     cause: BaseException | None = error
     while cause and (not isinstance(cause, OSError) or isinstance(cause, requests.RequestException)):
         cause = cause.__cause__ or cause.__context__

@@ -1,6 +1,6 @@
-"""The SASL mechanism XOAUTH2: what we say, and what a refusal says.
+"""The SASL mechanism XOAUTH2: our response, and the server's challenge after a refusal.
 
-Owns the two message formats alone. Must never send, log or keep anything.
+Owns only these two message formats. Must never send, log or keep anything.
 Source: Microsoft's "Authenticate an IMAP, POP or SMTP connection using OAuth", section SASL XOAUTH2.
 """
 
@@ -16,7 +16,7 @@ from mailsluice.net.argument import refuse_controls
 def initial_response(address: str, token: str) -> bytes:
     """The response that carries the token, before base64.
 
-    Raises ValueError for control characters in either part, which could forge another field.
+    Raises ValueError for control characters in either part, because these could forge another field.
     """
     refuse_controls(address)
     refuse_controls(token)
@@ -24,9 +24,10 @@ def initial_response(address: str, token: str) -> bytes:
 
 
 def decode_challenge(challenge: bytes) -> str:
-    """Why the token was refused: `status 401, scope https://…`, as hostile as it came.
+    """Why the token was refused: `status 401, scope https://…`. The text is the server's, and not cleaned.
 
-    Empty if the challenge is no JSON object in base64: it may be anything then, our own response too.
+    Empty if the challenge is not a JSON object in base64. It may then be anything, even our own response with
+    the token.
     """
     try:
         said = json.loads(base64.b64decode(challenge, validate=True))

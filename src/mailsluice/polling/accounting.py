@@ -1,7 +1,7 @@
 """Accounting: what the end of a poll means for the next ones, of its own mailbox and of others.
 
 Owns that pacing, answers and the timetable agree, and that `status` is told when a mailbox is polled next.
-Must never know what a poll does, nor decide who is polled at all.
+Must never know what a poll does, nor decide which mailboxes are polled.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Result(Protocol):
 
     @property
     def served(self) -> bool:
-        """Whether the server let the session do all it came for."""
+        """Whether the server let the session do everything that it was to do."""
         ...
 
     @property
     def of_credential(self) -> bool:
-        """Whether what went wrong concerns the credential as a whole."""
+        """Whether the failure concerns the credential as a whole."""
         ...
 
     @property
@@ -55,9 +55,10 @@ class Result(Protocol):
 
 
 class Accounting:
-    """The books of all mailboxes. Not safe among threads by itself: its owner has a lock.
+    """The records of all mailboxes. Not safe among threads: its owner has a lock.
 
-    `note_next_poll` is told of each mailbox when it is due next, None if it is not on the timetable.
+    `note_next_poll` is called with a mailbox and the time of its next poll; None if it is not on the
+    timetable.
     """
 
     def __init__(
@@ -78,13 +79,13 @@ class Accounting:
         self._clock = clock
 
     def follow(self, mailboxes: Mapping[str, Mailbox], anew: Collection[str]) -> None:
-        """Go on with these mailboxes; those in `anew` begin anew."""
+        """Continue with these mailboxes. Nothing is remembered of those in `anew`."""
         self._mailboxes = mailboxes
         self._pacing.follow(mailboxes.values(), self._clock.monotonic(), anew)
         self._answers.follow(mailboxes.values())
 
     def begin(self, mailbox: Mailbox) -> bool:
-        """Note that a poll that is due begins; False if it is too early, and was put off."""
+        """Note that a poll which is due begins. Returns False if it is too early and was put off."""
         if wait := self._pacing.begin(mailbox.name, self._clock.monotonic()):
             self._schedule.set_due(mailbox.name, wait)
             self.note_due(mailbox)
@@ -93,12 +94,13 @@ class Accounting:
         return True
 
     def end(self, mailbox: Mailbox, result: Result) -> None:
-        """Note how a poll ended, and put off or bring forward whom that concerns."""
+        """Note how a poll ended. Put off or bring forward the mailboxes that this concerns."""
         back = self._answers.end(mailbox.name, result.answer, served=result.served)
-        self._pacing.forgive(back)
+        self._pacing.forgive(back)  # otherwise `_leave_alone` below would put them off again
         if result.served:
             if self._pacing.served(mailbox.name):
                 _log.info(events.CREDENTIAL_RECOVERED, credential=mailbox.credential)
+                # After a refusal they come back one by one, or they would be throttled again.
                 if self._pacing.was_silent(mailbox.name):
                     back = [*back, *(other.name for other in self._of(mailbox.credential))]
         else:
@@ -116,19 +118,19 @@ class Accounting:
         self._leave_alone([mailbox, *(self._mailboxes[name] for name in back)])
 
     def leave_all_alone(self) -> None:
-        """Put off again whoever is to be left alone: the timetable was made anew."""
+        """Put mailboxes off again after the timetable was rebuilt, because that forgot the delays."""
         self._leave_alone(self._mailboxes.values())
 
     def note_due(self, mailbox: Mailbox) -> None:
-        """Tell when this mailbox is polled next by the timetable, if it is on it."""
+        """Note when the timetable has this mailbox's next poll, or that it has none."""
         self._note_next_poll(mailbox.key, mailbox.name, self._schedule.next_poll(mailbox.name))
 
     def _of(self, credential: str) -> list[Mailbox]:
         return [mailbox for mailbox in self._mailboxes.values() if mailbox.credential == credential]
 
     def _slow_down(self, credential: str, slow: SlowDown, cause: str) -> None:
-        """Put off the mailboxes of a credential that was found throttled."""
-        if slow.level == 1:
+        """Put off the mailboxes of a credential that seems to be throttled."""
+        if slow.level == 1:  # a slow-down that goes on is no news
             until = self._clock.now() + timedelta(seconds=slow.until - self._clock.monotonic())
             _log.warning(
                 events.CREDENTIAL_SLOWED,

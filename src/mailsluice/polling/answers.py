@@ -1,7 +1,8 @@
-"""Answers: which mailboxes their servers answer, and what that proves of those that wait in vain.
+"""Answers: which mailboxes get answers from their servers, and what that proves about the silent ones.
 
-Owns who is polled aside of the others, and whose session is worth less than what waits for it. Must never
-read a clock, do I/O or log: it is told the monotonic time in seconds (docs/adr/0016-who-hangs-gives-way.md).
+Owns which mailboxes are polled aside, and which silent sessions end early because other mailboxes wait. Must
+never read a clock, do I/O or log: it is given the monotonic time in seconds
+(docs/adr/0016-who-hangs-gives-way.md).
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from mailsluice.config.models import Mailbox
 from mailsluice.outcome import Answer
 
 LULL = 5.0
-"""Seconds without an octet after which a session may have to give way; most logins take one or two."""
+"""Seconds without an octet after which a session may have to give way. Most logins take one or two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A session of the mailbox `name` that has waited for an octet since then, in monotonic seconds."""
+    """A session of the mailbox `name`. It has waited for an octet since `since`, in monotonic seconds."""
 
     name: str
     since: float
@@ -28,14 +29,19 @@ class Silence:
 
 @dataclass(slots=True)
 class _Host:
-    """The mailboxes of one credential on one server. `served`: when the latest poll began that went well."""
+    """The mailboxes of one credential on one server. `served` is when the latest successful poll began."""
 
     served: float = -inf
 
 
 @dataclass(slots=True)
 class _Standing:
-    """`gave_way`: its last so many polls had to. `with_host`: nobody else there was served meanwhile."""
+    """What is known of one mailbox.
+
+    `began` is when its latest poll began. `gave_way` is how many polls in a row gave way. `aside`: the latest
+    poll got no answer. `with_host`: and no poll of the same host that began later was served meanwhile.
+    `forgiven`: it was already brought back once since it was served itself.
+    """
 
     host: _Host
     began: float = -inf
@@ -52,11 +58,11 @@ class Answers:
         self._lock = threading.Lock()
         self._hosts: dict[tuple[str, str, int], _Host] = {}
         self._standings: dict[str, _Standing] = {}
-        self._waiting: dict[str, float] = {}  # who waits for a session, and since when
+        self._waiting: dict[str, float] = {}  # since when a mailbox waits for a session
         self.follow(mailboxes)
 
     def follow(self, mailboxes: Iterable[Mailbox]) -> None:
-        """Go on with these mailboxes; what is known of those that are where they were is kept."""
+        """Continue with these mailboxes. One with the same host and credential keeps what is known of it."""
         with self._lock:
             hosts, standings = self._hosts, self._standings
             self._hosts, self._standings = {}, {}
@@ -73,10 +79,10 @@ class Answers:
             self._standings[name].began = now
 
     def end(self, name: str, answer: Answer, *, served: bool) -> Collection[str]:
-        """Note how the poll ended; the mailboxes that need not be left alone any longer: their host is back.
+        """Note how the poll ended. Returns the mailboxes whose host is back, to be left alone no longer.
 
-        Each of these once until it is served itself: a mailbox that hangs beside others that are polled
-        seldom looks like a host that comes and goes.
+        A mailbox is returned only once until it is served itself. Otherwise one that hangs, beside others
+        that are polled seldom, would look like a host that comes and goes.
         """
         with self._lock:
             standing = self._standings[name]
@@ -87,46 +93,53 @@ class Answers:
                 return ()
             standing.forgiven = False
             standing.host.served = max(standing.host.served, standing.began)
-            return [other for other, its in self._standings.items() if _is_back(its, standing)]
+            return [name for name, other in self._standings.items() if _is_back(other, standing)]
 
     def is_aside(self, name: str) -> bool:
-        """Whether its last poll had no answer, and its host is not known to be back since."""
+        """Whether its last poll got no answer, and its host is not known to be back since."""
         with self._lock:
-            return name in self._standings and self._standings[name].aside  # it may wait, and be removed
+            # A mailbox that waits for its turn may have been removed meanwhile.
+            return name in self._standings and self._standings[name].aside
 
     def give_way(
         self, silent: Sequence[Silence], waiting: Sequence[str], kept: int, now: float
     ) -> Sequence[int]:
-        """Which of these sessions are to end for the sake of mailboxes that wait: their places in `silent`.
+        """Which of these sessions must end because mailboxes wait: their indices in `silent`.
 
-        To be asked every second or so: a mailbox that has not waited for a LULL finds a session by itself.
-        `kept` sessions wait for as long as their deadlines allow: first those of mailboxes that had to give
-        way before, then who waits longest. Any other is worth less, after a LULL, than one whose server
-        has served a whole poll since: where it has not, it may be as slow.
+        To be called about once a second. A mailbox counts as waiting only after a LULL, because most find a
+        session sooner. `kept` silent sessions may wait as long as their deadlines allow: first those of
+        mailboxes that gave way before, then the longest waits. Any other must end after a LULL, if the
+        waiting mailbox's host has begun and served a whole poll since the silence began. Without this proof
+        the waiting mailbox's server may be just as slow.
         """
         with self._lock:
             self._waiting = {
                 name: self._waiting.get(name, now) for name in waiting if name in self._standings
             }
             long = [name for name, since in self._waiting.items() if now - since >= LULL]
-            places = [
-                place
-                for place, each in enumerate(silent)
-                if now - each.since >= LULL and each.name in self._standings
+            indices = [
+                index
+                for index, session in enumerate(silent)
+                if now - session.since >= LULL and session.name in self._standings
             ]
-            places.sort(
-                key=lambda place: (-self._standings[silent[place].name].gave_way, silent[place].since)
+            indices.sort(
+                key=lambda index: (-self._standings[silent[index].name].gave_way, silent[index].since)
             )
             served = sorted((self._standings[name].host.served for name in long), reverse=True)
             ending: list[int] = []
-            for place in reversed(places[kept:]):  # the youngest first
-                if len(ending) < len(served) and served[len(ending)] > silent[place].since:
-                    ending.append(place)
+            # The youngest first. Each session that ends serves one waiting mailbox, so each needs a proof of
+            # its own: the next one in `served`.
+            for index in reversed(indices[kept:]):
+                if len(ending) < len(served) and served[len(ending)] > silent[index].since:
+                    ending.append(index)
             return ending
 
 
 def _is_back(standing: _Standing, served: _Standing) -> bool:
-    """Whether this mailbox failed with its host, which has served another since; noted, if so."""
+    """Whether this mailbox failed together with its host, and the host served another one since.
+
+    If so, this is noted.
+    """
     is_back = (
         standing.host is served.host
         and standing.with_host

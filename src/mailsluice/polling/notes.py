@@ -1,6 +1,6 @@
-"""The notes: what `status` shows of the polls, on its way into the ledger.
+"""The notes: what `status` shows of the polls, on its way into a file.
 
-Owns that a failure to write them is said once. Must never fail a poll.
+Owns that a failure to write them is logged once. Must never fail a poll.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _log = get_logger(__name__)
 
 
 class Notes:
-    """Those that are not written yet. `write` writes them, and raises LedgerError."""
+    """The notes that are not written yet. `write` writes them, and raises LedgerError."""
 
     def __init__(self, write: Callable[[], None]) -> None:
         self._write = write
         self._are_old = False
 
     def write(self) -> None:
-        """Write them. What fails is said once, and tried again as long as it fails."""
+        """Write them. A failure is logged once; the next call tries again."""
         try:
             self._write()
         except LedgerError as error:

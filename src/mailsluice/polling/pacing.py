@@ -1,7 +1,7 @@
-"""Pacing: how long a mailbox is left alone after a failure, be it its own or its credential's.
+"""Pacing: how long a mailbox is left alone after a failure of its own or of its credential.
 
 Owns each mailbox's failures in a row, and which credentials slow down. Must never read a clock, do I/O or
-log: it is told the monotonic time in seconds, and says what changed (docs/adr/0006-sharing-sessions.md).
+log: it is given the monotonic time in seconds, and returns what changed (docs/adr/0006-sharing-sessions.md).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from mailsluice.config.models import Mailbox
 from mailsluice.outcome import Answer, Disposition
 
 LONGEST_DELAY = timedelta(minutes=15)
-"""However long a fault lasts, a mailbox is tried at least so often, if its own schedule is as dense."""
+"""A mailbox is tried at least this often, however long a fault lasts. A slower schedule stays slower."""
 
 _STEP = timedelta(minutes=1)
-"""What delays double from, or the mailbox's interval if that is shorter."""
+"""The delay that is doubled; the mailbox's interval if that is shorter."""
 
 _A_MOMENT = timedelta(seconds=2)
-"""Less is not worth another appointment: the wall clock, which polls are due by, may stray as far."""
+"""A poll is not put off for less. It is due by the wall clock, which may differ by as much."""
 
 
 def interval_of(mailbox: Mailbox) -> timedelta:
-    """The time between two polls of a mailbox; for a cron line, the shortest there can be."""
+    """The time between two polls of a mailbox. For a cron line it is the shortest possible one, a minute."""
     return mailbox.every if mailbox.every is not None else timedelta(minutes=1)
 
 
@@ -34,8 +34,9 @@ def delay_after(disposition: Disposition, failures: int, interval: timedelta, ji
     """How long to wait at least after the `failures`-th failure in a row.
 
     The interval, or a minute if that is shorter, is doubled as often as the disposition says, and once more
-    for each further failure; up to LONGEST_DELAY, less up to a fifth, by `jitter` from 0 to 1, so that
-    mailboxes that fail together part ways. A disposition without doublings asks for no delay.
+    for each further failure, up to LONGEST_DELAY. `jitter`, from 0 to 1, makes it up to a fifth shorter, so
+    that mailboxes which fail together are not all tried again together. A disposition without doublings gives
+    no delay.
     """
     if disposition.doublings is None:
         return timedelta()
@@ -49,10 +50,10 @@ def _doubled(interval: timedelta, times: int, longest: timedelta) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class SlowDown:
-    """A credential's mailboxes are left alone until `until`, then come spread over `spread` seconds.
+    """A credential's mailboxes are left alone until `until`. Then their polls come within `spread` seconds.
 
-    `level` counts how often it was prolonged, from 1; `began` is when the first of these began. Times in
-    monotonic seconds.
+    `level` is 1 at first, and 1 more after each time that the slow-down is prolonged. `began` is when level 1
+    began. Times are in monotonic seconds.
     """
 
     level: int
@@ -63,10 +64,10 @@ class SlowDown:
 
 @dataclass(slots=True)
 class _Credential:
-    suspect: str | None = None
+    suspect: str | None = None  # failed as a throttled mailbox does; a second one begins a slow-down
     slow: SlowDown | None = None
-    silent: bool = False  # it slowed down since nothing was answered, and not by a refusal
-    served: float = -inf  # when the latest poll began that went well
+    silent: bool = False  # it slowed down because nothing was answered, and not because of a refusal
+    served: float = -inf  # when the latest successful poll began
 
 
 @dataclass(slots=True)
@@ -76,21 +77,23 @@ class _Pace:
     began: float
     jitter: float
     failures: int = 0
-    of_credential: bool = False
+    of_credential: bool = False  # whether the last failure concerned the credential as a whole
     not_before: float = field(default=-inf)
 
 
 class Pacing:
     """The pace of all mailboxes. Safe to use from any thread.
 
-    A credential slows down when two of its mailboxes in a row, with no success between, fail in a way that
-    concerns it as a whole; a mailbox that failed so before is no news and does not count, nor does one while
-    whose poll lasted another one was begun and went well. It slows down further only by the failure of a poll
-    that began when the slow-down was over, so that a hundred mailboxes that fail in one minute are one step,
-    and not by the silence of a mailbox that was silent before. A success of a poll begun since ends it.
+    A credential slows down when two different mailboxes fail in a row, with no success between, in a way that
+    concerns it as a whole. Two failures do not count: of a mailbox that failed in this way before, and of a
+    poll while which another poll of the credential was begun and served.
 
-    Whatever comes together, a mailbox is not asked to wait longer than LONGEST_DELAY after its last poll
-    began, less up to a fifth. `jitter` draws from 0 to 1.
+    Only a poll that began when the delay was over can prolong the slow-down, so that a hundred mailboxes that
+    fail in one minute are one step. A mailbox that was silent before, and is silent again, does not prolong
+    it. A success of a poll begun since the slow-down ends it.
+
+    No mailbox waits longer than LONGEST_DELAY, less up to a fifth, from the beginning of its last poll.
+    `jitter` draws a number from 0 to 1.
     """
 
     def __init__(self, mailboxes: Collection[Mailbox], now: float, jitter: Callable[[], float]) -> None:
@@ -100,9 +103,9 @@ class Pacing:
         self.follow(mailboxes, now)
 
     def follow(self, mailboxes: Collection[Mailbox], now: float, anew: Collection[str] = ()) -> None:
-        """Go on with these mailboxes alone. Those in `anew` begin anew, as do those that are not known yet.
+        """Continue with these mailboxes only. Nothing is remembered of those in `anew`.
 
-        A credential does so when all its mailboxes do.
+        Nothing is remembered of a credential if that is so for all its mailboxes.
         """
         with self._lock:
             before, self._paces = self._paces, {}
@@ -116,7 +119,7 @@ class Pacing:
             self._paces |= {box.name: pace for box, pace in known}
 
     def begin(self, name: str, now: float) -> timedelta:
-        """Begin a poll that is due: zero; or how long it is to be put off, and nothing was begun."""
+        """Begin a poll that is due, and return zero. If it is too early, return how long to put it off."""
         with self._lock:
             pace = self._paces[name]
             wait = _wait(pace, now)
@@ -126,29 +129,30 @@ class Pacing:
             return timedelta()
 
     def wait(self, name: str, now: float) -> timedelta:
-        """How long this mailbox is to be left alone from now on."""
+        """How long this mailbox must be left alone from now on."""
         with self._lock:
             return _wait(self._paces[name], now)
 
     def forgive(self, names: Collection[str]) -> None:
-        """Leave these alone no longer; how often they failed is remembered."""
+        """End the delays of these mailboxes. How often they failed is remembered."""
         with self._lock:
             for name in names:
                 self._paces[name].not_before = -inf
 
     def was_silent(self, name: str) -> bool:
-        """Whether its credential slowed down last because its server answered nothing."""
+        """Whether the last slow-down of its credential was because a server did not answer."""
         with self._lock:
             return self._paces[name].credential.silent
 
     def served(self, name: str) -> bool:
-        """Note that the poll went well; whether its credential recovered by that."""
+        """Note that the poll succeeded. Returns whether this ended a slow-down of its credential."""
         with self._lock:
             pace = self._paces[name]
             pace.failures, pace.of_credential, pace.not_before = 0, False, -inf
             credential = pace.credential
             credential.suspect = None
             credential.served = max(credential.served, pace.began)
+            # A poll that began before the slow-down proves nothing about the server since then.
             if credential.slow is None or pace.began <= credential.slow.began:
                 return False
             credential.slow = None
@@ -163,10 +167,10 @@ class Pacing:
         of_credential: bool,
         answer: Answer = Answer.GIVEN,
     ) -> SlowDown | None:
-        """Note that the poll failed; how its credential slows down, if it begins to or does so further.
+        """Note that the poll failed. Returns the slow-down of its credential, if one begins or is prolonged.
 
-        `of_credential`: what failed concerns the credential as a whole. The first such failure of a mailbox
-        is never taken for OPERATOR's: one refused login is not a bad credential.
+        `of_credential`: the failure concerns the credential as a whole. The first such failure of a mailbox
+        counts as BACK_OFF at most: one refused login does not prove that somebody must change something.
         """
         if disposition is Disposition.RETRY:
             return None
@@ -177,7 +181,8 @@ class Pacing:
             meant = Disposition.BACK_OFF if news else disposition
             delay = delay_after(meant, pace.failures, pace.interval, pace.jitter)
             pace.not_before = now + delay.total_seconds()
-            is_own = not news and answer is not Answer.GIVEN  # it hung before: that tells nothing of others
+            # A mailbox that is silent again after such a failure proves nothing about the others.
+            is_own = not news and answer is not Answer.GIVEN
             level = _level(name, pace, news=news) if of_credential and not is_own else 0
             if not level:
                 return None
@@ -191,14 +196,15 @@ def _wait(pace: _Pace, now: float) -> timedelta:
     earliest = pace.not_before
     if (slow := pace.credential.slow) is not None:
         earliest = max(earliest, slow.until + slow.spread * pace.jitter)
+    # The jitter also applies to the limit, or mailboxes that reach it would all come together.
     latest = pace.began + LONGEST_DELAY.total_seconds() * (1 - pace.jitter / 5)
     return timedelta(seconds=max(min(earliest, latest) - now, 0))
 
 
 def _level(name: str, pace: _Pace, *, news: bool) -> int:
-    """What level of slow-down this failure begins; 0: none that is not there already."""
+    """The level of slow-down that this failure begins. 0: it changes nothing."""
     credential = pace.credential
-    if credential.served > pace.began:
+    if credential.served > pace.began:  # it served another mailbox meanwhile, so it is not throttled
         return 0
     if credential.slow is not None:
         return 0 if pace.began < credential.slow.until else credential.slow.level + 1
@@ -211,5 +217,6 @@ def _level(name: str, pace: _Pace, *, news: bool) -> int:
 
 
 def _slow_down(level: int, began: float, now: float, interval: timedelta) -> SlowDown:
+    # Twelve minutes at most: with the spread, a quarter of the delay, that makes LONGEST_DELAY.
     delay = _doubled(interval, level, LONGEST_DELAY * 4 / 5).total_seconds()
     return SlowDown(level, began, now + delay, delay / 4)

@@ -1,7 +1,7 @@
 """Regular polls: every mailbox of a configuration, polled on its schedule.
 
-Owns which mailboxes are polled under which configuration, and that none is polled twice at once, whatever
-changes. Must never know what a poll is, nor how it is built: it calls one.
+Owns which mailboxes are polled under which configuration, and that none is polled twice at once, even during
+a reload. Must never know what a poll is or how it is built: it calls one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from mailsluice.polling.schedule import Schedule
 
 GRACE = 20.0
-"""Seconds that messages in flight have to arrive after a request to stop; then connections are cut."""
+"""Seconds after a request to stop in which a message may still arrive. Then connections are cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A mailbox as it is polled under one configuration, and what ends its sessions: all of these alone."""
+    """A mailbox as it is polled under one configuration. `stop` and `connections` end its sessions only."""
 
     mailbox: Mailbox
     stop: threading.Event
@@ -42,7 +42,7 @@ class Watch:
 class RegularPolls:
     """The polls of a running service. `poll` is called in a thread of its own.
 
-    Makes no thread but by `schedule`, which its owner stops.
+    Only `schedule` makes threads, and its owner stops it.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class RegularPolls:
         self._answers = answers
         self._connections = connections
         self._clock = clock
-        self._lock = threading.Lock()  # of what a change touches; held for moments only
+        self._lock = threading.Lock()  # for all that a reload changes; never held while a poll runs
         self._watches: dict[str, Watch] = {}
         self._at_work: set[MailboxKey] = set()
-        self._leaving: list[tuple[float, Watch]] = []  # who was asked to end, and when that is cut
+        self._leaving: list[tuple[float, Watch]] = []  # asked to end, and when their connections are cut
 
     def start(self) -> None:
         """Begin to poll every mailbox. Raises NoThread."""
@@ -75,16 +75,16 @@ class RegularPolls:
         self._schedule.start()
 
     def stop(self) -> None:
-        """Ask every session to end after the message in flight. Returns at once."""
+        """Ask every session to end after the message that is arriving. Returns at once."""
         for watch in self._watches.values():
             watch.stop.set()
 
     def follow(self, config: Config, change: Change, switch: Callable[[], None]) -> None:
-        """Go on with this configuration, from which the last one differs by `change`.
+        """Continue with this configuration. `change` is how it differs from the last one.
 
-        Sessions, due times and pacing of mailboxes that are polled as before stay as they are. Sessions of
-        the others end after the message in flight; after GRACE they are cut. `switch` is called when these
-        are asked to end, and before any other mailbox begins: what polls work with changes there.
+        Mailboxes that are polled as before keep their sessions, due times and pacing. Sessions of the others
+        end after the message that is arriving; after GRACE they are cut. `switch` replaces what polls work
+        with. It is called after the old sessions were asked to end, and before any new mailbox begins.
         """
         with self._lock:
             for name in change.ends:
@@ -97,7 +97,7 @@ class RegularPolls:
                 self._begin(config.mailboxes[name])
 
     def tend(self) -> None:
-        """To be called every second or so. Raises Bug if the timetable has died."""
+        """To be called about once a second. Raises Bug if the timetable has died."""
         if self._schedule.follow_clock():
             with self._lock:
                 self._accounting.leave_all_alone()
@@ -116,6 +116,7 @@ class RegularPolls:
         finally:
             with self._lock:
                 self._at_work.remove(watch.mailbox.key)
+                # A poll that was asked to end says nothing about the mailbox, and its name may be gone.
                 if watch.stop.is_set():
                     self._hand_over(watch.mailbox.key)
                 elif result is not None:
@@ -140,14 +141,17 @@ class RegularPolls:
                 self._hand_over(watch.mailbox.key)
                 return False
             if watch.mailbox.key in self._at_work:
-                return False  # under the former configuration: it hands over when it has ended
+                return False  # under the former configuration: `_hand_over` follows when that poll has ended
             if not self._accounting.begin(watch.mailbox):
                 return False
             self._at_work.add(watch.mailbox.key)
             return True
 
     def _hand_over(self, key: MailboxKey) -> None:
-        """Let who polls this mailbox now go on at once where a former configuration left off."""
+        """Poll this mailbox at once under the present configuration: a former one has stopped doing so.
+
+        With a `cron` line, it might otherwise wait until tomorrow.
+        """
         for watch in self._watches.values():
             if watch.mailbox.key == key and not watch.stop.is_set():
                 self._schedule.set_due(watch.mailbox.name, timedelta())

@@ -1,6 +1,6 @@
 """The round: some mailboxes polled once each, without a timetable.
 
-Owns that those which gave way to others are polled again after them. Must never know what a poll is: it calls
+Owns that mailboxes which gave way are polled again after the others. Must never know what a poll is: it calls
 one.
 """
 
@@ -26,7 +26,7 @@ R = TypeVar("R", bound=Result)
 
 
 class Round(Generic[R]):
-    """Polls mailboxes by `poll`, at most `max_sessions` at a time, which their credentials share.
+    """Polls mailboxes by `poll`, at most `max_sessions` at a time. Their credentials share these sessions.
 
     `look` is called every second meanwhile, and at the end.
     """
@@ -47,24 +47,24 @@ class Round(Generic[R]):
         self._clock = clock
 
     def run(self, mailboxes: Sequence[Mailbox]) -> list[Future[R]]:
-        """Poll these; how each went, in their order, when all are done. A future may have NoThread."""
+        """Poll these, and return how each went, in the same order. A future may raise NoThread."""
         answers = Answers(mailboxes)
         with Pool(self._max_sessions) as pool:
             lanes = [pool.lane(mailbox.credential) for mailbox in mailboxes]
 
-            def submit(place: int) -> Future[R]:
-                mailbox = mailboxes[place]
-                return lanes[place].submit_as(mailbox.name, lambda: self._attempt(mailbox, answers))
+            def submit(index: int) -> Future[R]:
+                mailbox = mailboxes[index]
+                return lanes[index].submit_as(mailbox.name, lambda: self._attempt(mailbox, answers))
 
             def let_some_give_way() -> None:
                 let_give_way(self._connections, answers, pool.waiting(), self._max_sessions, self._clock)
 
-            polls = [submit(place) for place in range(len(mailboxes))]
+            polls = [submit(index) for index in range(len(mailboxes))]
             self._wait(polls, let_some_give_way)
-            for place, polled in enumerate(polls):
+            for index, polled in enumerate(polls):
                 if _gave_way(polled):
-                    polls[place] = submit(place)
-            self._wait(polls)  # nobody else waits: now their servers may be as slow as they are
+                    polls[index] = submit(index)
+            self._wait(polls)  # none gives way now: no other mailbox waits for a session
             return polls
 
     def _attempt(self, mailbox: Mailbox, answers: Answers) -> R:

@@ -1,10 +1,10 @@
-"""WHEN: each mailbox is polled on its own interval or cron line, or later if it fails.
+"""The schedule: each mailbox is polled on its own interval or cron line, or later if it fails.
 
-Owns the timetable and the pool of threads polls run in; the only module that knows APScheduler. Must never
-know what a poll is: it runs callables, and puts off whom it is told to.
+Owns the timetable and the pool of threads that polls run in. It is the only module that knows APScheduler.
+Must never know what a poll is: it runs callables, and puts off the mailboxes that it is told to.
 
-APScheduler lives by the wall clock. So the triggers are our own and never catch up on what was missed, and
-`follow_clock` makes the timetable anew when the clock is set.
+APScheduler goes by the wall clock. So the triggers are our own and never make up for missed polls, and
+`follow_clock` rebuilds the timetable when the clock is set.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from mailsluice.polling.pacing import interval_of
 from mailsluice.polling.pool import Lane, Pool
 
 START_SPREAD = timedelta(seconds=30)
-"""The first polls of a starting daemon are spread over so much, or one interval if that is shorter."""
+"""The first polls after a start are spread over this time, or over one interval if that is shorter."""
 
 CLOCK_STEP = timedelta(seconds=2)
-"""A wall clock that runs away from the monotonic one by more has been set."""
+"""If the wall clock moves away from the monotonic clock by more than this, it was set."""
 
 _log = get_logger(__name__)
 
@@ -54,10 +54,10 @@ def phase(name: str) -> float:
 
 
 class IntervalTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Fires on a grid of whole intervals, shifted by a phase; what lies in the past is never caught up on.
+    """Fires at every whole interval since 1970, shifted by a phase. Missed polls are not made up for.
 
-    Reckons in whole microseconds, as datetime does: a point rounded to `now` itself would be due again at
-    once, and again, for ever.
+    Calculates in whole microseconds, as datetime does. A float could be rounded to `now` itself, and that
+    poll would be due again at once, for ever.
     """
 
     def __init__(self, interval: timedelta, phase: float) -> None:
@@ -65,16 +65,16 @@ class IntervalTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
         self._origin = _EPOCH + interval * phase
 
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
-        """The first point of the grid after `now`."""
+        """The first of these moments after `now`."""
         points = (now - self._origin) // self._interval + 1
         return (self._origin + points * self._interval).astimezone(now.tzinfo)
 
 
 class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Fires by a cron line in local time, as Debian's cron reads it; nothing is caught up on.
+    """Fires by a cron line in local time, as Debian's cron reads it. Missed polls are not made up for.
 
-    Local time is a zone with its rules, not today's offset, or every line would be an hour off after a
-    change to or from daylight saving.
+    Local time is a zone with its rules. With today's offset, every line would be an hour wrong after daylight
+    saving begins or ends.
     """
 
     def __init__(self, line: str, zone: tzinfo) -> None:
@@ -87,32 +87,36 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no type
 
 
 class _Entry:
-    """A lane as APScheduler sees a pool: it submits its own function, and the job as the first argument."""
+    """A lane, with the `submit` that APScheduler expects of a pool.
+
+    APScheduler submits a function of its own, and the job is the first argument.
+    """
 
     def __init__(self, lane: Lane, is_aside: Callable[[str], bool]) -> None:
         self._lane = lane
         self._is_aside = is_aside
 
     def submit(self, call: Callable[..., Any], job: Job, *args: object) -> Future[Any]:
-        """Have this called in the lane, aside of the others if the mailbox is to be."""
+        """Call this in the lane; aside, if the mailbox is polled aside."""
         name = job.id.split(maxsplit=1)[0]
         return self._lane.submit_as(name, partial(call, job, *args), aside=self._is_aside(name))
 
 
 class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no types
-    """Jobs run in a lane of our pool, so that we can wait for it without APScheduler's locks held."""
+    """Runs jobs in a lane of our pool, so that we can wait for it without holding APScheduler's locks."""
 
     def __init__(self, entry: _Entry) -> None:
         super().__init__(entry)
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002  as APScheduler has it
-        """Do nothing: the pool is the schedule's to shut down."""
+        """Do nothing: the schedule shuts the pool down."""
 
     def _run_job_error(self, job_id: str, error: NoThread, _traceback: object = None) -> None:
-        """Say why a poll did not begin, and let its mailbox have its next time.
+        """Log why a poll did not begin. Its mailbox is polled again at its next time.
 
-        What a job raises itself does not come here: APScheduler logs that where it happens.
+        An error that the job itself raises does not come here: APScheduler catches and logs it.
         """
+        # It frees the job: APScheduler does not begin a job that it counts as running.
         self._run_job_success(job_id, [])
         _log.error(
             events.POLL_LEFT_OUT, mailbox=job_id.split(maxsplit=1)[0], error=str(error), remedy=error.remedy
@@ -120,20 +124,21 @@ class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no ty
 
 
 class Schedule:
-    """The timetable of all mailboxes. Polls begin with `start` and are asked to end with `stop`.
+    """The timetable of all mailboxes. Polls begin after `start`; `stop` waits until they have ended.
 
-    A job is called in a thread of its own, never twice at once for one mailbox, at most `max_sessions`
-    at once over all, which the credentials share, and those for whom `is_aside` holds among them.
+    Each job is called in a thread of its own, and never twice at once for one mailbox. At most `max_sessions`
+    run at once, and the credentials share these. Mailboxes for which `is_aside` is true are polled aside
+    (`polling/pool.py`).
     """
 
     def __init__(
         self, max_sessions: int, clock: Clock, is_aside: Callable[[str], bool] = lambda _: False
     ) -> None:
-        # Polls skipped because the last one still runs are the timetable working, not worth a warning. Of
-        # APScheduler's loggers this one alone: that of the library as a whole is the log's to set.
+        # APScheduler warns if it skips a poll because the last one still runs. That is usual here. Only this
+        # logger is changed, because `obs.log` sets the level of the whole library.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._clock = clock
-        self._lead = self._wall_lead()
+        self._lead = self._wall_lead()  # how far the wall clock was ahead when last looked at
         self._pool = Pool(max_sessions)
         self._is_aside = is_aside
         self._shares: Counter[str] = Counter()  # mailboxes by credential
@@ -146,14 +151,14 @@ class Schedule:
         self._thread = threading.Thread(target=self._scheduler.start, name="schedule", daemon=True)
 
     def add(self, mailbox: Mailbox, job: Callable[[], None], zone: tzinfo = UTC) -> datetime:
-        """Put a mailbox on the timetable; when it is due first. `zone` is what a cron line is read in."""
+        """Put a mailbox on the timetable. Returns when it is first due. `zone` is for cron lines."""
         credential = mailbox.credential
         if credential not in self._shares:
             entry = _Entry(self._pool.lane(credential), self._is_aside)
             self._scheduler.add_executor(_Threads(entry), credential)
         self._shares[credential] += 1
         trigger, first = self._trigger(mailbox, zone)
-        # A number of its own: APScheduler would not begin a job while one of its name runs, be that removed.
+        # With a number: APScheduler begins no job while one of the same id runs, even if that was removed.
         self._jobs[mailbox.name] = self._scheduler.add_job(
             job,
             trigger,
@@ -164,7 +169,7 @@ class Schedule:
         return first
 
     def remove(self, name: str) -> None:
-        """Take a mailbox off the timetable. A poll that is under way or waits for its turn goes on."""
+        """Take a mailbox off the timetable. A poll that runs, or waits for its turn, is not affected."""
         job = self._jobs.pop(name)
         credential: str = job.executor
         job.remove()
@@ -175,7 +180,7 @@ class Schedule:
             self._pool.close_lane(credential)
 
     def resize(self, max_sessions: int) -> None:
-        """Let there be so many sessions at once from now on; those that run, run on."""
+        """Set how many sessions may run at once. Those that run are not ended."""
         self._pool.resize(max_sessions)
 
     def _trigger(self, mailbox: Mailbox, zone: tzinfo) -> tuple[BaseTrigger, datetime]:
@@ -187,24 +192,24 @@ class Schedule:
         return IntervalTrigger(interval, spread), now + min(interval, START_SPREAD) * spread
 
     def next_poll(self, name: str) -> datetime | None:
-        """When a mailbox is due next; None if it is not on the timetable, or that is stopped."""
+        """When a mailbox is due next. None if it is not on the timetable, or the timetable is stopped."""
         job = self._scheduler.get_job(self._jobs[name].id) if name in self._jobs else None
         due: datetime | None = job.next_run_time if job else None
         return due
 
     def postpone(self, name: str, delay: timedelta) -> None:
-        """Leave a mailbox alone for at least so long; its next poll comes no sooner than it would have."""
+        """Leave a mailbox alone for at least `delay`. Its next poll never comes sooner than planned."""
         due = self.next_poll(name)
         if due is not None and delay and self._clock.now() + delay > due:
             self.set_due(name, delay)
 
     def set_due(self, name: str, delay: timedelta) -> None:
-        """Poll a mailbox so much later whose time has come now."""
+        """Poll a mailbox when `delay` has passed, whatever its timetable says."""
         with suppress(JobLookupError):  # the timetable was stopped meanwhile
             self._jobs[name].modify(next_run_time=self._clock.now() + delay)
 
     def resume(self, name: str) -> None:
-        """Poll a mailbox that was put off at its next usual time, if that comes sooner."""
+        """Poll a mailbox that was put off at its usual time again, if that comes sooner."""
         with suppress(JobLookupError):
             job = self._jobs.get(name)
             if job is not None and self.next_poll(name) is not None:
@@ -212,11 +217,11 @@ class Schedule:
                 job.modify(next_run_time=min(job.next_run_time, usual))
 
     def waiting(self) -> list[str]:
-        """The mailboxes that are due and wait for a session, but for those aside."""
+        """The mailboxes that are due and wait for a session, without those aside."""
         return self._pool.waiting()
 
     def start(self) -> None:
-        """Begin to poll. Raises NoThread, and Bug if the timetable cannot be followed."""
+        """Begin to poll. Raises NoThread, and Bug if APScheduler ends at once."""
         started = threading.Event()
         self._scheduler.add_listener(lambda _: started.set(), EVENT_SCHEDULER_STARTED)
         try:
@@ -233,12 +238,12 @@ class Schedule:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Begin no more polls, and wait for those that run, even if the timetable has died meanwhile."""
+        """Begin no more polls, and wait for those that run. Works even if the timetable has died."""
         followed = self.alive
         try:
             if followed:
-                # Waiting is the pool's business: shutdown(wait=True) waits with the job store's lock held,
-                # which a job that ends needs for its own due time.
+                # The pool waits, not APScheduler: shutdown(wait=True) holds the job store's lock meanwhile,
+                # and a job that ends needs that lock to set its own due time.
                 self._scheduler.shutdown(wait=False)
         finally:
             self._pool.shutdown()
@@ -246,10 +251,10 @@ class Schedule:
             self._thread.join()
 
     def follow_clock(self) -> bool:
-        """Make the timetable anew if the wall clock was set since the last call; whether it was.
+        """Rebuild the timetable if the wall clock was set since the last call. Returns whether it was.
 
-        Delays are forgotten: what is left of them is to be asked for again. Due times are not shifted by
-        the step: some were made before it, and some perhaps since.
+        This forgets delays. The caller must postpone again what still has to wait. Due times are not simply
+        shifted by the step, because some may have been set after it.
         """
         lead = self._wall_lead()
         if abs(lead - self._lead) < CLOCK_STEP.total_seconds():

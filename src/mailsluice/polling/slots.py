@@ -1,7 +1,7 @@
 """Slots: how many sessions there may be at once.
 
-Owns the count, and which mailboxes their server opened once only. Must never let sessions that only help
-others keep polls from beginning: those have half of all slots to themselves.
+Owns the count, and which mailboxes a server does not open more than once. Must never let extra sessions keep
+polls from beginning: half of all slots is for the polls' own sessions.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from mailsluice.clock import Clock
 from mailsluice.model import MailboxKey
 
 ALONE = 3600.0
-"""Seconds for which a mailbox has one session, once its server refused it another."""
+"""Seconds for which a mailbox has only one session, after its server has refused a second one."""
 
 
 class Slots:
-    """At most `size` sessions at once, at most half of them extra ones of a poll. Safe among threads."""
+    """At most `size` sessions at once, and at most half of them extra sessions. Safe among threads."""
 
     def __init__(self, size: int, clock: Clock) -> None:
         self._size = size
@@ -30,14 +30,17 @@ class Slots:
         self._alone_until: dict[MailboxKey, float] = {}
 
     def resize(self, size: int) -> None:
-        """Have so many slots from now on; whoever has one keeps it."""
+        """Set the number of slots. A session that has one keeps it."""
         with self._freed:
             self._size = size
             self._freed.notify_all()
 
     @contextmanager
     def own(self) -> Iterator[None]:
-        """A slot for a poll's own session; waits only while extra sessions of others have them all."""
+        """A slot for a poll's own session. Waits while there is none.
+
+        The pool begins no more polls than there are slots, so this waits only for extra sessions of others.
+        """
         with self._freed:
             if self._taken >= self._size:
                 self._waiting += 1
@@ -53,12 +56,12 @@ class Slots:
 
     @property
     def crowded(self) -> bool:
-        """Whether a poll waits for a slot: extra sessions end after the batch that they are at."""
+        """Whether a poll waits for a slot. Extra sessions then end after their present batch."""
         return self._waiting > 0
 
     @contextmanager
     def extra(self, key: MailboxKey) -> Iterator[bool]:
-        """A slot for one more session of this mailbox: whether there is one."""
+        """A slot for one more session of this mailbox. Gives False if there is none."""
         with self._freed:
             free = (
                 self._clock.monotonic() >= self._alone_until.get(key, 0)
@@ -76,9 +79,9 @@ class Slots:
                 self._freed.notify()
 
     def leave_alone(self, key: MailboxKey) -> bool:
-        """Note that the server does not open this mailbox more than once: no extra session for an hour.
+        """Note that the server does not open this mailbox twice: it gets no extra session for an hour.
 
-        Whether that is news.
+        Returns whether that was not known yet.
         """
         now = self._clock.monotonic()
         is_news = now >= self._alone_until.get(key, 0)

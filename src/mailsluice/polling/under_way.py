@@ -1,6 +1,6 @@
-"""Under way: the polls that go on now, and how far each has come.
+"""Under way: the polls that run now, and how far each has come.
 
-Owns these counts, for whoever shows them. Must never keep anything of a poll that has ended.
+Owns these counts, for everything that shows them. Must never keep anything of a poll that has ended.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from mailsluice.model import MailboxKey
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A poll that began at `since`: what it does now, and how far it has come.
+    """A poll that began at `since`: its phase, and how far it has come.
 
-    So far `message` of `messages` have come, with so many octets. `messages` grows where a poll finds out
-    only on its way what it has to fetch; what the server refuses does not come.
+    `message` of `messages` messages have come, with `octets` octets. `messages` grows if a poll finds out
+    later that it has to fetch more. `message` may stay below it, because the server may refuse messages.
     """
 
     since: datetime
@@ -33,7 +33,7 @@ class Running:
 
 
 class UnderWay:
-    """The polls of one program; keeps the promises of `session.context.Progress`. Safe among threads."""
+    """The polls of this process (a `session.context.Progress`). Safe among threads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -41,13 +41,13 @@ class UnderWay:
         self._polls: dict[MailboxKey, Running] = {}
 
     def now(self) -> Mapping[MailboxKey, Running]:
-        """The polls that go on now, the oldest first."""
+        """The polls that run now, the oldest first."""
         with self._lock:
             return self._polls.copy()
 
     @contextmanager
     def polling(self, mailbox: Mailbox) -> Iterator[None]:
-        """A poll of this mailbox goes on while this lasts."""
+        """A poll of this mailbox runs while this context lasts."""
         key = mailbox.key
         with self._lock:
             self._polls[key] = Running(self._clock.now())
@@ -58,15 +58,15 @@ class UnderWay:
                 del self._polls[key]
 
     def phase(self, mailbox: Mailbox, phase: Phase) -> None:
-        """The poll is in this phase from now on."""
+        """Note that the poll is in this phase from now on."""
         self._note(mailbox, lambda running: replace(running, phase=phase))
 
     def planned(self, mailbox: Mailbox, messages: int) -> None:
-        """So many messages more are to be fetched."""
+        """Note that this many messages more are to be fetched."""
         self._note(mailbox, lambda running: replace(running, messages=running.messages + messages))
 
     def arrived(self, mailbox: Mailbox, octets: int) -> None:
-        """One message of so many octets has come."""
+        """Note that one message of this many octets has come."""
         self._note(
             mailbox,
             lambda running: replace(running, message=running.message + 1, octets=running.octets + octets),

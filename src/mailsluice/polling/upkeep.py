@@ -1,7 +1,7 @@
-"""The upkeep: work that is done beside the polls, in a thread of its own, once its time has come.
+"""The upkeep: work that is done beside the polls when it is due.
 
-Owns the thread. Must never do the work where the daemon's signals and clock are looked after: a file system
-that hangs would hang all.
+Owns the thread for it. Must never do the work in the daemon's main thread: that thread watches the signals
+and the clock, and a file system that hangs would stop it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _log = get_logger(__name__)
 
 
 class Upkeep:
-    """Does `work`, one run at a time, whenever `is_due` says so. Both may raise MailsluiceError."""
+    """Does `work` when `is_due` says so, one run at a time. Both may raise MailsluiceError."""
 
     def __init__(self, is_due: Callable[[], bool], work: Callable[[], None]) -> None:
         self._is_due = is_due
@@ -26,23 +26,23 @@ class Upkeep:
         self._thread: threading.Thread | None = None
 
     def tend(self) -> None:
-        """Begin, if it is time and no run is under way. What fails is tried again when it is due again."""
+        """Begin, if it is due and no run is under way. After a failure it is tried again when it is due."""
         if self._thread is not None and self._thread.is_alive():
             return
-        with suppress(MailsluiceError, RuntimeError, MemoryError):  # RuntimeError: no thread is to be had
+        with suppress(MailsluiceError, RuntimeError, MemoryError):  # RuntimeError: no thread can be started
             if self._is_due():
                 self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
                 self._thread.start()
 
     def run_if_due(self) -> None:
-        """Do it here and now, if it is time."""
+        """Do it in this thread, if it is due."""
         with suppress(MailsluiceError):
             if self._is_due():
                 self._run()
 
     def join(self) -> None:
         """Wait for the run that is under way."""
-        if self._thread is not None and self._thread.ident is not None:
+        if self._thread is not None and self._thread.ident is not None:  # None: it could not be started
             self._thread.join()
 
     def _run(self) -> None:

@@ -1,1 +1,1 @@
-"""What runs, and how it goes: one value for the command, for programs, and for whatever shows it later."""
+"""What the daemon and the mailboxes do: one value for the command, for programs and for later displays."""

@@ -11,7 +11,7 @@ from mailsluice.policy.plan import MOST_MESSAGES
 
 
 def remedy(why: str, mailbox: str) -> str:
-    """What can be done about messages of this mailbox that are held for this reason, a word of `Held`."""
+    """What to do about messages of this mailbox that are held for the reason `why`, a value of `Held`."""
     try:
         return _REMEDIES[Held(why)].format(mailbox=mailbox, **_commands(mailbox))
     except ValueError:  # a newer version wrote this reason to the ledger

@@ -1,8 +1,8 @@
-"""The presence: what the daemon says of itself to other processes, in a file of its state directory.
+"""The presence: what the daemon tells other processes about itself, in a file of its state directory.
 
-Owns the file `daemon.json`. The file is replaced as a whole, so that nobody reads half of it, and never
-synced: it is worth nothing once the daemon is dead. Whether the daemon lives is told by its lock alone. Must
-never be what anything but `status` goes by.
+Owns the file `daemon.json`. The file is replaced as a whole, so that nobody reads half of it. It is never
+synced, because it is worth nothing when the daemon is dead. Only the daemon's lock shows whether it runs.
+Must never be used for anything but `status`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from mailsluice.polling.under_way import Running
 FILE = "daemon.json"
 
 _BETWEEN = 1.0
-"""Seconds between two writings: what changes more often is told a little late."""
+"""Seconds between two writes. So the file may be this late."""
 
 _MOST = 4 * 2**20
-"""Octets of the file that are read: those of a daemon with ten thousand polls under way are fewer."""
+"""The most octets of the file that are read. Ten thousand polls under way need fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The configuration that is in force: its files, the main one first, and since when it is.
+    """The configuration that is in force: its files, the main one first, and since when it is in force.
 
     The names of the files are for people, wherever they are: absolute, and what is no text is an escape.
     """
@@ -52,7 +52,7 @@ class Configuration:
 class Refusal:
     """A configuration that could not be used at a reload: what is wrong with it, and what to do.
 
-    `since` is when a reload was refused first, of those since the last that was not.
+    `since` is when the first reload was refused after the last successful one.
     """
 
     since: datetime
@@ -62,7 +62,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a daemon says of itself: its process, when it started, and which polls go on now."""
+    """What a daemon tells about itself: its process, when it started, and which polls run now."""
 
     pid: int
     since: datetime
@@ -73,9 +73,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What another process knows of the daemon.
+    """What another process knows about the daemon.
 
-    `running` is None where that cannot be told, and `said` None where it says nothing; `problem` is why.
+    `running` is None if that cannot be found out. `said` is None if the daemon tells nothing. `problem` is
+    the reason.
     """
 
     running: bool | None
@@ -84,7 +85,7 @@ class Daemon:
 
 
 class Presence:
-    """The daemon's own side: it is told what changes, and writes the file."""
+    """The daemon's own side: it is given the changes, and writes the file."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._clock = clock
@@ -104,10 +105,10 @@ class Presence:
         self._refused = Refusal(since, tuple(map(printable, mistakes.splitlines())), printable(remedy))
 
     def write(self, state_dir: Path, running: Mapping[MailboxKey, Running]) -> None:
-        """Write the file, if something has changed; no more than once a second. Raises LedgerError.
+        """Write the file if something has changed, at most once a second. Raises LedgerError.
 
-        Where it cannot be written, what it said before is removed: it would be taken for true. Where even
-        that is not possible, as on a file system that became read-only, it is believed until it is.
+        If it cannot be written, the old file is removed, because readers would believe it. If not even that is
+        possible, as on a file system that became read-only, readers do believe it.
         """
         now = self._clock.monotonic()
         said = Said(os.getpid(), self._since, self._configuration, self._refused, tuple(running.items()))
@@ -115,7 +116,7 @@ class Presence:
         if octets == self._written or now < self._not_before:
             return
         self._not_before = now + _BETWEEN
-        self._written = b""
+        self._written = b""  # after a failure, it is written again even if nothing changes
         with usable(state_dir):
             try:
                 replace_private(state_dir / FILE, octets, durable=False)
@@ -133,23 +134,25 @@ def _name(file: Path) -> str:
 
 
 def look(state_dir: Path) -> Daemon:
-    """What is known of the daemon that serves this state directory. Never fails: it says what is wrong."""
+    """What is known about the daemon of this state directory. It never fails: it says what is wrong."""
     try:
         pid = serving(state_dir)
     except (OSError, MailsluiceError) as error:
-        return Daemon(None, problem=f"whether it runs cannot be told: {_with_remedy(error)}")
+        return Daemon(None, problem=f"mailsluice cannot find out whether it runs: {_with_remedy(error)}")
     if pid is None:
         return Daemon(running=False)
     try:
         octets = read_own(state_dir / FILE, _MOST)
         said = None if octets is None else _parsed(octets.decode(errors="replace"))
     except (OSError, MailsluiceError) as error:
-        problem = f"what it says of itself cannot be read: {_with_remedy(error)}"
+        problem = f"its status file cannot be read: {_with_remedy(error)}"
         return Daemon(running=True, problem=problem)
     except ValueError:
-        return Daemon(running=True, problem=f"what it says of itself makes no sense: {state_dir / FILE}")
-    if said is None or pid not in {"", str(said.pid)}:  # a dead one's, or of another version
-        return Daemon(running=True, problem="it says nothing of itself, or not yet")
+        return Daemon(running=True, problem=f"its status file makes no sense: {state_dir / FILE}")
+    # A file with another process number is of a daemon that is dead. A holder whose number is not in the lock
+    # file is believed without it.
+    if said is None or pid not in {"", str(said.pid)}:
+        return Daemon(running=True, problem="it has no current status file")
     return Daemon(running=True, said=said)
 
 
@@ -159,7 +162,7 @@ def _with_remedy(error: OSError | MailsluiceError) -> str:
 
 
 def _parsed(text: str) -> Said:
-    """What the file says. Raises ValueError, also for times of no zone: nobody can reckon with them."""
+    """What the file says. Raises ValueError, also for a time without a zone: it could not be compared."""
     said = _adapter().validate_json(text)
     if any(time.tzinfo is None for time in _times(said)):
         raise ValueError("a time without a zone")
@@ -175,6 +178,6 @@ def _times(said: Said) -> Iterator[datetime]:
         yield running.since
 
 
-@cache
+@cache  # built when first used, because that takes longer than the rest of a `status`
 def _adapter() -> TypeAdapter[Said]:
     return TypeAdapter(Said)

@@ -1,7 +1,7 @@
 """The report: what `status` shows of the daemon and of each mailbox, as one value.
 
-Owns what is shown, so that the command, its JSON and whatever else shows it cannot differ. Must never read
-anything, nor know what time it is: it is told all it puts together.
+Owns what is shown, so that the command, its JSON and any other display cannot differ. Must never read
+anything, and never know the time: everything is given to it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mailsluice.status.presence import Configuration, Daemon, Refusal
 
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
-    """The daemon. `running` is None where that cannot be told; `problem` is why something is not known."""
+    """The daemon. `running` is None if that cannot be found out. `problem` is why something is not known."""
 
     running: bool | None
     pid: int | None
@@ -34,7 +34,7 @@ class DaemonStatus:
 
 @dataclass(frozen=True, slots=True)
 class HeldStatus:
-    """Messages that are held for one reason; an administrator knows of those `acknowledged`."""
+    """Messages that are held for one reason. An administrator has acknowledged `acknowledged` of them."""
 
     messages: int
     acknowledged: int
@@ -43,10 +43,11 @@ class HeldStatus:
 
 @dataclass(frozen=True, slots=True)
 class MailboxStatus:
-    """A mailbox that is configured, and what is known of it.
+    """A configured mailbox, and what is known about it.
 
-    `mailbox` is the section's name, `outcome` the last session's, and `error` what the latest failure was, if
-    it is not over. `running` is what the daemon does with it now; None if nothing, or if it does not say.
+    `mailbox` is the section's name. `outcome` is the last session's. `error` is the latest failure; empty if
+    a success came after it. `running` is what the daemon does with the mailbox now; None if it does nothing,
+    or does not tell.
     """
 
     mailbox: str
@@ -72,14 +73,14 @@ class Status:
     mailboxes: tuple[MailboxStatus, ...]
 
     def for_json(self) -> dict[str, Any]:
-        """The same as dictionaries, lists, texts, numbers and times."""
+        """The same value as dictionaries, lists, texts, numbers and times."""
         return asdict(self, dict_factory=_plain)
 
 
 def status_of(
     mailboxes: Iterable[Mailbox], reports: Mapping[MailboxKey, MailboxReport], daemon: Daemon
 ) -> Status:
-    """Put together what the configuration, the ledger and the daemon say."""
+    """Combine what the configuration, the ledger and the daemon say."""
     said = daemon.said
     running = dict(said.running) if said else {}
     return Status(
@@ -91,7 +92,7 @@ def status_of(
             refused=said.refused if said else None,
             problem=daemon.problem,
         ),
-        tuple(_mailbox(each, reports.get(each.key), running.get(each.key)) for each in mailboxes),
+        tuple(_mailbox(box, reports.get(box.key), running.get(box.key)) for box in mailboxes),
     )
 
 
@@ -115,12 +116,13 @@ def _mailbox(mailbox: Mailbox, report: MailboxReport | None, running: Running | 
 
 
 def _held(name: str, report: MailboxReport) -> Mapping[str, HeldStatus]:
-    """What is held, by reason."""
+    """The held messages, by reason. Fewer may be held now than were acknowledged then."""
     return {
         why: HeldStatus(count, min(count, report.acknowledged.get(why, 0)), remedy(why, name))
         for why, count in report.held.items()
     }
 
 
+# `asdict` calls this for each dataclass.
 def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value.value if isinstance(value, Enum) else value for name, value in fields}

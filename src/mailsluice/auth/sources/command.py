@@ -1,7 +1,7 @@
 """Access tokens from an administrator's own program.
 
-Owns how such a program is run, with what environment, and when it is given up. Must never use a shell, run
-what others may write, or repeat what the program printed on standard output: that is the token.
+Owns how such a program is run, with which environment, and for how long. Must never use a shell, or run a
+file that others may write. Must never repeat what the program printed on standard output: that is the token.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from mailsluice.files.trust import files_of_command, problem_of_obeyed
 from mailsluice.obs.clean import foreign_words, without
 
 _DEADLINE = 30.0
-"""Seconds for a command to end; a daemon asked to stop may have to sit them out."""
+"""Seconds for a command to end. A daemon that is asked to stop may have to wait as long."""
 _LAST_WAIT = 1.0
-"""Seconds for a killed command to be gone: what runs as another user, as under sudo, cannot be killed."""
+"""Seconds to wait for a killed command. One that runs as another user, by sudo, cannot be killed."""
 _LONGEST_WORDS = 300
 _KEPT = 128 * 1024
 _HEARD_OUT = 16 * 1024
-"""Octets at the end of standard error that its last words are taken from."""
+"""Octets at the end of standard error from which the last line is taken."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""What systemd gives a service: the program finds the same ones whoever started mailsluice, and how."""
+"""As systemd has it for a service. So the program finds the same programs however mailsluice was started."""
 
 
 class CommandSource:
     """The tokens that a program prints for one mailbox (a `TokenSource`).
 
-    In the arguments of `command`, `{address}` stands for the mailbox's. Of our environment the program is
-    given these `variables` and nothing else. It has `deadline` seconds; then it and all it started are
-    killed, as far as we may.
+    In the arguments of `command`, `{address}` stands for the mailbox's address. The program gets only these
+    `variables` of our environment, and PATH. It has `deadline` seconds. Then it and every process that it
+    started are killed, if we may kill them.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class CommandSource:
         self._deadline = deadline
 
     def ask(self) -> Token:
-        """Run the program, and take its output as a token. Nobody says how long that lives: it is not kept.
+        """Run the program, and take its output as a token. Its lifetime is not known, so it is not kept.
 
-        Raises TokenRefused where the program may not or cannot be run, fails, or prints no token;
-        TokenUnavailable where it has not ended in time.
+        Raises TokenRefused if the program may not or cannot be run, fails, or prints no token. Raises
+        TokenUnavailable if it does not end in time.
         """
         program = self._argv[0]
         status, output, complaint = _run(self._argv, _environment(self._variables), self._deadline)
@@ -71,7 +71,7 @@ class CommandSource:
         if wrong := problem(token):
             raise TokenRefused(
                 f"the token command {program} printed no token: {wrong}",
-                remedy="it has to print the access token alone, and anything else on standard error",
+                remedy="it must print only the access token; anything else belongs on standard error",
             )
         return Token(token, lifetime=0.0)
 
@@ -94,13 +94,13 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], deadline: float) -
     try:
         output, complaint = _hear(process, deadline)
     except subprocess.TimeoutExpired:
-        end = "was killed" if _kill(process) else "cannot be killed: it runs on"
+        end = "was killed" if _kill(process) else "cannot be killed: it still runs"
         raise TokenUnavailable(
             f"the token command {argv[0]} had not ended after {deadline:.0f} seconds, and {end}",
             remedy=f"run {argv[0]} by hand, as the service's user; it must not ask for anything",
         ) from None
     finally:
-        # Not by `with process`, which waits for it without limit.
+        # Not `with process`: that waits for the process without a limit.
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()
@@ -110,8 +110,8 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], deadline: float) -
 def _start(argv: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         _judge(argv)
-        # A session of its own, so that whatever it starts can be killed with it. In `/`, which is where
-        # `_judge` takes its arguments from: where mailsluice was started is nothing that it should depend on.
+        # It has a session of its own, so that every process it starts can be killed with it. It runs in `/`,
+        # so that it does not depend on where mailsluice was started; `_judge` reads relative paths so, too.
         return subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -122,15 +122,15 @@ def _start(argv: Sequence[str], environment: Mapping[str, str]) -> subprocess.Po
             cwd="/",
         )
     except (OSError, ValueError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else "its arguments are not possible ones"
+        why = exc.strerror if isinstance(exc, OSError) else "no program can have its arguments"
         raise TokenRefused(
             f"the token command {argv[0]} cannot be started: {why}",
-            remedy="see that it is there, and that the service's user may execute it",
+            remedy="make sure that it is there, and that the service's user may execute it",
         ) from exc
 
 
 def _judge(argv: Sequence[str]) -> None:
-    """Refuse what others could have changed: each time anew, for it may have been opened to them since."""
+    """Refuse a file that others may change. Checked each time, because its mode may have changed."""
     for file in files_of_command(argv):
         if found := problem_of_obeyed(file):
             raise TokenRefused(
@@ -139,9 +139,9 @@ def _judge(argv: Sequence[str]) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> bool:
-    """Kill what may be killed of all it started; whether it is gone itself (a later Popen reaps it)."""
-    with suppress(PermissionError):  # none of it may be killed
-        # Its leader is not reaped yet, so the group's number is still its own.
+    """Kill it and all that it started. Returns whether it is gone itself; if not, a later Popen reaps it."""
+    with suppress(PermissionError):  # we may kill none of these processes
+        # Safe: the program was not waited for yet, so no other process group can have its number.
         os.killpg(process.pid, signal.SIGKILL)
     try:
         process.wait(_LAST_WAIT)
@@ -151,9 +151,10 @@ def _kill(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _hear(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
-    """Standard output and error until the process has ended; of a flood, its end.
+    """Standard output and error until the process has ended. Only the last _KEPT octets of each are kept.
 
-    Raises subprocess.TimeoutExpired. (`communicate` would keep all that a program gone mad can print.)
+    `communicate` would keep everything, however much a faulty program prints. Raises
+    subprocess.TimeoutExpired.
     """
     end = time.monotonic() + deadline
     heard = {stream.fileno(): b"" for stream in (process.stdout, process.stderr) if stream}
@@ -175,10 +176,10 @@ def _hear(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, byt
 
 
 def _last_line(complaint: bytes, output: bytes) -> str:
-    """What the program said last on standard error, printable and of bounded length, less all secrets."""
+    """The last line on standard error: printable, of bounded length, and without secrets."""
     text = complaint[-_HEARD_OUT:].decode("utf-8", errors="replace")
     if len(complaint) > _HEARD_OUT:
-        text = " ".join(text.split(maxsplit=1)[1:])  # the first word may be what is left of a secret
+        text = " ".join(text.split(maxsplit=1)[1:])  # the first word may be the rest of a secret
     text = foreign_words(without(text, output.decode("utf-8", errors="replace")))
     lines = text.strip().splitlines()
     return "".join(c if c.isprintable() else "?" for c in lines[-1])[:_LONGEST_WORDS] if lines else ""

@@ -1,10 +1,10 @@
 """Access tokens from Microsoft Entra ID by client credentials (RFC 6749 §4.4).
 
 Owns one request: what is asked, and what an answer means. Must never keep the secret or a token, and never
-put a provider's answer whole into an error.
+put a provider's whole answer into an error.
 
-msal asks. It would remember the client secret for ever, and errors for a minute, so each request has an msal
-application of its own.
+The library msal asks. It would remember the client secret for ever, and errors for a minute. So each request
+has an msal application of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
 from mailsluice.net.https import NotAnswered, ProviderHttp, Refused, explain
 
 _LIFETIME = 3600.0
-"""Seconds a token lives if its provider does not say (RFC 6749 §5.1 leaves it free to)."""
+"""Seconds that a token lives if its provider does not say it (RFC 6749 §5.1 only recommends it)."""
 _TRANSIENT = {"temporarily_unavailable", "server_error"}
 
 
@@ -54,21 +54,21 @@ class EntraSource:
         except requests.RequestException as exc:
             raise self.unavailable(explain(exc)) from exc
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
-            # msal trusts a provider's answer to be one. The cause is left out, for it may carry the answer.
+            # msal does not check the answer before it uses it. Without the cause: it may contain the answer.
             raise self.unavailable("its answer makes no sense") from None
         if "error" in answer:
             raise self._refused(answer, secret)
         value = answer.get("access_token")
         value = value if isinstance(value, str) else ""
         if wrong := problem(value):
-            raise self.unavailable(f"its answer has no token that could be used: {wrong}")
+            raise self.unavailable(f"its answer has no usable token: {wrong}")
         return Token(value, float(answer.get("expires_in", _LIFETIME)))
 
     def unavailable(self, why: str, *, retry_after: float = 0.0) -> TokenUnavailable:
         """The error that says why the provider could not be asked."""
         return TokenUnavailable(
             f"no token from {self._credential.authority}: {why}",
-            remedy="see that this machine reaches the identity provider: name, route, proxy, and `ca_file`",
+            remedy="check that this machine reaches the identity provider: name, route, proxy, and `ca_file`",
             retry_after=retry_after,
         )
 
@@ -80,7 +80,7 @@ class EntraSource:
                 client_credential=secret,
                 authority=self._credential.authority,
                 http_client=http,
-                # Otherwise msal asks Microsoft about every authority it does not know, and after each error.
+                # Otherwise msal asks Microsoft about each authority it does not know, and after each error.
                 instance_discovery=False,
                 # Otherwise MSAL_FORCE_REGION in the environment chooses the endpoint.
                 azure_region=False,
@@ -109,6 +109,6 @@ class EntraSource:
 
 
 def _words(text: object, secret: str) -> str:
-    """The first line of what the provider said, printable and of bounded length; never the secret."""
+    """The first line of this text: printable, of bounded length, and without the secret."""
     line = re.split(r"[\r\n]| Trace ID:", str(text or "").replace(secret, "[secret]"), maxsplit=1)[0]
     return "".join(c if c.isprintable() else "?" for c in line)[:300].strip()

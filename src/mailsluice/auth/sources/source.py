@@ -1,7 +1,7 @@
-"""The token source: who is asked for an access token, and what a token is.
+"""The token source: what gives access tokens, and what a token is.
 
-Owns the port that every source keeps, and the check that somebody's words are a token at all, for they go
-into the SASL string as they are. Must never look into a token, and never keep one.
+Owns the port that every source implements, and the check that a text can be a token. The check matters,
+because a token goes into the SASL string as it is. Must never decode a token, and never keep one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _MOST_CHARACTERS = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, and the seconds that it lives from the moment it was asked for.
+    """An access token, and the seconds that it lives from the moment when it was asked for.
 
-    `lifetime` is 0 where nobody knows it: such a token is used once, and not kept.
+    `lifetime` is 0 if it is not known: such a token is used once, and not kept.
     """
 
     value: str = field(repr=False)
@@ -28,25 +28,25 @@ class Token:
 
 
 class TokenSource(Protocol):
-    """Who gives access tokens for one login. Safe among threads.
+    """Gives access tokens for one login. Safe among threads.
 
-    It remembers nothing between two requests: that is the cache's part.
+    It remembers nothing between two requests: the cache does that.
     """
 
     def ask(self) -> Token:
         """A new token, within LONGEST seconds.
 
-        Raises SecretError, TokenRefused, TokenUnavailable, without a token or a secret in their words.
+        Raises SecretError, TokenRefused, TokenUnavailable. Their texts contain no token and no secret.
         """
         ...
 
     def unavailable(self, why: str) -> TokenUnavailable:
-        """The error that says why this source could not be asked, with its name and what to do."""
+        """The error that says why this source could not be asked, which source it is, and what to do."""
         ...
 
 
 def problem(token: str) -> str:
-    """What is wrong with it as a bearer token (RFC 6750 §2.1), empty if nothing; never a part of it."""
+    """Why this cannot be a bearer token (RFC 6750 §2.1); empty if it can. Never contains a part of it."""
     if not token:
         return "it is empty"
     if len(token) >= _MOST_CHARACTERS:
