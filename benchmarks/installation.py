@@ -154,11 +154,13 @@ class Daemon:
                 raise click.ClickException(f"in vain: {self.others[-3:]}")
             time.sleep(0.1)
 
-    def started(self, times: int = 1) -> float:
-        """Wait until it says so often that it polls; the seconds that took."""
-        return self.wait_until(
-            lambda: sum(each["event"] == "service started" for each in self.others) >= times
-        )
+    def started(self) -> float:
+        """Wait until it says that it polls; the seconds that took."""
+        return self._wait_for("service started")
+
+    def _wait_for(self, event: str) -> float:
+        """Wait until the log has this event; the seconds that took."""
+        return self.wait_until(lambda: any(each["event"] == event for each in self.others))
 
     def cpu(self) -> float:
         """Seconds of CPU time so far."""
@@ -180,9 +182,9 @@ class Daemon:
         return {name.rstrip(":"): int(size) / 1024 for name, size, _ in found}
 
     def reload(self) -> float:
-        """SIGHUP; the seconds until it polls anew."""
+        """SIGHUP; the seconds until it polls by the configuration that it read then."""
         self._process.send_signal(signal.SIGHUP)
-        return self.started(2)
+        return self._wait_for("configuration reloaded")
 
     def __enter__(self) -> Self:
         return self

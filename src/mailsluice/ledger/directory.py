@@ -6,6 +6,7 @@ a file of SQLite's: closing it again would free the locks that this process has 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ _WAYS = (
     "let the user that runs mailsluice make it, or make it for that user (mkdir, chown), on a local file "
     "system; or set service.state_dir"
 )
+
+
+_OF_THE_PATH = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 def prepare(state_dir: Path, *, make: bool = True) -> None:
@@ -59,9 +63,15 @@ def usable(state_dir: Path) -> Iterator[None]:
         what = exc if isinstance(exc, FileError) else exc.strerror  # a FileError names the path itself
         raise LedgerError(
             f"the state directory {state_dir} cannot be used: {what}",
-            remedy=f"{rights.remedy(state_dir)}; {_WAYS}" if denied else system_remedy(exc, _WAYS),
+            remedy=f"{rights.remedy(state_dir)}; {_WAYS}" if denied else _remedy(exc),
             denied=denied,
         ) from exc
+
+
+def _remedy(error: OSError) -> str:
+    """What helps: a FileError knows it, unless it is the path of the directory itself that is wrong."""
+    known = error.remedy if isinstance(error, FileError) and error.errno not in _OF_THE_PATH else ""
+    return known or system_remedy(error, _WAYS)
 
 
 def _refuse_if_shared(state_dir: Path) -> None:

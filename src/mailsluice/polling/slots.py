@@ -84,6 +84,7 @@ class Slots:
         Returns whether that was not known yet.
         """
         now = self._clock.monotonic()
-        is_news = now >= self._alone_until.get(key, 0)
-        self._alone_until[key] = now + ALONE
+        with self._freed:
+            is_news = now >= self._alone_until.get(key, 0)
+            self._alone_until[key] = now + ALONE
         return is_news

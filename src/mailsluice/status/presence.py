@@ -107,8 +107,8 @@ class Presence:
     def write(self, state_dir: Path, running: Mapping[MailboxKey, Running]) -> None:
         """Write the file if something has changed, at most once a second. Raises LedgerError.
 
-        If it cannot be written, the old file is removed, because readers would believe it. If not even that is
-        possible, as on a file system that became read-only, readers do believe it.
+        If it cannot be written, the old file is removed, because readers would believe it. If not even that
+        is possible, as on a file system that became read-only, readers do believe it.
         """
         now = self._clock.monotonic()
         said = Said(os.getpid(), self._since, self._configuration, self._refused, tuple(running.items()))
