@@ -10,7 +10,9 @@ import pytest
 
 from mailsluice import invocation
 from mailsluice.errors import LedgerError
+from mailsluice.files.private import replace_private
 from mailsluice.ledger.database import FILE, Database
+from mailsluice.ledger.directory import usable
 from mailsluice.ledger.ledger import Ledger
 
 
@@ -51,6 +53,13 @@ def test_a_state_directory_that_cannot_be_made_is_an_error_with_a_remedy(tmp_pat
     with pytest.raises(LedgerError, match="cannot be used") as error:
         Database(tmp_path / "file" / "state")
     assert "service.state_dir" in error.value.remedy
+
+
+def test_a_directory_in_the_place_of_a_file_is_answered_by_what_helps_there(state_dir: Path) -> None:
+    (state_dir / "daemon.json").mkdir(parents=True)
+    with pytest.raises(LedgerError, match=r"daemon\.json: Is a directory") as error, usable(state_dir):
+        replace_private(state_dir / "daemon.json", b"{}", durable=False)
+    assert error.value.remedy == "remove the directory: mailsluice makes no directory with that name"
 
 
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
