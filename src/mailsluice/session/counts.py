@@ -136,15 +136,14 @@ class Counts:
         )
         not_planned = {Held.BEYOND.value: listing.beyond, Held.UNUSABLE.value: listing.unusable}
         self.held = left + Counter(not_planned)
-        tried = {
+        self.failed_before = frozenset(
             listed.uidl
             for listed, reason in zip(plan.listing, plan.reasons, strict=True)
-            if reason.action not in _LEFT or reason is Reason.NEXT_POLL
-        }
-        self.failed_before = frozenset(tried & failures.keys())
-        for uidl, failure in failures.items():
-            if uidl in tried and failure.held is not None:
-                self.failing[uidl] = failure.held
+            if listed.uidl in failures and (reason.action not in _LEFT or reason is Reason.NEXT_POLL)
+        )
+        for uidl in self.failed_before:
+            if (why := failures[uidl].held) is not None:
+                self.failing[uidl] = why
 
     def keep(self, why: Held, messages: int) -> None:
         """Count this many messages as held for the reason `why`. Which ones they are is not known."""
