@@ -10,7 +10,7 @@ after a crash. Only `sink` makes a `Stored`, after the message is published dura
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -212,13 +212,14 @@ class Quiet:
 class Confirmation:
     """What a listing shows about known messages, for the ledger to note.
 
-    `listed` are its UIDLs. `reused` are those that other messages have now, and `doubtful` those that other
-    messages may have now. `is_whole`: a message that is not listed is not on the server. `has_all`: there is
-    a line for every message, though some lines may be unusable. `quiet` is there if the listing leaves
-    nothing to do. `policy` is the mailbox's `leave_on_server`, as text.
+    `listed` are its UIDLs; they are read once, so that nobody has to make a list of 100,000. `reused` are
+    those that other messages have now, and `doubtful` those that other messages may have now. `is_whole`: a
+    message that is not listed is not on the server. `has_all`: there is a line for every message, though some
+    lines may be unusable. `quiet` is there if the listing leaves nothing to do. `policy` is the mailbox's
+    `leave_on_server`, as text.
     """
 
-    listed: Collection[bytes]
+    listed: Iterable[bytes]
     reused: Collection[bytes] = ()
     doubtful: Collection[bytes] = ()
     is_whole: bool = True

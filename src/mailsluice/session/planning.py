@@ -58,15 +58,14 @@ def plan_for(listing: Listing, session: Session) -> Planned:
     """Plan what is to be done, and have the ledger note the listing. Raises LedgerError and ServerError."""
     mailbox, context, counts = session.mailbox, session.context, session.counts
     take_over(listing, session)
-    uidls = [listed.uidl for listed in listing]
     now = context.ledger.now()
-    memory = context.ledger.messages.recall(mailbox.key, uidls)
+    memory = context.ledger.messages.recall(mailbox.key, (listed.uidl for listed in listing))
     plan = make_plan(listing, memory.known, memory.failures, mailbox, now)
     counts.hold(plan, listing, memory.failures)
     until = quiet_until(plan, memory, mailbox, now)
     quiet = None if until is None else Quiet(digest(listing, mailbox), until, counts.all_held or {})
     noted = Confirmation(
-        listed=uidls,
+        listed=(listed.uidl for listed in listing),
         reused=plan.reused,
         doubtful=[listed.uidl for listed in plan.because(Reason.DOUBTFUL)],
         is_whole=listing.is_whole,
