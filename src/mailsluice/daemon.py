@@ -20,7 +20,7 @@ from mailsluice.ledger import ServiceLock, is_begun
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.polling.notes import Notes
-from mailsluice.status.presence import Presence
+from mailsluice.status.presence import Presence, forget
 from mailsluice.system.signals import Signals
 
 _LOOK_AROUND = 1.0
@@ -61,7 +61,7 @@ def serve(configurations: Configurations) -> None:
     configurations.announce(config)
     presence = Presence(config, SystemClock())
     configurations = _announced_to(presence, configurations)
-    successor: _Built | None = _built(config, ServiceLock.take)
+    successor: _Built | None = _built(config, _taken)
     while successor is not None:
         lock, service = successor
         with lock:
@@ -90,6 +90,13 @@ def _announced_to(presence: Presence, configurations: Configurations) -> Configu
         presence.follow(config)
 
     return Configurations(configurations.load, announce)
+
+
+def _taken(state_dir: Path) -> ServiceLock:
+    """The lock on a state directory, in which nothing is left of what a former daemon said of itself."""
+    lock = ServiceLock.take(state_dir)
+    forget(state_dir)  # in a container both are process 1, and a killed one's word would pass for ours
+    return lock
 
 
 def _built(config: Config, take: Callable[[Path], ServiceLock]) -> _Built:

@@ -10,12 +10,14 @@ from structlog.testing import capture_logs
 
 from mailsluice import daemon
 from mailsluice.app import Service
+from mailsluice.clock import SystemClock
 from mailsluice.config.models import Config
 from mailsluice.daemon import Configurations
 from mailsluice.errors import ConfigurationError, MailsluiceError
 from mailsluice.ledger.lock import ServiceLock
 from mailsluice.obs import events
 from mailsluice.polling.regular import RegularPolls
+from mailsluice.status.presence import Presence, look
 from mailsluice.system.zone import local_zone
 
 
@@ -106,3 +108,23 @@ def test_a_state_directory_that_cannot_be_used_is_announced_to_nobody(
     with pytest.raises(MailsluiceError):
         running.reload(config.model_copy(update={"service": unusable}))
     assert running.announced == []
+
+
+def test_what_a_killed_daemon_said_of_itself_is_gone_before_the_ledger_is_opened(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state_dir = config.service.state_dir
+    former = Presence(config, SystemClock())
+    with ServiceLock.take(state_dir):
+        former.write(state_dir, {})
+        assert look(state_dir).said is not None
+    seen = []
+
+    def opened(_config: Config) -> Service:
+        seen.append(look(state_dir))
+        raise MailsluiceError("the ledger takes its time")
+
+    monkeypatch.setattr(daemon, "Service", opened)
+    with pytest.raises(MailsluiceError, match="takes its time"):
+        daemon.serve(Configurations(lambda: config, lambda _: None))
+    assert [(each.running, each.said) for each in seen] == [(True, None)]

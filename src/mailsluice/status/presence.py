@@ -121,8 +121,7 @@ class Presence:
             try:
                 replace_private(state_dir / FILE, octets, durable=False)
             except OSError:
-                with suppress(OSError), Directory.follow(state_dir) as directory:
-                    directory.unlink(FILE)
+                forget(state_dir)
                 raise
         self._written = octets
 
@@ -131,6 +130,12 @@ def _name(file: Path) -> str:
     with suppress(FileNotFoundError):  # the working directory has gone: the name alone is left
         file = file.absolute()
     return printable(str(file))
+
+
+def forget(state_dir: Path) -> None:
+    """Remove the file, if that is possible."""
+    with suppress(OSError), Directory.follow(state_dir) as directory:
+        directory.unlink(FILE)
 
 
 def look(state_dir: Path) -> Daemon:
