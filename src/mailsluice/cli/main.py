@@ -94,7 +94,7 @@ def _loaded(name: str) -> click.Command:
     """The command of that name, imported."""
     command: click.Command = import_module(f"mailsluice.cli.{name}").command
     # What was imported stays to the end. Unless it is frozen, the garbage collector looks through it again
-    # and again, and a poll takes longer to start than `benchmarks start` allows.
+    # and again. A poll then takes an eighth more CPU, which `benchmarks start` leaves no room for.
     gc.freeze()
     return command
 

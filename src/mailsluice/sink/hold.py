@@ -97,7 +97,7 @@ class Hold:
     @edge
     def finish(self, staged: Sequence[Staged], *, undisturbed: bool) -> tuple[Stored, ...]:
         """Publish what an interrupted poll had recorded; see `Place.finish`. Raises SinkError."""
-        return self._held.finish(staged, absence_is_proof=undisturbed)
+        return self._held.finish(staged, undisturbed=undisturbed)
 
     def forget(self, stored: Sequence[Stored]) -> None:
         """Forget that these were published. Nothing was kept for that on disk.

@@ -145,17 +145,17 @@ class Place:
             return ()
         return self._made_durable([message for message in self.all_there(staged) if self._moved(message)])
 
-    def finish(self, staged: Sequence[Staged], *, absence_is_proof: bool) -> tuple[Stored, ...]:
+    def finish(self, staged: Sequence[Staged], *, undisturbed: bool) -> tuple[Stored, ...]:
         """Publish what an interrupted poll had recorded. Returns what is published now, or was before.
 
-        `absence_is_proof`: if a message's files are gone from staging, it was published, because only the
+        `undisturbed`: if a message's files are gone from staging, it was published, because only the
         interrupted poll could have moved them. That is not so if another process had the directory, or if the
         ledger is an older copy of itself, because its rows may have been settled since. Then a message counts
         as published only if consumers find it, or if an earlier call here found it: a consumer may have taken
         it since. The rest must be fetched again.
         """
         names = set(self.staging.names())
-        proved = staged if absence_is_proof else published(self._form, staged)
+        proved = staged if undisturbed else published(self._form, staged)
         moved = {message.name for message in proved}
         for message in staged:  # noted one by one: if a later one fails, the caller asks for all again
             if self._is_finished(message, names, moved):
