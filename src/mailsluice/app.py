@@ -109,7 +109,7 @@ class Service:
         return ledger
 
     def _credentials(self, config: Config, former: Credentials | None = None) -> Credentials:
-        return Credentials(config.credentials, Secrets(config.service.state_dir).reader, self._clock, former)
+        return Credentials(config.credentials, Secrets(config.service.state_dir), self._clock, former)
 
     def _connect_by(self, connections: Connections) -> partial[Client]:
         return partial(connect, clock=self._clock, connections=connections)

@@ -10,14 +10,10 @@ import pytest
 from auth.hand_clock import HandClock
 from auth.token_endpoint import TokenEndpoint, as_json
 from mailsluice.auth.credentials import Credentials
-from mailsluice.config.models import (
-    CommandCredential,
-    Credential,
-    EntraCredential,
-    Mailbox,
-    PasswordCredential,
-    SecretRef,
-)
+from mailsluice.auth.secrets import Secrets
+from mailsluice.config.credentials import CommandCredential, Credential, EntraCredential, PasswordCredential
+from mailsluice.config.models import Mailbox
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError, TokenRefused
 from mailsluice.model import BearerToken, Password
 from mailsluice.session import ports
@@ -25,12 +21,18 @@ from mailsluice.session import ports
 MakeMailbox = Callable[[str], Mailbox]
 
 
-def reader(ref: SecretRef) -> Callable[[], str]:
-    return lambda: f"canary-{ref.name}"
+class NamedSecrets(Secrets):
+    """Each secret is the word of the tests' secrets, and its own name."""
+
+    def reader(self, ref: SecretRef) -> Callable[[], str]:
+        return lambda: f"canary-{ref.name}"
+
+
+SECRETS = NamedSecrets(Path("/nowhere"))
 
 
 def build(credentials: Mapping[str, Credential], clock: HandClock) -> ports.Credentials:
-    return Credentials(credentials, reader, clock)
+    return Credentials(credentials, SECRETS, clock)
 
 
 def test_an_entra_credential_gives_a_bearer_token(
@@ -135,7 +137,12 @@ def test_a_password_that_would_be_two_lines_is_refused(
     clock: HandClock, mailbox: MakeMailbox, end: str
 ) -> None:
     old = PasswordCredential(password=SecretRef("keyring", "old"))
-    credentials = Credentials({"old": old}, lambda _: lambda: f"canary{end}DELE 1", clock)
+
+    class TwoLines(Secrets):
+        def reader(self, _ref: SecretRef) -> Callable[[], str]:
+            return lambda: f"canary{end}DELE 1"
+
+    credentials = Credentials({"old": old}, TwoLines(Path("/nowhere")), clock)
     with pytest.raises(SecretError, match="keyring:old") as caught:
         credentials.login(mailbox("old"))
     assert "canary" not in str(caught.value)
@@ -144,11 +151,11 @@ def test_a_password_that_would_be_two_lines_is_refused(
 def test_a_token_is_gone_on_with_where_a_section_says_the_same_and_asked_for_anew_where_it_does_not(
     endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
 ) -> None:
-    former = Credentials({"acme": credential}, reader, clock)
+    former = Credentials({"acme": credential}, SECRETS, clock)
     assert former.login(mailbox("acme")) == BearerToken("canary-token-1")
     changed = credential.model_copy(update={"client_secret": SecretRef("keyring", "new")})
 
-    credentials = Credentials({"moved": credential.model_copy(), "acme": changed}, reader, clock, former)
+    credentials = Credentials({"moved": credential.model_copy(), "acme": changed}, SECRETS, clock, former)
 
     assert credentials.login(mailbox("moved")) == BearerToken("canary-token-1")
     assert credentials.login(mailbox("acme")) == BearerToken("canary-token-2")

@@ -9,7 +9,7 @@ from keyring.backends.null import Keyring as NullKeyring
 
 from mailsluice import invocation
 from mailsluice.auth.secrets import Secrets
-from mailsluice.config.models import SecretRef
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError
 
 

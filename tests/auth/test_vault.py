@@ -12,7 +12,8 @@ import pytest
 from keyring.errors import PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.vault import SealedVault, VaultError
+from mailsluice.auth.seal import VaultError
+from mailsluice.auth.vault import SealedVault
 
 SERVICE = "mailsluice"
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from mailsluice.auth.secrets import Secrets
 from mailsluice.cli.backup import command
 from mailsluice.cli.main import Settings
-from mailsluice.config.models import SecretRef
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import BackupError, LedgerError, SecretError
 from mailsluice.files.directory import Directory
 from mailsluice.files.error import failed

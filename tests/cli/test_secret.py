@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from mailsluice.auth.secrets import Secrets
 from mailsluice.cli.main import Settings
 from mailsluice.cli.secret import command
-from mailsluice.config.models import SecretRef
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.config.load import load
-from mailsluice.config.models import EntraCredential, SpoolSink
+from mailsluice.config.models import SpoolSink
 from mailsluice.errors import ConfigurationError
 from support.secrecy import CANARY
 from support.users import unprivileged
@@ -72,12 +73,6 @@ def test_what_is_missing_is_told_with_an_example(mistakes: Told) -> None:
         'mailsluice.toml: credentials.a.password: is missing; write it like password = "keyring:old"' in told
     )
     assert any("mailboxes.m.sink: is missing; write it like sink = { kind =" in line for line in told)
-
-
-@pytest.mark.parametrize("key", ["certificate", "flow"])
-def test_a_key_of_a_later_version_is_told_as_such(mistakes: Told, whole: str, key: str) -> None:
-    (line,) = mistakes(whole.replace("client_id", f'{key} = "x"\nclient_id'))
-    assert f"credentials.acme.{key}: is not supported in this version" in line
 
 
 def test_keys_that_a_terminal_would_obey_are_told_quoted(mistakes: Told) -> None:

@@ -7,16 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mailsluice.config.models import (
-    Config,
-    EntraCredential,
-    Mailbox,
-    MaildirSink,
-    SecretRef,
-    Service,
-    SpoolSink,
-    default_state_dir,
-)
+from mailsluice.config.credentials import EntraCredential
+from mailsluice.config.models import Config, Mailbox, MaildirSink, Service, SpoolSink, default_state_dir
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import ConfigurationError
 from mailsluice.model import MailboxKey
 from support.secrecy import CANARY

@@ -13,12 +13,12 @@ from typing import Protocol
 import pytest
 
 from auth.hand_clock import HandClock
+from auth.sources.asking import secret_source
 from auth.token_endpoint import SECRET, TENANT, Answer, TokenEndpoint, as_json
 from mailsluice.auth.sources import command
 from mailsluice.auth.sources.command import CommandSource
-from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.auth.sources.source import LONGEST, TokenSource, problem
-from mailsluice.config.models import EntraCredential
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
 from mailsluice.net import https
 from mailsluice.outcome import Disposition
@@ -58,7 +58,7 @@ class AskedEntra:
                 "ca_file": str(endpoint.ca_file),
             }
         )
-        self.source = EntraSource(
+        self.source = secret_source(
             credential, lambda: SECRET, clock, lambda: https.ProviderHttp(endpoint.ca_file, clock, 0.5)
         )
 

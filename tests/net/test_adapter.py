@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from auth.hand_clock import HandClock
+from auth.sources.asking import secret_source
 from auth.token_endpoint import TokenEndpoint
-from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.clock import SystemClock
-from mailsluice.config.models import EntraCredential
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenUnavailable
 from mailsluice.net.https import ProviderHttp, explain
 from support.black_hole import black_hole
@@ -44,7 +44,7 @@ def test_an_answer_that_dribbles_in_ends_at_the_deadline(
 
     endpoint.write = write
     clock = SystemClock()
-    source = EntraSource(credential, lambda: "s", clock, lambda: ProviderHttp(endpoint.ca_file, clock, 0.5))
+    source = secret_source(credential, lambda: "s", clock, lambda: ProviderHttp(endpoint.ca_file, clock, 0.5))
     begun = clock.monotonic()
     try:
         with pytest.raises(TokenUnavailable, match="did not answer in time") as caught:

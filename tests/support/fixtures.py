@@ -11,9 +11,10 @@ import trustme
 
 import pop3.scripted
 from auth.hand_clock import HandClock
+from auth.sources.asking import secret_source
 from auth.token_endpoint import SECRET, TENANT, TokenEndpoint
 from mailsluice.auth.sources.entra import EntraSource
-from mailsluice.config.models import EntraCredential
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.net.connection import Connections
 from mailsluice.net.https import ProviderHttp
 
@@ -78,7 +79,7 @@ def credential(endpoint: TokenEndpoint) -> EntraCredential:
 
 @pytest.fixture
 def source(credential: EntraCredential, clock: HandClock) -> EntraSource:
-    return EntraSource(credential, lambda: SECRET, clock)
+    return secret_source(credential, lambda: SECRET, clock)
 
 
 @pytest.fixture

@@ -6,20 +6,16 @@ never decide what a refusal means for a mailbox.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.command import CommandSource
 from mailsluice.auth.token_cache import TokenCache
 from mailsluice.clock import Clock
-from mailsluice.config.models import (
-    CommandCredential,
-    Credential,
-    EntraCredential,
-    Mailbox,
-    PasswordCredential,
-    SecretRef,
-)
+from mailsluice.config.credentials import CommandCredential, Credential, EntraCredential, PasswordCredential
+from mailsluice.config.models import Mailbox
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError
 from mailsluice.model import BearerToken, Login, Password
 
@@ -34,28 +30,27 @@ class Credentials:
     reference to the secret do not share one. While a secret is rotated, an expired one must not fail the
     mailboxes of the new one, and a wrong one must not go unnoticed because another one works.
 
-    `reader` returns a function that reads a secret each time it is called. Tokens of `former` are used on for
-    sections with the same content.
+    `secrets` are read each time they are needed. Tokens of `former` are used on for sections with the same
+    content.
     """
 
     def __init__(
         self,
         credentials: Mapping[str, Credential],
-        reader: Callable[[SecretRef], Callable[[], str]],
+        secrets: Secrets,
         clock: Clock,
         former: Credentials | None = None,
     ) -> None:
         held = former._caches if former else {}  # noqa: SLF001  of the same class
         self._credentials = credentials
         self._passwords = {
-            credential: reader(credential.password)
+            credential: secrets.reader(credential.password)
             for credential in credentials.values()
             if isinstance(credential, PasswordCredential)
         }
         self._caches: dict[EntraCredential, TokenCache] = {
-            credential: held.get(credential)
-            or TokenCache(_entra(credential, reader(credential.client_secret), clock), clock)
-            for credential in credentials.values()
+            credential: held.get(credential) or TokenCache(_entra(name, credential, secrets, clock), clock)
+            for name, credential in credentials.items()
             if isinstance(credential, EntraCredential)
         }
 
@@ -77,10 +72,10 @@ class Credentials:
             self._caches[credential].forget(login.value)
 
 
-def _entra(credential: EntraCredential, secret: Callable[[], str], clock: Clock) -> TokenSource:
-    from mailsluice.auth.sources.entra import EntraSource  # noqa: PLC0415  msal and requests: only for Entra ID
+def _entra(name: str, credential: EntraCredential, secrets: Secrets, clock: Clock) -> TokenSource:
+    from mailsluice.auth.sources.ways import Means, entra_source  # noqa: PLC0415  msal: only for Entra ID
 
-    return EntraSource(credential, secret, clock)
+    return entra_source(name, credential, Means(secrets, clock))
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailsluice import invocation
-from mailsluice.config.models import SecretRef
-from mailsluice.config.types import Scheme
+from mailsluice.config.types import Scheme, SecretRef
 from mailsluice.errors import SecretError, system_remedy
 from mailsluice.files import rights
 from mailsluice.files.error import FileError

@@ -1,10 +1,10 @@
 """The sealed vault: a keyring backend for a server that starts without a person to unlock it.
 
-Owns the format of `secrets.vault` and its key. Must never write a plain secret, or a key made by systemd, to
-a disk. Must never replace a vault that it could not read completely.
+Owns the format of `secrets.vault`. Must never write a plain secret to a disk. Must never replace a vault that
+it could not read completely.
 
-Each entry is encrypted with AES-256-GCM and bound to its service and name. So nobody can change or exchange
-entries unnoticed. The names are not secret. An older copy of the whole file is not detected.
+Each entry is sealed for its service and name (`seal`). So nobody can change or exchange entries unnoticed.
+The names are not secret. An older copy of the whole file is not detected.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 import errno
-import hashlib
 import json
 import os
 import shlex
@@ -22,46 +21,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keyring.backend import KeyringBackend
-from keyring.errors import KeyringError, PasswordDeleteError
+from keyring.errors import PasswordDeleteError
 
 from mailsluice import invocation
+from mailsluice.auth.seal import KEY, KEY_CREDENTIAL, Key, NotSealed, VaultError, first_key, read_key
 from mailsluice.files.directory import make_with_parents
 from mailsluice.files.error import FileError
 from mailsluice.files.private import locked, read_private, replace_private
 from mailsluice.files.trust import trusted_owners
 
 VAULT = "secrets.vault"
-KEY = "vault.key"
-KEY_CREDENTIAL = "mailsluice-vault-key"
-"""The systemd credential with the key, if the unit has one: 32 random octets."""
 
 _VERSION = 1
-_KEY_OCTETS = 32
-_NONCE_OCTETS = 12
 _LONGEST_WORD = 200
 """Characters of a name. The configuration allows a third of that."""
-
-
-class VaultError(KeyringError):
-    """The vault or its key cannot be used. `remedy` is what to do about it."""
-
-    def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__(message)
-        self.remedy = remedy
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    octets: bytes = field(repr=False)
-    origin: Path
-
-    @property
-    def id(self) -> str:
-        """A name for the key, from which nobody can compute the key."""
-        return hashlib.sha256(b"mailsluice vault key" + self.octets).hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -102,7 +76,7 @@ class SealedVault(KeyringBackend):
                 contents = self._read()
                 key = self._key_of(contents) if contents.entries else self._first_key()
                 contents.key_id = key.id
-                contents.entries[service, username] = _seal(key, service, username, password)
+                contents.entries[service, username] = key.seal(password, service, username)
                 replace_private(self._vault, _encode(contents))
 
     def delete_password(self, service: str, username: str) -> None:
@@ -163,10 +137,10 @@ class SealedVault(KeyringBackend):
     def _owners(self) -> set[int]:
         return trusted_owners() | {self._directory.stat().st_uid}
 
-    def _key_of(self, contents: _Contents) -> _Key:
+    def _key_of(self, contents: _Contents) -> Key:
         """The key, if it is the one that the vault is sealed with. Raises VaultError if it is another one."""
         try:
-            key = self._key()
+            key = read_key(self._directory, self._owners())
         except FileNotFoundError as exc:
             raise VaultError(
                 f"the key of {self._vault} is gone: there is no {exc.filename}",
@@ -184,33 +158,13 @@ class SealedVault(KeyringBackend):
         again = invocation.command("secret", "set", "NAME")
         return f"if it is lost, so are the secrets: `{_aside(self._vault)}`, then set each again: `{again}`"
 
-    def _key(self) -> _Key:
-        provided = os.environ.get("CREDENTIALS_DIRECTORY")
-        if provided and (Path(provided) / KEY_CREDENTIAL).exists():
-            path = Path(provided) / KEY_CREDENTIAL
-            octets = path.read_bytes()
-        else:
-            path = self._key_file
-            octets = read_private(path, owners=self._owners())
-        if len(octets) != _KEY_OCTETS:
-            raise VaultError(
-                f"{path} is not a key: it has {len(octets)} octets instead of {_KEY_OCTETS}",
-                remedy="restore the key from a backup, or from where it was made",
-            )
-        return _Key(octets, path)
+    def _first_key(self) -> Key:
+        return first_key(self._directory, self._owners())
 
-    def _first_key(self) -> _Key:
+    def _unseal(self, key: Key, service: str, name: str, blob: bytes) -> str:
         try:
-            return self._key()
-        except FileNotFoundError:
-            replace_private(self._key_file, os.urandom(_KEY_OCTETS))
-            return self._key()  # read again: what is used is what is on the disk
-
-    def _unseal(self, key: _Key, service: str, name: str, blob: bytes) -> str:
-        nonce, sealed = blob[:_NONCE_OCTETS], blob[_NONCE_OCTETS:]
-        try:
-            return AESGCM(key.octets).decrypt(nonce, sealed, _binding(service, name)).decode()
-        except (InvalidTag, ValueError) as exc:
+            return key.unseal(blob, service, name)
+        except NotSealed as exc:
             raise VaultError(
                 f"the entry {name!r} of {self._vault} was damaged or tampered with",
                 remedy=f"find out who changed the file; then `{invocation.command('secret', 'set', name)}`",
@@ -219,16 +173,6 @@ class SealedVault(KeyringBackend):
 
 def _aside(path: Path) -> str:
     return shlex.join(["mv", str(path), f"{path}.lost"])
-
-
-def _seal(key: _Key, service: str, name: str, secret: str) -> bytes:
-    nonce = os.urandom(_NONCE_OCTETS)
-    return nonce + AESGCM(key.octets).encrypt(nonce, secret.encode(), _binding(service, name))
-
-
-def _binding(service: str, name: str) -> bytes:
-    """The additional data of AES-GCM: an entry that is moved under another name cannot be decrypted."""
-    return json.dumps([_VERSION, service, name]).encode()
 
 
 def _encode(contents: _Contents) -> bytes:

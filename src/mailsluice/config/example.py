@@ -9,17 +9,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from mailsluice.config.credentials import CommandCredential, EntraCredential, PasswordCredential
 from mailsluice.config.mistakes import toml_value
-from mailsluice.config.models import (
-    CommandCredential,
-    Config,
-    EntraCredential,
-    Keyring,
-    Log,
-    Mailbox,
-    PasswordCredential,
-    Service,
-)
+from mailsluice.config.models import Config, Keyring, Log, Mailbox, Service
 from mailsluice.config.section import Section
 
 _INTRODUCTION = """\
@@ -30,8 +22,8 @@ _INTRODUCTION = """\
 
 _INCLUDE = "More files with [mailboxes.*] and [credentials.*]. Their paths are relative to this file."
 _INCLUDE_EXAMPLE = ["mailboxes.d/*.toml"]
-_WRITTEN_OUT = ("state_dir",)
-"""Keys that the example sets although they have a default: a service should not use the default."""
+_WRITTEN_OUT = ("state_dir", "tenant_id", "client_id", "client_secret")
+"""Keys that the example sets although they have a default: a service needs them."""
 _DEFAULTS = "Default values for all mailboxes: any key of a mailbox."
 
 
@@ -83,7 +75,7 @@ def schema_text() -> str:
     del models["Mailbox"]["required"]  # any key may be in [defaults] instead
     for model in models.values():
         if "kind" in model["properties"]:
-            model["required"] = ["kind", *model["required"]]
+            model["required"] = ["kind", *model.get("required", ())]
     schema["properties"] |= {
         "include": {"description": _INCLUDE, "type": "array", "items": {"type": "string"}},
         "defaults": {"description": _DEFAULTS, "$ref": "#/$defs/Mailbox"},

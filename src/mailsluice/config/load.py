@@ -14,21 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from mailsluice import invocation
+from mailsluice.config.credentials import CommandCredential, EntraCredential, PasswordCredential
 from mailsluice.config.files import Entry, Source, not_obeyed, read
 from mailsluice.config.mailboxes import AnyCredential, Mailboxes
 from mailsluice.config.mistakes import Mistakes, Place
-from mailsluice.config.models import (
-    CommandCredential,
-    Config,
-    EntraCredential,
-    Keyring,
-    Log,
-    Mailbox,
-    PasswordCredential,
-    SecretRef,
-    Service,
-)
+from mailsluice.config.models import Config, Keyring, Log, Mailbox, Service
 from mailsluice.config.section import Section
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import ConfigurationError
 from mailsluice.files.trust import Problem, doubts_of_obeyed, files_of_command, problem_of_obeyed
 from mailsluice.system.zone import Zone, ZoneError, local_zone

@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mailsluice.config.files import Entry, Source
-from mailsluice.config.mistakes import Mistakes, Place, nearest, validate
-from mailsluice.config.models import (
+from mailsluice.config.credentials import (
     HOSTS,
     CommandCredential,
     EntraCredential,
+    PasswordCredential,
+)
+from mailsluice.config.files import Entry, Source
+from mailsluice.config.mistakes import Mistakes, Place, nearest, validate
+from mailsluice.config.models import (
     Mailbox,
     MaildirSink,
-    PasswordCredential,
     SpoolSink,
 )
 from mailsluice.model import MailboxKey

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -26,10 +27,6 @@ from mailsluice.files.rights import is_denied
 S = TypeVar("S", bound=Section)
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_LATER = {
-    ("EntraCredential", "certificate"): "is not supported in this version; use client_secret",
-    ("EntraCredential", "flow"): "is not supported in this version; leave it out and use client_secret",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +131,8 @@ def toml_value(value: object) -> str:
     """A value as TOML writes it on one line."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, date):
+        return value.isoformat()
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -155,7 +154,7 @@ def _explain(error: ErrorDetails, model: type[Section]) -> str:
             text = f"is missing; write it like {key} = {right}"
         case "extra_forbidden":
             known = model.model_fields.keys() - {"name"}  # the name is the section's header, never a key
-            text = _LATER.get((model.__name__, key)) or nearest("key", key, known)
+            text = nearest("key", key, known)
         case "value_error":
             text = str(context["error"])
         case "literal_error":

@@ -17,63 +17,23 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from mailsluice.config.credentials import Credential
 from mailsluice.config.section import Section
 from mailsluice.config.types import (
     AbsolutePath,
     Address,
-    Authority,
-    Command,
     Cron,
     Duration,
     Host,
-    Identifier,
     Leave,
     Mode,
     Name,
-    Scope,
-    Secret,
-    SecretRef,
     Size,
-    Tenant,
-    Variables,
 )
 from mailsluice.errors import ConfigurationError
 from mailsluice.files.trust import Problem
 from mailsluice.model import MailboxKey
 from mailsluice.system.zone import Zone
-
-__all__ = [
-    "CommandCredential",
-    "Config",
-    "Credential",
-    "EntraCredential",
-    "Keyring",
-    "Log",
-    "Mailbox",
-    "MaildirSink",
-    "PasswordCredential",
-    "SecretRef",
-    "Service",
-    "Sink",
-    "SpoolSink",
-]
-
-Cloud = Literal["worldwide", "gcc-high", "dod", "china"]
-
-HOSTS: Mapping[Cloud, str] = {
-    "worldwide": "outlook.office365.com",
-    "gcc-high": "outlook.office365.us",
-    "dod": "outlook-dod.office365.us",
-    "china": "partner.outlook.cn",
-}
-"""The POP3 host of Exchange Online in each cloud. The scope for an app's tokens is this host's `.default`."""
-
-_LOGIN_HOSTS: Mapping[Cloud, str] = {
-    "worldwide": "login.microsoftonline.com",
-    "gcc-high": "login.microsoftonline.us",
-    "dod": "login.microsoftonline.us",
-    "china": "login.partner.microsoftonline.cn",
-}
 
 
 def default_state_dir() -> Path:
@@ -138,108 +98,6 @@ class Keyring(Section):
     backend: Literal["sealed"] = Field(
         default="sealed", description="sealed: an encrypted file in the state directory.", examples=["sealed"]
     )
-
-
-def _authority(data: dict[str, Any]) -> str:
-    return f"https://{_LOGIN_HOSTS[data['cloud']]}/{data['tenant_id']}"
-
-
-def _scope(data: dict[str, Any]) -> str:
-    return f"https://{HOSTS[data['cloud']]}/.default"
-
-
-class EntraCredential(Section):
-    """An app registration in Microsoft Entra ID. One can serve many mailboxes."""
-
-    kind: Literal["entra"] = Field(
-        default="entra", description="An app registration in Microsoft Entra ID.", examples=["entra"]
-    )
-    tenant_id: Tenant = Field(
-        description="The directory (tenant) ID, or one of its domains.",
-        examples=["00000000-0000-0000-0000-000000000000"],
-    )
-    client_id: Identifier = Field(
-        description="The application (client) ID.", examples=["11111111-1111-1111-1111-111111111111"]
-    )
-    client_secret: Secret = Field(
-        description="Where the client secret is: keyring:NAME, file:PATH, env:NAME or credential:NAME.",
-        examples=["keyring:acme"],
-    )
-    cloud: Cloud = Field(
-        default="worldwide",
-        description="worldwide (and GCC), gcc-high, dod or china.",
-        examples=["worldwide"],
-    )
-    authority: Authority = Field(
-        default_factory=_authority,
-        description="The identity provider's address, if it is not the one of the cloud.",
-        examples=["https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000"],
-    )
-    scope: Scope = Field(
-        default_factory=_scope,
-        description="The scope of the tokens, if it is not the one of the cloud.",
-        examples=["https://outlook.office365.com/.default"],
-    )
-    ca_file: AbsolutePath | None = Field(
-        default=None,
-        description="Certificates (PEM) to trust for the identity provider, instead of the usual ones.",
-        examples=["/etc/mailsluice/ca.pem"],
-    )
-
-    @property
-    def default_host(self) -> str | None:
-        """The POP3 server of a mailbox without `host`."""
-        return HOSTS[self.cloud]
-
-
-class CommandCredential(Section):
-    """A program that prints an access token."""
-
-    kind: Literal["command"] = Field(
-        default="command", description="A program that prints an access token.", examples=["command"]
-    )
-    command: Command = Field(
-        description="The program and its arguments. {address} is replaced by the mailbox's address.",
-        examples=[["/usr/local/bin/token", "{address}"]],
-    )
-    environment: Variables = Field(
-        default=(),
-        description="Variables that the program gets besides PATH, HOME and LANG. "
-        "mailsluice passes on its own values of them.",
-        examples=[["HTTPS_PROXY"]],
-    )
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The variables that the program gets from our environment. Its PATH is not ours."""
-        return ("HOME", "LANG", *self.environment)
-
-    @property
-    def default_host(self) -> str | None:
-        """The POP3 server of a mailbox without `host`."""
-        return HOSTS["worldwide"]
-
-
-class PasswordCredential(Section):
-    """A password, for servers that still accept one. Exchange Online does not."""
-
-    kind: Literal["password"] = Field(
-        default="password",
-        description="A password, for servers that still accept one; never for Exchange Online.",
-        examples=["password"],
-    )
-    password: Secret = Field(
-        description="Where the password is: keyring:NAME, file:PATH, env:NAME or credential:NAME.",
-        examples=["keyring:old"],
-    )
-
-    @property
-    def default_host(self) -> str | None:
-        """None: a mailbox with a password must name its server."""
-        return None
-
-
-Credential = Annotated[EntraCredential | CommandCredential | PasswordCredential, Field(discriminator="kind")]
 
 
 class SpoolSink(Section):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -230,6 +230,16 @@ def parse_command(value: object) -> tuple[str, ...]:
     return words
 
 
+def parse_day(value: object) -> date:
+    """A calendar day, as TOML writes it: `2027-05-01`, with or without quotes."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(_text(value, "a day such as 2027-05-01"))
+    except ValueError:
+        raise ValueError("must be a day such as 2027-05-01: year, month, day") from None
+
+
 def parse_variables(value: object) -> tuple[str, ...]:
     """Names of environment variables. Values are not allowed, because a value may be a secret."""
     right = '["HTTPS_PROXY"]'
@@ -273,6 +283,7 @@ AbsolutePath = Annotated[Path, PlainValidator(parse_path), _string("^/")]
 Name = Annotated[str, PlainValidator(parse_name), _string(f"^{NAME}$")]
 Host = Annotated[str, PlainValidator(parse_host), _string()]
 Address = Annotated[str, PlainValidator(parse_address), _string("^[!-?A-~]+@[!-?A-~]+$")]
+Day = Annotated[date, PlainValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
 Cron = Annotated[str, PlainValidator(parse_cron), _string()]
 Identifier = Annotated[str, PlainValidator(parse_token), _string()]
 Tenant = Annotated[str, PlainValidator(parse_tenant), _string()]

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from auth.hand_clock import HandClock
+from auth.sources.asking import secret_source
 from auth.token_endpoint import SECRET, Answer, TokenEndpoint, as_json
 from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.auth.sources.source import Token
-from mailsluice.config.models import EntraCredential
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import SecretError, TokenRefused, TokenUnavailable
 
 
@@ -166,7 +167,7 @@ def test_a_new_secret_is_used_after_the_old_one_was_refused(
     endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock
 ) -> None:
     stored = ["canary-old"]
-    source = EntraSource(credential, lambda: stored[0], clock)
+    source = secret_source(credential, lambda: stored[0], clock)
     endpoint.answer = lambda form: (
         endpoint.token(form) if form["client_secret"] == "canary-new" else refusal("AADSTS7000222: expired")
     )
@@ -183,7 +184,7 @@ def test_a_secret_that_cannot_be_had_is_no_request(
         raise SecretError("keyring:acme: the keyring has no secret of that name")
 
     with pytest.raises(SecretError):
-        EntraSource(credential, missing, clock).ask()
+        secret_source(credential, missing, clock).ask()
     assert endpoint.paths == []
 
 
@@ -192,4 +193,4 @@ def test_a_bug_is_not_disguised(credential: EntraCredential, clock: HandClock) -
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        EntraSource(credential, wrong, clock).ask()
+        secret_source(credential, wrong, clock).ask()

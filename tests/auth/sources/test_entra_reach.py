@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from auth.hand_clock import HandClock
+from auth.sources.asking import secret_source
 from auth.token_endpoint import SECRET, Answer, TokenEndpoint
 from mailsluice.auth.sources.entra import EntraSource
-from mailsluice.config.models import EntraCredential
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenUnavailable
 from mailsluice.net.https import ProviderHttp
 
@@ -35,7 +36,7 @@ def test_gives_up_a_provider_that_stays_silent(
         return endpoint.token(form)
 
     endpoint.answer = silent
-    source = EntraSource(
+    source = secret_source(
         credential, lambda: SECRET, clock, lambda: ProviderHttp(endpoint.ca_file, clock, 0.3)
     )
     try:
@@ -51,7 +52,7 @@ def test_says_what_the_operating_system_said_about_a_provider_that_cannot_be_rea
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         authority = f"https://127.0.0.1:{unused.getsockname()[1]}/contoso"
-        source = EntraSource(credential.model_copy(update={"authority": authority}), lambda: SECRET, clock)
+        source = secret_source(credential.model_copy(update={"authority": authority}), lambda: SECRET, clock)
         with pytest.raises(TokenUnavailable, match="Connection refused") as caught:
             source.ask()
     assert caught.value.remedy
@@ -60,7 +61,7 @@ def test_says_what_the_operating_system_said_about_a_provider_that_cannot_be_rea
 def test_a_certificate_of_an_unknown_authority_is_not_accepted(
     credential: EntraCredential, clock: HandClock
 ) -> None:
-    source = EntraSource(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    source = secret_source(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
     with pytest.raises(TokenUnavailable, match="certificate was not accepted"):
         source.ask()
 
@@ -72,7 +73,7 @@ def test_a_ca_file_that_cannot_be_used_is_named(
     useless = tmp_path / "useless.pem"
     if content is not None:
         useless.write_bytes(content)
-    source = EntraSource(credential.model_copy(update={"ca_file": useless}), lambda: SECRET, clock)
+    source = secret_source(credential.model_copy(update={"ca_file": useless}), lambda: SECRET, clock)
     with pytest.raises(TokenUnavailable, match=r"useless\.pem cannot be used: "):
         source.ask()
 
@@ -85,7 +86,7 @@ def test_ca_bundles_of_the_environment_do_not_win(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(endpoint.ca_file))
     monkeypatch.setenv("CURL_CA_BUNDLE", str(endpoint.ca_file))
-    source = EntraSource(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    source = secret_source(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
     with pytest.raises(TokenUnavailable, match="certificate was not accepted"):
         source.ask()
 
@@ -104,7 +105,7 @@ def test_the_system_store_is_trusted_where_no_ca_file_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(endpoint.ca_file))
-    source = EntraSource(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
+    source = secret_source(credential.model_copy(update={"ca_file": None}), lambda: SECRET, clock)
     assert source.ask().value == "canary-token-1"
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import requests
 from urllib3 import HTTPResponse
 
+from auth.sources.asking import secret_source
 from fuzz.feed import Feed
 from mailsluice.auth.aadsts import remedy
 from mailsluice.auth.sources.command import _last_line
-from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.auth.sources.source import problem
 from mailsluice.auth.token_cache import TokenCache
-from mailsluice.config.models import EntraCredential
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenError
 from mailsluice.net.https import ProviderHttp
 
@@ -113,7 +113,7 @@ def _check_discovery(feed: Feed) -> None:
 
 
 def _check_answer(provider: Provider, *, is_token: bool) -> None:
-    source = EntraSource(CREDENTIAL, lambda: SECRET, Clock(), http=lambda: _http(provider))
+    source = secret_source(CREDENTIAL, lambda: SECRET, Clock(), http=lambda: _http(provider))
     cache = TokenCache(source, Clock())
     for _ in range(2):  # again at the same moment: by what was remembered
         try:

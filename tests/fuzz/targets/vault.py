@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fuzz.feed import Feed
 from mailsluice.auth.keyring import SERVICE
+from mailsluice.auth.seal import Key, _binding
 from mailsluice.auth.secrets import Secrets
-from mailsluice.auth.vault import _binding, _Key
-from mailsluice.config.models import SecretRef
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError
 
 SECRETS = {"acme": "canary-one", "old": "canary-two"}
@@ -28,9 +28,9 @@ def vault() -> bytes:
     entries = []
     for number, (name, secret) in enumerate(SECRETS.items()):
         nonce = bytes([number]) * 12
-        sealed = nonce + AESGCM(KEY).encrypt(nonce, secret.encode(), _binding(SERVICE, name))
+        sealed = nonce + AESGCM(KEY).encrypt(nonce, secret.encode(), _binding((SERVICE, name)))
         entries.append({"service": SERVICE, "name": name, "sealed": base64.b64encode(sealed).decode()})
-    return json.dumps({"version": 1, "key": _Key(KEY, Path("/")).id, "entries": entries}).encode()
+    return json.dumps({"version": 1, "key": Key(KEY, Path("/")).id, "entries": entries}).encode()
 
 
 SEEDS = (
