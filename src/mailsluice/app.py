@@ -109,7 +109,9 @@ class Service:
         return ledger
 
     def _credentials(self, config: Config, former: Credentials | None = None) -> Credentials:
-        return Credentials(config.credentials, Secrets(config.service.state_dir), self._clock, former)
+        state_dir = config.service.state_dir
+        secrets = Secrets(state_dir)
+        return Credentials(config.credentials, secrets, self._clock, former, state_dir=state_dir)
 
     def _connect_by(self, connections: Connections) -> partial[Client]:
         return partial(connect, clock=self._clock, connections=connections)
@@ -212,7 +214,8 @@ class Service:
         return settle(mailbox, way, self._context)
 
     def start(self) -> None:
-        """Begin to poll every mailbox on its schedule. Raises NoThread."""
+        """Begin to poll every mailbox on its schedule. Raises NoThread, SecretError."""
+        self._tokens.prepare()
         self._regular.start()
 
     def follow(self, config: Config) -> Change:
@@ -224,6 +227,7 @@ class Service:
         # What may fail comes first, so that a refused configuration changes nothing.
         change = Change.between(self.config, config)
         credentials = self._credentials(config, self._tokens)
+        credentials.prepare()
         allow_for(config.service.max_sessions)
 
         def switch() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.seal import Key, NotSealed, VaultError, first_key, read_key
+from mailsluice.auth.seal import Key, NotSealed, SealError, first_key, read_key
 from mailsluice.files.trust import trusted_owners
 
 KEY = Key(b"k" * 32, Path("vault.key"))
@@ -53,7 +53,7 @@ def test_a_key_from_systemd_comes_first_and_no_file_is_made(
 
 def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
     (tmp_path / "vault.key").touch(0o600)
-    with pytest.raises(VaultError, match="is not a key: it has 0 octets instead of 32"):
+    with pytest.raises(SealError, match="is not a key: it has 0 octets instead of 32"):
         read_key(tmp_path, trusted_owners())
 
 

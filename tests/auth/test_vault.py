@@ -12,8 +12,7 @@ import pytest
 from keyring.errors import PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.seal import VaultError
-from mailsluice.auth.vault import SealedVault
+from mailsluice.auth.vault import SealedVault, VaultError
 
 SERVICE = "mailsluice"
 

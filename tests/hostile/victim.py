@@ -49,6 +49,9 @@ class Logins:
     def login(self, mailbox: Mailbox) -> Login:
         return BearerToken(TOKEN) if mailbox.name in self._by_token else Password(PASSWORD)
 
+    def accepted(self, mailbox: Mailbox, login: Login) -> None:
+        pass
+
     def refused(self, mailbox: Mailbox, login: Login) -> None:
         pass
 

@@ -66,12 +66,17 @@ class FakeCredentials:
         self.available = True
         self.asked = 0
         self.rejected: list[Login] = []
+        self.let_in: list[Login] = []
 
     def login(self, mailbox: Mailbox) -> Login:
         self.asked += 1
         if not self.available:
             raise TokenUnavailable(f"nobody to ask about {mailbox.address}")
         return BearerToken(f"canary-{self.asked}")
+
+    def accepted(self, mailbox: Mailbox, login: Login) -> None:
+        assert mailbox.name
+        self.let_in.append(login)
 
     def refused(self, mailbox: Mailbox, login: Login) -> None:
         assert mailbox.name

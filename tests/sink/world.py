@@ -38,6 +38,9 @@ class Logins:
     def login(self, mailbox: Mailbox, /) -> Login:  # noqa: ARG002  the port's signature
         return BearerToken("x")
 
+    def accepted(self, mailbox: Mailbox, login: Login) -> None:
+        pass
+
     def refused(self, mailbox: Mailbox, login: Login) -> None:  # noqa: ARG002  the port's signature
         raise AssertionError
 

@@ -1,26 +1,30 @@
 """The credentials: each mailbox's login, as the configuration says.
 
-Owns which source each kind of credential has, and which sources have a cache. Must never keep a secret, and
-never decide what a refusal means for a mailbox.
+Owns which source each kind of credential has, which sources have a cache, and which caches a file. Must never
+keep a secret, and never decide what a refusal means for a mailbox.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailsluice.auth.said import SaidToday
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.command import CommandSource
 from mailsluice.auth.token_cache import TokenCache
+from mailsluice.auth.token_file import SAID, TokenFile, token_name
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import CommandCredential, Credential, EntraCredential, PasswordCredential
 from mailsluice.config.models import Mailbox
 from mailsluice.config.types import SecretRef
-from mailsluice.errors import SecretError
+from mailsluice.errors import SecretError, TokenUnavailable
 from mailsluice.model import BearerToken, Login, Password
 
 if TYPE_CHECKING:
-    from mailsluice.auth.sources.source import TokenSource
+    from mailsluice.auth.sources.source import Token, TokenSource
 
 
 class Credentials:
@@ -31,7 +35,7 @@ class Credentials:
     mailboxes of the new one, and a wrong one must not go unnoticed because another one works.
 
     `secrets` are read each time they are needed. Tokens of `former` are used on for sections with the same
-    content.
+    content. Tokens are kept in `state_dir` for other processes; None: in memory alone.
     """
 
     def __init__(
@@ -40,19 +44,42 @@ class Credentials:
         secrets: Secrets,
         clock: Clock,
         former: Credentials | None = None,
+        *,
+        state_dir: Path | None = None,
     ) -> None:
-        held = former._caches if former else {}  # noqa: SLF001  of the same class
         self._credentials = credentials
         self._passwords = {
             credential: secrets.reader(credential.password)
             for credential in credentials.values()
             if isinstance(credential, PasswordCredential)
         }
-        self._caches: dict[EntraCredential, TokenCache] = {
-            credential: held.get(credential) or TokenCache(_entra(name, credential, secrets, clock), clock)
-            for name, credential in credentials.items()
-            if isinstance(credential, EntraCredential)
-        }
+        said = SaidToday(state_dir / SAID, clock) if state_dir else None
+        self._names: dict[str, str] = {}  # of tokens, by section
+        self._sources: dict[str, _LateSource] = {}
+        self._caches: dict[str, TokenCache] = {}
+        for section, credential in credentials.items():
+            if not isinstance(credential, EntraCredential):
+                continue
+            self._names[section] = name = token_name(section, credential)
+            if name in self._caches:
+                continue
+            if former and name in former._caches:  # noqa: SLF001  of the same class
+                self._caches[name], self._sources[name] = former._caches[name], former._sources[name]  # noqa: SLF001
+                continue
+            self._sources[name] = source = _LateSource(section, credential, secrets, clock)
+            file = TokenFile(state_dir, name, said, clock) if state_dir and said else None
+            self._caches[name] = TokenCache(source, clock, file=file)
+
+    def prepare(self) -> None:
+        """Make every source now, and load all that asking for a token needs.
+
+        For a process that goes on while its files are upgraded: a later import would find other files. Raises
+        SecretError.
+        """
+        for source in self._sources.values():
+            source.made  # noqa: B018  it is made
+        if self._sources:
+            import mailsluice.auth.seal  # noqa: F401, PLC0415  cryptography: only for kept tokens
 
     def login(self, mailbox: Mailbox) -> Login:
         """What to authenticate with. Raises SecretError, TokenRefused, TokenUnavailable."""
@@ -63,19 +90,47 @@ class Credentials:
             # It has no cache: nobody says how long its token lives, and sessions would wait for each other.
             source = CommandSource(credential.command, mailbox.address, variables=credential.variables)
             return BearerToken(source.ask().value)
-        return BearerToken(self._caches[credential].token())
+        return BearerToken(self._caches[self._names[mailbox.credential]].token())
+
+    def accepted(self, mailbox: Mailbox, login: Login) -> None:
+        """Note that the server let the mailbox in with this login. Only tokens from a cache remember it."""
+        name = self._names.get(mailbox.credential)
+        if name and isinstance(login, BearerToken):
+            self._caches[name].accepted(login.value)
 
     def refused(self, mailbox: Mailbox, login: Login) -> None:
-        """Note that the server did not accept this login. Only tokens from a cache can be forgotten."""
-        credential = self._credentials[mailbox.credential]
-        if isinstance(credential, EntraCredential) and isinstance(login, BearerToken):
-            self._caches[credential].forget(login.value)
+        """Note that the server did not accept this login. Only tokens from a cache can be dropped."""
+        name = self._names.get(mailbox.credential)
+        if name and isinstance(login, BearerToken):
+            self._caches[name].refused(login.value)
 
 
-def _entra(name: str, credential: EntraCredential, secrets: Secrets, clock: Clock) -> TokenSource:
-    from mailsluice.auth.sources.ways import Means, entra_source  # noqa: PLC0415  msal: only for Entra ID
+class _LateSource:
+    """A source of Entra ID's tokens that is made when it is first asked (a `TokenSource`).
 
-    return entra_source(name, credential, Means(secrets, clock))
+    What it needs takes most of the time and memory of a poll, and with a token from a file nobody asks.
+    """
+
+    def __init__(self, section: str, credential: EntraCredential, secrets: Secrets, clock: Clock) -> None:
+        self._section = section
+        self._credential = credential
+        self._secrets = secrets
+        self._clock = clock
+
+    @cached_property
+    def made(self) -> TokenSource:
+        """The source itself. Raises SecretError."""
+        from mailsluice.auth.sources.ways import Means, entra_source  # noqa: PLC0415  msal: see above
+
+        return entra_source(self._section, self._credential, Means(self._secrets, self._clock))
+
+    def ask(self) -> Token:
+        """A new token. Raises SecretError, TokenRefused, TokenUnavailable."""
+        return self.made.ask()
+
+    def unavailable(self, why: str) -> TokenUnavailable:
+        """The error that says why the provider could not be asked."""
+        return self.made.unavailable(why)
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

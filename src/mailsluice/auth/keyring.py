@@ -13,8 +13,7 @@ from pathlib import Path
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.seal import VaultError
-from mailsluice.auth.vault import SealedVault
+from mailsluice.auth.vault import SealedVault, VaultError
 from mailsluice.errors import SecretError
 from mailsluice.files.rights import is_denied
 

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from keyring.errors import KeyringError
 
 from mailsluice.files.private import read_private, replace_private
 
@@ -27,14 +26,18 @@ KEY = "vault.key"
 """The name of the key file in the state directory."""
 KEY_CREDENTIAL = "mailsluice-vault-key"
 """The systemd credential with the key, if the unit has one: 32 random octets."""
+VAULT = "secrets.vault"
+"""The name of the sealed vault in the state directory. Its key is this one, too."""
+LOCK = "secrets.lock"
+"""The name of the lock file for the vault and the key."""
 
 _VERSION = 1
 _KEY_OCTETS = 32
 _NONCE_OCTETS = 12
 
 
-class VaultError(KeyringError):
-    """Something sealed, or its key, cannot be used. `remedy` is what to do about it."""
+class SealError(Exception):
+    """The key cannot be used. `remedy` is what to do about it."""
 
     def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__(message)
@@ -74,7 +77,7 @@ class Key:
 def read_key(state_dir: Path, owners: Collection[int]) -> Key:
     """The key of a state directory. The file may belong to one of `owners`.
 
-    Raises FileNotFoundError if there is none, OSError, FileError, VaultError.
+    Raises FileNotFoundError if there is none, OSError, FileError, SealError.
     """
     provided = os.environ.get("CREDENTIALS_DIRECTORY")
     if provided and (Path(provided) / KEY_CREDENTIAL).exists():
@@ -84,7 +87,7 @@ def read_key(state_dir: Path, owners: Collection[int]) -> Key:
         path = state_dir / KEY
         octets = read_private(path, owners=owners)
     if len(octets) != _KEY_OCTETS:
-        raise VaultError(
+        raise SealError(
             f"{path} is not a key: it has {len(octets)} octets instead of {_KEY_OCTETS}",
             remedy="restore the key from a backup, or from where it was made",
         )

@@ -22,20 +22,36 @@ from pathlib import Path
 from typing import Any
 
 from keyring.backend import KeyringBackend
-from keyring.errors import PasswordDeleteError
+from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.seal import KEY, KEY_CREDENTIAL, Key, NotSealed, VaultError, first_key, read_key
+from mailsluice.auth.seal import (
+    KEY,
+    KEY_CREDENTIAL,
+    LOCK,
+    VAULT,
+    Key,
+    NotSealed,
+    SealError,
+    first_key,
+    read_key,
+)
 from mailsluice.files.directory import make_with_parents
 from mailsluice.files.error import FileError
 from mailsluice.files.private import locked, read_private, replace_private
 from mailsluice.files.trust import trusted_owners
 
-VAULT = "secrets.vault"
-
 _VERSION = 1
 _LONGEST_WORD = 200
 """Characters of a name. The configuration allows a third of that."""
+
+
+class VaultError(KeyringError):
+    """The vault, or its key, cannot be used. `remedy` is what to do about it."""
+
+    def __init__(self, message: str, *, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 @dataclass(slots=True)
@@ -56,7 +72,7 @@ class SealedVault(KeyringBackend):
         # Not the base class's __init__: it lets KEYRING_PROPERTY_* in the environment set any attribute.
         self._directory = state_dir
         self._vault = state_dir / VAULT
-        self._lock = state_dir / "secrets.lock"
+        self._lock = state_dir / LOCK
         self._key_file = state_dir / KEY
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -109,6 +125,8 @@ class SealedVault(KeyringBackend):
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except SealError as exc:
+            raise VaultError(str(exc), remedy=exc.remedy) from exc
         except FileError as exc:
             told = exc.remedy if exc.is_of_a_rule else ""
             raise VaultError(str(exc), remedy=told or self._remedy(exc)) from exc

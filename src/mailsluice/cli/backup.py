@@ -15,8 +15,7 @@ from pathlib import Path
 import click
 
 from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.seal import KEY, KEY_CREDENTIAL
-from mailsluice.auth.vault import VAULT
+from mailsluice.auth.seal import KEY, KEY_CREDENTIAL, VAULT
 from mailsluice.cli.main import Settings
 from mailsluice.errors import BackupError, system_remedy
 from mailsluice.files.directory import Directory

@@ -7,6 +7,7 @@ Owns the order of steps in which it is written. Must never know what is in it, n
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from mailsluice.files.trust import problem_of_file, problem_of_names, problem_of
 
 _MODE = 0o600
 _TOO_LARGE = 4 * 1024 * 1024
+_BETWEEN_TRIES = 0.05
+"""Seconds between two tries to take a lock that another one has."""
 _READ_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Without O_NONBLOCK, opening a named pipe would wait for its writer for ever."""
 
@@ -84,6 +87,24 @@ def locked(path: Path) -> Iterator[None]:
     with Directory.follow(path.parent) as directory, directory.lock(path.name, problem_of_names) as lock:
         _hand_over(directory, lock)
         yield
+
+
+def locked_within(path: Path, seconds: float) -> LockFile | None:
+    """The lock file `path`, held against every other process and thread; closing it frees it.
+
+    Waits so long at most; None if another one still holds it then: it may be stopped, and never let go.
+    Raises FileError.
+    """
+    end = time.monotonic() + seconds
+    with Directory.follow(path.parent) as directory:
+        while True:
+            lock = directory.try_lock(path.name, problem_of_names)
+            if lock is not None:
+                return lock
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            time.sleep(min(left, _BETWEEN_TRIES))
 
 
 def _hand_over(directory: Directory, file: NewFile | LockFile) -> None:

@@ -1,8 +1,9 @@
 """HTTP to the identity provider: limited in time and size, with verified certificates.
 
 Owns the parts of HTTP that an OAuth 2.0 client must not leave to defaults. Must never follow a redirect,
-because the request contains the client secret. Must never put a body into an error. From the environment it
-uses only the proxies, and the places of the system's certificates (SSL_CERT_FILE, SSL_CERT_DIR).
+because the request contains the client secret. Must never put a body into the text of an error. From the
+environment it uses only the proxies, and the places of the system's certificates (SSL_CERT_FILE and
+SSL_CERT_DIR).
 
 It does not use requests.Session, which would read .netrc, certificates named in the environment, and the
 whole body of a redirect. msal gets an answer only if it is usable JSON. For everything else an error is
@@ -15,7 +16,10 @@ import json
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,8 @@ DEADLINE = 60.0
 """Seconds for all requests to the provider that one token takes."""
 _LARGEST = 1024 * 1024
 """The most octets of an answer. A real one is far smaller, even with a token of 64 KiB."""
+_LONGEST_WAIT = 900
+"""The most seconds of Retry-After that are obeyed: the 15 minutes within which every mailbox is tried."""
 _PIECE = 64 * 1024
 _FIELDS = {
     *("access_token", "token_type", "expires_in"),
@@ -43,11 +49,18 @@ of many kinds, and log it.
 
 
 class NotAnswered(requests.RequestException):
-    """The provider could not answer. Ask again after `retry_after` seconds or later."""
+    """The provider could not answer. Ask again after `retry_after` seconds or later.
 
-    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+    `throttled`: it wants fewer requests (RFC 6585 §4). `said` is the description in its answer, unchanged.
+    """
+
+    def __init__(
+        self, message: str, retry_after: float = 0.0, *, throttled: bool = False, said: str = ""
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.throttled = throttled
+        self.said = said
 
 
 class Refused(requests.RequestException):
@@ -80,6 +93,7 @@ class ProviderHttp:
         except OSError as exc:
             raise NotAnswered(f"the certificates in {ca_file} cannot be used: {exc.strerror}") from exc
         self._adapter = TimedAdapter(tls)
+        self._clock = clock
 
     def get(self, url: str, **arguments: Any) -> Answer:
         """Ask for a document: the provider's OpenID configuration."""
@@ -107,7 +121,8 @@ class ProviderHttp:
         with self._adapter.send(request, stream=True, proxies=get_environ_proxies(url)) as answer:
             status = answer.status_code
             if status == 429 or status >= 500:
-                raise NotAnswered(f"it answered HTTP {status}", _retry_after(answer))
+                wait, said = _retry_after(answer, self._clock), _description(answer)
+                raise NotAnswered(f"it answered HTTP {status}", wait, throttled=status == 429, said=said)
             body = _body(answer)
             if 200 != status < 400 or not _is_object(body):  # RFC 6749 §5.1: success is 200
                 raise NotAnswered(f"it answered HTTP {status}, but not as an identity provider does")
@@ -133,10 +148,36 @@ def _is_object(body: bytes) -> bool:
         return False
 
 
-def _retry_after(answer: requests.Response) -> float:
-    """The seconds of Retry-After (RFC 9110 §10.2.3), at most an hour. 0 if there is none, or it is a date."""
-    value = answer.headers.get("Retry-After", "")
-    return float(min(int(value), 3600)) if value.isascii() and value.isdigit() and len(value) < 9 else 0.0
+def _description(answer: requests.Response) -> str:
+    """The `error_description` of an error answer (RFC 6749 §5.2); "" if it has none that can be read."""
+    with suppress(requests.RequestException, ValueError, RecursionError):
+        said = json.loads(_body(answer).decode())
+        description = said.get("error_description") if isinstance(said, dict) else None
+        return description if isinstance(description, str) else ""
+    return ""
+
+
+def _retry_after(answer: requests.Response, clock: Clock) -> float:
+    """The seconds of Retry-After, at most _LONGEST_WAIT (RFC 9110 §10.2.3). 0 if there are none.
+
+    A date is compared with that of the answer, because our clock may be wrong.
+    """
+    value = answer.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(min(int(value[:9]), _LONGEST_WAIT))
+    until = _date(value)
+    if until is None:
+        return 0.0
+    now = _date(answer.headers.get("Date", "")) or clock.now()
+    return min(max((until - now).total_seconds(), 0.0), _LONGEST_WAIT)
+
+
+def _date(value: str) -> datetime | None:
+    """The time of an HTTP date (RFC 9110 §5.6.7), which is in UTC; None if it is none."""
+    with suppress(ValueError, TypeError, IndexError, OverflowError):
+        date = parsedate_to_datetime(value)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    return None
 
 
 def explain(error: requests.RequestException) -> str:

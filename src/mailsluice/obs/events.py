@@ -205,6 +205,12 @@ Logged once. The write is tried again every second.
 STATUS_NOTED = "status noted again"
 """The reports that `status` shows are written again, also those of the time in between."""
 
+TOKEN_NOT_KEPT = "token not kept"  # noqa: S105  an event's name
+"""A token cannot be read from its file, or kept in it (`error`). Another one is asked for.
+
+The mail is not affected. Logged once a day for each cause, also by a `poll` that cron starts.
+"""
+
 BUG = "bug"
 """mailsluice has a bug. Please report it with this line."""
 

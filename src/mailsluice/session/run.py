@@ -33,7 +33,7 @@ from mailsluice.session.planning import Planned, is_quiet, plan_for
 from mailsluice.session.questions import Questions
 from mailsluice.session.returning import Returning
 from mailsluice.session.sifting import sifted
-from mailsluice.session.triage import triage
+from mailsluice.session.triage import passes_by_itself, triage
 
 _MANY_SHARED, _FEWEST_SHARED = 20, 3
 """Two sections look like one mailbox if they share this many deliveries: 20, or all of a poll's if it stored
@@ -141,9 +141,11 @@ def preview(mailbox: Mailbox, context: Context) -> Plan:
 def _authenticate(session: Session, login: Login) -> None:
     try:
         session.client.authenticate(session.mailbox.address, login)
-    except LoginRefused:
-        session.context.credentials.refused(session.mailbox, login)
+    except LoginRefused as error:
+        if not passes_by_itself(error):  # a throttled token is as good as it was
+            session.context.credentials.refused(session.mailbox, login)
         raise
+    session.context.credentials.accepted(session.mailbox, login)
 
 
 def _failed(error: MailsluiceError, counts: Counts) -> Polled:

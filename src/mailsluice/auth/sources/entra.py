@@ -67,7 +67,7 @@ def answered(credential: EntraCredential, request: Request, http: Callable[[], P
     except Refused as exc:
         answer = exc.answer
     except NotAnswered as exc:
-        raise unavailable(credential, str(exc), retry_after=exc.retry_after) from exc
+        raise _unanswered(credential, exc, request.hidden) from exc
     except requests.RequestException as exc:
         raise unavailable(credential, explain(exc)) from exc
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
@@ -93,6 +93,20 @@ def unavailable(credential: EntraCredential, why: str, *, retry_after: float = 0
         f"no token from {credential.authority}: {why}",
         remedy="check that this machine reaches the identity provider: name, route, proxy, and `ca_file`",
         retry_after=retry_after,
+    )
+
+
+def _unanswered(
+    credential: EntraCredential, reason: NotAnswered, hidden: tuple[str, ...]
+) -> TokenUnavailable:
+    why = ": ".join(filter(None, (str(reason), _words(reason.said, hidden))))
+    if not reason.throttled:
+        return unavailable(credential, why, retry_after=reason.retry_after)
+    return TokenUnavailable(
+        f"no token from {credential.authority}, which throttles requests: {why}",
+        remedy="nothing: it is asked again by itself; if this lasts for hours, find out what else asks for "
+        f"tokens of application {credential.client_id} so often",
+        retry_after=reason.retry_after,
     )
 
 

@@ -23,8 +23,15 @@ class Credentials(Protocol):
         """
         ...
 
+    def accepted(self, mailbox: Mailbox, login: Login) -> None:
+        """The server let the mailbox in with this login."""
+        ...
+
     def refused(self, mailbox: Mailbox, login: Login) -> None:
-        """The server did not accept this login. Do not give the same token again for the rest of its life."""
+        """The server did not accept this login, and its words are not about something that passes.
+
+        A token that lets no mailbox in is not given again for the rest of its life.
+        """
         ...
 
 
