@@ -86,7 +86,7 @@ def test_credentials_that_began_together_are_renewed_over_minutes(clock: HandClo
     caches = [TokenCache(source, clock) for source in sources]
     for cache in caches:
         cache.token()
-    renewals = []
+    renewals: list[int] = []
     for _ in range(60):
         clock.seconds += 60
         for cache in caches:

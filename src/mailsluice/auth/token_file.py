@@ -45,7 +45,7 @@ _USELESS = 2 * 86_400.0
 """Seconds after which a file that nobody wrote is removed: no token in it can live any more."""
 _KEY_WAIT = 5.0
 """Seconds to wait for whoever has the lock of the vault: nobody holds it for long."""
-_HEAL = "nothing: it is written anew; until then a token is asked for at each start"
+_HEAL = "nothing: another token is asked for, and the file is written anew"
 
 _log = get_logger(__name__)
 
@@ -152,7 +152,8 @@ class TokenFile:
             return None
         head, _, blob = raw.partition(b"\n")
         key = self._key()
-        if head.startswith(_FORM) and head != _FORM + key.id.encode():
+        right = _FORM + key.id.encode()
+        if head != right and head.startswith(_FORM) and len(head) == len(right):
             raise _Unusable(f"{self._path} is sealed with another key than {key.origin}", _HEAL)
         try:
             return Kept.decode(key.unseal(blob, TOKENS, self._name))
