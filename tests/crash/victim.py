@@ -27,6 +27,7 @@ import mailsluice.auth.keyring
 import mailsluice.auth.sources.entra
 import mailsluice.cli.poll
 import mailsluice.config.load  # noqa: F401  these would be imported by the first call, in each child anew
+from mailsluice.auth.token_file import TokenFile
 from mailsluice.cli.main import main
 from mailsluice.files.directory import Directory
 from mailsluice.files.new_file import NewFile
@@ -43,7 +44,7 @@ connection._BUFFER = connection._RECORD  # messages come in pieces, so that ther
 LONGEST_LIFE = 80
 """Seconds after which a child that hangs is ended, by SIGALRM."""
 
-OWNERS = (Exchange, Client, Directory, DurableBatch, Messages, NewFile, Place)
+OWNERS = (Exchange, Client, Directory, DurableBatch, Messages, NewFile, Place, TokenFile)
 
 
 @dataclass(frozen=True)

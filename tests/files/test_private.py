@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailsluice.files.error import FileError
-from mailsluice.files.private import locked, read_own, read_private, replace_private
+from mailsluice.files.private import locked, locked_within, read_own, read_private, replace_private
 from mailsluice.files.trust import trusted_owners
 
 
@@ -184,3 +184,26 @@ def test_what_root_writes_belongs_to_the_owner_of_the_directory(tmp_path: Path) 
     for name in ("secret", "lock"):
         status = (tmp_path / name).stat()
         assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (54321, 54322, 0o600)
+
+
+def test_who_waits_for_a_lock_has_it_as_soon_as_it_is_free(tmp_path: Path) -> None:
+    first = locked_within(tmp_path / "lock", 0)
+    assert first is not None
+    ending = threading.Timer(0.1, first.close)
+    ending.start()
+    second = locked_within(tmp_path / "lock", 30)
+    ending.join()
+    assert second is not None
+    second.close()
+
+
+def test_nobody_waits_for_ever_for_a_lock(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"):
+        assert locked_within(tmp_path / "lock", 0) is None
+        assert locked_within(tmp_path / "lock", 0.1) is None
+
+
+def test_a_lock_that_is_a_link_is_refused_without_a_wait(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "other")
+    with pytest.raises(FileError, match="symbolic link"):
+        locked_within(tmp_path / "lock", 30)

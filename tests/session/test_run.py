@@ -48,6 +48,22 @@ def test_a_refused_login_is_made_known_to_the_credentials_and_needs_somebody(wor
     assert "unknown user" in polled.report.detail
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["Server Unavailable. 21", "Request is throttled.", "[IN-USE] another session", "[SYS/TEMP] later"],
+)
+def test_a_refusal_that_passes_by_itself_is_not_the_tokens_fault(world: World, words: str) -> None:
+    world.server.refused_login = words
+    world.poll()
+    assert world.credentials.rejected == []
+    assert world.credentials.let_in == []
+
+
+def test_a_login_that_was_accepted_is_told_as_such(world: World) -> None:
+    world.poll()
+    assert world.credentials.let_in == [BearerToken("canary-1")]
+
+
 def test_an_accepted_login_is_not_rejected(world: World) -> None:
     world.poll()
 

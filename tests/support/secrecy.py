@@ -19,7 +19,7 @@ _FORMS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
 }
 
-WRITTEN = ("ledger.db*", "*.json", "*.log", "log", "*.vault")
+WRITTEN = ("ledger.db*", "*.json", "*.log", "log", "*.vault", "*.token", "*.token.new", "tokens.said")
 """The names of what mailsluice writes of itself: ledger, descriptions, logs, and the sealed secrets.
 
 Files of other names are the tests' own, where secrets and tokens have to be, or mail as it came.

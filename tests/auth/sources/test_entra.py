@@ -41,6 +41,24 @@ def test_tells_for_how_long_the_provider_wants_no_request(
     assert caught.value.retry_after == 90
 
 
+def test_throttling_is_told_as_such_with_the_providers_words_and_without_the_secret(
+    endpoint: TokenEndpoint, source: EntraSource
+) -> None:
+    endpoint.answer = lambda _: as_json(
+        429,
+        {"error": "x", "error_description": f"AADSTS90055: too many {SECRET}\x07 requests\r\nTrace ID: t"},
+        Retry_After="Thu, 01 Jan 2099 00:00:00 GMT",
+    )
+    with pytest.raises(TokenUnavailable) as caught:
+        source.ask()
+    assert str(caught.value) == (
+        f"no token from {endpoint.authority}, which throttles requests: it answered HTTP 429: "
+        "AADSTS90055: too many [secret]? requests"
+    )
+    assert "asked again by itself" in caught.value.remedy
+    assert caught.value.retry_after == 900
+
+
 def test_a_refusal_says_what_the_provider_said_and_what_to_do(
     endpoint: TokenEndpoint, source: EntraSource
 ) -> None:

@@ -131,6 +131,7 @@ def _check_answer(provider: Provider, *, is_token: bool) -> None:
 def _http(provider: Provider) -> ProviderHttp:
     http = ProviderHttp.__new__(ProviderHttp)  # its own constructor reads certificates, which takes 20 ms
     http._adapter = provider  # type: ignore[assignment]
+    http._clock = Clock()
     return http
 
 
