@@ -2,8 +2,8 @@
 
 All commands run in turn, so that other work on the machine affects all of them. The first round compiles the
 modules and makes the ledgers, and is not counted. The simulated Entra ID and Exchange Online are a process of
-their own. A poll with a client secret asks for a token each time, because no token is kept between two
-processes. One case fetches large messages after such a login, to see how much memory both need together.
+their own. A token is kept between two processes, so before some cases it is removed: their poll asks for one
+each time. One case fetches large messages after such a login, to see how much memory both need together.
 
 Owns the commands and their aims. Must never measure a cost inside this process: only whole processes count.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,13 +45,15 @@ _MEMORY = 64.0
 class Case:
     """A command: what it is called in the table, its arguments, and the seconds it may take.
 
-    `large`: how many large messages are delivered before each run.
+    `large`: how many large messages are delivered before each run. `forgets`: the directory of tokens that is
+    removed before each.
     """
 
     name: str
     arguments: Sequence[str | Path]
     aim: float | None = None
     large: int = 0
+    forgets: Path | None = None
     costs: list[Cost] = field(default_factory=list)
 
 
@@ -172,10 +175,16 @@ def cases(files: Mapping[str, Path]) -> list[Case]:
     """What is measured, the base first: an interpreter that does nothing."""
 
     def mailsluice(
-        name: str, *arguments: str, config: str = "", aim: float | None = None, large: int = 0
+        name: str,
+        *arguments: str,
+        config: str = "",
+        aim: float | None = None,
+        large: int = 0,
+        kept: bool = False,
     ) -> Case:
         chosen: list[str | Path] = ["-c", files[config]] if config else []
-        return Case(name, [PROGRAM, *chosen, *arguments], aim, large)
+        tokens = None if kept or not config else files[config].parent / f"{config}-state" / "tokens"
+        return Case(name, [PROGRAM, *chosen, *arguments], aim, large, tokens)
 
     return [
         Case("python -c pass", [sys.executable, "-c", "pass"]),
@@ -186,7 +195,8 @@ def cases(files: Mapping[str, Path]) -> list[Case]:
         mailsluice("poll, password", "poll", config="password", aim=0.5),
         mailsluice("poll, client secret", "poll", config="secret", aim=0.5),
         mailsluice("poll, secret in the keyring", "poll", config="keyring", aim=0.5),
-        mailsluice(f"poll, the same, {LARGE} of 20 MB", "poll", config="full", large=LARGE),
+        mailsluice("poll, token kept", "poll", config="keyring", aim=0.5, kept=True),
+        mailsluice(f"poll, asking, {LARGE} of 20 MB", "poll", config="full", large=LARGE),
     ]
 
 
@@ -195,6 +205,8 @@ def run(measured: Sequence[Case], rounds: int, deliver: Deliver, log: Path) -> N
     for number in range(rounds + 1):
         for case in measured:
             deliver(case.large)
+            if case.forgets:
+                shutil.rmtree(case.forgets, ignore_errors=True)
             cost = measure(case.arguments, surroundings(), log, PATIENCE)
             if cost.code:
                 raise RuntimeError(f"{case.name} ended with {cost.code}: {log.read_text()}")

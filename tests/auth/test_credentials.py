@@ -160,3 +160,72 @@ def test_a_token_is_gone_on_with_where_a_section_says_the_same_and_asked_for_ane
     assert credentials.login(mailbox("moved")) == BearerToken("canary-token-1")
     assert credentials.login(mailbox("acme")) == BearerToken("canary-token-2")
     assert former.login(mailbox("acme")) == BearerToken("canary-token-1")
+
+
+def in_state(credentials: Mapping[str, Credential], clock: HandClock, state: Path) -> Credentials:
+    """The credentials as another process has them."""
+    return Credentials(credentials, SECRETS, clock, state_dir=state)
+
+
+def test_a_token_that_is_kept_needs_neither_its_source_nor_its_secret(
+    endpoint: TokenEndpoint,
+    credential: EntraCredential,
+    clock: HandClock,
+    mailbox: MakeMailbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = in_state({"acme": credential}, clock, tmp_path).login(mailbox("acme"))
+    monkeypatch.setattr("mailsluice.auth.sources.ways.entra_source", None)
+    assert in_state({"acme": credential}, clock, tmp_path).login(mailbox("acme")) == first
+    assert len(endpoint.forms) == 1
+
+
+def test_each_process_shares_the_token_of_sections_that_say_the_same(
+    endpoint: TokenEndpoint,
+    credential: EntraCredential,
+    clock: HandClock,
+    mailbox: MakeMailbox,
+    tmp_path: Path,
+) -> None:
+    first = in_state({"one": credential}, clock, tmp_path).login(mailbox("one"))
+    assert in_state({"two": credential.model_copy()}, clock, tmp_path).login(mailbox("two")) == first
+    assert len(list((tmp_path / "tokens").glob("*.token"))) == 1
+
+
+def test_two_persons_who_sign_in_by_one_application_have_a_token_each(
+    credential: EntraCredential, clock: HandClock, tmp_path: Path
+) -> None:
+    person = EntraCredential.model_validate(
+        {"tenant_id": "contoso", "client_id": "app", "flow": "device-code"}
+    )
+    credentials = in_state({"anna": person, "bert": person.model_copy()}, clock, tmp_path)
+    assert len(credentials._caches) == 2
+
+
+def test_who_was_let_in_is_remembered_for_the_token(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
+) -> None:
+    credentials = build({"acme": credential}, clock)
+    login = credentials.login(mailbox("acme"))
+    credentials.accepted(mailbox("acme"), login)
+    clock.seconds += 600
+    credentials.refused(mailbox("acme"), login)
+    assert credentials.login(mailbox("acme")) == login
+
+
+def test_a_password_that_was_accepted_is_nothing_to_remember(clock: HandClock, mailbox: MakeMailbox) -> None:
+    credentials = build({"old": PasswordCredential(password=SecretRef("keyring", "old"))}, clock)
+    credentials.accepted(mailbox("old"), credentials.login(mailbox("old")))
+
+
+def test_a_service_that_begins_refuses_what_cannot_be_asked_for(
+    credential: EntraCredential, clock: HandClock
+) -> None:
+    class NoKeyring(Secrets):
+        def reader(self, ref: SecretRef) -> Callable[[], str]:
+            raise SecretError(f"{ref}: there is no keyring here")
+
+    credentials = Credentials({"acme": credential}, NoKeyring(Path("/nowhere")), clock)
+    with pytest.raises(SecretError, match="no keyring"):
+        credentials.prepare()

@@ -135,10 +135,29 @@ def test_a_poll_that_nobody_watches_loads_nothing_for_a_screen(config: Path) -> 
     assert not {"mailsluice.cli.screen", "rich.progress"} & modules("-c", config, "poll")
 
 
-def test_a_poll_by_client_secret_loads_http(config: Path, sandbox: Sandbox) -> None:
+def test_a_poll_by_client_secret_loads_http_and_what_seals_the_token(config: Path, sandbox: Sandbox) -> None:
     ask_entra(config, sandbox, f"file:{config.parent}/secret")
 
-    assert heavy("-c", config, "poll") == ALWAYS_IN_A_POLL | HTTP
+    assert heavy("-c", config, "poll") == ALWAYS_IN_A_POLL | HTTP | {"cryptography"}
+
+
+def test_a_poll_with_a_token_that_was_kept_loads_neither_http_nor_keyring(
+    config: Path, sandbox: Sandbox
+) -> None:
+    ask_entra(config, sandbox, "keyring:acme")
+    subprocess.run(
+        [sys.executable, "-m", "mailsluice", "-c", config, "secret", "set", "acme"],
+        input=sandbox.client_secret,
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        env=surroundings(),
+    )
+    assert heavy("-c", config, "poll") == ALWAYS_IN_A_POLL | HTTP | VAULT
+
+    assert heavy("-c", config, "poll") == ALWAYS_IN_A_POLL | {"cryptography"}
+    assert sandbox.entra.token_requests == 1
 
 
 def test_a_poll_with_a_secret_in_the_keyring_loads_the_vault(config: Path, sandbox: Sandbox) -> None:
@@ -183,3 +202,4 @@ def test_a_service_has_loaded_all_it_needs_before_the_first_poll(config: Path, s
     begun, loaded = ended.stdout.splitlines()
     assert "ledger begun" in begun
     assert loaded == ""
+    assert sandbox.entra.token_requests == 1

@@ -83,4 +83,6 @@ def test_polls_go_on_within_an_interval_and_without_a_burst_when_the_clock_is_se
     assert max(first for _, first, _ in measured) <= INTERVAL + LOOK_AROUND + TOLERANCE
     assert max(sessions for _, _, sessions in measured) <= MOST_IN_WINDOW
     assert {line["outcome"] for line in sessions_of(site)} == {"ok"}
-    assert sandbox.entra.token_requests == 1  # a token's age is not the wall clock's business
+    # A clock set forward ends a token: the machine may have slept. Set back, it makes no token young.
+    forward = sum(step > 0 for step, _, _ in measured)
+    assert sandbox.entra.token_requests <= 1 + forward

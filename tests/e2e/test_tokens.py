@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from e2e.conftest import Site
-from mailsluice_sandbox import Answer, Fault, Sandbox, Silence
+from mailsluice_sandbox import Answer, Fault, Sandbox
 from mailsluice_sandbox.faults import SERVER_UNAVAILABLE
-from support.program import PATIENCE, PROGRAM, Daemon, Ended, run_program, surroundings
+from support.program import PATIENCE, Daemon, Ended, run_program, surroundings
 from support.waiting import wait_until
 
 POLL_OFTEN = """
@@ -178,38 +175,3 @@ def test_no_poll_asks_before_the_provider_wants_it(site: Site, sandbox: Sandbox)
     assert all("AADSTS90055: The tenant is throttled." in one.stdout + one.stderr for one in ended)
     assert sandbox.entra.token_requests == 1
     assert not box.sessions
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(180)
-def test_a_poll_that_somebody_stopped_in_the_middle_stops_no_other_for_ever(
-    site: Site, sandbox: Sandbox
-) -> None:
-    """Ctrl-Z at a terminal, while it asks."""
-    sandbox.mailbox("a@acme.example")
-    sandbox.mailbox("b@acme.example")
-    site.configure("a", "b")
-    sandbox.faults.add(Fault("TOKEN", Silence()))
-    stopped = subprocess.Popen(
-        [PROGRAM, "-c", site.config, "poll", "a"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=surroundings(),
-    )
-    try:
-        wait_until(lambda: sandbox.entra.token_requests == 1, "it asks")
-        stopped.send_signal(signal.SIGSTOP)
-        ended = subprocess.run(
-            [PROGRAM, "-c", site.config, "poll", "b"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env=surroundings(),
-        )
-    finally:
-        stopped.kill()
-        stopped.wait()
-    print(ended.stdout, ended.stderr)
-    assert ended.returncode == 0
-    assert "token not kept" in ended.stdout + ended.stderr
