@@ -39,7 +39,6 @@ ELSEWHERE = {
     "auth/sources/client.py": "auth/sources/test_entra.py",
     "auth/sources/ways.py": "auth/test_credentials.py",
     "auth/held.py": "auth/test_token_cache_refusals.py",
-    "auth/moment.py": "auth/test_token_cache_clocks.py",
     "__main__.py": "cli/test_main.py",
     "cli/choice.py": "cli/test_quarantine.py",
     "status/held.py": "cli/test_status.py",

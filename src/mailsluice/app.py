@@ -213,9 +213,13 @@ class Service:
         """Settle the messages on the server in the way an administrator chose. Raises MailsluiceError."""
         return settle(mailbox, way, self._context)
 
+    def prepare(self) -> None:
+        """Load what only a token that has to be asked for needs. Raises SecretError."""
+        self._tokens.prepare()
+
     def start(self) -> None:
         """Begin to poll every mailbox on its schedule. Raises NoThread, SecretError."""
-        self._tokens.prepare()
+        self.prepare()  # a later import would find the files of another version, if they are upgraded
         self._regular.start()
 
     def follow(self, config: Config) -> Change:

@@ -103,7 +103,8 @@ def _built(config: Config, take: Callable[[Path], ServiceLock]) -> _Built:
     """Take the lock on the state directory, and then build the service. Raises MailsluiceError."""
     with ExitStack() as undo:
         lock = undo.enter_context(take(config.service.state_dir))
-        service = Service(config)
+        service = undo.enter_context(Service(config))
+        service.prepare()  # while a former service still runs, if there is one: a reload may be refused
         undo.pop_all()  # the lock is let go only if the service cannot be built
     return lock, service
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from mailsluice import app
 from mailsluice.app import Service
+from mailsluice.auth.credentials import Credentials
 from mailsluice.clock import SystemClock
 from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
@@ -242,7 +243,7 @@ def test_other_numbers_of_sessions_are_those_at_once(make: Make, monkeypatch: py
 def test_a_configuration_that_cannot_be_followed_changes_nothing(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise SecretError("no keyring")
 
     first = make("a")
@@ -256,6 +257,23 @@ def test_a_configuration_that_cannot_be_followed_changes_nothing(
         assert service.config is first
         assert not polls.under_way["a"].stop.is_set()
         assert service._regular._schedule.next_poll("a") is not None
+
+
+def test_a_reload_is_refused_if_its_tokens_could_not_be_asked_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: Credentials) -> None:
+        raise SecretError("no keyring")
+
+    first = make("a")
+    polls = Polls(monkeypatch)
+    with Service(first) as service:
+        service.start()
+        polls.wait_for("a")
+        monkeypatch.setattr(Credentials, "prepare", missing)
+        with pytest.raises(SecretError):
+            service.follow(make("b"))
+        assert service.config is first
 
 
 def test_what_status_shows_of_a_removed_mailbox_has_no_next_poll(

@@ -13,7 +13,7 @@ from mailsluice.app import Service
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Config
 from mailsluice.daemon import Configurations
-from mailsluice.errors import ConfigurationError, MailsluiceError
+from mailsluice.errors import ConfigurationError, MailsluiceError, SecretError
 from mailsluice.ledger.lock import ServiceLock
 from mailsluice.obs import events
 from mailsluice.polling.regular import RegularPolls
@@ -108,6 +108,20 @@ def test_a_state_directory_that_cannot_be_used_is_announced_to_nobody(
     with pytest.raises(MailsluiceError):
         running.reload(config.model_copy(update={"service": unusable}))
     assert running.announced == []
+
+
+def test_a_state_directory_whose_secrets_cannot_be_had_is_refused_and_let_go(
+    running: Running, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: Service) -> None:
+        raise SecretError("no keyring")
+
+    monkeypatch.setattr(Service, "prepare", missing)
+    elsewhere = config.service.model_copy(update={"state_dir": tmp_path / "elsewhere"})
+    with pytest.raises(SecretError):
+        running.reload(config.model_copy(update={"service": elsewhere}))
+    assert running.announced == []
+    ServiceLock.take(elsewhere.state_dir).release()
 
 
 def test_what_a_killed_daemon_said_of_itself_is_gone_before_the_ledger_is_opened(

@@ -153,12 +153,12 @@ class TokenFile:
         head, _, blob = raw.partition(b"\n")
         key = self._key()
         right = _FORM + key.id.encode()
-        if head != right and head.startswith(_FORM) and len(head) == len(right):
+        if head == right:
+            with suppress(NotSealed, NotKept):
+                return Kept.decode(key.unseal(blob, TOKENS, self._name))
+        elif head.startswith(_FORM) and len(head) == len(right):
             raise _Unusable(f"{self._path} is sealed with another key than {key.origin}", _HEAL)
-        try:
-            return Kept.decode(key.unseal(blob, TOKENS, self._name))
-        except (NotSealed, NotKept):
-            raise _Unusable(f"{self._path} is damaged, or of another version", _HEAL) from None
+        raise _Unusable(f"{self._path} is damaged, or of another version", _HEAL)
 
     def _key(self) -> Key:
         from mailsluice.auth.seal import KEY, LOCK, VAULT, first_key, read_key  # noqa: PLC0415  as above
