@@ -36,9 +36,9 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
 
 
 ELSEWHERE = {
-    "auth/sources/client.py": "auth/sources/test_entra.py",
     "auth/sources/ways.py": "auth/test_credentials.py",
     "auth/held.py": "auth/test_token_cache_refusals.py",
+    "auth/sources/program.py": "auth/sources/test_command_trust.py",
     "__main__.py": "cli/test_main.py",
     "cli/choice.py": "cli/test_quarantine.py",
     "status/held.py": "cli/test_status.py",

@@ -67,7 +67,7 @@ class ConfigurationError(MailsluiceError):
 
 
 class SecretError(MailsluiceError):
-    """A secret cannot be read: it is missing or not private, or its keyring cannot be opened."""
+    """A secret, a certificate or an assertion cannot be used, or the keyring cannot be opened."""
 
     outcome = Outcome.SECRET_ERROR
 

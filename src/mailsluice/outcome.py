@@ -193,7 +193,7 @@ class Outcome(StrEnum):
     )
     SECRET_ERROR = (
         "secret-error",
-        "a secret cannot be read: it is missing or not private, or its keyring cannot be opened",
+        "a secret, certificate or assertion cannot be used, or the keyring cannot be opened",
         Disposition.OPERATOR, ExitCode.CONFIGURATION,
     )
     SINK_ERROR = (

@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
 from mailsluice.clock import Clock
+from mailsluice_sandbox.assertions import Assertions
 from mailsluice_sandbox.connection import Connection
 from mailsluice_sandbox.faults import Answer, Faults, Refuse
 from mailsluice_sandbox.server import TlsServer
@@ -52,6 +53,7 @@ class Entra:
     """One tenant with one app that may read mail by POP3.
 
     `client_secret` may be changed at any time, and so may `lifetime`, which is that of future tokens.
+    `assertions` has what else may prove the app.
     """
 
     def __init__(self, clock: Clock, context: ssl.SSLContext, faults: Faults) -> None:
@@ -65,6 +67,7 @@ class Entra:
         self._issued: list[str] = []
         self._server = _EntraServer(context, faults, self)
         self.authority = f"https://localhost:{self._server.port}/{self.tenant_id}"
+        self.assertions = Assertions(clock, self.client_id, f"{self.authority}/oauth2/v2.0/token")
         self.tokens = TokenIssuer(clock, f"{self.authority}/v2.0", self.tenant_id, self.client_id)
 
     @property
@@ -99,7 +102,7 @@ class Entra:
                 "authorization_endpoint": f"{self.authority}/oauth2/v2.0/authorize",
                 "token_endpoint": f"{self.authority}/oauth2/v2.0/token",
                 "device_authorization_endpoint": f"{self.authority}/oauth2/v2.0/devicecode",
-                "token_endpoint_auth_methods_supported": ["client_secret_post"],
+                "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
             },
         )
 
@@ -129,7 +132,6 @@ class Entra:
 
     def _mistake(self, form: Mapping[str, str]) -> HttpReply | None:
         client, scope = form.get("client_id", ""), form.get("scope", "")
-        secret = form.get("client_secret")
         if form.get("grant_type") != "client_credentials":
             return self.refusal(
                 400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type."
@@ -139,15 +141,25 @@ class Entra:
                 f"Application with identifier '{client}' was not found in the directory '{self.tenant_id}'."
             )
             return self.refusal(400, "unauthorized_client", 700016, what)
+        if unproved := self._unproved(form):
+            return unproved
+        if scope != SCOPE:
+            what = f"The provided value for scope {scope} is not valid."
+            return self.refusal(400, "invalid_scope", 1002012, what)
+        return None
+
+    def _unproved(self, form: Mapping[str, str]) -> HttpReply | None:
+        secret = form.get("client_secret")
+        if "client_assertion" in form:
+            wrong = self.assertions.mistake(form)
+            return self.refusal(401, "invalid_client", wrong.code, wrong.description) if wrong else None
         if secret is None:
             what = "The request body must contain 'client_assertion' or 'client_secret'."
             return self.refusal(401, "invalid_client", 7000218, what)
         if secret != self.client_secret:
-            what = f"Invalid client secret provided: send the secret's value, not its ID (app '{client}')."
+            app = f"(app '{self.client_id}')"
+            what = f"Invalid client secret provided: send the secret's value, not its ID {app}."
             return self.refusal(401, "invalid_client", 7000215, what)
-        if scope != SCOPE:
-            what = f"The provided value for scope {scope} is not valid."
-            return self.refusal(400, "invalid_scope", 1002012, what)
         return None
 
     def _grant(self) -> HttpReply:

@@ -128,6 +128,31 @@ def test_a_file_of_another_user_is_refused(secrets: Secrets, file: Path) -> None
     assert "belongs to another user, #54321" in str(refusal(secrets, SecretRef("file", str(file))))
 
 
+@pytest.mark.parametrize("scheme", ["file", "credential"])
+@pytest.mark.parametrize("content", [b"", b"canary\xff\x00\n"])
+def test_octets_are_read_as_they_are(
+    secrets: Secrets, file: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, content: bytes
+) -> None:
+    file.write_bytes(content)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.parent))
+    ref = SecretRef("file", str(file)) if scheme == "file" else SecretRef("credential", file.name)
+    assert secrets.octets(ref)() == content
+
+
+def test_the_octets_of_a_text_are_utf_8(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets.store("acme", "canary-ä")
+    monkeypatch.setenv("ACME", "canary-ä")
+    for ref in (SecretRef("keyring", "acme"), SecretRef("env", "ACME")):
+        assert secrets.octets(ref)() == "canary-ä".encode()
+
+
+def test_octets_in_a_file_that_others_may_read_are_refused(secrets: Secrets, file: Path) -> None:
+    file.chmod(0o640)
+    with pytest.raises(SecretError, match="can be used by others: its mode is 0640") as caught:
+        secrets.octets(SecretRef("file", str(file)))()
+    assert caught.value.remedy == f"chmod go= {file}"
+
+
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_a_file_that_is_none_is_refused(secrets: Secrets, tmp_path: Path, name: str) -> None:
     refusal(secrets, SecretRef("file", f"{tmp_path}/{name}"))

@@ -11,6 +11,7 @@ import pytest
 
 from mailsluice_sandbox import Sandbox
 from support.program import PATIENCE, surroundings
+from support.proofs import pair, written
 
 HEAVY = {
     "apscheduler",
@@ -160,6 +161,22 @@ def test_a_poll_with_a_token_that_was_kept_loads_neither_http_nor_keyring(
     assert sandbox.entra.token_requests == 1
 
 
+def prove_by_certificate(config: Path, sandbox: Sandbox) -> None:
+    ask_entra(config, sandbox, "file:/nowhere")
+    own = pair()
+    sandbox.entra.assertions.certificates.append(own.certificate)
+    path = written(config.parent / "acme.pem", own.pem())
+    config.write_text(
+        config.read_text().replace('client_secret = "file:/nowhere"', f'certificate = "file:{path}"')
+    )
+
+
+def test_a_poll_by_certificate_loads_what_signs(config: Path, sandbox: Sandbox) -> None:
+    prove_by_certificate(config, sandbox)
+
+    assert heavy("-c", config, "poll") == ALWAYS_IN_A_POLL | HTTP | {"cryptography"}
+
+
 def test_a_poll_with_a_secret_in_the_keyring_loads_the_vault(config: Path, sandbox: Sandbox) -> None:
     config.write_text(config.read_text().replace(f"file:{config.parent}/password", "keyring:acme"))
     subprocess.run(
@@ -188,8 +205,14 @@ with Service(load(Path(sys.argv[1]))) as service:
 """
 
 
-def test_a_service_has_loaded_all_it_needs_before_the_first_poll(config: Path, sandbox: Sandbox) -> None:
-    ask_entra(config, sandbox, f"file:{config.parent}/secret")
+@pytest.mark.parametrize("proof", ["secret", "certificate"])
+def test_a_service_has_loaded_all_it_needs_before_the_first_poll(
+    config: Path, sandbox: Sandbox, proof: str
+) -> None:
+    if proof == "secret":
+        ask_entra(config, sandbox, f"file:{config.parent}/secret")
+    else:
+        prove_by_certificate(config, sandbox)
     ended = subprocess.run(
         [sys.executable, "-c", BUILD, config],
         capture_output=True,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from mailsluice.cli.main import Settings
 from mailsluice.cli.secret import command
 from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError
+from support.proofs import pair
 
 
 def settings(state_dir: Path) -> Settings:
@@ -63,6 +65,22 @@ def test_set_refuses_what_is_no_secret(state_dir: Path, standard_input: bytes) -
     result = run(state_dir, "set", "acme", standard_input=standard_input)
     assert result.exit_code == click.UsageError.exit_code
     assert "canary" not in result.output
+    assert Secrets(state_dir).names() == []
+
+
+def test_set_stores_a_pfx_as_base64_and_says_so(state_dir: Path) -> None:
+    pfx = pair().pfx("canary-password")
+    result = run(state_dir, "set", "acme-cert", standard_input=pfx)
+    assert result.exit_code == 0
+    assert result.output == (
+        "standard input is a PFX file: it is stored as base64 text\nkeyring:acme-cert is set\n"
+    )
+    assert base64.b64decode(stored(state_dir, "acme-cert")) == pfx
+
+
+def test_set_refuses_other_octets_and_says_what_may_come(state_dir: Path) -> None:
+    result = run(state_dir, "set", "acme", standard_input=b"\x89PNG\r\n\x1a\n")
+    assert "neither UTF-8 text nor a PFX file" in result.output
     assert Secrets(state_dir).names() == []
 
 

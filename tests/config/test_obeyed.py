@@ -202,6 +202,24 @@ class TestWarnings:
         )
         assert warning.remedy.endswith(f"chmod o-w {program}")
 
+    @pytest.mark.parametrize("interpreter", [(), ("/bin/sh",)], ids=["itself", "by an interpreter"])
+    def test_an_assertion_command_that_will_not_be_run(
+        self, main: Path, interpreter: tuple[str, ...]
+    ) -> None:
+        program = main.parent / "assert"
+        program.touch()
+        program.chmod(0o757)
+        ids = "kind = 'entra'\ntenant_id = 'acme.example'\nclient_id = 'app'\n"
+        command = [*interpreter, str(program)]
+        main.write_text(f"{main.read_text()}[credentials.pod]\n{ids}assertion_command = {command}\n")
+        (warning,) = load(main).warnings
+        assert warning.what == (
+            f"{main}: credentials.pod: the assertion command is not run, "
+            f"because {program} can be written by everybody"
+        )
+        program.chmod(0o775)
+        assert remedies(main) == [f"chmod g-w {program}"]
+
 
 class TestEnvironment:
     def test_a_token_command_has_none_of_our_variables_but_two_unless_it_says_so(self, main: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from auth.hand_clock import HandClock
 from auth.sources.asking import secret_source
 from auth.token_endpoint import SECRET, TENANT, Answer, TokenEndpoint, as_json
-from mailsluice.auth.sources import command
+from mailsluice.auth.sources import program
 from mailsluice.auth.sources.command import CommandSource
 from mailsluice.auth.sources.source import LONGEST, TokenSource, problem
 from mailsluice.config.credentials import EntraCredential
@@ -110,7 +110,7 @@ class AskedCommand:
         self._script.write_text(f"print('canary-token'); raise SystemExit({said!r})")
 
     def fall_silent(self) -> None:
-        self.source._deadline = 0.5
+        self.source._program._deadline = 0.5
         self._script.write_text("import time; time.sleep(50)")
 
     @property
@@ -200,4 +200,4 @@ def test_no_token_and_no_secret_shows_in_a_repr(asked: Asked) -> None:
 
 def test_every_source_gives_up_within_the_time_that_those_who_wait_have() -> None:
     assert https.DEADLINE <= LONGEST
-    assert command._DEADLINE + command._LAST_WAIT <= LONGEST
+    assert program.DEADLINE + program.LAST_WAIT <= LONGEST

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from mailsluice.config.credentials import Way
+
 _RENEW = "create a new client secret in the app registration and store its Value"
 _TENANT = "check `tenant_id`, and `cloud`: a national cloud has an authority of its own"
 _CONSENT = (
@@ -18,12 +20,31 @@ _CONSENT = (
 _CLIENT = "check `client_id` and `tenant_id`: the application must exist in that tenant, or have its consent"
 _ENABLE = "enable the application in Enterprise applications"
 _SCOPE = "remove `scope`, or set it to one resource with /.default at its end"
+_UPLOAD = (
+    "upload the certificate, without its key, to the app registration (Certificates & secrets), or configure "
+    "the one that is there; a new upload takes some minutes"
+)
+_CLOCK = (
+    "set this machine's clock (see timedatectl): by the provider's clock the assertion is not valid now; "
+    "if another program writes the assertion, see whether that still runs"
+)
+_FEDERATED = (
+    "make issuer, subject and audience of the federated credential in the app registration the same as those "
+    "of the assertion"
+)
 _POLICY = "exclude the application, or this network, from the Conditional Access policy that blocks it"
 
 _REMEDIES: Mapping[str, str] = {
     "7000215": "use the Value of the client secret, not its ID; if it was the Value, " + _RENEW,
     "7000222": "the client secret has expired: " + _RENEW,
     "7000218": "the provider saw no client secret: check `client_secret`",
+    "700027": _UPLOAD,
+    "50012": _UPLOAD,
+    "700030": _UPLOAD,
+    "700024": _CLOCK,
+    "50013": _CLOCK,
+    "500133": _CLOCK,
+    "70021": _FEDERATED,
     "700016": _CLIENT,
     "7000229": _CLIENT,
     "7000112": _ENABLE,
@@ -48,10 +69,21 @@ _REMEDIES: Mapping[str, str] = {
     "53000": _POLICY,
     "530032": _POLICY,
 }
-_GENERAL = "check `tenant_id`, `client_id` and `client_secret` against the app registration"
+_PROOFS: Mapping[Way, str] = {
+    Way.SECRET: "`client_secret`",
+    Way.CERTIFICATE: "the certificate",
+    Way.ASSERTION: "the federated credential",
+    Way.ASSERTION_COMMAND: "the federated credential",
+}
+"""What an administrator compares with the app registration, besides the two ids."""
 
 
-def remedy(description: str) -> str:
-    """What to do about a refusal with this `error_description`."""
+def remedy(description: str, way: Way) -> str:
+    """What to do about a refusal with this `error_description` of who asked in this way."""
     found = re.search(r"AADSTS(\d+)", description)
-    return _REMEDIES.get(found[1], _GENERAL) if found else _GENERAL
+    return (_REMEDIES.get(found[1]) if found else None) or _general(way)
+
+
+def _general(way: Way) -> str:
+    proof = f", `client_id` and {_PROOFS[way]}" if way in _PROOFS else " and `client_id`"
+    return f"check `tenant_id`{proof} against the app registration"

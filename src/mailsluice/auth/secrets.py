@@ -18,9 +18,9 @@ from mailsluice.config.types import Scheme, SecretRef
 from mailsluice.errors import SecretError, system_remedy
 from mailsluice.files import rights
 from mailsluice.files.error import FileError
-from mailsluice.files.private import read_private
+from mailsluice.files.private import PrivateJudge, read_private
 from mailsluice.files.rights import is_denied
-from mailsluice.files.trust import trusted_owners
+from mailsluice.files.trust import problem_of_secret, trusted_owners
 
 if TYPE_CHECKING:
     from mailsluice.auth.keyring import Keyring
@@ -45,6 +45,22 @@ class Secrets:
         # The keyring's libraries are loaded here, while a service is built, and not in the middle of a poll.
         look_up = _from_keyring(self._keyring()) if ref.scheme == "keyring" else _LOOK_UPS[ref.scheme]
         return partial(_never_empty, look_up, ref)
+
+    def octets(self, ref: SecretRef, judge: PrivateJudge = problem_of_secret) -> Callable[[], bytes]:
+        """A function that reads the secret as it is, which need not be text, and may be empty.
+
+        `judge` says whose file it may be.
+        """
+        match ref.scheme:
+            case "file":
+                return partial(_octets_of_file, ref, judge)
+            case "credential":
+                return partial(_octets_from_systemd, ref)
+            case "keyring":
+                look_up = _from_keyring(self._keyring())
+            case "env":
+                look_up = _from_environment
+        return lambda: look_up(ref).encode(errors="surrogateescape")
 
     def store(self, name: str, secret: str) -> None:
         """Store a secret in the keyring. It replaces one of the same name."""
@@ -85,9 +101,13 @@ def _from_keyring(keyring: Keyring) -> _LookUp:
 
 
 def _from_file(ref: SecretRef) -> str:
+    return _text(ref, _octets_of_file(ref, problem_of_secret))
+
+
+def _octets_of_file(ref: SecretRef, judge: PrivateJudge) -> bytes:
     path = Path(ref.name)
     try:
-        return _text(ref, read_private(path, owners=trusted_owners()))
+        return read_private(path, owners=trusted_owners(), judge=judge)
     except (FileError, FileNotFoundError) as exc:
         denied = is_denied(exc)
         remedy = rights.remedy(path) if denied else system_remedy(exc, _remedy(ref))
@@ -97,13 +117,17 @@ def _from_file(ref: SecretRef) -> str:
 
 
 def _from_systemd(ref: SecretRef) -> str:
+    return _text(ref, _octets_from_systemd(ref))
+
+
+def _octets_from_systemd(ref: SecretRef) -> bytes:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if Path(ref.name).name != ref.name or ref.name == "..":
         raise SecretError(f"{ref}: a credential's name is a plain file name", remedy=_remedy(ref))
     if not directory:
         raise SecretError(f"{ref}: systemd provides no credentials here", remedy=_remedy(ref))
     try:
-        return _text(ref, (Path(directory) / ref.name).read_bytes())
+        return (Path(directory) / ref.name).read_bytes()
     except OSError as exc:
         raise SecretError(f"{ref}: {exc.strerror}", remedy=_remedy(ref)) from exc
 

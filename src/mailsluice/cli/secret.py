@@ -6,6 +6,7 @@ an argument, and never print one.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sys
@@ -83,8 +84,18 @@ def _piped() -> str:
     try:
         value = without_line_end(raw.decode())
     except UnicodeDecodeError:
-        # `from None`: the cause would have the octets of the secret.
-        raise click.UsageError("standard input is not UTF-8 text") from None
+        value = _pfx_as_text(raw)
     if not value:
         raise click.UsageError("the secret on standard input is empty")
     return value
+
+
+def _pfx_as_text(raw: bytes) -> str:
+    """A PFX in base64, because the keyring keeps text. Anything else that is no text is refused."""
+    from mailsluice.auth.sources.certificate import is_pfx  # noqa: PLC0415  cryptography: only where needed
+
+    if not is_pfx(raw):
+        # `from None`: the cause would have the octets of the secret.
+        raise click.UsageError("standard input is neither UTF-8 text nor a PFX file") from None
+    click.echo("standard input is a PFX file: it is stored as base64 text")
+    return base64.b64encode(raw).decode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -150,7 +150,7 @@ def _secrets(credentials: Iterable[AnyCredential | None]) -> Iterator[SecretRef]
 
 
 def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -> Iterator[Problem]:
-    """Warns of obeyed files that a group may write, and of token commands that would not be run.
+    """Warns of obeyed files that a group may write, and of commands that would not be run.
 
     The latter is no mistake, because only the polls of that command's mailboxes fail.
     """
@@ -160,16 +160,25 @@ def _warnings(source: Source, credentials: Mapping[str, AnyCredential | None]) -
         )
     files = [*source.places, *(Path(value) for _, value in _ca_files(source))]
     for name, credential in credentials.items():
-        if isinstance(credential, CommandCredential):
-            for file in files_of_command(credential.command):
-                files.append(file)
-                with suppress(OSError):
-                    if problem := problem_of_obeyed(file):
-                        what = f"{source.credentials[name].place}: the token command is not run, because "
-                        yield Problem(what + problem.what, problem.remedy)
+        kind, command = _command(credential)
+        for file in files_of_command(command) if command else ():
+            files.append(file)
+            with suppress(OSError):
+                if problem := problem_of_obeyed(file):
+                    what = f"{source.credentials[name].place}: the {kind} is not run, because "
+                    yield Problem(what + problem.what, problem.remedy)
     for file in files:
         with suppress(OSError):
             yield from doubts_of_obeyed(file)
+
+
+def _command(credential: AnyCredential | None) -> tuple[str, Sequence[str]]:
+    """What errors call the command of a credential, and the command; it is empty if there is none."""
+    if isinstance(credential, CommandCredential):
+        return "token command", credential.command
+    if isinstance(credential, EntraCredential):
+        return "assertion command", credential.assertion_command or ()
+    return "", ()
 
 
 def _check_ca_files(source: Source, mistakes: Mistakes) -> None:

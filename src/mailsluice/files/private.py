@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mailsluice.files.directory import Directory
 from mailsluice.files.error import FileError, failed, refuse, trying
 from mailsluice.files.lock import LockFile
 from mailsluice.files.new_file import NewFile
-from mailsluice.files.trust import problem_of_file, problem_of_names, problem_of_secret
+from mailsluice.files.trust import Problem, problem_of_file, problem_of_names, problem_of_secret
 
 _MODE = 0o600
 _TOO_LARGE = 4 * 1024 * 1024
@@ -26,12 +26,16 @@ _READ_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Without O_NONBLOCK, opening a named pipe would wait for its writer for ever."""
 
 
-def read_private(path: Path, *, owners: Collection[int]) -> bytes:
+PrivateJudge = Callable[[Path, os.stat_result, Collection[int]], Problem | None]
+"""A rule for private files: what is wrong with the open file at this path, given who may own it; or None."""
+
+
+def read_private(path: Path, *, owners: Collection[int], judge: PrivateJudge = problem_of_secret) -> bytes:
     """The content of a regular file that only its owner may use, and whose owner is one of `owners`.
 
-    A symbolic link is followed, because secrets are often mounted as links. The file itself is checked, after
-    it was opened, so that nobody can swap it in between. Raises FileNotFoundError if it is missing, and
-    FileError.
+    Another `judge` may allow more. A symbolic link is followed, because secrets are often mounted as links.
+    The file itself is checked, after it was opened, so that nobody can swap it in between. Raises
+    FileNotFoundError if it is missing, and FileError.
     """
     try:
         descriptor = os.open(path, _READ_FILE)
@@ -41,7 +45,7 @@ def read_private(path: Path, *, owners: Collection[int]) -> bytes:
         raise failed("read", path, error) from error
     with trying("read", path):
         try:
-            refuse(problem_of_secret(path, os.fstat(descriptor), owners))
+            refuse(judge(path, os.fstat(descriptor), owners))
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 octets = file.read(_TOO_LARGE)
         finally:

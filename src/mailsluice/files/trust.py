@@ -1,8 +1,8 @@
 """Trust: who owns a file or directory, and who else may write or read it. Only this module decides on that.
 
 Owns a rule for each kind of place: a directory that mail goes to; the way to it; files and directories of our
-own; a secret; and what we obey (the configuration, the certificates that it names, and token commands). Must
-never open, make or change anything.
+own; a secret; an assertion; and what we obey (the configuration, the certificates that it names, and token
+commands). Must never open, make or change anything.
 
 In a directory that mail goes to, a group that may write is trusted: consumers need this to take mail out of
 a spool, and an administrator has chosen the group's members. If a group may write what we obey, this is only
@@ -28,6 +28,7 @@ _MOST_LINKS = 40
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _USABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_CHANGED_OR_READ_BY_STRANGERS = stat.S_IWGRP | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,23 @@ def problem_of_secret(path: Path, status: os.stat_result, owners: Collection[int
     if status.st_uid not in owners:
         return _of_another(path, status, "")
     return None
+
+
+def problem_of_assertion(path: Path, status: os.stat_result, owners: Collection[int]) -> Problem | None:
+    """As for a secret, but a group may read it: so Kubernetes gives a token to the user of a pod.
+
+    It projects the file for root and the group `fsGroup` (0640), or for the user `runAsUser` (0600). Without
+    both, everybody in the pod may read it (0644).
+    """
+    if status.st_mode & _CHANGED_OR_READ_BY_STRANGERS:
+        return Problem(
+            f"{path} can be used by others: its mode is {stat.S_IMODE(status.st_mode):04o}, "
+            "which has to be 0640, 0600 or less",
+            f"in Kubernetes, set runAsUser or fsGroup in the pod's securityContext; "
+            f"elsewhere: {_command('chmod g-w,o=', path)}",
+        )
+    alone = os.stat_result((status.st_mode & ~stat.S_IRWXG, *status[1:]))
+    return problem_of_secret(path, alone, owners)
 
 
 def problem_of_obeyed(path: Path) -> Problem | None:

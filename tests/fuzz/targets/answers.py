@@ -14,10 +14,10 @@ from urllib3 import HTTPResponse
 from auth.sources.asking import secret_source
 from fuzz.feed import Feed
 from mailsluice.auth.aadsts import remedy
-from mailsluice.auth.sources.command import _last_line
+from mailsluice.auth.sources.program import _last_line
 from mailsluice.auth.sources.source import problem
 from mailsluice.auth.token_cache import TokenCache
-from mailsluice.config.credentials import EntraCredential
+from mailsluice.config.credentials import EntraCredential, Way
 from mailsluice.errors import TokenError
 from mailsluice.net.https import ProviderHttp
 
@@ -146,6 +146,6 @@ def _check_command(feed: Feed) -> None:
 
 
 def _check_remedy(feed: Feed) -> None:
-    said = remedy(feed.rest().decode("utf-8", "replace"))
+    said = remedy(feed.rest().decode("utf-8", "replace"), Way.SECRET)
     assert said
     assert said.isprintable()

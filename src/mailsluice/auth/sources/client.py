@@ -20,6 +20,21 @@ def by_secret(credential: EntraCredential, secret: str) -> Request:
     return _request(credential, secret, hidden=(secret,))
 
 
+def by_certificate(credential: EntraCredential, key: str, certificate: str) -> Request:
+    """The request of an application with this certificate and its private key, both in PEM.
+
+    msal signs an assertion with the key: PS256, and the certificate's SHA-256 in `x5t#S256`. Each request has
+    a new one, because the application that would keep it ends with the request.
+    """
+    return _request(credential, {"private_key": key, "public_certificate": certificate})
+
+
+def by_assertion(credential: EntraCredential, assertion: str) -> Request:
+    """The request of an application with this assertion of another identity provider."""
+    # A function, because msal warns of an assertion as a text: such a text ends.
+    return _request(credential, {"client_assertion": lambda: assertion}, hidden=(assertion,))
+
+
 def _request(
     credential: EntraCredential, proof: str | Mapping[str, Any], *, hidden: tuple[str, ...] = ()
 ) -> Request:

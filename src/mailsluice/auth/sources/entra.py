@@ -132,7 +132,7 @@ def _refused(credential: EntraCredential, answer: Answer, hidden: tuple[str, ...
         f"{credential.authority} refused a token to application {credential.client_id}: "
         + ": ".join(filter(None, (error, description)))
         + (f" ({ids})" if ids else ""),
-        remedy=remedy(description),
+        remedy=remedy(description, credential.way),
     )
 
 

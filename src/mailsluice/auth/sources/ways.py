@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from mailsluice.auth.secrets import Secrets
-from mailsluice.auth.sources.client import by_secret
-from mailsluice.auth.sources.entra import EntraSource
-from mailsluice.auth.sources.source import TokenSource
+from mailsluice.auth.sources.assertion import kept_assertion, printed_assertion
+from mailsluice.auth.sources.client import by_assertion, by_certificate, by_secret
+from mailsluice.auth.sources.entra import EntraSource, Request
+from mailsluice.auth.sources.program import DEADLINE, LAST_WAIT, Program
+from mailsluice.auth.sources.source import LONGEST, TokenSource
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import EntraCredential, Way
+from mailsluice.config.types import SecretRef
 from mailsluice.errors import ConfigurationError
 from mailsluice.net.https import ProviderHttp
 
@@ -34,10 +37,37 @@ def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenS
         case Way.SECRET if credential.client_secret:
             secret = means.secrets.reader(credential.client_secret)
             return EntraSource(credential, lambda: by_secret(credential, secret()), _http(credential, means))
+        case Way.CERTIFICATE if credential.certificate:
+            prepare = _by_certificate(credential, credential.certificate, means)
+            return EntraSource(credential, prepare, _http(credential, means))
+        case Way.ASSERTION if credential.assertion:
+            kept = kept_assertion(credential.assertion, means.secrets, means.clock)
+            return EntraSource(credential, lambda: by_assertion(credential, kept()), _http(credential, means))
+        case Way.ASSERTION_COMMAND if credential.assertion_command:
+            program = Program("assertion command", credential.assertion_command, variables=("HOME", "LANG"))
+            printed = printed_assertion(program, means.clock)
+            # The time that the program may take is not left for the provider.
+            http = _http(credential, means, LONGEST - DEADLINE - LAST_WAIT)
+            return EntraSource(credential, lambda: by_assertion(credential, printed()), http)
         case way:
             raise ConfigurationError([f"credentials.{name}: {way.value} is not known yet"])
 
 
-def _http(credential: EntraCredential, means: Means) -> Callable[[], ProviderHttp]:
-    """What makes the HTTP client for one token."""
-    return partial(ProviderHttp, credential.ca_file, means.clock)
+def _by_certificate(credential: EntraCredential, ref: SecretRef, means: Means) -> Callable[[], Request]:
+    from mailsluice.auth.sources.certificate import (  # noqa: PLC0415  cryptography: only for certificates
+        certificate_reader,
+        valid,
+    )
+
+    read = certificate_reader(ref, credential.certificate_password, means.secrets)
+
+    def prepare() -> Request:
+        certificate = valid(read(), ref, means.clock.now())
+        return by_certificate(credential, certificate.key, certificate.public)
+
+    return prepare
+
+
+def _http(credential: EntraCredential, means: Means, deadline: float = LONGEST) -> Callable[[], ProviderHttp]:
+    """What makes the HTTP client for one token, which has `deadline` seconds."""
+    return partial(ProviderHttp, credential.ca_file, means.clock, deadline)
