@@ -22,6 +22,7 @@ from mailsluice_sandbox.faults import (
     Rewrite,
     Silence,
 )
+from mailsluice_sandbox.machine import Machine
 from mailsluice_sandbox.mailbox import SandboxMailbox, SessionRecord
 from mailsluice_sandbox.sandbox import Sandbox
 
@@ -34,6 +35,7 @@ __all__ = [
     "Fault",
     "Garbage",
     "Hangup",
+    "Machine",
     "Pretend",
     "Refuse",
     "Relist",

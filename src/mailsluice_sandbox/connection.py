@@ -1,4 +1,4 @@
-"""One TLS connection of the sandbox's servers: it reads lines, sends answers and carries out faults.
+"""One connection of the sandbox's servers: it reads lines, sends answers and carries out faults.
 
 Owns the octets on the wire and the ways to end a connection. Must never know POP3 or HTTP.
 """
@@ -29,7 +29,7 @@ class LineTooLong(Exception):
 class Connection:
     """The server's end of a connection. Every method raises OSError once the client is gone."""
 
-    def __init__(self, tls: ssl.SSLSocket) -> None:
+    def __init__(self, tls: ssl.SSLSocket | socket.socket) -> None:
         self._tls = tls
         self._buffer = bytearray()
 
@@ -95,7 +95,7 @@ class Connection:
         if how is Hangup.RESET:
             self._tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
             raise HungUp(how.value)
-        if how is Hangup.NOTIFY:
+        if how is Hangup.NOTIFY and isinstance(self._tls, ssl.SSLSocket):
             self._tls.setblocking(False)
             with contextlib.suppress(OSError):
                 self._tls.unwrap()

@@ -23,7 +23,7 @@ from mailsluice_sandbox.assertions import Assertions
 from mailsluice_sandbox.connection import Connection
 from mailsluice_sandbox.faults import Answer, Faults, Refuse
 from mailsluice_sandbox.server import TlsServer
-from mailsluice_sandbox.tokens import SCOPE, TokenIssuer
+from mailsluice_sandbox.tokens import AUDIENCES, TokenIssuer
 
 _MAX_REQUEST = 65_536
 
@@ -56,7 +56,13 @@ class Entra:
     `assertions` has what else may prove the app.
     """
 
-    def __init__(self, clock: Clock, context: ssl.SSLContext, faults: Faults) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        context: ssl.SSLContext,
+        faults: Faults,
+        audience: str = AUDIENCES["worldwide"],
+    ) -> None:
         self.tenant_id = str(uuid.uuid4())
         self.client_id = str(uuid.uuid4())
         self.client_secret = f"canary~{secrets.token_urlsafe(24)}"
@@ -68,7 +74,7 @@ class Entra:
         self._server = _EntraServer(context, faults, self)
         self.authority = f"https://localhost:{self._server.port}/{self.tenant_id}"
         self.assertions = Assertions(clock, self.client_id, f"{self.authority}/oauth2/v2.0/token")
-        self.tokens = TokenIssuer(clock, f"{self.authority}/v2.0", self.tenant_id, self.client_id)
+        self.tokens = TokenIssuer(clock, f"{self.authority}/v2.0", self.tenant_id, self.client_id, audience)
 
     @property
     def token_requests(self) -> int:
@@ -143,7 +149,7 @@ class Entra:
             return self.refusal(400, "unauthorized_client", 700016, what)
         if unproved := self._unproved(form):
             return unproved
-        if scope != SCOPE:
+        if scope != self.tokens.scope:
             what = f"The provided value for scope {scope} is not valid."
             return self.refusal(400, "invalid_scope", 1002012, what)
         return None

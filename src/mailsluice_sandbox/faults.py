@@ -35,12 +35,13 @@ When = Literal[
     "TOKEN_CONNECT",
     "DISCOVERY",
     "TOKEN",
+    "IDENTITY",
 ]
 """An occasion.
 
 In POP3, CONNECT is before TLS, LOGIN is when a credential came (the line after AUTH, or PASS), LISTING is
 when the session's snapshot is taken, and the others are commands. At Entra, TOKEN_CONNECT is before TLS, and
-DISCOVERY and TOKEN are requests.
+DISCOVERY and TOKEN are requests. IDENTITY is a request to a machine's own service for tokens.
 """
 
 
@@ -145,6 +146,7 @@ _SPECIAL: Mapping[str, tuple[type, ...]] = {
     "QUIT": (Refuse, Pretend, *_ON_THE_WIRE),
     "DISCOVERY": (Refuse, Answer, *_ON_THE_WIRE),
     "TOKEN": (Refuse, Answer, *_ON_THE_WIRE),
+    "IDENTITY": (Answer, *_ON_THE_WIRE),
 }
 _COMMAND = (Refuse, *_ON_THE_WIRE)
 

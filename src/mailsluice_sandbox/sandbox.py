@@ -18,8 +18,10 @@ from mailsluice_sandbox.dialogue import Dialect
 from mailsluice_sandbox.directory import Directory
 from mailsluice_sandbox.entra import Entra
 from mailsluice_sandbox.faults import Faults
+from mailsluice_sandbox.machine import Machine
 from mailsluice_sandbox.mailbox import SandboxMailbox
 from mailsluice_sandbox.pop3 import Pop3Server
+from mailsluice_sandbox.tokens import AUDIENCES, Cloud
 
 EXCHANGE_ONLINE = Dialect()
 
@@ -33,18 +35,25 @@ class Sandbox:
             sandbox.faults.add(Fault("RETR", Close(after_octets=1000)))
 
     Tokens are dated and checked by `clock`. Clients must trust `ca_file`. They get tokens from `authority`
-    (msal needs `instance_discovery=False` for it), and find POP3 over TLS at `host` and `pop3_port`.
+    (msal needs `instance_discovery=False` for it), and find POP3 over TLS at `host` and `pop3_port`. In
+    another `cloud`, tokens have another audience, and apps ask for another scope.
     """
 
     host = "localhost"
 
-    def __init__(self, clock: Clock | None = None, dialect: Dialect = EXCHANGE_ONLINE) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        dialect: Dialect = EXCHANGE_ONLINE,
+        cloud: Cloud = "worldwide",
+    ) -> None:
         self.faults = Faults()
+        self._clock = clock or SystemClock()
         with contextlib.ExitStack() as stack:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsluice-sandbox-"))
             certificates = Certificates(Path(directory))
             self.ca_file = certificates.ca_file
-            self.entra = Entra(clock or SystemClock(), certificates.server_context(), self.faults)
+            self.entra = Entra(self._clock, certificates.server_context(), self.faults, AUDIENCES[cloud])
             stack.callback(self.entra.close)
             self._mailboxes = Directory(self.entra.tokens)
             server = Pop3Server(certificates.server_context(), self.faults, self._mailboxes, dialect)
@@ -78,6 +87,20 @@ class Sandbox:
         `password`, if given, opens it as well, by USER and PASS or AUTH PLAIN.
         """
         return self._mailboxes.mailbox(address, password)
+
+    def consent(self, other: Sandbox) -> None:
+        """Let the app of another tenant read the mail here, instead of this tenant's own."""
+        self.entra.client_id = self.entra.tokens.client_id = other.client_id
+        self.entra.client_secret = other.client_secret
+
+    def machine(self, keys: Path | None = None) -> Machine:
+        """A machine in Azure whose identity may open every mailbox. It ends with the sandbox.
+
+        `keys` is where the agent of Azure Arc puts its key files.
+        """
+        machine = Machine(self.entra.tokens, self.faults, self._clock, keys)
+        self._parts.callback(machine.close)
+        return machine
 
     def close(self) -> None:
         """End every session and silence, and wait for the threads. May be called twice."""

@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,8 +18,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mailsluice.clock import Clock
 
-AUDIENCE = "https://outlook.office365.com"
-SCOPE = f"{AUDIENCE}/.default"
+Cloud = Literal["worldwide", "gcc-high", "dod", "china"]
+AUDIENCES: Mapping[Cloud, str] = {
+    "worldwide": "https://outlook.office365.com",
+    "gcc-high": "https://outlook.office365.us",
+    "dod": "https://outlook-dod.office365.us",
+    "china": "https://partner.outlook.cn",
+}
+"""Exchange Online in each of Microsoft's clouds, as tokens name it."""
 ROLE = "POP.AccessAsApp"
 
 
@@ -29,13 +36,25 @@ def _signing_key() -> rsa.RSAPrivateKey:
 
 
 class TokenIssuer:
-    """Signs and checks the access tokens of one app in one tenant."""
+    """Signs and checks the access tokens of one tenant: those of its app, and of the identities of machines.
 
-    def __init__(self, clock: Clock, issuer: str, tenant_id: str, client_id: str) -> None:
+    `audience` is Exchange Online in the tenant's cloud. `client_id` is the app's, and may be changed.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        issuer: str,
+        tenant_id: str,
+        client_id: str,
+        audience: str = AUDIENCES["worldwide"],
+    ) -> None:
+        self.audience = audience
         self._clock = clock
         self._issuer = issuer
         self._tenant_id = tenant_id
-        self._client_id = client_id
+        self.client_id = client_id
+        self._admitted: set[str] = set()
         self._service_principal = str(uuid.uuid4())
         self._key = _signing_key()
 
@@ -48,6 +67,15 @@ class TokenIssuer:
     def key_id(self) -> str:
         """The `kid` in the header of every token."""
         return hashlib.sha256(self.public_key_pem).hexdigest()[:32]
+
+    @property
+    def scope(self) -> str:
+        """The scope for which an app asks."""
+        return f"{self.audience}/.default"
+
+    def admit(self, client_id: str) -> None:
+        """Let the identity of a machine open mailboxes, too."""
+        self._admitted.add(client_id)
 
     def mint(
         self,
@@ -64,10 +92,10 @@ class TokenIssuer:
         now = self._clock.now()
         usual: dict[str, object] = {
             "iss": self._issuer,
-            "aud": AUDIENCE,
+            "aud": self.audience,
             "tid": self._tenant_id,
-            "appid": self._client_id,
-            "azp": self._client_id,
+            "appid": self.client_id,
+            "azp": self.client_id,
             "idtyp": "app",
             "oid": self._service_principal,
             "sub": self._service_principal,
@@ -86,7 +114,7 @@ class TokenIssuer:
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
-                audience=AUDIENCE,
+                audience=self.audience,
                 issuer=self._issuer,
                 # The times are checked below, by the sandbox's clock. The library would use the machine's.
                 options={
@@ -101,7 +129,7 @@ class TokenIssuer:
         roles = claims.get("roles")
         return (
             claims["nbf"] <= _seconds(self._clock.now()) < claims["exp"]
-            and claims.get("appid") == self._client_id
+            and claims.get("appid") in {self.client_id, *self._admitted}
             and isinstance(roles, list)
             and ROLE in roles
         )

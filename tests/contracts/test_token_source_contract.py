@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -12,19 +13,23 @@ from typing import Protocol
 
 import pytest
 
+import mailsluice_sandbox as sandbox
 from auth.hand_clock import HandClock
 from auth.sources.asking import secret_source
+from auth.sources.machines import bare_machine, machine_at
 from auth.token_endpoint import SECRET, TENANT, Answer, TokenEndpoint, as_json
 from mailsluice.auth.sources import program
 from mailsluice.auth.sources.command import CommandSource
+from mailsluice.auth.sources.managed import ManagedSource
 from mailsluice.auth.sources.source import LONGEST, TokenSource, problem
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
-from mailsluice.net import https
+from mailsluice.net import https, metadata
 from mailsluice.outcome import Disposition
+from mailsluice_sandbox import Fault, Silence
 from support.fixtures import bare_environment
 
-__all__ = ["bare_environment"]
+__all__ = ["bare_environment", "bare_machine"]
 
 
 class Asked(Protocol):
@@ -121,8 +126,43 @@ class AskedCommand:
         pass
 
 
-@pytest.fixture(params=[AskedEntra, AskedCommand])
-def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Asked]:
+class AskedMachine:
+    """The service of a VM, which gives the tokens of the machine's identity."""
+
+    def __init__(self, directory: Path) -> None:
+        self._machines = machine_at(directory)
+        self._machine = self._machines.__enter__()
+        os.environ.update(self._machine.vm)
+        credential = EntraCredential.model_validate({"flow": "managed-identity"})
+        self.source = ManagedSource(credential, HandClock(), 0.5, 0.5)
+
+    def give(self, token: str) -> None:
+        self._answer(200, {"access_token": token, "expires_in": "3600"})
+
+    def refuse(self, said: str) -> None:
+        self._answer(400, {"error": "invalid_request", "error_description": said})
+
+    def fall_silent(self) -> None:
+        self._machine.faults.clear()
+        self._machine.faults.add(Fault("IDENTITY", Silence(), times=None))
+
+    def _answer(self, status: int, document: dict[str, str]) -> None:
+        self._machine.faults.clear()
+        answer = sandbox.Answer(status, json.dumps(document).encode())
+        self._machine.faults.add(Fault("IDENTITY", answer, times=None))
+
+    @property
+    def requests(self) -> int:
+        return len(self._machine.requests)
+
+    def close(self) -> None:
+        for name in self._machine.vm:
+            del os.environ[name]
+        self._machines.__exit__(None, None, None)
+
+
+@pytest.fixture(params=[AskedEntra, AskedCommand, AskedMachine])
+def asked(request: pytest.FixtureRequest, tmp_path: Path, bare_machine: None) -> Iterator[Asked]:
     asked: Asked = request.param(tmp_path)
     yield asked
     asked.close()
@@ -201,3 +241,4 @@ def test_no_token_and_no_secret_shows_in_a_repr(asked: Asked) -> None:
 def test_every_source_gives_up_within_the_time_that_those_who_wait_have() -> None:
     assert https.DEADLINE <= LONGEST
     assert program.DEADLINE + program.LAST_WAIT <= LONGEST
+    assert metadata.DEADLINE <= LONGEST

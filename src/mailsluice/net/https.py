@@ -121,7 +121,7 @@ class ProviderHttp:
         with self._adapter.send(request, stream=True, proxies=get_environ_proxies(url)) as answer:
             status = answer.status_code
             if status == 429 or status >= 500:
-                wait, said = _retry_after(answer, self._clock), _description(answer)
+                wait, said = retry_after(answer.headers, self._clock), _description(answer)
                 raise NotAnswered(f"it answered HTTP {status}", wait, throttled=status == 429, said=said)
             body = _body(answer)
             if 200 != status < 400 or not _is_object(body):  # RFC 6749 §5.1: success is 200
@@ -157,18 +157,18 @@ def _description(answer: requests.Response) -> str:
     return ""
 
 
-def _retry_after(answer: requests.Response, clock: Clock) -> float:
+def retry_after(headers: Mapping[str, str], clock: Clock) -> float:
     """The seconds of Retry-After, at most _LONGEST_WAIT (RFC 9110 §10.2.3). 0 if there are none.
 
     A date is compared with that of the answer, because our clock may be wrong.
     """
-    value = answer.headers.get("Retry-After", "").strip()
+    value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(min(int(value[:9]), _LONGEST_WAIT))
     until = _date(value)
     if until is None:
         return 0.0
-    now = _date(answer.headers.get("Date", "")) or clock.now()
+    now = _date(headers.get("Date", "")) or clock.now()
     return min(max((until - now).total_seconds(), 0.0), _LONGEST_WAIT)
 
 

@@ -49,6 +49,10 @@ def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenS
             # The time that the program may take is not left for the provider.
             http = _http(credential, means, LONGEST - DEADLINE - LAST_WAIT)
             return EntraSource(credential, lambda: by_assertion(credential, printed()), http)
+        case Way.MANAGED_IDENTITY:
+            from mailsluice.auth.sources.managed import ManagedSource  # noqa: PLC0415  only for this way
+
+            return ManagedSource(credential, means.clock)
         case way:
             raise ConfigurationError([f"credentials.{name}: {way.value} is not known yet"])
 
