@@ -30,7 +30,11 @@ class Directory:
     def open_by_token(self, address: str, token: str) -> SandboxMailbox | None:
         """The mailbox that a token opens, or None. Exchange never says for which of many reasons."""
         mailbox = self._find(address)
-        return mailbox if mailbox and mailbox.full_access and self._tokens.opens_pop(token) else None
+        if mailbox is None:
+            return None
+        if (person := self._tokens.person(token)) is not None:
+            return mailbox if person.lower() in {mailbox.address, *mailbox.shared_with} else None
+        return mailbox if mailbox.full_access and self._tokens.opens_pop(token) else None
 
     def open_by_password(self, address: str, password: str) -> SandboxMailbox | None:
         """The mailbox that a password opens, or None."""

@@ -49,11 +49,16 @@ class HttpReply:
         return "\r\n".join([*head, "", ""]).encode() + self.body
 
 
+Handler = Callable[[Mapping[str, str]], HttpReply]
+"""What answers a request with these fields."""
+
+
 class Entra:
     """One tenant with one app that may read mail by POP3.
 
     `client_secret` may be changed at any time, and so may `lifetime`, which is that of future tokens.
-    `assertions` has what else may prove the app.
+    `assertions` has what else may prove the app. `grants` has the other grants that the token endpoint knows,
+    by `grant_type`. `pages` has the other pages of the tenant, by method and path.
     """
 
     def __init__(
@@ -67,6 +72,8 @@ class Entra:
         self.client_id = str(uuid.uuid4())
         self.client_secret = f"canary~{secrets.token_urlsafe(24)}"
         self.lifetime = timedelta(minutes=75)
+        self.grants: dict[str, Handler] = {}
+        self.pages: dict[tuple[str, str], Handler] = {}
         self._clock = clock
         self._lock = threading.Lock()
         self._requests = 0
@@ -116,7 +123,13 @@ class Entra:
         """The answer to a request for a token (RFC 6749 §4.4)."""
         if tenant != self.tenant_id:
             return self._no_such_tenant(tenant)
-        return self._mistake(form) or self._grant()
+        handler = self.grants.get(form.get("grant_type", ""))
+        return handler(form) if handler else self._mistake(form) or self._grant()
+
+    def note_issued(self, token: str) -> None:
+        """Note that the token endpoint handed out this token."""
+        with self._lock:
+            self._issued.append(token)
 
     def refusal(self, status: int, error: str, code: int, description: str) -> HttpReply:
         """An error in Entra's form: a text for administrators, and the ids that Microsoft's support needs."""
@@ -170,8 +183,7 @@ class Entra:
 
     def _grant(self) -> HttpReply:
         token = self.tokens.mint(lifetime=self.lifetime)
-        with self._lock:
-            self._issued.append(token)
+        self.note_issued(token)
         seconds = int(self.lifetime.total_seconds())
         return HttpReply.of(
             200,
@@ -200,15 +212,16 @@ class _Request(BaseHTTPRequestHandler):
     server: _EntraServer
 
     def do_GET(self) -> None:
-        """Discovery, and nothing else."""
-        tenant, _, rest = self.path.removeprefix("/").partition("/")
+        """Discovery, and the other pages."""
+        path, _, query = self.path.partition("?")
+        tenant, _, rest = path.removeprefix("/").partition("/")
         if rest == "v2.0/.well-known/openid-configuration":
             self._answer("DISCOVERY", lambda: self.server.entra.discovery(tenant))
         else:
-            self._not_found()
+            self._page(rest, query)
 
     def do_POST(self) -> None:
-        """The token endpoint, and nothing else."""
+        """The token endpoint, and the other pages."""
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > _MAX_REQUEST:
             self.close_connection = True
@@ -220,13 +233,16 @@ class _Request(BaseHTTPRequestHandler):
             self.server.entra.count_token_request()
             self._answer("TOKEN", lambda: self.server.entra.token(tenant, form))
         else:
-            self._not_found()
+            self._page(rest, body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing: standard error belongs to the program around the sandbox."""
 
-    def _not_found(self) -> None:
-        Connection(self.request).send(HttpReply(404, b"").encode())
+    def _page(self, path: str, fields: str) -> None:
+        handler = self.server.entra.pages.get((self.command, path))
+        form = {name: values[0] for name, values in parse_qs(fields).items()}
+        reply = handler(form) if handler else HttpReply(404, b"")
+        Connection(self.request).send(reply.encode())
 
     def _answer(self, when: str, handle: Callable[[], HttpReply]) -> None:
         connection = Connection(self.request)

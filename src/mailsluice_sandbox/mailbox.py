@@ -53,11 +53,13 @@ class SandboxMailbox:
     """One mailbox, safe to use from any thread.
 
     `password` opens it by USER and PASS, if there is one. `full_access` is whether the app may open it.
+    `shared_with` is which persons may, besides the one whose it is.
     """
 
     def __init__(self, address: str, password: str | None = None) -> None:
         self.address = address
         self.password = password
+        self.shared_with: set[str] = set()
         self.full_access = True
         self._lock = threading.Lock()
         self._serials = itertools.count(1)

@@ -21,6 +21,7 @@ from mailsluice_sandbox.faults import Faults
 from mailsluice_sandbox.machine import Machine
 from mailsluice_sandbox.mailbox import SandboxMailbox
 from mailsluice_sandbox.pop3 import Pop3Server
+from mailsluice_sandbox.sign_ins import SignIns
 from mailsluice_sandbox.tokens import AUDIENCES, Cloud
 
 EXCHANGE_ONLINE = Dialect()
@@ -55,6 +56,7 @@ class Sandbox:
             self.ca_file = certificates.ca_file
             self.entra = Entra(self._clock, certificates.server_context(), self.faults, AUDIENCES[cloud])
             stack.callback(self.entra.close)
+            self.sign_ins = SignIns(self.entra, clock or SystemClock())
             self._mailboxes = Directory(self.entra.tokens)
             server = Pop3Server(certificates.server_context(), self.faults, self._mailboxes, dialect)
             stack.callback(server.close)

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -27,6 +27,9 @@ AUDIENCES: Mapping[Cloud, str] = {
 }
 """Exchange Online in each of Microsoft's clouds, as tokens name it."""
 ROLE = "POP.AccessAsApp"
+PERSON_AUDIENCE = "https://outlook.office.com"
+PERSON_ROLE = "POP.AccessAsUser.All"
+PERSON_SCOPE = f"{PERSON_AUDIENCE}/{PERSON_ROLE}"
 
 
 @functools.cache
@@ -109,12 +112,38 @@ class TokenIssuer:
 
     def opens_pop(self, token: str) -> bool:
         """Whether Exchange Online would let this app in: signature, issuer, audience, time, app and role."""
+        roles = self._claims(token, self.audience).get("roles")
+        return isinstance(roles, list) and ROLE in roles
+
+    def mint_for(self, person: str, object_id: str, *, lifetime: timedelta) -> str:
+        """A token of a person who lets this app act in their name, as `mint` makes one of the app itself."""
+        delegated = {
+            "aud": PERSON_AUDIENCE,
+            "idtyp": None,
+            "roles": None,
+            "scp": PERSON_ROLE,
+            "upn": person,
+            "oid": object_id,
+            "sub": object_id,
+        }
+        return self.mint(lifetime=lifetime, claims=delegated)
+
+    def person(self, token: str) -> str | None:
+        """In whose name this token opens mailboxes by POP; None if it does in nobody's."""
+        claims = self._claims(token, PERSON_AUDIENCE)
+        person, scopes = claims.get("upn"), claims.get("scp")
+        if not isinstance(person, str) or not isinstance(scopes, str) or PERSON_ROLE not in scopes.split():
+            return None
+        return person
+
+    def _claims(self, token: str, audience: str) -> Mapping[str, object]:
+        """What a token says, if it is one of this app for this audience, and is valid now; else nothing."""
         try:
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
-                audience=self.audience,
+                audience=audience,
                 issuer=self._issuer,
                 # The times are checked below, by the sandbox's clock. The library would use the machine's.
                 options={
@@ -125,14 +154,9 @@ class TokenIssuer:
                 },
             )
         except jwt.InvalidTokenError:
-            return False
-        roles = claims.get("roles")
-        return (
-            claims["nbf"] <= _seconds(self._clock.now()) < claims["exp"]
-            and claims.get("appid") in {self.client_id, *self._admitted}
-            and isinstance(roles, list)
-            and ROLE in roles
-        )
+            return {}
+        is_valid = claims["nbf"] <= _seconds(self._clock.now()) < claims["exp"]
+        return claims if is_valid and claims.get("appid") in {self.client_id, *self._admitted} else {}
 
 
 def _seconds(moment: datetime) -> int:

@@ -5,11 +5,10 @@ import json
 from io import BufferedIOBase
 
 import pytest
-import requests
 
 from auth.hand_clock import HandClock
 from auth.token_endpoint import TokenEndpoint, as_json
-from mailsluice.net.https import NotAnswered, ProviderHttp, _retry_after
+from mailsluice.net.https import NotAnswered, ProviderHttp
 
 MEBIBYTE = 1024 * 1024
 
@@ -66,12 +65,8 @@ def test_no_answer_shows_in_a_repr(endpoint: TokenEndpoint, http: ProviderHttp) 
     assert "canary" not in repr(http.post(endpoint.authority, data={"a": "b"}))
 
 
-def waited(clock: HandClock, retry_after: str, date: str = "") -> float:
-    answer = requests.Response()
-    answer.headers["Retry-After"] = retry_after
-    if date:
-        answer.headers["Date"] = date
-    return _retry_after(answer, clock)
+def waited(clock: HandClock, value: str, date: str = "") -> float:
+    return retry_after({"Retry-After": value, "Date": date}, clock)
 
 
 @pytest.mark.parametrize(

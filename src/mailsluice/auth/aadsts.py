@@ -76,6 +76,35 @@ _PROOFS: Mapping[Way, str] = {
     Way.ASSERTION_COMMAND: "the federated credential",
 }
 """What an administrator compares with the app registration, besides the two ids."""
+_PERSON_CONSENT = (
+    "in the app registration, add the delegated permission POP.AccessAsUser.All of Office 365 Exchange "
+    "Online, and grant admin consent if people may not consent themselves"
+)
+_PERSON_REMEDIES: Mapping[str, str] = {
+    "7000218": "in the app registration, under Authentication, allow public client flows",
+    "50011": "in the app registration, add the platform Mobile and desktop applications with the redirect "
+    "URI http://localhost",
+    "50105": "assign this person to the application in Enterprise applications",
+    "50057": "enable the account of this person, or let another one sign in",
+    "65001": _PERSON_CONSENT,
+    "65004": _PERSON_CONSENT,
+    "650056": _PERSON_CONSENT,
+    "650057": _PERSON_CONSENT,
+    "90094": _PERSON_CONSENT,
+    "70011": "remove `scope`: the one of the cloud is right",
+    "28002": "remove `scope`: the one of the cloud is right",
+    "50194": "set `tenant_id` to the tenant's own, not to `common`",
+}
+"""What differs if a person asks, and not the application itself."""
+_PERSON_POLICIES = ("53003", "53000", "530032")
+_PERSON_ERRORS = (
+    "invalid_grant",
+    "interaction_required",
+    "expired_token",
+    "authorization_declined",
+    "access_denied",
+)
+"""The errors that a new sign-in may end: RFC 6749 §5.2, RFC 8628 §3.5, OpenID Connect Core §3.1.2.6."""
 
 
 def remedy(description: str, way: Way) -> str:
@@ -87,3 +116,19 @@ def remedy(description: str, way: Way) -> str:
 def _general(way: Way) -> str:
     proof = f", `client_id` and {_PROOFS[way]}" if way in _PROOFS else " and `client_id`"
     return f"check `tenant_id`{proof} against the app registration"
+
+
+def remedy_for_person(said: str, *, sign_in: str) -> str:
+    """What to do about a refusal in the name of a person. `said` is the error and its description.
+
+    `sign_in` says how to sign in again.
+    """
+    found = re.search(r"AADSTS(\d+)", said)
+    number = found[1] if found else ""
+    if number in _PERSON_REMEDIES:
+        return f"{_PERSON_REMEDIES[number]}; then {sign_in}"
+    if number in _PERSON_POLICIES:
+        return f"{_POLICY}, or meet its conditions (it may block device codes alone); then {sign_in}"
+    if number not in _REMEDIES and said.startswith(_PERSON_ERRORS):
+        return sign_in
+    return _REMEDIES.get(number, "check `tenant_id` and `client_id` against the app registration")

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Credentials:
     """Logins for every configured mailbox (the port `session.ports.Credentials`). Safe among threads.
 
-    Sections with the same content share a token, whatever their names. Sections that differ only in the
+    Sections with the same content share a token, whatever their names. But where people sign in, each section
+    has tokens of its own: another person may have signed in for it. Sections that differ only in the
     reference to the secret do not share one. While a secret is rotated, an expired one must not fail the
     mailboxes of the new one, and a wrong one must not go unnoticed because another one works.
 

@@ -36,6 +36,11 @@ class Secrets:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
 
+    @property
+    def state_dir(self) -> Path:
+        """The state directory, which has the sealed vault."""
+        return self._state_dir
+
     def reader(self, ref: SecretRef) -> Callable[[], str]:
         """A function that reads the secret each time it is called, and raises SecretError.
 

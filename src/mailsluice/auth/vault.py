@@ -95,6 +95,18 @@ class SealedVault(KeyringBackend):
                 contents.entries[service, username] = key.seal(password, service, username)
                 replace_private(self._vault, _encode(contents))
 
+    def prove_writable(self) -> None:
+        """Write the vault durably as it is, so that an error comes now, and not when something is lost by it.
+
+        An error has changed nothing. Without a vault, an empty one is made, and its key.
+        """
+        with self._explained():
+            make_with_parents(self._directory)
+            with locked(self._lock):
+                contents = self._read()
+                contents.key_id = (self._key_of(contents) if contents.entries else self._first_key()).id
+                replace_private(self._vault, _encode(contents))
+
     def delete_password(self, service: str, username: str) -> None:
         """Delete a secret durably. Raises PasswordDeleteError if there is none of that name."""
         with self._explained():

@@ -32,6 +32,7 @@ COMMANDS = {
     "poll": "Poll all mailboxes, or the named ones, once.",
     "status": "The daemon, and each mailbox: last success, next poll, what runs, errors.",
     "secret": "Put secrets into the keyring, list and delete them.",
+    "login": "Sign in as a person, for credentials with a flow of device-code or browser.",
     "quarantine": "List, show and retry the messages that could not be fetched.",
     "sink": "Show which ledgers feed a sink; take over from one that is gone.",
     "seen": "Mark mail on the server as seen, or decide about uncertain messages.",

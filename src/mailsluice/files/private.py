@@ -104,6 +104,7 @@ def locked_within(path: Path, seconds: float) -> LockFile | None:
         while True:
             lock = directory.try_lock(path.name, problem_of_names)
             if lock is not None:
+                _hand_over(directory, lock)
                 return lock
             left = end - time.monotonic()
             if left <= 0:

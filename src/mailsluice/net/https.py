@@ -43,8 +43,9 @@ _FIELDS = {
 }
 """The fields of an answer that msal gets (RFC 6749 §5.1, §5.2, and Entra's own).
 
-An ID token is not among them, because client credentials never bring one. msal would decode it, raise errors
-of many kinds, and log it.
+A grant that needs another one says so (`ProviderHttp.expect`). Refresh tokens and ID tokens are not among
+these, because client credentials never bring one. msal would decode an ID token, raise errors of many kinds,
+and log it.
 """
 
 
@@ -94,6 +95,11 @@ class ProviderHttp:
             raise NotAnswered(f"the certificates in {ca_file} cannot be used: {exc.strerror}") from exc
         self._adapter = TimedAdapter(tls)
         self._clock = clock
+        self._fields = _FIELDS
+
+    def expect(self, *fields: str) -> None:
+        """Let msal get these fields, too, of the answers that are still to come."""
+        self._fields = self._fields | set(fields)
 
     def get(self, url: str, **arguments: Any) -> Answer:
         """Ask for a document: the provider's OpenID configuration."""
@@ -103,9 +109,9 @@ class ProviderHttp:
         return answer
 
     def post(self, url: str, **arguments: Any) -> Answer:
-        """Ask for a token. msal reads an error answer, too, but gets only the fields in _FIELDS."""
+        """Ask for a token. msal reads an error answer, too, but gets only the fields it may."""
         answer = self._ask("POST", url, **arguments)
-        said = {name: value for name, value in json.loads(answer.text).items() if name in _FIELDS}
+        said = {name: value for name, value in json.loads(answer.text).items() if name in self._fields}
         return Answer(answer.status_code, answer.headers, json.dumps(said))
 
     def close(self) -> None:

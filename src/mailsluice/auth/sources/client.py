@@ -6,10 +6,12 @@ Owns the requests by which an application proves who it is. Must never keep what
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msal
 
+from mailsluice.auth.aadsts import remedy
 from mailsluice.auth.sources.entra import Answer, Request
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.net.https import ProviderHttp
@@ -54,4 +56,4 @@ def _request(
         answer: Answer = application.acquire_token_for_client([credential.scope])
         return answer
 
-    return Request(send, hidden)
+    return Request(send, hidden, partial(remedy, way=credential.way))

@@ -16,7 +16,6 @@ from typing import Any
 
 import requests
 
-from mailsluice.auth.aadsts import remedy
 from mailsluice.auth.sources.source import Token, problem
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
@@ -32,10 +31,14 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `send` makes it with this HTTP client. Nothing in `hidden` is shown in an error."""
+    """One request. `send` makes it with this HTTP client. Nothing in `hidden` is shown in an error.
+
+    `remedy` says what to do about a refusal, by the provider's words for it.
+    """
 
     send: Callable[[ProviderHttp], Answer] = field(repr=False)
-    hidden: tuple[str, ...] = field(default=(), repr=False)
+    hidden: tuple[str, ...] = field(repr=False)
+    remedy: Callable[[str], str]
 
 
 class EntraSource:
@@ -74,7 +77,7 @@ def answered(credential: EntraCredential, request: Request, http: Callable[[], P
         # msal does not check the answer before it uses it. Without the cause: it may contain the answer.
         raise unavailable(credential, "its answer makes no sense") from None
     if "error" in answer:
-        raise _refused(credential, answer, request.hidden)
+        raise _refused(credential, answer, request)
     return answer
 
 
@@ -118,7 +121,8 @@ def _sent(request: Request, make_http: Callable[[], ProviderHttp]) -> Answer:
         http.close()
 
 
-def _refused(credential: EntraCredential, answer: Answer, hidden: tuple[str, ...]) -> TokenError:
+def _refused(credential: EntraCredential, answer: Answer, request: Request) -> TokenError:
+    hidden = request.hidden
     error = _words(answer.get("error"), hidden)
     if error in _TRANSIENT:
         return unavailable(credential, f"it answered {error}")
@@ -128,11 +132,11 @@ def _refused(credential: EntraCredential, answer: Answer, hidden: tuple[str, ...
         for key, label in (("trace_id", "trace"), ("correlation_id", "correlation"), ("timestamp", "at"))
         if answer.get(key)
     )
+    said = ": ".join(filter(None, (error, description)))
     return TokenRefused(
-        f"{credential.authority} refused a token to application {credential.client_id}: "
-        + ": ".join(filter(None, (error, description)))
+        f"{credential.authority} refused a token to application {credential.client_id}: {said}"
         + (f" ({ids})" if ids else ""),
-        remedy=remedy(description, credential.way),
+        remedy=request.remedy(said),
     )
 
 

@@ -19,7 +19,7 @@ from mailsluice.auth.sources.source import LONGEST, TokenSource
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import EntraCredential, Way
 from mailsluice.config.types import SecretRef
-from mailsluice.errors import ConfigurationError
+from mailsluice.errors import Bug
 from mailsluice.net.https import ProviderHttp
 
 
@@ -33,28 +33,42 @@ class Means:
 
 def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenSource:
     """The source of this credential's tokens. `name` is its section's. Raises SecretError."""
+    http = http_for(credential, means)
     match credential.way:
         case Way.SECRET if credential.client_secret:
             secret = means.secrets.reader(credential.client_secret)
-            return EntraSource(credential, lambda: by_secret(credential, secret()), _http(credential, means))
+            return EntraSource(
+                credential, lambda: by_secret(credential, secret()), http_for(credential, means)
+            )
         case Way.CERTIFICATE if credential.certificate:
             prepare = _by_certificate(credential, credential.certificate, means)
-            return EntraSource(credential, prepare, _http(credential, means))
+            return EntraSource(credential, prepare, http)
         case Way.ASSERTION if credential.assertion:
             kept = kept_assertion(credential.assertion, means.secrets, means.clock)
-            return EntraSource(credential, lambda: by_assertion(credential, kept()), _http(credential, means))
+            return EntraSource(
+                credential, lambda: by_assertion(credential, kept()), http_for(credential, means)
+            )
         case Way.ASSERTION_COMMAND if credential.assertion_command:
             program = Program("assertion command", credential.assertion_command, variables=("HOME", "LANG"))
             printed = printed_assertion(program, means.clock)
             # The time that the program may take is not left for the provider.
-            http = _http(credential, means, LONGEST - DEADLINE - LAST_WAIT)
+            http = http_for(credential, means, LONGEST - DEADLINE - LAST_WAIT)
             return EntraSource(credential, lambda: by_assertion(credential, printed()), http)
         case Way.MANAGED_IDENTITY:
             from mailsluice.auth.sources.managed import ManagedSource  # noqa: PLC0415  only for this way
 
             return ManagedSource(credential, means.clock)
+        case Way.DEVICE_CODE | Way.BROWSER:
+            # They need the vault, which other ways in do without.
+            from mailsluice.auth.sign_ins import SignIns  # noqa: PLC0415
+            from mailsluice.auth.sources.delegated import REQUEST, DelegatedSource  # noqa: PLC0415
+
+            sign_ins = SignIns(means.secrets.state_dir)
+            return DelegatedSource(
+                name, credential, sign_ins, http_for(credential, means, REQUEST), means.clock
+            )
         case way:
-            raise ConfigurationError([f"credentials.{name}: {way.value} is not known yet"])
+            raise Bug(f"credentials.{name}: no source for {way.value}")
 
 
 def _by_certificate(credential: EntraCredential, ref: SecretRef, means: Means) -> Callable[[], Request]:
@@ -72,6 +86,8 @@ def _by_certificate(credential: EntraCredential, ref: SecretRef, means: Means) -
     return prepare
 
 
-def _http(credential: EntraCredential, means: Means, deadline: float = LONGEST) -> Callable[[], ProviderHttp]:
-    """What makes the HTTP client for one token, which has `deadline` seconds."""
+def http_for(
+    credential: EntraCredential, means: Means, deadline: float = LONGEST
+) -> Callable[[], ProviderHttp]:
+    """What makes the HTTP client for one request, which must end within `deadline` seconds."""
     return partial(ProviderHttp, credential.ca_file, means.clock, deadline)
