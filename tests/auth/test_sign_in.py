@@ -108,7 +108,7 @@ class TestDeviceCode:
         self, sandbox: Sandbox, signing: Signing, clock: HandClock
     ) -> None:
         sandbox.sign_ins.interval = 7
-        clock.meanwhile = lambda: len(clock.waits) == 3 and enter(sandbox)
+        clock.meanwhile = lambda: enter(sandbox) if len(clock.waits) == 3 else None
         signing.by_device_code(Recorded())
         assert clock.waits == [7, 7, 7]
 
@@ -116,7 +116,7 @@ class TestDeviceCode:
         self, sandbox: Sandbox, signing: Signing, clock: HandClock
     ) -> None:
         sandbox.sign_ins.interval, sandbox.sign_ins.slow_down = 5, 2
-        clock.meanwhile = lambda: len(clock.waits) == 4 and enter(sandbox)
+        clock.meanwhile = lambda: enter(sandbox) if len(clock.waits) == 4 else None
         signing.by_device_code(Recorded())
         assert clock.waits == [5, 10, 15, 15]
 
@@ -124,7 +124,7 @@ class TestDeviceCode:
         self, sandbox: Sandbox, signing: Signing, clock: HandClock
     ) -> None:
         sandbox.faults.add(Fault("TOKEN", Answer(503), times=2))
-        clock.meanwhile = lambda: len(clock.waits) == 3 and enter(sandbox)
+        clock.meanwhile = lambda: enter(sandbox) if len(clock.waits) == 3 else None
         assert signing.by_device_code(Recorded()).account == ANN
         assert clock.waits == [1, 2, 4]
 
@@ -151,13 +151,13 @@ class TestDeviceCode:
         self, sandbox: Sandbox, signing: Signing, clock: HandClock
     ) -> None:
         """As after a night in which the machine slept: our clock did not go on."""
-        clock.meanwhile = lambda: [sandbox.sign_ins.expire(code) for code in sandbox.sign_ins.waiting]
+        clock.meanwhile = lambda: sandbox.sign_ins.expire(*sandbox.sign_ins.waiting)
         with pytest.raises(TokenRefused, match="expired_token: AADSTS70020") as caught:
             signing.by_device_code(Recorded())
         assert "login ann`" in caught.value.remedy
 
     def test_a_person_may_decline(self, sandbox: Sandbox, signing: Signing, clock: HandClock) -> None:
-        clock.meanwhile = lambda: [sandbox.sign_ins.decline(code) for code in sandbox.sign_ins.waiting]
+        clock.meanwhile = lambda: sandbox.sign_ins.decline(*sandbox.sign_ins.waiting)
         with pytest.raises(TokenRefused, match="authorization_declined") as caught:
             signing.by_device_code(Recorded())
         assert "login ann`" in caught.value.remedy

@@ -25,14 +25,17 @@ from typing import Any, Literal
 
 import mailsluice.auth.keyring
 import mailsluice.auth.sources.entra
+import mailsluice.auth.sources.ways
 import mailsluice.cli.poll
 import mailsluice.config.load  # noqa: F401  these would be imported by the first call, in each child anew
+from mailsluice.auth.sources.delegated import DelegatedSource
 from mailsluice.auth.token_file import TokenFile
 from mailsluice.cli.main import main
 from mailsluice.files.directory import Directory
 from mailsluice.files.new_file import NewFile
 from mailsluice.ledger.messages import Messages
 from mailsluice.net import connection
+from mailsluice.net.https import ProviderHttp
 from mailsluice.pop3.client import Client
 from mailsluice.pop3.exchange import Exchange
 from mailsluice.sink.durable import DurableBatch
@@ -44,7 +47,18 @@ connection._BUFFER = connection._RECORD  # messages come in pieces, so that ther
 LONGEST_LIFE = 80
 """Seconds after which a child that hangs is ended, by SIGALRM."""
 
-OWNERS = (Exchange, Client, Directory, DurableBatch, Messages, NewFile, Place, TokenFile)
+OWNERS = (
+    Exchange,
+    Client,
+    DelegatedSource,
+    Directory,
+    DurableBatch,
+    Messages,
+    NewFile,
+    Place,
+    ProviderHttp,
+    TokenFile,
+)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ AT_EACH_POLL = timedelta(seconds=100)
 
 def account(site: Site) -> str | None:
     found = SignIns(site.folder / "state").get("entra")
-    return found and found.account
+    return found.account if found else None
 
 
 @pytest.mark.parametrize("flow", ["device-code", "browser"])

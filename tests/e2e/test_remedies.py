@@ -6,13 +6,15 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import mailsluice
-from e2e.conftest import Site
+from e2e.conftest import Site, wait_until
+from e2e.signing import delegated
 from mailsluice.cli.main import COMMANDS
 from mailsluice_sandbox import Fault, Refuse, Relist, Sandbox, mail
 from support.ageing import age_failures
@@ -33,10 +35,11 @@ RUN_HERE = {
     ("seen",),
     ("seen", "--fetch"),
     ("config", "example"),
+    ("login",),
 }
 """The commands of the tests below, as far as their words stand in the source."""
 
-FOR_ANY_MACHINE = {SOURCE / "config" / "example.py"}
+FOR_ANY_MACHINE = {SOURCE / "config" / "example.py", SOURCE / "config" / "credentials.py"}
 """Texts that are written once and read anywhere: they cannot know where a program lies."""
 
 
@@ -90,6 +93,17 @@ def test_a_secret_in_the_configuration_is_set_once_its_reference_is_written(site
     site.config.write_text(right)
     kept_in_keyring(site)
     set_as_told(told, site)
+    assert poll(site).code == 0
+
+
+def test_a_person_who_has_not_signed_in_is_told_how(site: Site, sandbox: Sandbox) -> None:
+    delegated(site, "a")
+    (command,) = commands(detail(poll(site)))
+    with ThreadPoolExecutor(1) as pool:
+        login = pool.submit(run_in_shell, command)
+        wait_until(lambda: bool(sandbox.sign_ins.waiting), "a code is shown")
+        sandbox.sign_ins.approve(sandbox.sign_ins.waiting[0], "a@acme.example")
+        assert login.result().code == 0
     assert poll(site).code == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from auth.hand_clock import HandClock
 from auth.token_endpoint import TokenEndpoint, as_json
-from mailsluice.net.https import NotAnswered, ProviderHttp
+from mailsluice.net.https import NotAnswered, ProviderHttp, retry_after
 
 MEBIBYTE = 1024 * 1024
 

@@ -36,6 +36,7 @@ from mailsluice.auth.seal import (
     first_key,
     read_key,
 )
+from mailsluice.errors import system_remedy
 from mailsluice.files.directory import make_with_parents
 from mailsluice.files.error import FileError
 from mailsluice.files.private import locked, read_private, replace_private
@@ -152,9 +153,10 @@ class SealedVault(KeyringBackend):
             owner = self._directory.stat().st_uid
             if exc.errno == errno.EACCES and owner != os.geteuid():
                 return f"run the command as the user whose directory it is: {invocation.again_as(owner)}"
-        return (
+        return system_remedy(
+            exc,
             f"let the service's user own {self._directory} and its files, and give the files mode 0600; "
-            "or set service.state_dir to a directory of your own"
+            "or set service.state_dir to a directory of your own",
         )
 
     def _read(self) -> _Contents:

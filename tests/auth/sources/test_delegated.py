@@ -243,7 +243,7 @@ def test_both_flows_get_their_tokens_so(
     tmp_path: Path,
     flow: str,
 ) -> None:
-    assert kept(sign_ins)
+    assert kept(sign_ins).refresh_token == OLD
     rotating(endpoint)
     section = credential.model_copy(update={"flow": flow})
     source = entra_source("ann", section, Means(Secrets(tmp_path / "state"), clock))
