@@ -176,6 +176,7 @@ class Service:
             self._notes.write()
 
         mailboxes = list(mailboxes)
+        self._tokens.foresee(mailboxes)
         polls = Round(
             lambda mailbox: poll(mailbox, self._context),
             look,

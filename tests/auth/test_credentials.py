@@ -229,3 +229,34 @@ def test_a_service_that_begins_refuses_what_cannot_be_asked_for(
     credentials = Credentials({"acme": credential}, NoKeyring(Path("/nowhere")), clock)
     with pytest.raises(SecretError, match="no keyring"):
         credentials.prepare()
+
+
+def test_only_the_sources_that_will_be_asked_are_made_before_a_round(
+    endpoint: TokenEndpoint,
+    credential: EntraCredential,
+    clock: HandClock,
+    mailbox: MakeMailbox,
+    tmp_path: Path,
+) -> None:
+    other = credential.model_copy(update={"client_id": "other"})
+    in_state({"acme": credential}, clock, tmp_path).login(mailbox("acme"))
+    credentials = in_state({"acme": credential, "other": other, "third": other}, clock, tmp_path)
+
+    credentials.foresee([mailbox("acme")])
+    assert not [source for source in credentials._sources.values() if "made" in vars(source)]
+    credentials.foresee([mailbox("acme"), mailbox("other")])
+    assert ["made" in vars(source) for source in credentials._sources.values()] == [False, True]
+    assert len(endpoint.forms) == 1
+
+
+def test_a_source_that_cannot_be_made_ends_no_round_before_it_began(
+    credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
+) -> None:
+    class NoKeyring(Secrets):
+        def reader(self, ref: SecretRef) -> Callable[[], str]:
+            raise SecretError(f"{ref}: there is no keyring here")
+
+    credentials = Credentials({"acme": credential}, NoKeyring(Path("/nowhere")), clock)
+    credentials.foresee([mailbox("acme")])
+    with pytest.raises(SecretError, match="no keyring"):
+        credentials.login(mailbox("acme"))

@@ -271,6 +271,23 @@ def test_nobody_asks_again_for_as_long_as_the_provider_said(
     assert cache.token() == "canary-token-2"
 
 
+def test_nobody_keeps_quiet_for_longer_than_a_quarter_of_an_hour(
+    source: HandSource, cache: TokenCache, clock: HandClock
+) -> None:
+    def for_a_day() -> Token:
+        raise TokenUnavailable("too often", retry_after=86_400)
+
+    source.answer = for_a_day
+    with pytest.raises(TokenUnavailable):
+        cache.token()
+    source.answer = source.token
+    clock.seconds += 899
+    with pytest.raises(TokenUnavailable):
+        cache.token()
+    clock.seconds += 1
+    assert cache.token() == "canary-token-2"
+
+
 def test_a_secret_that_was_missing_is_looked_for_again_at_once(source: HandSource, cache: TokenCache) -> None:
     def missing() -> Token:
         raise SecretError("keyring:acme: the keyring has no secret of that name")

@@ -195,6 +195,20 @@ def test_under_cron_a_token_is_not_believed_for_ever_because_it_let_somebody_in_
     assert machine.process().token() == "canary-token-2"
 
 
+def test_who_is_let_in_by_the_next_process_ends_the_doubt_of_the_one_before(
+    machine: Machine, clock: HandClock
+) -> None:
+    machine.source.lifetime = DAY
+    poll(machine, good=1, bad=0)
+    clock.seconds += 12 * MINUTE
+    poll(machine, good=0)  # only the mailbox without access, by hand
+    clock.seconds += MINUTE
+    poll(machine, good=1, bad=0)
+    clock.seconds += 15 * MINUTE
+    poll(machine, good=0)
+    assert machine.process().token() == "canary-token-1"
+
+
 def test_that_it_let_somebody_in_is_written_seldom(machine: Machine, clock: HandClock) -> None:
     process = machine.process()
     machine.source.lifetime = DAY

@@ -6,7 +6,8 @@ keep a secret, and never decide what a refusal means for a mailbox.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,17 @@ class Credentials:
             source.made  # noqa: B018  it is made
         if self._sources:
             import mailsluice.auth.seal  # noqa: F401, PLC0415  cryptography: only for kept tokens
+
+    def foresee(self, mailboxes: Iterable[Mailbox]) -> None:
+        """Make the sources that these mailboxes will have to ask, while nothing else goes on.
+
+        In the middle of many polls an import could fail, if there is no free descriptor. What is wrong with a
+        source each poll says for itself.
+        """
+        for name in {self._names[box.credential] for box in mailboxes if box.credential in self._names}:
+            if not self._caches[name].is_at_hand():
+                with suppress(SecretError):
+                    self._sources[name].made  # noqa: B018  it is made
 
     def login(self, mailbox: Mailbox) -> Login:
         """What to authenticate with. Raises SecretError, TokenRefused, TokenUnavailable."""

@@ -89,6 +89,11 @@ class TokenCache:
         finally:
             self._asking.release()
 
+    def is_at_hand(self) -> bool:
+        """Whether there is a token that need not be renewed, here or in the file. Nobody is asked."""
+        with self._asking:
+            return bool(self._fresh())
+
     def accepted(self, token: str) -> None:
         """Note that a server let a mailbox in with this token."""
         now = self._now()
@@ -164,7 +169,7 @@ class TokenCache:
         # Our own token is not taken from the file: the clock may have been set back since it was asked for.
         if kept.token not in {"", self._dropped, held.value if held else ""}:
             found = Held.of(kept, now)
-            if found and found.is_usable(now) and (held is None or found.asked.wall > held.asked.wall):
+            if found and found.is_usable(now):
                 with self._changing:
                     self._held = found
         quiet = kept.quiet
