@@ -26,12 +26,14 @@ venv: $(VENV)/installed
 
 test: lint $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
+	@tests/peers/install-oidc
 	@tests/clocks/install-faketime
 	$(PYTEST) tests
 
 # Everything, and in full what `make test` has in a bounded form: it takes hours.
 test-hostile: $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
+	@tests/peers/install-oidc
 	@tests/clocks/install-faketime
 	MAILSLUICE_HOSTILE=1 $(PYTEST) tests
 
@@ -71,7 +73,7 @@ generated: venv
 demo-picture: $(VENV)/installed-demo
 	$(BIN)/python docs/picture.py
 
-# The pins: versions and hashes, no addresses. uv is used for nothing else.
+# The pins: versions and hashes, no addresses. uv is used for nothing else. Of npm, .npmrc says the same.
 lock:
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet uv
@@ -81,6 +83,7 @@ lock:
 	build/lock/bin/uv pip compile $(LOCK) --constraint requirements/dev.txt requirements/build.in --output-file requirements/build.txt
 	build/lock/bin/uv pip compile $(LOCK) requirements/fuzz.in --output-file requirements/fuzz.txt
 	build/lock/bin/uv pip compile $(LOCK) requirements/bench.in --output-file requirements/bench.txt
+	cd tests/peers/oidc && rm -f package-lock.json && npm install --package-lock-only
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -108,6 +109,14 @@ def test_pins_name_no_address(pins: Path) -> None:
     lines = [line for line in pins.read_text().splitlines() if not line.startswith("#")]
 
     assert not [line for line in lines if "://" in line or "index" in line]
+
+
+def test_the_lock_of_the_identity_provider_names_no_address_to_fetch_from() -> None:
+    """The key `resolved` would be one. The addresses of those who ask for donations are in the packages."""
+    lock = json.loads((ROOT / "tests" / "peers" / "oidc" / "package-lock.json").read_text())
+
+    assert all(package["integrity"] for name, package in lock["packages"].items() if name)
+    assert not [package for package in lock["packages"].values() if "resolved" in package]
 
 
 def test_every_test_that_a_document_names_is_there() -> None:

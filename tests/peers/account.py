@@ -35,6 +35,12 @@ class Polled:
         return {name: self.report[name] for name in ("listed", "stored", "deleted", "waiting")}
 
 
+def polled(ended: Ended) -> Polled:
+    """What a `poll --json` of one mailbox reported."""
+    (report,) = json.loads(ended.stdout)
+    return Polled(ended, report)
+
+
 class Account:
     """One mailbox in a configuration of its own, all of it below `folder`.
 
@@ -95,9 +101,7 @@ class Account:
 
     def poll(self) -> Polled:
         """One poll, and what it reports."""
-        ended = self.run("poll", "--json")
-        (report,) = json.loads(ended.stdout)
-        return Polled(ended, report)
+        return polled(self.run("poll", "--json"))
 
     def spooled(self) -> list[tuple[bytes, dict[str, object]]]:
         """Each message of the spool with its description, in the order of their names."""

@@ -52,7 +52,10 @@ def why_missing() -> str | None:
 
 @dataclass(frozen=True)
 class Provider:
-    """Another identity provider: its name in tokens (`iss`), one app there (`azp`), and the key that signs."""
+    """Another identity provider: its name in tokens (`iss`), one app there (`azp`), and the key that signs.
+
+    `app` is `default` if its tokens have no `azp`. The tokens name the app as `appid`, too, and have `idtyp`.
+    """
 
     issuer: str
     app: str
@@ -121,7 +124,7 @@ class Dovecot:
 
     def __init__(self, *providers: Provider) -> None:
         self._prefix = Path(tempfile.mkdtemp(prefix="dv", dir="/tmp"))  # the path of a socket is < 108 octets
-        self._reserved = _reserve_port()
+        self._reserved = reserve_port()
         self.host = HOST
         self.port: int = self._reserved.getsockname()[1]
         self.password = PASSWORD
@@ -198,13 +201,13 @@ class Dovecot:
         self._tokens.publish_key(self._prefix / "keys")
         for provider in self._providers:
             key = self._prefix / "keys" / provider.app / "RS256" / provider.key_id
-            key.parent.mkdir(parents=True)
+            key.parent.mkdir(parents=True, exist_ok=True)
             key.write_bytes(provider.public_key)
         issuers = " ".join([ISSUER, *(provider.issuer for provider in self._providers)])
         common = {"prefix": str(self._prefix), "issuers": issuers}
         server = {"port": str(self.port), "password": PASSWORD}
         self._fill_in("dovecot.conf.in", "dovecot.conf", common | server | self._accounts)
-        for kind, claim, match in (("app", "sub", "any"), ("user", "upn", "%Lu")):
+        for kind, claim, match in (("app", "appid", "any"), ("user", "upn", "%Lu")):
             words = common | {"kind": kind, "claim": claim, "match": match}
             self._fill_in("oauth2.conf.in", f"oauth2-{kind}.conf.ext", words)
 
@@ -251,7 +254,7 @@ class Dovecot:
         shutil.rmtree(self._prefix, ignore_errors=True)
 
 
-def _reserve_port() -> socket.socket:
+def reserve_port() -> socket.socket:
     """A free loopback port, kept from every automatic choice while this socket is open.
 
     Dovecot can listen on it all the same: both set SO_REUSEADDR, and this socket never listens.

@@ -46,7 +46,9 @@ class TokenIssuer:
         `expires_in` is in seconds, negative for one long expired; `claims` replace or add to the usual ones.
         """
         now = int(time.time())
-        who = {"idtyp": "app"} if address is None else {"idtyp": "user", "upn": address}
+        who = (
+            {"idtyp": "app", "appid": "mailsluice"} if address is None else {"idtyp": "user", "upn": address}
+        )
         usual = {
             "iss": ISSUER,
             "sub": "mailsluice",
