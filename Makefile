@@ -27,6 +27,7 @@ venv: $(VENV)/installed
 test: lint $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
 	@tests/peers/install-oidc
+	@tests/peers/install-tinyproxy
 	@tests/clocks/install-faketime
 	$(PYTEST) tests
 
@@ -34,6 +35,7 @@ test: lint $(VENV)/installed-fuzz
 test-hostile: $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
 	@tests/peers/install-oidc
+	@tests/peers/install-tinyproxy
 	@tests/clocks/install-faketime
 	MAILSLUICE_HOSTILE=1 $(PYTEST) tests
 

@@ -53,6 +53,8 @@ ELSEWHERE = {
     "sandbox/demo.py": "e2e/test_demo.py",
     "daemon.py": "daemon/test_daemon.py",
     "net/argument.py": "pop3/test_commands.py",
+    "net/connections.py": "net/test_connection.py",
+    "net/endpoint.py": "net/test_connection_proxy.py",
     "system/users.py": "files/test_trust.py",
     "pop3/exchange.py": "pop3/test_client.py",
     "pop3/events.py": "pop3/test_protocol.py",

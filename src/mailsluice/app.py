@@ -15,6 +15,7 @@ from random import random
 from typing import Self
 
 from mailsluice.auth.credentials import Credentials
+from mailsluice.auth.proxies import Proxies
 from mailsluice.auth.secrets import Secrets
 from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.change import Change
@@ -22,7 +23,8 @@ from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import LedgerError, LedgerReplaced, NoThread
 from mailsluice.ledger import open_ledger
 from mailsluice.model import MailboxKey
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
+from mailsluice.net.proxy import Route
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy.plan import Plan
@@ -83,6 +85,7 @@ class Service:
         self._ends.callback(self._ledger.close)
         self._ends.callback(self._notes.write)
         self._ends.callback(self._cutter.cancel)
+        self._proxies = Proxies(config, Secrets(config.service.state_dir))
         self._tokens = self._credentials(config)
         sinks = Sinks(self._ledger.id, self._ledger.staging_owner, config.service.state_dir)
         self._context = Context(
@@ -110,11 +113,24 @@ class Service:
 
     def _credentials(self, config: Config, former: Credentials | None = None) -> Credentials:
         state_dir = config.service.state_dir
-        secrets = Secrets(state_dir)
-        return Credentials(config.credentials, secrets, self._clock, former, state_dir=state_dir)
+        return Credentials(
+            config.credentials,
+            Secrets(state_dir),
+            self._clock,
+            former,
+            state_dir=state_dir,
+            find_route=self._route_to_provider,
+        )
 
     def _connect_by(self, connections: Connections) -> partial[Client]:
-        return partial(connect, clock=self._clock, connections=connections)
+        return partial(connect, clock=self._clock, connections=connections, route=self._route_to_server)
+
+    # Tokens outlive a reload, and with them what asks for them: so both look up the proxies of today.
+    def _route_to_provider(self, host: str, port: int) -> Route:
+        return self._proxies.to_provider(host, port)
+
+    def _route_to_server(self, mailbox: Mailbox) -> Route:
+        return self._proxies.to_server(mailbox)
 
     @cached_property
     def _regular(self) -> RegularPolls:
@@ -231,12 +247,13 @@ class Service:
         """
         # What may fail comes first, so that a refused configuration changes nothing.
         change = Change.between(self.config, config)
+        proxies = Proxies(config, Secrets(config.service.state_dir))
         credentials = self._credentials(config, self._tokens)
         credentials.prepare()
         allow_for(config.service.max_sessions)
 
         def switch() -> None:
-            self.config, self._tokens = config, credentials
+            self.config, self._tokens, self._proxies = config, credentials, proxies
             self._context = replace(self._context, credentials=credentials, live=_keys(config))
             self._context.slots.resize(config.service.max_sessions)
             self._connections.authorities.forget()  # an authority that was removed is trusted no longer

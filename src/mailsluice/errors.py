@@ -95,6 +95,12 @@ class TokenUnavailable(TokenError):
     outcome = Outcome.TOKEN_UNAVAILABLE
 
 
+class TokenBarred(TokenError):
+    """A proxy does not let us ask the identity provider, until somebody changes something."""
+
+    outcome = Outcome.PROXY_REFUSED
+
+
 class ServerError(MailsluiceError):
     """A POP3 session failed in `phase`. `reply` has the server's words; it is empty if there were none."""
 
@@ -108,6 +114,12 @@ class ServerUnreachable(ServerError):
     """The name, the route, TCP or the TLS handshake failed."""
 
     outcome = Outcome.SERVER_UNREACHABLE
+
+
+class ProxyRefused(ServerError):
+    """A proxy does not let us connect to the server, until somebody changes something."""
+
+    outcome = Outcome.PROXY_REFUSED
 
 
 class ServerUntrusted(ServerError):

@@ -171,6 +171,11 @@ class Outcome(StrEnum):
         "the name, the route, TCP or TLS failed",
         Disposition.BACK_OFF, ExitCode.UNREACHABLE, Answer.MISSED,
     )
+    PROXY_REFUSED = (  # no trait: neither the credential nor a message is to blame
+        "proxy-refused",
+        "the proxy does not let mailsluice through: the detail says what it wants",
+        Disposition.OPERATOR, ExitCode.REFUSED,
+    )
     SERVER_UNTRUSTED = (
         "server-untrusted",
         "the server's certificate was not accepted",

@@ -55,6 +55,8 @@ def test_each_setting_that_is_commented_out_is_right_when_it_is_not(
     others = [other for other in SECTIONS[number].splitlines() if not other.startswith(f"{excluded} = ")]
     if key == "certificate_password":
         others.append('certificate = "keyring:acme-cert"')
+    if key == "proxy_password":
+        others.append('proxy = "http://mailsluice@proxy.acme.example:3128"')
     sections = [*SECTIONS[:number], "\n".join([*others, line]), *SECTIONS[number + 1 :]]
     assert load(write("\n\n".join(sections))).mailboxes
 

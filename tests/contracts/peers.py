@@ -12,7 +12,7 @@ from mailsluice.errors import (
     Phase,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Login
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.pop3.client import connect
 from mailsluice.session.ports import Arrival, Client, Connect
 from mailsluice_sandbox import Close, Fault, Refuse, Relist, Sandbox

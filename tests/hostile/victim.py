@@ -23,7 +23,7 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import BearerToken, Login, Password
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.obs import log, outlet
 from mailsluice.polling.slots import Slots
 from mailsluice.polling.under_way import UnderWay

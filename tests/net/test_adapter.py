@@ -3,8 +3,6 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -66,30 +64,6 @@ def test_the_deadline_is_that_of_all_requests_together(
         http.get(endpoint.authority)
     assert explain(caught.value) == "it did not answer in time"
     assert len(endpoint.paths) == 2
-
-
-def test_a_proxy_that_dribbles_ends_at_the_deadline(
-    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    over = threading.Event()
-
-    def serve() -> None:
-        connection, _ = proxy.accept()
-        with connection, suppress(OSError):  # the client hangs up
-            dribble(connection.sendall, b"HTTP/1.1 200 OK\r\nX: " + b"x" * 5000, over)
-
-    http = ProviderHttp(endpoint.ca_file, SystemClock(), 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor(1) as pool:
-        proxy.settimeout(10)
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        served = pool.submit(serve)
-        try:
-            with pytest.raises(requests.RequestException) as caught:
-                http.get(endpoint.authority)
-        finally:
-            over.set()
-            served.result()
-    assert explain(caught.value) == "it did not answer in time"
 
 
 def test_a_dead_address_costs_a_fraction_of_a_second(

@@ -21,8 +21,10 @@ from mailsluice.errors import (
     ServerUntrusted,
     Stopped,
 )
-from mailsluice.net.connection import Connection, Connections, Endpoint
+from mailsluice.net.connection import Connection
+from mailsluice.net.connections import Connections
 from mailsluice.net.deadlines import Patience
+from mailsluice.net.endpoint import Endpoint
 from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, HandClock, Script, ScriptedServer, Wire, server_context
 

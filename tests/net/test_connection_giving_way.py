@@ -9,8 +9,10 @@ import trustme
 
 from mailsluice.clock import SystemClock
 from mailsluice.errors import GaveWay, Phase
-from mailsluice.net.connection import Connection, Connections, Endpoint
+from mailsluice.net.connection import Connection
+from mailsluice.net.connections import Connections
 from mailsluice.net.deadlines import Patience
+from mailsluice.net.endpoint import Endpoint
 from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, ScriptedServer, Wire, server_context
 from support.waiting import wait_until

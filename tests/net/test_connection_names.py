@@ -10,7 +10,9 @@ import trustme
 
 from mailsluice.clock import SystemClock
 from mailsluice.errors import ServerUntrusted
-from mailsluice.net.connection import Connection, Connections, Endpoint
+from mailsluice.net.connection import Connection
+from mailsluice.net.connections import Connections
+from mailsluice.net.endpoint import Endpoint
 from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import ScriptedServer, Wire
 from support.certificates import with_common_name_alone

@@ -13,6 +13,7 @@ from auth.hand_clock import HandClock
 from mailsluice.net.adapter import timed_tls
 from mailsluice.net.authorities import Authorities
 from mailsluice.net.deadlines import Deadline
+from mailsluice.net.proxy import no_proxy
 from mailsluice.net.tls import tls_settings
 
 Settings = Callable[[Path | None], ssl.SSLContext]
@@ -23,7 +24,7 @@ def of_the_mail_server(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def of_the_provider(ca_file: Path | None) -> ssl.SSLContext:
-    return timed_tls(ca_file, Deadline(HandClock(), 60))
+    return timed_tls(ca_file, Deadline(HandClock(), 60), no_proxy)
 
 
 @pytest.fixture(params=[of_the_mail_server, of_the_provider])

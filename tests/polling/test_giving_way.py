@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import Phase, ServerUnreachable
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.obs import events
 from mailsluice.outcome import Answer
 from mailsluice.polling.answers import LULL, Answers

@@ -12,7 +12,7 @@ import pytest
 from mailsluice.clock import SystemClock
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import NoThread
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.outcome import Answer
 from mailsluice.polling import round as round_
 from mailsluice.polling.round import Round

@@ -12,7 +12,7 @@ import trustme
 
 from mailsluice.clock import SystemClock
 from mailsluice.model import Password
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.pop3.client import Client, connect
 from mailsluice.pop3.deadlines import Deadlines
 from pop3.scripted import HOST, Cut, Script, ScriptedServer, Wire, mailbox, server_context

@@ -19,7 +19,7 @@ from mailsluice.errors import (
     Stopped,
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Password
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.pop3.client import Client, connect
 from pop3.scripted import ScriptedServer, Wire, mailbox, playing
 

@@ -6,7 +6,7 @@ import pytest
 
 from mailsluice.errors import DeadlineExceeded, Phase, ServerError
 from mailsluice.model import BearerToken, DeletePermit, Listed
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.pop3.client import Client
 from pop3.scripted import playing
 

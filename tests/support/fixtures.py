@@ -15,7 +15,7 @@ from auth.sources.asking import secret_source
 from auth.token_endpoint import SECRET, TENANT, TokenEndpoint
 from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.config.credentials import EntraCredential
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.net.https import ProviderHttp
 
 _TRUST = {"CREDENTIALS_DIRECTORY", "SSL_CERT_FILE", "SSL_CERT_DIR"}

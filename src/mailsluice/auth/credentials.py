@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mailsluice.auth.said import SaidToday
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.command import CommandSource
+from mailsluice.auth.sources.late import LateSource, Means
 from mailsluice.auth.token_cache import TokenCache
 from mailsluice.auth.token_file import SAID, TokenFile, token_name
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import CommandCredential, Credential, EntraCredential, PasswordCredential
 from mailsluice.config.models import Mailbox
 from mailsluice.config.types import SecretRef
-from mailsluice.errors import SecretError, TokenUnavailable
+from mailsluice.errors import SecretError
 from mailsluice.model import BearerToken, Login, Password
-
-if TYPE_CHECKING:
-    from mailsluice.auth.sources.source import Token, TokenSource
+from mailsluice.net.proxy import FindRoute, no_proxy
 
 
 class Credentials:
@@ -36,8 +33,9 @@ class Credentials:
     reference to the secret do not share one. While a secret is rotated, an expired one must not fail the
     mailboxes of the new one, and a wrong one must not go unnoticed because another one works.
 
-    `secrets` are read each time they are needed. Tokens of `former` are used on for sections with the same
-    content. Tokens are kept in `state_dir` for other processes; None: in memory alone.
+    `secrets` are read each time they are needed. `find_route` is asked for each request of a token. Tokens of
+    `former` are used on for sections with the same content. Tokens are kept in `state_dir` for other
+    processes; None: in memory alone.
     """
 
     def __init__(
@@ -48,6 +46,7 @@ class Credentials:
         former: Credentials | None = None,
         *,
         state_dir: Path | None = None,
+        find_route: FindRoute = no_proxy,
     ) -> None:
         self._credentials = credentials
         self._passwords = {
@@ -55,9 +54,10 @@ class Credentials:
             for credential in credentials.values()
             if isinstance(credential, PasswordCredential)
         }
+        means = Means(secrets, clock, find_route)
         said = SaidToday(state_dir / SAID, clock) if state_dir else None
         self._names: dict[str, str] = {}  # of tokens, by section
-        self._sources: dict[str, _LateSource] = {}
+        self._sources: dict[str, LateSource] = {}
         self._caches: dict[str, TokenCache] = {}
         for section, credential in credentials.items():
             if not isinstance(credential, EntraCredential):
@@ -68,7 +68,7 @@ class Credentials:
             if former and name in former._caches:  # noqa: SLF001  of the same class
                 self._caches[name], self._sources[name] = former._caches[name], former._sources[name]  # noqa: SLF001
                 continue
-            self._sources[name] = source = _LateSource(section, credential, secrets, clock)
+            self._sources[name] = source = LateSource(section, credential, means)
             file = TokenFile(state_dir, name, said, clock) if state_dir and said else None
             self._caches[name] = TokenCache(source, clock, file=file)
 
@@ -95,7 +95,7 @@ class Credentials:
                     self._sources[name].made  # noqa: B018  it is made
 
     def login(self, mailbox: Mailbox) -> Login:
-        """What to authenticate with. Raises SecretError, TokenRefused, TokenUnavailable."""
+        """What to authenticate with. Raises SecretError, TokenRefused, TokenUnavailable, TokenBarred."""
         credential = self._credentials[mailbox.credential]
         if isinstance(credential, PasswordCredential):
             return Password(_one_line(credential.password, self._passwords[credential]()))
@@ -116,34 +116,6 @@ class Credentials:
         name = self._names.get(mailbox.credential)
         if name and isinstance(login, BearerToken):
             self._caches[name].refused(login.value)
-
-
-class _LateSource:
-    """A source of Entra ID's tokens that is made when it is first asked (a `TokenSource`).
-
-    What it needs takes most of the time and memory of a poll, and with a token from a file nobody asks.
-    """
-
-    def __init__(self, section: str, credential: EntraCredential, secrets: Secrets, clock: Clock) -> None:
-        self._section = section
-        self._credential = credential
-        self._secrets = secrets
-        self._clock = clock
-
-    @cached_property
-    def made(self) -> TokenSource:
-        """The source itself. Raises SecretError."""
-        from mailsluice.auth.sources.ways import Means, entra_source  # noqa: PLC0415  msal: see above
-
-        return entra_source(self._section, self._credential, Means(self._secrets, self._clock))
-
-    def ask(self) -> Token:
-        """A new token. Raises SecretError, TokenRefused, TokenUnavailable."""
-        return self.made.ask()
-
-    def unavailable(self, why: str) -> TokenUnavailable:
-        """The error that says why the provider could not be asked."""
-        return self.made.unavailable(why)
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

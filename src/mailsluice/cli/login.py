@@ -11,10 +11,12 @@ from contextlib import suppress
 
 import click
 
+from mailsluice.auth.proxies import Proxies
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sign_in import DeviceCode, Signing
 from mailsluice.auth.sign_ins import UNUSED, SignIn, SignIns
-from mailsluice.auth.sources.ways import Means, http_for
+from mailsluice.auth.sources.late import Means
+from mailsluice.auth.sources.ways import http_for
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.credentials import EntraCredential, Way
@@ -40,7 +42,8 @@ def command(settings: Settings, credential: str, *, browser: bool) -> None:
     secrets = Secrets(config.service.state_dir)
     sign_ins = SignIns(config.service.state_dir)
     sign_ins.prove_writable(credential)  # before the person: what cannot be saved is not asked for
-    signing = Signing(credential, section, http_for(section, Means(secrets, clock)), clock)
+    means = Means(secrets, clock, Proxies(config, secrets).to_provider)
+    signing = Signing(credential, section, http_for(section, means), clock)
     by_browser = browser or section.way is Way.BROWSER
     sign_in = (signing.by_browser if by_browser else signing.by_device_code)(_Terminal())
     with sign_ins.held(credential, _PATIENCE):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from mailsluice.config.models import Config
+from mailsluice.config.credentials import EntraCredential
+from mailsluice.config.models import Config, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Change:
 
 
 def _differs(name: str, before: Config, after: Config) -> bool:
-    """Whether the mailbox's section differs, or its credential, or the time zone of its `cron`.
+    """Whether the mailbox's section differs, or its credential, a proxy, or the time zone of its `cron`.
 
     A secret makes no difference. Only its reference is in the configuration.
     """
@@ -53,5 +54,14 @@ def _differs(name: str, before: Config, after: Config) -> bool:
     return (
         old != new
         or before.credentials.get(old.credential) != after.credentials.get(new.credential)
+        or _has_another_proxy(name, before.service, after)
         or (new.cron is not None and before.zone != after.zone)
     )
+
+
+def _has_another_proxy(name: str, before: Service, after: Config) -> bool:
+    """Whether the proxy of the service differs, for the mailbox itself or for its tokens."""
+    mailbox = after.mailboxes[name]
+    is_used = mailbox.proxy is None or isinstance(after.credentials[mailbox.credential], EntraCredential)
+    service = after.service
+    return is_used and (before.proxy, before.proxy_password) != (service.proxy, service.proxy_password)

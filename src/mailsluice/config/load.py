@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mailsluice import invocation
+from mailsluice.config.authorities import trust_of_environment
 from mailsluice.config.credentials import CommandCredential, EntraCredential, PasswordCredential
 from mailsluice.config.files import Entry, Source, not_obeyed, read
 from mailsluice.config.mailboxes import AnyCredential, Mailboxes
@@ -80,7 +81,7 @@ def load(path: Path) -> Config:
     keyring = _section(Keyring, "keyring", source, mistakes)
     credentials = {name: _credential(entry, mistakes) for name, entry in source.credentials.items()}
     mailboxes = Mailboxes(source, credentials, mistakes).build()
-    _check_environments(source, credentials, mistakes)
+    _check_environments(source, credentials, (service, *mailboxes.values()), mistakes)
     _check_ca_files(source, mistakes)
     zone = _zone(mailboxes, mistakes)
     mistakes.raise_if_any()
@@ -92,7 +93,9 @@ def load(path: Path) -> Config:
             "credentials": credentials,
             "mailboxes": mailboxes,
             "files": tuple(source.files),
-            "warnings": tuple(dict.fromkeys((*source.unmatched, *_warnings(source, credentials)))),
+            "warnings": tuple(
+                dict.fromkeys((*source.unmatched, *_warnings(source, credentials), *trust_of_environment()))
+            ),
             "zone": zone,
         }
     )
@@ -128,10 +131,14 @@ def _credential(entry: Entry, mistakes: Mistakes) -> AnyCredential | None:
 
 
 def _check_environments(
-    source: Source, credentials: Mapping[str, AnyCredential | None], mistakes: Mistakes
+    source: Source,
+    credentials: Mapping[str, AnyCredential | None],
+    others: Iterable[Section | None],
+    mistakes: Mistakes,
 ) -> None:
     """Add a mistake if a token command would get a variable that has a secret of this configuration."""
-    secrets = {ref.name for ref in _secrets(credentials.values()) if ref.scheme == "env"}
+    sections = (*credentials.values(), *others)
+    secrets = {ref.name for ref in _secrets(sections) if ref.scheme == "env"}
     for name, credential in credentials.items():
         if isinstance(credential, CommandCredential):
             for variable in sorted(secrets.intersection(credential.variables)):
@@ -142,9 +149,9 @@ def _check_environments(
                 )
 
 
-def _secrets(credentials: Iterable[AnyCredential | None]) -> Iterator[SecretRef]:
-    for credential in credentials:
-        for value in dict(credential or ()).values():
+def _secrets(sections: Iterable[Section | None]) -> Iterator[SecretRef]:
+    for section in sections:
+        for value in dict(section or ()).values():
             if isinstance(value, SecretRef):
                 yield value
 

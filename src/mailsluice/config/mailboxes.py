@@ -84,7 +84,9 @@ class Mailboxes:
         self._mistakes.check_name(place)
         own, wrong = self._prepare(self._mistakes.table(place, entry.value), place)
         # `every` and `cron` exclude each other: a mailbox with one of them takes neither from the defaults.
-        overridden = _SCHEDULES if own.keys() & _SCHEDULES else set[str]()
+        # Nor does one with a proxy of its own take the password of another proxy.
+        overridden = set(_SCHEDULES if own.keys() & _SCHEDULES else ())
+        overridden |= {"proxy_password"} if "proxy" in own else set()
         merged = {key: value for key, value in self._defaults.items() if key not in overridden} | own
         wrong |= self._wrong_defaults - own.keys()
         if not {"host"} & (merged.keys() | wrong):

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from mailsluice.config.credentials import Credential
+from mailsluice.config.proxy import ProxySetting, check_password
 from mailsluice.config.section import Section
 from mailsluice.config.types import (
     AbsolutePath,
@@ -28,6 +29,7 @@ from mailsluice.config.types import (
     Leave,
     Mode,
     Name,
+    Secret,
     Size,
 )
 from mailsluice.errors import ConfigurationError
@@ -75,6 +77,22 @@ class Service(Section):
         description="The most sessions at once, for all mailboxes together.",
         examples=[16],
     )
+    proxy: ProxySetting = Field(
+        default="none",
+        description="The HTTP proxy for tokens and, by CONNECT, for POP3: http://[USER@]HOST[:PORT], none "
+        "(the default), or environment (HTTPS_PROXY, ALL_PROXY and NO_PROXY decide).",
+        examples=["http://proxy.acme.example:3128", "environment"],
+    )
+    proxy_password: Secret | None = Field(
+        default=None,
+        description="Where the password of the user in `proxy` is.",
+        examples=["keyring:proxy"],
+    )
+
+    @model_validator(mode="after")
+    def _password_of_user(self) -> Self:
+        check_password(self.proxy, self.proxy_password is not None)
+        return self
 
 
 class Log(Section):
@@ -195,11 +213,22 @@ class Mailbox(Section):
         description="Certificates (PEM) to trust for the POP3 server, instead of the system's.",
         examples=["/etc/mailsluice/ca.pem"],
     )
+    proxy: ProxySetting | None = Field(
+        default=None,
+        description="The proxy for the POP3 server, if it is not the one in [service]; none: no proxy.",
+        examples=["none", "http://proxy.acme.example:3128"],
+    )
+    proxy_password: Secret | None = Field(
+        default=None,
+        description="Where the password of the user in this `proxy` is.",
+        examples=["keyring:proxy"],
+    )
 
     @model_validator(mode="after")
-    def _one_schedule(self) -> Self:
+    def _fits_together(self) -> Self:
         if (self.every is None) == (self.cron is None):
             raise ValueError("`every` and `cron` exclude each other; keep one of them")
+        check_password(self.proxy, self.proxy_password is not None)
         return self
 
     @property

@@ -1,7 +1,8 @@
-"""The adapter: makes the HTTP library use our TLS settings and a deadline.
+"""The adapter: makes the HTTP library use our TLS settings, our way to connect, and a deadline.
 
 Owns what the library uses in place of its own classes. Must never wait longer than the deadline, however
-slowly an answer comes: the library's own time-out begins again with every octet.
+slowly an answer comes: the library's own time-out begins again with every octet. Must never let the library
+find a proxy of its own.
 """
 
 from __future__ import annotations
@@ -16,26 +17,28 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 
 from mailsluice.net.deadlines import Deadline
-from mailsluice.net.dialing import dial
+from mailsluice.net.proxy import Direct, FindRoute, first_stop, reach
 from mailsluice.net.tls import tls_settings
 
 
 class TimedTls(ssl.SSLContext):
-    """TLS settings whose sockets wait no longer than a deadline."""
+    """TLS settings whose sockets wait no longer than a deadline, and the route to each server."""
 
     deadline: Deadline
+    find_route: FindRoute
 
 
-def timed_tls(ca_file: Path | None, deadline: Deadline) -> TimedTls:
-    """The TLS settings for every server, and this deadline. Raises OSError if `ca_file` is of no use."""
+def timed_tls(ca_file: Path | None, deadline: Deadline, find_route: FindRoute) -> TimedTls:
+    """The TLS settings for every server, with these. Raises OSError if `ca_file` is of no use."""
     tls = tls_settings(ca_file, TimedTls)
     tls.sslsocket_class = _TlsSocket
     tls.deadline = deadline
+    tls.find_route = find_route
     return tls
 
 
 class TimedAdapter(HTTPAdapter):
-    """Makes the library connect with `tls`, to the provider and to an `https` proxy."""
+    """Makes the library connect with `tls`."""
 
     def __init__(self, tls: TimedTls) -> None:
         self.tls = tls
@@ -54,10 +57,6 @@ class TimedAdapter(HTTPAdapter):
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {"ssl_context": self.tls}
 
-    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-        """The connection pools for a proxy."""
-        return super().proxy_manager_for(proxy, proxy_ssl_context=self.tls, **named)
-
     def cert_verify(self, *_: Any, **__: Any) -> None:
         """Do nothing: the library would add its own authorities to those of `tls`."""
 
@@ -66,32 +65,22 @@ class _Connection(HTTPSConnection):
     """A connection whose every step keeps to the deadline of its TLS settings."""
 
     def _new_conn(self) -> socket.socket:
-        """Connect to the address that answers first.
-
-        The name is looked up without our deadline: the resolver has only its own (resolv.conf, some 10 s for
-        each name server).
-        """
-        deadline = cast("TimedTls", self.ssl_context).deadline
-        addresses = socket.getaddrinfo(self.host.strip("[]"), self.port, type=socket.SOCK_STREAM)
-        # Another object for the same socket: only ours reads the answer of a proxy with the deadline.
-        timed = _PlainSocket(fileno=dial(addresses, deadline.left).detach())
-        timed.deadline = deadline
-        timed.settimeout(deadline.left())  # for the handshake, a single wait
-        return timed
-
-
-class _PlainSocket(socket.socket):
-    """A socket that reads the answer of a proxy, before TLS begins."""
-
-    deadline: Deadline
-
-    def recv_into(self, *arguments: Any) -> int:
-        self.settimeout(self.deadline.left())
-        return super().recv_into(*arguments)
+        """Connect to the server, on its route. The library sees a socket, and knows of no proxy."""
+        tls = cast("TimedTls", self.ssl_context)
+        host, port = self.host.strip("[]"), self.port
+        route = tls.find_route(host, port)
+        try:
+            wire = reach(host, port, route, first_stop(host, port, route), tls.deadline.left)
+        except OSError as exc:
+            if isinstance(route, Direct) and route.hint:
+                exc.add_note(route.hint)
+            raise
+        wire.settimeout(tls.deadline.left())  # for the handshake, a single wait
+        return wire
 
 
 class _TlsSocket(ssl.SSLSocket):
-    """A socket that reads everything else."""
+    """A socket that reads everything with the deadline."""
 
     context: TimedTls
 

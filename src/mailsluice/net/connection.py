@@ -10,8 +10,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from mailsluice.clock import Clock
@@ -21,14 +19,16 @@ from mailsluice.errors import (
     GaveWay,
     MailsluiceError,
     Phase,
+    ProxyRefused,
     ServerUnreachable,
     ServerUntrusted,
     Stopped,
     system_remedy,
 )
-from mailsluice.net.authorities import Authorities
+from mailsluice.net.connections import Connections
 from mailsluice.net.deadlines import Deadline, Limits, Patience
-from mailsluice.net.dialing import dial
+from mailsluice.net.endpoint import Endpoint
+from mailsluice.net.proxy import Direct, ProxyFault, first_stop, reach
 
 _RECORD = 16 * 1024
 """The most octets in a TLS record (RFC 8446 §5.1). One read from OpenSSL returns no more than one record."""
@@ -37,80 +37,13 @@ _BUFFER = 5 * _RECORD
 """Octets received at once: many small messages, or a large part of a big one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to connect, and which authorities to trust: those in `ca_file`, or the system's.
-
-    `hint` is added to the error if the port has no TLS: it says which port should have it.
-    """
-
-    host: str
-    port: int
-    ca_file: Path | None = None
-    hint: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-class Connections:
-    """The open connections, which a stop ends together, and the authorities they trust. Thread-safe."""
-
-    def __init__(self, authorities: Authorities | None = None, *, among: Connections | None = None) -> None:
-        # Reentrant, as in Connection: so even a signal handler could abort while its own thread is in here.
-        self._lock = threading.RLock()
-        self._open: set[Connection] = set()
-        self._among = among
-        self._aborted = False
-        self.authorities = authorities or Authorities()
-
-    def part(self) -> Connections:
-        """A part of these connections. It can be cut separately, and is cut with all of them."""
-        return Connections(self.authorities, among=self)
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def add(self, connection: Connection) -> None:
-        """Add a connection. Raises Stopped after `abort_all`."""
-        with self._lock:
-            if self._aborted:
-                raise Stopped(f"stopped before connecting to {connection.endpoint}")
-            if self._among is not None:
-                self._among.add(connection)
-            self._open.add(connection)
-
-    def discard(self, connection: Connection) -> None:
-        """Forget a connection."""
-        with self._lock:
-            self._open.discard(connection)
-            if self._among is not None:
-                self._among.discard(connection)
-
-    def waiting(self) -> list[tuple[Connection, Phase, float]]:
-        """The connections that wait for their server: the phase, and since when, in monotonic seconds."""
-        with self._lock:
-            connections = tuple(self._open)
-        waits = ((connection, connection.waits) for connection in connections)
-        return [(connection, *wait) for connection, wait in waits if wait is not None]
-
-    def abort_all(self) -> None:
-        """Cut every connection, and refuse new ones from now on."""
-        with self._lock:
-            self._aborted = True
-            connections = tuple(self._open)
-        # Without the lock, which is safe: `add` refuses any later connection.
-        for connection in connections:
-            connection.abort()
-
-
 class Connection:
     """One connection to one server. One thread uses it, and another thread may end it.
 
-    Every method raises ServerUnreachable, ServerUntrusted, ConnectionLost or DeadlineExceeded, which name the
-    endpoint and the phase. After `abort` it raises Stopped, and after `give_way` GaveWay. `owner` is the
-    mailbox's name. `waits` is the phase in which it waits for the server, and since when; None while it does
-    not wait.
+    Every method raises ServerUnreachable, ProxyRefused, ServerUntrusted, ConnectionLost or DeadlineExceeded,
+    which name the endpoint and the phase; `open` also SecretError, for a proxy's password. After `abort` it
+    raises Stopped, and after `give_way` GaveWay. `owner` is the mailbox's name. `waits` is the phase in which
+    it waits for the server, and since when; None while it does not wait.
     """
 
     def __init__(
@@ -245,11 +178,11 @@ class Connection:
     def _connect(self, context: ssl.SSLContext) -> None:
         patience = Patience(self._deadlines.connect)
         with self._translating(Phase.CONNECT, patience):
-            # getaddrinfo has only the resolver's own time-out (resolv.conf, some 10 s for each server). So
-            # the time for connecting begins after it.
-            found = socket.getaddrinfo(self.endpoint.host, self.endpoint.port, type=socket.SOCK_STREAM)
-            end = Deadline(self._clock, self._deadlines.connect)
-            self._take(dial(found, lambda: self._left_to_connect(end)), context)
+            host, port, route = self.endpoint.host, self.endpoint.port, self.endpoint.route
+            addresses = first_stop(host, port, route)
+            end = Deadline(self._clock, self._deadlines.connect)  # after the names: see `first_stop`
+            plain = reach(host, port, route, addresses, lambda: self._left_to_connect(end))
+            self._take(plain, context)
 
     def _left_to_connect(self, end: Deadline) -> float:
         """The seconds left. Raises TimeoutError if there are none, or after `abort`."""
@@ -318,12 +251,7 @@ class Connection:
             return self._too_slow(phase, patience)
         reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc) or "no answer"
         if phase is Phase.CONNECT:
-            remedy = _NAME_REMEDY if isinstance(exc, socket.gaierror | UnicodeError) else _ROUTE_REMEDY
-            return ServerUnreachable(
-                f"cannot connect to {self.endpoint}: {reason}",
-                phase=phase,
-                remedy=system_remedy(exc, remedy),
-            )
+            return self._no_connection(exc, reason)
         if phase is Phase.TLS:
             return ServerUnreachable(
                 f"{self.endpoint} broke off the TLS handshake: {reason}",
@@ -331,6 +259,16 @@ class Connection:
                 remedy=self._handshake_remedy(reason),
             )
         return ConnectionLost(f"lost {self.endpoint} in phase {phase.value}: {reason}", phase=phase)
+
+    def _no_connection(self, exc: OSError | UnicodeError, reason: str) -> ServerUnreachable | ProxyRefused:
+        where = f"cannot connect to {self.endpoint.host}:{self.endpoint.port}"
+        if isinstance(exc, ProxyFault):
+            kind = ProxyRefused if exc.refused else ServerUnreachable
+            return kind(f"{where}: {exc}", phase=Phase.CONNECT, remedy=exc.remedy)
+        remedy = _NAME_REMEDY if isinstance(exc, socket.gaierror | UnicodeError) else _ROUTE_REMEDY
+        if isinstance(self.endpoint.route, Direct) and self.endpoint.route.hint:
+            remedy += f"; {self.endpoint.route.hint}"
+        return ServerUnreachable(f"{where}: {reason}", phase=Phase.CONNECT, remedy=system_remedy(exc, remedy))
 
     def _handshake_remedy(self, reason: str) -> str:
         if reason in _OLD_TLS:

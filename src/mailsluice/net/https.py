@@ -2,8 +2,7 @@
 
 Owns the parts of HTTP that an OAuth 2.0 client must not leave to defaults. Must never follow a redirect,
 because the request contains the client secret. Must never put a body into the text of an error. From the
-environment it uses only the proxies, and the places of the system's certificates (SSL_CERT_FILE and
-SSL_CERT_DIR).
+environment it uses only the places of the system's certificates (SSL_CERT_FILE, SSL_CERT_DIR).
 
 It does not use requests.Session, which would read .netrc, certificates named in the environment, and the
 whole body of a redirect. msal gets an answer only if it is usable JSON. For everything else an error is
@@ -13,7 +12,6 @@ raised here, because msal would log the whole body, or remember it for a minute.
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from requests.utils import get_environ_proxies
 
 from mailsluice.clock import Clock
 from mailsluice.net.adapter import TimedAdapter, timed_tls
 from mailsluice.net.deadlines import Deadline
+from mailsluice.net.proxy import FindRoute, ProxyFault, no_proxy
 
 DEADLINE = 60.0
 """Seconds for all requests to the provider that one token takes."""
@@ -84,13 +82,20 @@ class Answer:
 class ProviderHttp:
     """The `http_client` of msal, for one token. All its requests must end within `deadline` seconds from now.
 
-    It trusts only the authorities in `ca_file`, or else the system's, as for the mail server. Every method
-    raises requests.RequestException.
+    It trusts only the authorities in `ca_file`, or else the system's, as for the mail server. `find_route`
+    says by which proxy it reaches a server; without it, there is none. Every method raises
+    requests.RequestException, and SecretError if a proxy's password cannot be read.
     """
 
-    def __init__(self, ca_file: Path | None, clock: Clock, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        ca_file: Path | None,
+        clock: Clock,
+        deadline: float = DEADLINE,
+        find_route: FindRoute = no_proxy,
+    ) -> None:
         try:
-            tls = timed_tls(ca_file, Deadline(clock, deadline))
+            tls = timed_tls(ca_file, Deadline(clock, deadline), find_route)
         except OSError as exc:
             raise NotAnswered(f"the certificates in {ca_file} cannot be used: {exc.strerror}") from exc
         self._adapter = TimedAdapter(tls)
@@ -124,7 +129,7 @@ class ProviderHttp:
         # A compressed answer could have any size after decoding.
         headers = {**(headers or {}), "Accept-Encoding": "identity"}
         request = requests.Request(method, url, headers, **content).prepare()
-        with self._adapter.send(request, stream=True, proxies=get_environ_proxies(url)) as answer:
+        with self._adapter.send(request, stream=True) as answer:
             status = answer.status_code
             if status == 429 or status >= 500:
                 wait, said = retry_after(answer.headers, self._clock), _description(answer)
@@ -187,23 +192,35 @@ def _date(value: str) -> datetime | None:
 
 
 def explain(error: requests.RequestException) -> str:
-    """Why there was no answer, in a few words. Not in the library's words: they may contain a proxy's URL."""
+    """Why there was no answer, in a few words. Never in the library's own words."""
     if isinstance(error, NotAnswered):
         return str(error)
     cause = _first_cause(error)
+    if isinstance(cause, ProxyFault):
+        return str(cause)
     if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
         return "it did not answer in time"
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate was not accepted: {cause.verify_message}"
     if isinstance(cause, OSError) and cause.strerror:
         return f"it cannot be reached: {cause.strerror}"
-    via = "its proxy" if isinstance(error, requests.exceptions.ProxyError) else "it"
-    return f"{via} broke off the connection"
+    return "it broke off the connection"
+
+
+def fault_of_proxy(error: requests.RequestException) -> ProxyFault | None:
+    """What the proxy did wrong; None if there was no answer for another reason."""
+    cause = _first_cause(error)
+    return cause if isinstance(cause, ProxyFault) else None
+
+
+def hint_of(error: requests.RequestException) -> str:
+    """What to know about proxies, because there was no connection without one; often empty."""
+    return "".join(getattr(_first_cause(error), "__notes__", ()))
 
 
 def _first_cause(error: BaseException) -> BaseException | None:
-    """The error of the operating system or of TLS that caused the library's error; None if there is none."""
+    """The error of the operating system, of TLS or of a proxy that caused the library's error, if any."""
     cause: BaseException | None = error
     while cause and (not isinstance(cause, OSError) or isinstance(cause, requests.RequestException)):
         cause = cause.__cause__ or cause.__context__
-    return cause if isinstance(cause, (ssl.SSLError, socket.gaierror, OSError)) else None
+    return cause

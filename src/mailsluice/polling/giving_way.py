@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mailsluice.clock import Clock
 from mailsluice.errors import Phase
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.polling.answers import Answers, Silence
 
 _NEVER = frozenset({Phase.DELETE, Phase.QUIT})

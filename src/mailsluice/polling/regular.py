@@ -18,7 +18,7 @@ from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
 from mailsluice.errors import Bug
 from mailsluice.model import MailboxKey
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.polling.accounting import Accounting, Result
 from mailsluice.polling.answers import Answers
 from mailsluice.polling.giving_way import let_give_way

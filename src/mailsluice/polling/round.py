@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from mailsluice.clock import Clock
 from mailsluice.config.models import Mailbox
-from mailsluice.net.connection import Connections
+from mailsluice.net.connections import Connections
 from mailsluice.outcome import Answer
 from mailsluice.polling.accounting import Result
 from mailsluice.polling.answers import Answers

@@ -7,7 +7,7 @@ deleted.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from operator import attrgetter
@@ -26,8 +26,11 @@ from mailsluice.errors import (
 )
 from mailsluice.message.header import LIMIT, Header
 from mailsluice.model import BearerToken, DeletePermit, Lines, Listed, Listing, Login, Window
-from mailsluice.net.connection import Connection, Connections, Endpoint
+from mailsluice.net.connection import Connection
+from mailsluice.net.connections import Connections
 from mailsluice.net.deadlines import Patience
+from mailsluice.net.endpoint import Endpoint
+from mailsluice.net.proxy import DIRECT, Route
 from mailsluice.net.xoauth2 import decode_challenge, initial_response
 from mailsluice.pop3 import commands as c
 from mailsluice.pop3.deadlines import Deadlines
@@ -59,14 +62,20 @@ _TOO_LONG = (
 
 
 def connect(
-    mailbox: Mailbox, *, clock: Clock, connections: Connections, deadlines: Deadlines = _DEADLINES
+    mailbox: Mailbox,
+    *,
+    clock: Clock,
+    connections: Connections,
+    deadlines: Deadlines = _DEADLINES,
+    route: Callable[[Mailbox], Route] = lambda _: DIRECT,
 ) -> Client:
-    """Connect to the mailbox's server, verify it, and read its greeting.
+    """Connect to the mailbox's server on its route, verify it, and read its greeting.
 
-    With its keyword arguments bound, this is a `session.ports.Connect`. Raises ServerError, and Stopped if
-    `connections` were aborted.
+    With its keyword arguments bound, this is a `session.ports.Connect`. Raises ServerError, SecretError for a
+    proxy's password, and Stopped if `connections` were aborted.
     """
-    endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file, "POP3 over TLS is port 995")
+    hint = "POP3 over TLS is port 995"
+    endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file, hint, route(mailbox))
     connection = Connection.open(
         endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=mailbox.name
     )

@@ -13,8 +13,9 @@ from auth.hand_clock import HandClock
 from auth.token_endpoint import TENANT, TokenEndpoint
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources import program
+from mailsluice.auth.sources.late import Means
 from mailsluice.auth.sources.source import LONGEST, TokenSource
-from mailsluice.auth.sources.ways import Means, entra_source
+from mailsluice.auth.sources.ways import entra_source
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import SecretError, TokenRefused
 from support.proofs import PASSWORD, assertion, pair, rsa_key, written

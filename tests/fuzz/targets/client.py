@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from fuzz.feed import Feed, cut, unstuffed
 from mailsluice.errors import CommandRefused, ConnectionLost, MessageTooLarge, Phase, ServerError
 from mailsluice.model import BearerToken, DeletePermit, Listed, Login, Password
-from mailsluice.net.connection import Connection, Endpoint
+from mailsluice.net.connection import Connection
 from mailsluice.net.deadlines import Patience
+from mailsluice.net.endpoint import Endpoint
 from mailsluice.pop3.client import Client
 from mailsluice.pop3.deadlines import Deadlines
 from mailsluice.pop3.events import Greeted

@@ -18,11 +18,12 @@ import requests
 
 from mailsluice.auth.sources.source import Token, problem
 from mailsluice.config.credentials import EntraCredential
-from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
-from mailsluice.net.https import NotAnswered, ProviderHttp, Refused, explain
+from mailsluice.errors import TokenBarred, TokenError, TokenRefused, TokenUnavailable
+from mailsluice.net.https import NotAnswered, ProviderHttp, Refused, explain, fault_of_proxy, hint_of
 
 _LIFETIME = 3600.0
 """Seconds that a token lives if its provider does not say it (RFC 6749 §5.1 only recommends it)."""
+_CHECK_REACH = "check that this machine reaches the identity provider: name, route, proxy, and `ca_file`"
 _TRANSIENT = {"temporarily_unavailable", "server_error"}
 
 Answer = Mapping[str, Any]
@@ -55,7 +56,7 @@ class EntraSource:
         self._http = http
 
     def ask(self) -> Token:
-        """A new token. Raises SecretError, TokenRefused, TokenUnavailable."""
+        """A new token. Raises SecretError, TokenRefused, TokenUnavailable, TokenBarred."""
         return token_in(answered(self._credential, self._prepare(), self._http), self._credential)
 
     def unavailable(self, why: str) -> TokenUnavailable:
@@ -64,7 +65,10 @@ class EntraSource:
 
 
 def answered(credential: EntraCredential, request: Request, http: Callable[[], ProviderHttp]) -> Answer:
-    """The provider's answer to this request, which is no error. Raises TokenRefused, TokenUnavailable."""
+    """The provider's answer to this request, which is no error.
+
+    Raises TokenRefused, TokenUnavailable, TokenBarred; SecretError for a proxy's password.
+    """
     try:
         answer = _sent(request, http)
     except Refused as exc:
@@ -72,7 +76,7 @@ def answered(credential: EntraCredential, request: Request, http: Callable[[], P
     except NotAnswered as exc:
         raise _unanswered(credential, exc, request.hidden) from exc
     except requests.RequestException as exc:
-        raise unavailable(credential, explain(exc)) from exc
+        raise _unreached(credential, exc) from exc
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
         # msal does not check the answer before it uses it. Without the cause: it may contain the answer.
         raise unavailable(credential, "its answer makes no sense") from None
@@ -90,12 +94,12 @@ def token_in(answer: Answer, credential: EntraCredential) -> Token:
     return Token(value, float(answer.get("expires_in", _LIFETIME)))
 
 
-def unavailable(credential: EntraCredential, why: str, *, retry_after: float = 0.0) -> TokenUnavailable:
+def unavailable(
+    credential: EntraCredential, why: str, *, retry_after: float = 0.0, remedy: str = _CHECK_REACH
+) -> TokenUnavailable:
     """The error that says why the provider could not be asked."""
     return TokenUnavailable(
-        f"no token from {credential.authority}: {why}",
-        remedy="check that this machine reaches the identity provider: name, route, proxy, and `ca_file`",
-        retry_after=retry_after,
+        f"no token from {credential.authority}: {why}", remedy=remedy, retry_after=retry_after
     )
 
 
@@ -111,6 +115,17 @@ def _unanswered(
         f"tokens of application {credential.client_id} so often",
         retry_after=reason.retry_after,
     )
+
+
+def _unreached(credential: EntraCredential, exc: requests.RequestException) -> TokenError:
+    fault = fault_of_proxy(exc)
+    if fault is None:
+        return unavailable(
+            credential, explain(exc), remedy="; ".join(filter(None, (_CHECK_REACH, hint_of(exc))))
+        )
+    if fault.refused:
+        return TokenBarred(f"no token from {credential.authority}: {fault}", remedy=fault.remedy)
+    return unavailable(credential, str(fault), remedy=fault.remedy)
 
 
 def _sent(request: Request, make_http: Callable[[], ProviderHttp]) -> Answer:

@@ -7,28 +7,18 @@ and memory: so it is imported when a token is needed that nobody has.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
-from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.assertion import kept_assertion, printed_assertion
 from mailsluice.auth.sources.client import by_assertion, by_certificate, by_secret
 from mailsluice.auth.sources.entra import EntraSource, Request
+from mailsluice.auth.sources.late import Means
 from mailsluice.auth.sources.program import DEADLINE, LAST_WAIT, Program
 from mailsluice.auth.sources.source import LONGEST, TokenSource
-from mailsluice.clock import Clock
 from mailsluice.config.credentials import EntraCredential, Way
 from mailsluice.config.types import SecretRef
 from mailsluice.errors import Bug
 from mailsluice.net.https import ProviderHttp
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What sources are made with."""
-
-    secrets: Secrets
-    clock: Clock
 
 
 def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenSource:
@@ -37,17 +27,13 @@ def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenS
     match credential.way:
         case Way.SECRET if credential.client_secret:
             secret = means.secrets.reader(credential.client_secret)
-            return EntraSource(
-                credential, lambda: by_secret(credential, secret()), http_for(credential, means)
-            )
+            return EntraSource(credential, lambda: by_secret(credential, secret()), http)
         case Way.CERTIFICATE if credential.certificate:
             prepare = _by_certificate(credential, credential.certificate, means)
             return EntraSource(credential, prepare, http)
         case Way.ASSERTION if credential.assertion:
             kept = kept_assertion(credential.assertion, means.secrets, means.clock)
-            return EntraSource(
-                credential, lambda: by_assertion(credential, kept()), http_for(credential, means)
-            )
+            return EntraSource(credential, lambda: by_assertion(credential, kept()), http)
         case Way.ASSERTION_COMMAND if credential.assertion_command:
             program = Program("assertion command", credential.assertion_command, variables=("HOME", "LANG"))
             printed = printed_assertion(program, means.clock)
@@ -90,4 +76,4 @@ def http_for(
     credential: EntraCredential, means: Means, deadline: float = LONGEST
 ) -> Callable[[], ProviderHttp]:
     """What makes the HTTP client for one request, which must end within `deadline` seconds."""
-    return partial(ProviderHttp, credential.ca_file, means.clock, deadline)
+    return partial(ProviderHttp, credential.ca_file, means.clock, deadline, find_route=means.find_route)

@@ -138,5 +138,5 @@ class Connect(Protocol):
     """Makes the client of a session."""
 
     def __call__(self, mailbox: Mailbox) -> Client:
-        """Connect, verify, and read the greeting. Raises ServerError."""
+        """Connect, verify, and read the greeting. Raises ServerError, SecretError for a proxy's password."""
         ...
