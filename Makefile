@@ -28,6 +28,7 @@ test: lint $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
 	@tests/peers/install-oidc
 	@tests/peers/install-tinyproxy
+	@tests/peers/install-gnome-keyring
 	@tests/clocks/install-faketime
 	$(PYTEST) tests
 
@@ -36,6 +37,7 @@ test-hostile: $(VENV)/installed-fuzz
 	@tests/peers/install-dovecot
 	@tests/peers/install-oidc
 	@tests/peers/install-tinyproxy
+	@tests/peers/install-gnome-keyring
 	@tests/clocks/install-faketime
 	MAILSLUICE_HOSTILE=1 $(PYTEST) tests
 

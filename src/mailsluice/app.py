@@ -6,7 +6,7 @@ Must never know how any part does its work.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,11 +16,12 @@ from typing import Self
 
 from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.proxies import Proxies
-from mailsluice.auth.secrets import Secrets
+from mailsluice.auth.renewal import Renewals
+from mailsluice.auth.secrets import secrets_of
 from mailsluice.clock import Clock, SystemClock
 from mailsluice.config.change import Change
 from mailsluice.config.models import Config, Mailbox
-from mailsluice.errors import LedgerError, LedgerReplaced, NoThread
+from mailsluice.errors import LedgerError, LedgerReplaced, NoThread, SecretError
 from mailsluice.ledger import open_ledger
 from mailsluice.model import MailboxKey
 from mailsluice.net.connections import Connections
@@ -85,7 +86,8 @@ class Service:
         self._ends.callback(self._ledger.close)
         self._ends.callback(self._notes.write)
         self._ends.callback(self._cutter.cancel)
-        self._proxies = Proxies(config, Secrets(config.service.state_dir))
+        self._proxies = Proxies(config, secrets_of(config))
+        self._renewals = Renewals(config.service.state_dir)
         self._tokens = self._credentials(config)
         sinks = Sinks(self._ledger.id, self._ledger.staging_owner, config.service.state_dir)
         self._context = Context(
@@ -112,13 +114,12 @@ class Service:
         return ledger
 
     def _credentials(self, config: Config, former: Credentials | None = None) -> Credentials:
-        state_dir = config.service.state_dir
         return Credentials(
             config.credentials,
-            Secrets(state_dir),
+            secrets_of(config),
             self._clock,
             former,
-            state_dir=state_dir,
+            state_dir=config.service.state_dir,
             find_route=self._route_to_provider,
         )
 
@@ -235,7 +236,14 @@ class Service:
         self._tokens.prepare()
 
     def start(self) -> None:
-        """Begin to poll every mailbox on its schedule. Raises NoThread, SecretError."""
+        """Begin to poll every mailbox on its schedule. Raises NoThread, SecretError.
+
+        A keyring that does not work yet is reported: it may be unlocked later.
+        """
+        try:
+            secrets_of(self.config).test()
+        except SecretError as error:
+            _log.error(events.KEYRING_UNUSABLE, error=str(error), remedy=error.remedy)
         self.prepare()  # a later import would find the files of another version, if they are upgraded
         self._regular.start()
 
@@ -247,8 +255,12 @@ class Service:
         """
         # What may fail comes first, so that a refused configuration changes nothing.
         change = Change.between(self.config, config)
-        proxies = Proxies(config, Secrets(config.service.state_dir))
-        credentials = self._credentials(config, self._tokens)
+        moved = config.keyring != self.config.keyring
+        if moved:
+            secrets_of(config).test()
+        proxies = Proxies(config, secrets_of(config))
+        # What asked for the former tokens reads its secrets in the former keyring.
+        credentials = self._credentials(config, None if moved else self._tokens)
         credentials.prepare()
         allow_for(config.service.max_sessions)
 
@@ -259,6 +271,8 @@ class Service:
             self._connections.authorities.forget()  # an authority that was removed is trusted no longer
 
         self._regular.follow(config, change, switch)
+        if moved:
+            self._renewed(config.credentials)
         return change
 
     def tend(self) -> None:
@@ -272,9 +286,16 @@ class Service:
             raise
         except LedgerError:
             pass  # it cannot be read now: the next session that uses it reports that
+        self._renewed(self._renewals.look(self.config, self._regular.refused()))
         self._regular.tend()
         self._notes.write()
         self._upkeep.tend()
+
+    def _renewed(self, credentials: Collection[str]) -> None:
+        """Try again what was refused of these credentials: they have new secrets, or another keyring."""
+        if credentials:
+            self._tokens.renewed(credentials)
+            self._regular.renewed(credentials)
 
     def _poll_watched(self, watch: Watch) -> Polled:
         connect_here = self._connect_by(watch.connections)

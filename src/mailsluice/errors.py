@@ -72,6 +72,12 @@ class SecretError(MailsluiceError):
     outcome = Outcome.SECRET_ERROR
 
 
+class ProxyRefused(MailsluiceError):
+    """A proxy does not let us through, until somebody changes something."""
+
+    outcome = Outcome.PROXY_REFUSED
+
+
 class TokenError(MailsluiceError):
     """No access token was given."""
 
@@ -95,10 +101,8 @@ class TokenUnavailable(TokenError):
     outcome = Outcome.TOKEN_UNAVAILABLE
 
 
-class TokenBarred(TokenError):
-    """A proxy does not let us ask the identity provider, until somebody changes something."""
-
-    outcome = Outcome.PROXY_REFUSED
+class TokenBarred(ProxyRefused, TokenError):
+    """A proxy does not let us ask the identity provider."""
 
 
 class ServerError(MailsluiceError):
@@ -116,10 +120,8 @@ class ServerUnreachable(ServerError):
     outcome = Outcome.SERVER_UNREACHABLE
 
 
-class ProxyRefused(ServerError):
-    """A proxy does not let us connect to the server, until somebody changes something."""
-
-    outcome = Outcome.PROXY_REFUSED
+class ServerBarred(ProxyRefused, ServerError):
+    """A proxy does not let us connect to the server."""
 
 
 class ServerUntrusted(ServerError):

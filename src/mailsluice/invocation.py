@@ -62,6 +62,16 @@ def again_as(uid: int) -> str:
     return shlex.join([*_becoming(uid), *program(), *_options(), *_call.arguments])
 
 
+def in_a_unit(uid: int, settings: Sequence[str], *arguments: str) -> str:
+    """A command for root that runs a command of ours as the user `uid`, in a unit with these settings.
+
+    It works at a terminal and with a pipe, and its exit code is the command's.
+    """
+    properties = [f"--property={setting}" for setting in (f"User={uid}", *settings)]
+    words = ["systemd-run", "--quiet", "--pty", "--pipe", "--wait", "--collect", *properties]
+    return shlex.join([*words, *program(), *_options(), *arguments])
+
+
 def about(section: str, address: str, *words: str) -> str:
     """A command of ours about a mailbox, in quotes. If it has no section, also what must be done first."""
     if section:

@@ -28,7 +28,7 @@ class NamedSecrets(Secrets):
         return lambda: f"canary-{ref.name}"
 
 
-SECRETS = NamedSecrets(Path("/nowhere"))
+SECRETS = NamedSecrets(Path("/nowhere"), "sealed")
 
 
 def build(credentials: Mapping[str, Credential], clock: HandClock) -> ports.Credentials:
@@ -142,7 +142,7 @@ def test_a_password_that_would_be_two_lines_is_refused(
         def reader(self, _ref: SecretRef) -> Callable[[], str]:
             return lambda: f"canary{end}DELE 1"
 
-    credentials = Credentials({"old": old}, TwoLines(Path("/nowhere")), clock)
+    credentials = Credentials({"old": old}, TwoLines(Path("/nowhere"), "sealed"), clock)
     with pytest.raises(SecretError, match="keyring:old") as caught:
         credentials.login(mailbox("old"))
     assert "canary" not in str(caught.value)
@@ -226,7 +226,7 @@ def test_a_service_that_begins_refuses_what_cannot_be_asked_for(
         def reader(self, ref: SecretRef) -> Callable[[], str]:
             raise SecretError(f"{ref}: there is no keyring here")
 
-    credentials = Credentials({"acme": credential}, NoKeyring(Path("/nowhere")), clock)
+    credentials = Credentials({"acme": credential}, NoKeyring(Path("/nowhere"), "sealed"), clock)
     with pytest.raises(SecretError, match="no keyring"):
         credentials.prepare()
 
@@ -256,7 +256,7 @@ def test_a_source_that_cannot_be_made_ends_no_round_before_it_began(
         def reader(self, ref: SecretRef) -> Callable[[], str]:
             raise SecretError(f"{ref}: there is no keyring here")
 
-    credentials = Credentials({"acme": credential}, NoKeyring(Path("/nowhere")), clock)
+    credentials = Credentials({"acme": credential}, NoKeyring(Path("/nowhere"), "sealed"), clock)
     credentials.foresee([mailbox("acme")])
     with pytest.raises(SecretError, match="no keyring"):
         credentials.login(mailbox("acme"))

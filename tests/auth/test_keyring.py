@@ -11,11 +11,11 @@ from mailsluice.errors import SecretError
 
 
 def test_a_name_without_a_secret_has_none(tmp_path: Path) -> None:
-    assert Keyring(tmp_path).get("acme") is None
+    assert Keyring(tmp_path, "sealed").get("acme") is None
 
 
 def test_two_keyrings_of_one_process_keep_their_secrets_apart(tmp_path: Path) -> None:
-    one, two = Keyring(tmp_path / "one"), Keyring(tmp_path / "two")
+    one, two = Keyring(tmp_path / "one", "sealed"), Keyring(tmp_path / "two", "sealed")
     one.store("acme", "canary-one")
     two.store("acme", "canary-two")
 
@@ -31,4 +31,4 @@ def test_whatever_the_keyring_raises_names_the_secret(
     monkeypatch.setattr(SealedVault, "get_password", fail)
 
     with pytest.raises(SecretError, match=r"^keyring:acme: the keyring failed: out of order$"):
-        Keyring(tmp_path).get("acme")
+        Keyring(tmp_path, "sealed").get("acme")

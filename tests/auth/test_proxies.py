@@ -35,7 +35,7 @@ def routes(tmp_path: Path) -> Make:
             '[credentials.helper]\nkind = "command"\ncommand = ["/bin/helper"]\n' + MAILBOX + mailbox
         )
         config = load(file)
-        proxies = Proxies(config, Secrets(config.service.state_dir))
+        proxies = Proxies(config, Secrets(config.service.state_dir, "sealed"))
         provider = proxies.to_provider("login.acme.example", 443)
         return provider, proxies.to_server(config.mailboxes["a"])
 

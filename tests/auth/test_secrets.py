@@ -15,7 +15,7 @@ from mailsluice.errors import SecretError
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Secrets:
-    return Secrets(tmp_path / "state")
+    return Secrets(tmp_path / "state", "sealed")
 
 
 def refusal(secrets: Secrets, ref: SecretRef) -> SecretError:
@@ -36,7 +36,7 @@ def test_a_keyring_secret_is_what_was_stored(secrets: Secrets) -> None:
 def test_a_changed_secret_is_seen_at_once(secrets: Secrets, tmp_path: Path) -> None:
     secrets.store("acme", "canary-1")
     assert secrets.reader(SecretRef("keyring", "acme"))() == "canary-1"
-    Secrets(tmp_path / "state").store("acme", "canary-2")
+    Secrets(tmp_path / "state", "sealed").store("acme", "canary-2")
     assert secrets.reader(SecretRef("keyring", "acme"))() == "canary-2"
 
 
@@ -51,7 +51,7 @@ def test_the_keyring_is_the_sealed_vault_whatever_the_environment_says(
 ) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     keyring.set_keyring(NullKeyring())  # type: ignore[no-untyped-call]
-    secrets = Secrets(tmp_path)
+    secrets = Secrets(tmp_path, "sealed")
     secrets.store("acme", "canary")
     assert secrets.reader(SecretRef("keyring", "acme"))() == "canary"
     assert (tmp_path / "secrets.vault").exists()

@@ -43,8 +43,8 @@ def test_what_is_saved_is_there_for_another_process(sign_ins: SignIns, state: Pa
 
 def test_it_is_no_secret_of_the_keyring_and_no_secret_is_one(sign_ins: SignIns, state: Path) -> None:
     sign_ins.put("ann", ANN)
-    Keyring(state).store("bob", "canary")
-    assert Keyring(state).names() == ["bob"]
+    Keyring(state, "sealed").store("bob", "canary")
+    assert Keyring(state, "sealed").names() == ["bob"]
     assert sign_ins.get("bob") is None
 
 
@@ -52,7 +52,7 @@ def test_a_copy_of_the_keyring_has_it(sign_ins: SignIns, state: Path, tmp_path: 
     sign_ins.put("ann", ANN)
     copy = tmp_path / "copy"
     copy.mkdir()
-    for name, octets in Keyring(state).files().items():
+    for name, octets in Keyring(state, "sealed").files().items():
         (copy / name).write_bytes(octets)
         (copy / name).chmod(0o600)
     assert SignIns(copy).get("ann") == ANN

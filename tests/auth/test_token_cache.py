@@ -312,6 +312,43 @@ def test_a_bug_in_a_source_is_not_disguised_and_does_not_block_the_next(
     assert cache.token() == "canary-token-2"
 
 
+def test_a_refusal_of_the_former_secret_is_forgotten_when_it_is_renewed(
+    source: HandSource, cache: TokenCache
+) -> None:
+    source.answer = refusal
+    with pytest.raises(TokenRefused):
+        cache.token()
+    source.answer = source.token
+    cache.forget_refusal()
+    assert cache.token() == "canary-token-2"
+
+
+def test_a_refusal_that_was_on_its_way_when_the_secret_was_renewed_is_not_remembered(
+    source: HandSource, cache: TokenCache
+) -> None:
+    source.answer = held = Held(refusal)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cache.token)
+        assert held.begun.wait(10)
+        cache.forget_refusal()
+        held.go_on.set()
+        assert isinstance(first.exception(), TokenRefused)
+    source.answer = source.token
+    assert cache.token() == "canary-token-2"
+
+
+def test_a_provider_that_wants_to_be_left_alone_is_left_alone_whatever_secret_is_set(
+    source: HandSource, cache: TokenCache
+) -> None:
+    source.answer = throttled
+    with pytest.raises(TokenUnavailable):
+        cache.token()
+    cache.forget_refusal()
+    with pytest.raises(TokenUnavailable):
+        cache.token()
+    assert source.asked == 1
+
+
 def test_no_token_shows_in_a_repr(cache: TokenCache) -> None:
     cache.token()
     assert "canary" not in repr(vars(cache))

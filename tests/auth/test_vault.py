@@ -310,3 +310,14 @@ def test_a_crash_at_any_rename_of_the_first_set_can_be_set_again(
     assert vault.names(SERVICE) == []
     vault.set_password(SERVICE, "acme", "canary")
     assert vault.get_password(SERVICE, "acme") == "canary"
+
+
+def test_an_entry_of_another_vault_with_the_same_key_and_another_name_is_refused(
+    vault: SealedVault, file: Path
+) -> None:
+    vault.set_password(SERVICE, "admin", "canary-admin")
+    brought = json.loads(file.read_bytes())["entries"][0]["sealed"]
+    vault.set_password(SERVICE, "acme", "canary")
+    edit(file, lambda document: document["entries"][0].update(sealed=brought))
+    with pytest.raises(VaultError, match="tampered"):
+        vault.get_password(SERVICE, "acme")

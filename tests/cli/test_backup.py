@@ -31,7 +31,7 @@ def state_dir(tmp_path: Path) -> Path:
     """A state directory with a ledger and a secret."""
     path = tmp_path / "state"
     Ledger(path).close()
-    Secrets(path).store("acme", "canary")
+    Secrets(path, "sealed").store("acme", "canary")
     return path
 
 
@@ -55,13 +55,17 @@ def test_a_backup_is_a_state_directory_with_the_ledger_and_the_secrets(state_dir
 
     assert ended.output == f"ledger.db, ledger.id, secrets.vault, vault.key copied to {place}\n"
     assert names(place) == ALL
-    assert Secrets(place).reader(SecretRef("keyring", "acme"))() == "canary"
+    assert Secrets(place, "sealed").reader(SecretRef("keyring", "acme"))() == "canary"
     with Ledger(place) as copy, Ledger(state_dir) as ledger:
         assert copy.staging_owner(KEY) == ledger.staging_owner(KEY)
 
 
 def test_it_says_so_as_json(state_dir: Path, place: Path) -> None:
-    assert json.loads(run(state_dir, place, "--json").output) == {"directory": str(place), "files": ALL}
+    assert json.loads(run(state_dir, place, "--json").output) == {
+        "directory": str(place),
+        "files": ALL,
+        "lacks": [],
+    }
 
 
 def test_it_is_private(state_dir: Path, place: Path) -> None:
@@ -81,6 +85,20 @@ def test_without_secrets_it_is_the_ledger_alone(tmp_path: Path, place: Path) -> 
 def test_where_the_key_is_elsewhere_it_says_that_it_must_be_kept_too(state_dir: Path, place: Path) -> None:
     (state_dir / "vault.key").unlink()
     assert "The key of secrets.vault is not in it: keep a copy" in run(state_dir, place).output
+
+
+@pytest.mark.parametrize(
+    ("backend", "where"), [("systemd", "systemd has them"), ("secret-service", "this user's keyring")]
+)
+def test_where_the_secrets_are_elsewhere_it_says_that_they_are_not_in_it(
+    state_dir: Path, place: Path, backend: str, where: str
+) -> None:
+    config = state_dir.with_name("other.toml")
+    config.write_text(f'service.state_dir = "{state_dir}"\nkeyring.backend = "{backend}"\n')
+    ended = CliRunner().invoke(command, [str(place), "--json"], obj=Settings(config))
+    told = json.loads(ended.output)
+    assert where in told["lacks"][0]
+    assert told["files"] == ALL
 
 
 def test_a_directory_that_has_something_in_it_is_refused_and_left_as_it_is(

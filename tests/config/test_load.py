@@ -50,7 +50,10 @@ def test_every_mistake_is_told_at_once(mistakes: Told, whole: str) -> None:
             "service.max_sessions: must be a whole number without quotes, such as 16",
         ),
         ("[log]\nlevel = 'all'", 'log.level: must be "debug", "info", "warning" or "error"'),
-        ("[keyring]\nbackend = 'plaintext'", 'keyring.backend: must be "sealed"'),
+        (
+            "[keyring]\nbackend = 'plaintext'",
+            'keyring.backend: must be "sealed", "systemd" or "secret-service"',
+        ),
         ("service = 1", "service: must be a table"),
         ("mailboxes = []", "mailboxes: must be a table"),
         ("mailboxes.a = 1", "mailboxes.a: must be a table"),

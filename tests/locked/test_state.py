@@ -154,7 +154,7 @@ def test_what_is_planted_for_the_vault_is_not_written_through(
 ) -> None:
     plant(what, state / name, tmp_path / "victim")
     with suppress(SecretError):
-        Secrets(state).store("acme", "canary")
+        Secrets(state, "sealed").store("acme", "canary")
     assert untouched(tmp_path / "victim")
 
 

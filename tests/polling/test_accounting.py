@@ -8,7 +8,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from mailsluice.config.models import Mailbox
-from mailsluice.errors import LoginRefused, MailsluiceError, Phase, ServerUnreachable, SinkError
+from mailsluice.errors import (
+    LoginRefused,
+    MailboxLocked,
+    MailsluiceError,
+    Phase,
+    SecretError,
+    ServerUnreachable,
+    SinkError,
+    TokenRefused,
+)
 from mailsluice.model import MailboxKey
 from mailsluice.obs import events
 from mailsluice.outcome import Answer
@@ -171,3 +180,114 @@ def test_of_who_is_no_more_on_the_timetable_no_next_poll_is_noted(office: Office
     office.accounting.note_due(office.boxes["a"])
 
     assert office.noted == {"a": None}
+
+
+def wrong() -> SecretError:
+    return SecretError("keyring:acme: the keyring has no secret of that name")
+
+
+def bad_password() -> LoginRefused:
+    words = "-ERR Logon failure: unknown user name or bad password."
+    return LoginRefused("the login was refused", phase=Phase.AUTH, reply=words)
+
+
+@pytest.mark.parametrize("error", [wrong(), TokenRefused("AADSTS7000222: expired"), bad_password()], ids=type)
+def test_who_was_refused_is_polled_at_once_when_the_secret_is_renewed(
+    office: Office, error: MailsluiceError
+) -> None:
+    for _ in range(4):
+        office.polled("a", error)
+        office.clock.passed += 15 * MINUTE
+    office.polled("a", error)
+    assert office.due_in("a") > 10 * MINUTE
+
+    office.accounting.renewed(["acme"])
+    with capture_logs() as logs:
+        office.accounting.try_renewed()
+
+    assert office.due_in("a") == timedelta()
+    assert office.noted["a"] == office.clock.now()
+    assert office.accounting.begin(office.boxes["a"])
+    assert logs == [
+        {"event": events.CREDENTIAL_RENEWED, "credential": "acme", "mailboxes": 1, "log_level": "info"}
+    ]
+
+
+@pytest.mark.parametrize("error", [SinkError("full"), refused()], ids=["sink", "throttled"])
+def test_who_failed_for_another_reason_waits_on(office: Office, error: MailsluiceError) -> None:
+    office.polled("a", error)
+    due = office.due_in("a")
+    office.accounting.renewed(["acme"])
+    office.accounting.try_renewed()
+    assert office.due_in("a") == due
+
+
+def test_a_secret_of_one_credential_brings_no_mailbox_of_another(office: Office) -> None:
+    office.polled("other", wrong())
+    due = office.due_in("other")
+    office.accounting.renewed(["acme"])
+    office.accounting.try_renewed()
+    assert office.due_in("other") == due
+
+
+def test_the_mailboxes_of_a_credential_that_slowed_down_by_refusals_come_back_too(office: Office) -> None:
+    for name in ("a", "b"):
+        office.polled(name, TokenRefused("expired"), lasts=timedelta(seconds=1))
+    assert office.due_in("c") > MINUTE
+
+    office.accounting.renewed(["acme"])
+    office.accounting.try_renewed()
+
+    assert [office.due_in(name) for name in ("a", "b")] == [timedelta()] * 2
+    assert office.due_in("c") <= MINUTE
+
+
+def test_a_throttled_credential_is_left_alone_whatever_secret_is_set(office: Office) -> None:
+    for name in ("a", "b"):
+        office.polled(name, refused())
+    due = {name: office.due_in(name) for name in ("a", "b", "c")}
+    office.accounting.renewed(["acme"])
+    office.accounting.try_renewed()
+    assert {name: office.due_in(name) for name in ("a", "b", "c")} == due
+
+
+def test_a_poll_that_still_had_the_former_secret_is_repeated_when_it_ends(office: Office) -> None:
+    assert office.accounting.begin(office.boxes["a"])
+    office.clock.passed += MINUTE
+    office.accounting.renewed(["acme"])
+    office.accounting.try_renewed()
+    office.ended("a", TokenRefused("expired"))
+    assert office.due_in("a") > MINUTE
+
+    office.accounting.try_renewed()
+
+    assert office.due_in("a") == timedelta()
+
+
+def test_a_wrong_secret_puts_the_mailbox_off_again(office: Office) -> None:
+    office.polled("a", TokenRefused("expired"))
+    office.accounting.renewed(["acme"])
+    office.accounting.try_renewed()
+    office.polled("a", TokenRefused("wrong"))
+    assert office.due_in("a") > MINUTE
+    office.accounting.try_renewed()
+    assert office.due_in("a") > MINUTE
+
+
+def test_after_a_reload_who_was_refused_is_still_known_unless_it_is_new(office: Office) -> None:
+    office.polled("a", wrong())
+    office.polled("other", wrong())
+    office.accounting.follow(office.boxes, {"other"})
+    assert office.accounting.refused() == {"acme"}
+    office.accounting.follow({"b": office.boxes["b"]}, set())
+    assert office.accounting.refused() == set()
+
+
+def test_a_poll_that_did_not_take_place_says_nothing_about_the_secret(office: Office) -> None:
+    office.polled("a", wrong())
+    office.clock.passed += 15 * MINUTE
+    office.polled("a", MailboxLocked("another process polls it"))
+    assert office.accounting.refused() == {"acme"}
+    office.clock.passed += 15 * MINUTE
+    office.polled("a")
+    assert office.accounting.refused() == set()

@@ -6,7 +6,7 @@ keep a secret, and never decide what a refusal means for a mailbox.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -116,6 +116,12 @@ class Credentials:
         name = self._names.get(mailbox.credential)
         if name and isinstance(login, BearerToken):
             self._caches[name].refused(login.value)
+
+    def renewed(self, sections: Collection[str]) -> None:
+        """Note that the secrets of these sections were renewed: former refusals count no longer."""
+        for section in sections:
+            if name := self._names.get(section):
+                self._caches[name].forget_refusal()
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

@@ -82,10 +82,17 @@ def read_key(state_dir: Path, owners: Collection[int]) -> Key:
     provided = os.environ.get("CREDENTIALS_DIRECTORY")
     if provided and (Path(provided) / KEY_CREDENTIAL).exists():
         path = Path(provided) / KEY_CREDENTIAL
-        octets = path.read_bytes()
-    else:
-        path = state_dir / KEY
-        octets = read_private(path, owners=owners)
+        return _key(path, path.read_bytes())
+    return read_key_file(state_dir, owners)
+
+
+def read_key_file(state_dir: Path, owners: Collection[int]) -> Key:
+    """The key in the file of a state directory, even if systemd provides another one. Raises as above."""
+    path = state_dir / KEY
+    return _key(path, read_private(path, owners=owners))
+
+
+def _key(path: Path, octets: bytes) -> Key:
     if len(octets) != _KEY_OCTETS:
         raise SealError(
             f"{path} is not a key: it has {len(octets)} octets instead of {_KEY_OCTETS}",

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailsluice import invocation
+from mailsluice.auth.systemd import credential, loading, octets_of_credential
+from mailsluice.auth.text import without_line_end
+from mailsluice.config.models import Backend, Config
 from mailsluice.config.types import Scheme, SecretRef
 from mailsluice.errors import SecretError, system_remedy
 from mailsluice.files import rights
@@ -33,8 +36,9 @@ class Secrets:
     read when it is next needed.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, backend: Backend) -> None:
         self._state_dir = state_dir
+        self._backend = backend
 
     @property
     def state_dir(self) -> Path:
@@ -79,10 +83,20 @@ class Secrets:
         """The names of the secrets in the keyring, sorted."""
         return self._keyring().names()
 
+    def test(self) -> None:
+        """Whether the keyring works, if another program keeps it. Others are looked at when they are read."""
+        if self._backend == "secret-service":
+            self._keyring().test()
+
     def _keyring(self) -> Keyring:
         from mailsluice.auth.keyring import Keyring  # noqa: PLC0415  keyring and cryptography: only if used
 
-        return Keyring(self._state_dir)
+        return Keyring(self._state_dir, self._backend)
+
+
+def secrets_of(config: Config) -> Secrets:
+    """The secrets that this configuration refers to."""
+    return Secrets(config.service.state_dir, config.keyring.backend)
 
 
 _LookUp = Callable[[SecretRef], str]
@@ -122,19 +136,17 @@ def _octets_of_file(ref: SecretRef, judge: PrivateJudge) -> bytes:
 
 
 def _from_systemd(ref: SecretRef) -> str:
-    return _text(ref, _octets_from_systemd(ref))
+    try:
+        return credential(ref.name)
+    except SecretError as exc:
+        raise SecretError(f"{ref}: {exc}", remedy=exc.remedy) from exc
 
 
 def _octets_from_systemd(ref: SecretRef) -> bytes:
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if Path(ref.name).name != ref.name or ref.name == "..":
-        raise SecretError(f"{ref}: a credential's name is a plain file name", remedy=_remedy(ref))
-    if not directory:
-        raise SecretError(f"{ref}: systemd provides no credentials here", remedy=_remedy(ref))
     try:
-        return (Path(directory) / ref.name).read_bytes()
-    except OSError as exc:
-        raise SecretError(f"{ref}: {exc.strerror}", remedy=_remedy(ref)) from exc
+        return octets_of_credential(ref.name)
+    except SecretError as exc:
+        raise SecretError(f"{ref}: {exc}", remedy=exc.remedy) from exc
 
 
 def _from_environment(ref: SecretRef) -> str:
@@ -152,11 +164,6 @@ def _text(ref: SecretRef, raw: bytes) -> str:
         raise SecretError(f"{ref}: the secret is not UTF-8 text", remedy=_remedy(ref)) from None
 
 
-def without_line_end(text: str) -> str:
-    """The text without one LF or CRLF at its end, which editors and `echo` put there."""
-    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-
-
 def _remedy(ref: SecretRef) -> str:
     match ref.scheme:
         case "keyring":
@@ -164,7 +171,7 @@ def _remedy(ref: SecretRef) -> str:
         case "file":
             return f"put only the secret into {ref.name}, owned by the service's user, with mode 0600"
         case "credential":
-            return f"give the unit LoadCredentialEncrypted={ref.name}:FILE"
+            return loading(ref.name)
         case "env":
             return f"set {ref.name} in the environment of the service"
 

@@ -20,7 +20,7 @@ from mailsluice.auth.moment import Moment
 from mailsluice.auth.sources.source import LONGEST, TokenSource
 from mailsluice.auth.token_file import TokenFile, Turn
 from mailsluice.clock import Clock
-from mailsluice.errors import SecretError, TokenError, TokenUnavailable
+from mailsluice.errors import SecretError, TokenError, TokenRefused, TokenUnavailable
 from mailsluice.obs.clean import printable
 
 _RENEW_AT, _SPREAD = 0.70, 0.10
@@ -66,6 +66,7 @@ class TokenCache:
         self._held: Held | None = None
         self._dropped = ""
         self._failure: _Failure | None = None
+        self._secret = 0  # counts the secrets
 
     def token(self) -> str:
         """The present token, good for at least two minutes, or a new one if it is time to renew it.
@@ -128,6 +129,24 @@ class TokenCache:
             self._change(token, lambda kept: Kept(quiet=kept.quiet))
         elif due:
             self._note(held)
+
+    def forget_refusal(self) -> None:
+        """Note that the secret was renewed: a refusal of the former one says nothing about it.
+
+        A refusal on its way is not remembered either. When an unavailable provider may be asked again stays.
+        """
+        self._secret += 1
+        if self._failure and isinstance(self._failure.error, TokenRefused):
+            self._failure = None
+
+    def forget_token(self) -> None:
+        """Drop the token, here and in the file: somebody else may have signed in."""
+        with self._changing:
+            held, self._held = self._held, None
+            if held:
+                self._dropped = held.value
+        if held:
+            self._change(held.value, lambda kept: Kept(quiet=kept.quiet))
 
     def _now(self) -> Moment:
         return Moment.now(self._clock)
@@ -196,11 +215,12 @@ class TokenCache:
         """
         if self._failure and self._is_failing():
             raise _copy(self._failure.error)
-        asked = self._now()
+        asked, secret = self._now(), self._secret
         try:
             token = self._source.ask()
         except TokenError as exc:
-            self._note_failure(exc)
+            if not isinstance(exc, TokenRefused) or secret == self._secret:
+                self._note_failure(exc)
             raise
         life = min(token.lifetime, LONGEST_LIFE)
         held = Held(token.value, asked, life, life * (_RENEW_AT + _SPREAD * self._draw()))

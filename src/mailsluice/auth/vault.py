@@ -35,6 +35,7 @@ from mailsluice.auth.seal import (
     SealError,
     first_key,
     read_key,
+    read_key_file,
 )
 from mailsluice.errors import system_remedy
 from mailsluice.files.directory import make_with_parents
@@ -125,6 +126,26 @@ class SealedVault(KeyringBackend):
         with self._explained():
             return sorted(name for owner, name in self._read().entries if owner == service)
 
+    def key(self) -> Key | None:
+        """The key; None if there is none yet. Raises VaultError if the vault needs one, or another one."""
+        with self._explained():
+            contents = self._read()
+            if contents.entries:
+                return self._key_of(contents)
+            with suppress(FileNotFoundError):
+                return read_key(self._directory, self._owners())
+        return None
+
+    def make_key(self) -> bool:
+        """Make the key, if there is none. Returns whether it was made. A lost one is not made again."""
+        with self._explained():
+            make_with_parents(self._directory)
+            with locked(self._lock):
+                if self.key() is not None:
+                    return False
+                self._first_key()
+                return True
+
     def files(self) -> dict[str, bytes]:
         """The octets of the vault and its key, of one moment, by file name. Only those that exist."""
         with self._explained():
@@ -182,9 +203,21 @@ class SealedVault(KeyringBackend):
         if key.id != contents.key_id:
             raise VaultError(
                 f"{self._vault} is sealed with the key {contents.key_id}, but {key.origin} is {key.id}",
-                remedy=f"provide the key {contents.key_id}; {self._lost()}",
+                remedy=f"{self._right_key(key, contents.key_id)}; {self._lost()}",
             )
         return key
+
+    def _right_key(self, wrong: Key, key_id: str) -> str:
+        """Where the right key is, as far as can be known here."""
+        if wrong.origin == self._key_file:
+            return f"provide the key {key_id}, or run this where systemd provides it as {KEY_CREDENTIAL}"
+        with suppress(OSError, VaultError):
+            if read_key_file(self._directory, self._owners()).id == key_id:
+                return (
+                    f"the right key is {self._key_file}: encrypt that one for the unit, "
+                    f"or remove {KEY_CREDENTIAL} from it"
+                )
+        return f"provide the key {key_id} as {KEY_CREDENTIAL}"
 
     def _lost(self) -> str:
         again = invocation.command("secret", "set", "NAME")

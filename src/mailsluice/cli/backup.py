@@ -8,7 +8,7 @@ change the state.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import click
 from mailsluice.auth.keyring import Keyring
 from mailsluice.auth.seal import KEY, KEY_CREDENTIAL, VAULT
 from mailsluice.cli.main import Settings
+from mailsluice.config.models import Config
 from mailsluice.errors import BackupError, system_remedy
 from mailsluice.files.directory import Directory
 from mailsluice.files.error import FileError
@@ -36,20 +37,34 @@ def command(settings: Settings, directory: Path, *, as_json: bool) -> None:
 
     The daemon may be running. How to restore the copy: docs/operations.md, "Backup and restore".
     """
-    files = _back_up(settings.config().service.state_dir, directory.absolute())
+    config = settings.config()
+    files = _back_up(config, directory.absolute())
+    lacks = list(_lacks(config, files))
     if as_json:
-        click.echo(json_text({"directory": str(directory.absolute()), "files": files}))
+        click.echo(json_text({"directory": str(directory.absolute()), "files": files, "lacks": lacks}))
         return
     click.echo(printable(f"{', '.join(files)} copied to {directory}"))
+    for line in lacks:
+        click.echo(line)
+
+
+def _lacks(config: Config, files: Sequence[str]) -> Iterator[str]:
+    """What a whole copy would need, and the state directory does not have."""
     if VAULT in files and KEY not in files:
-        click.echo(f"The key of {VAULT} is not in it: keep a copy of the credential {KEY_CREDENTIAL}, too")
+        yield f"The key of {VAULT} is not in it: keep a copy of the credential {KEY_CREDENTIAL}, too"
+    match config.keyring.backend:
+        case "systemd":
+            yield "The secrets are not in it: systemd has them. Keep copies of them, too"
+        case "secret-service":
+            yield "The secrets are not in it: they are in this user's keyring, so back that up, too"
 
 
-def _back_up(state_dir: Path, path: Path) -> list[str]:
+def _back_up(config: Config, path: Path) -> list[str]:
     """Make the copy, and return the names of its files. If it raises MailsluiceError, nothing is left."""
+    state_dir = config.service.state_dir
     if path.resolve().is_relative_to(state_dir.resolve()):
         raise BackupError(f"{path} is in the state directory", remedy="name a directory outside of it")
-    keyring = Keyring(state_dir)
+    keyring = Keyring(state_dir, "sealed")  # whatever the backend: these files are the vault's
     with _explained(path), ExitStack() as opened, ExitStack() as undo:
         directory = _opened(path, opened, undo)
         copy = LedgerCopy(directory)

@@ -12,7 +12,7 @@ from contextlib import suppress
 import click
 
 from mailsluice.auth.proxies import Proxies
-from mailsluice.auth.secrets import Secrets
+from mailsluice.auth.secrets import secrets_of
 from mailsluice.auth.sign_in import DeviceCode, Signing
 from mailsluice.auth.sign_ins import UNUSED, SignIn, SignIns
 from mailsluice.auth.sources.late import Means
@@ -39,7 +39,7 @@ def command(settings: Settings, credential: str, *, browser: bool) -> None:
     """
     config, clock = settings.config(), SystemClock()
     section = _delegated(config, credential)
-    secrets = Secrets(config.service.state_dir)
+    secrets = secrets_of(config)
     sign_ins = SignIns(config.service.state_dir)
     sign_ins.prove_writable(credential)  # before the person: what cannot be saved is not asked for
     means = Means(secrets, clock, Proxies(config, secrets).to_provider)

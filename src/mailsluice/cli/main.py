@@ -23,6 +23,7 @@ from mailsluice.errors import MailsluiceError
 from mailsluice.obs import outlet
 from mailsluice.obs.clean import presentable
 from mailsluice.outcome import ExitCode
+from mailsluice.system import memory
 
 if TYPE_CHECKING:
     from mailsluice.config.models import Config
@@ -119,6 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code (sysexits) when all output is out, if somebody reads it."""
     if arguments is None:
         _speak_utf8()
+        memory.keep_private()  # after it: a new start undoes this
     try:
         return _ended(arguments)
     finally:

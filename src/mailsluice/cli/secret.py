@@ -10,19 +10,33 @@ import base64
 import json
 import re
 import sys
+from collections.abc import Sequence
 
 import click
 
-from mailsluice.auth.secrets import Secrets, without_line_end
+from mailsluice.auth.keyring import Keyring
+from mailsluice.auth.renewal import renewed
+from mailsluice.auth.text import doubts, tidied
 from mailsluice.cli.main import Settings
-from mailsluice.config.types import NAME
+from mailsluice.cli.secret_check import check
+from mailsluice.cli.secret_key import about_key, init
+from mailsluice.config.models import Config
+from mailsluice.config.references import references
+from mailsluice.config.types import NAME, SecretRef
+from mailsluice.files.error import FileError
+from mailsluice.obs.clean import printable
 
 _LONGEST = 64 * 1024
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @click.group()
 def command() -> None:
     """Store secrets in the keyring, list and delete them. The configuration names them keyring:NAME."""
+
+
+command.add_command(init)
+command.add_command(check)
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -31,17 +45,29 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     return value
 
 
-@command.command("set", options_metavar="NAME")
+@command.command("set", options_metavar="[--raw] NAME")
 @click.argument("name", metavar="", callback=_name)
 @click.argument("more", metavar="", nargs=-1)
+@click.option("--raw", is_flag=True, help="Store exactly what comes, and do not look at it.")
 @click.pass_obj
-def set_(settings: Settings, name: str, more: tuple[str, ...]) -> None:
-    """Store a secret under NAME. It is asked for without echo, or read from standard input."""
+def set_(settings: Settings, name: str, more: tuple[str, ...], *, raw: bool) -> None:
+    """Store a secret under NAME. It is asked for without echo, or read from standard input.
+
+    Line ends around it are not stored. What is probably a mistake is asked about, or warned of.
+    """
     if more:  # probably the secret itself: click's own message would repeat it
         raise click.UsageError("a secret is never an argument: type it at the prompt, or pipe it in")
-    secrets = _secrets(settings)
-    secrets.store(name, _prompted(name) if sys.stdin.isatty() else _piped())
+    config = settings.config()
+    keyring = _keyring(config)
+    value = _prompted(name) if sys.stdin.isatty() else _piped()
+    if not raw:
+        value = _looked_at(name, value, is_client_secret=_is_client_secret(config, name))
+    made = config.keyring.backend == "sealed" and keyring.make_key()
+    keyring.store(name, value)
     click.echo(f"keyring:{name} is set")
+    _tell_daemon(config, name)
+    if made:
+        about_key(config)
 
 
 @command.command("list")
@@ -49,12 +75,12 @@ def set_(settings: Settings, name: str, more: tuple[str, ...]) -> None:
 @click.pass_obj
 def list_(settings: Settings, *, as_json: bool) -> None:
     """List the names of the secrets, never the secrets."""
-    names = _secrets(settings).names()
+    names = _keyring(settings.config()).names()
     if as_json:
         click.echo(json.dumps(names))
     else:
         for name in names:
-            click.echo(name)
+            click.echo(printable(name))
 
 
 @command.command()
@@ -62,12 +88,27 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
     """Delete the secret NAME."""
-    _secrets(settings).delete(name)
+    config = settings.config()
+    _keyring(config).delete(name)
     click.echo(f"keyring:{name} is deleted")
+    _tell_daemon(config, name)
 
 
-def _secrets(settings: Settings) -> Secrets:
-    return Secrets(settings.config().service.state_dir)
+def _keyring(config: Config) -> Keyring:
+    return Keyring(config.service.state_dir, config.keyring.backend)
+
+
+def _tell_daemon(config: Config, name: str) -> None:
+    """Let a running daemon use it at once. The secret is stored, so this is no reason to fail."""
+    try:
+        renewed(config.service.state_dir, f"keyring:{name}")
+    except FileError as error:
+        click.echo(printable(f"A running daemon was not told of it, and looks by itself: {error}"), err=True)
+
+
+def _is_client_secret(config: Config, name: str) -> bool:
+    ref = SecretRef("keyring", name)
+    return any(found.ref == ref and found.key == "client_secret" for found in references(config))
 
 
 def _prompted(name: str) -> str:
@@ -82,7 +123,7 @@ def _piped() -> str:
             f"standard input has more than {_LONGEST} octets, which is too long for a secret"
         )
     try:
-        value = without_line_end(raw.decode())
+        value = raw.decode()
     except UnicodeDecodeError:
         value = _pfx_as_text(raw)
     if not value:
@@ -95,7 +136,32 @@ def _pfx_as_text(raw: bytes) -> str:
     from mailsluice.auth.sources.certificate import is_pfx  # noqa: PLC0415  cryptography: only where needed
 
     if not is_pfx(raw):
+        what = "UTF-16, as PowerShell writes it," if raw.startswith(_UTF_16) else "not UTF-8 text"
         # `from None`: the cause would have the octets of the secret.
-        raise click.UsageError("standard input is neither UTF-8 text nor a PFX file") from None
+        raise click.UsageError(
+            f"standard input is {what}, and a secret is UTF-8 text or a PFX file"
+        ) from None
     click.echo("standard input is a PFX file: it is stored as base64 text")
     return base64.b64encode(raw).decode()
+
+
+def _looked_at(name: str, value: str, *, is_client_secret: bool) -> str:
+    """The secret to store, after a person was asked, or warned, about what is probably a mistake."""
+    while True:
+        tidy = tidied(value)
+        if not tidy.text:
+            raise click.UsageError("the secret has nothing in it but line ends")
+        for removed in tidy.removed:
+            click.echo(f"Not stored: {removed}. (--raw would store it)", err=True)
+        found = doubts(tidy.text, is_client_secret=is_client_secret)
+        if not sys.stdin.isatty():
+            for doubt in found:
+                click.echo(f"warning: the secret {doubt}; it is stored so", err=True)
+            return tidy.text
+        if not found or _confirmed(found):
+            return tidy.text
+        value = _prompted(name)
+
+
+def _confirmed(found: Sequence[str]) -> bool:
+    return click.confirm(f"The secret {', and '.join(found)}. Store it so?", default=False, err=True)

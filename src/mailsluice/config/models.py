@@ -110,11 +110,17 @@ class Log(Section):
     )
 
 
+Backend = Literal["sealed", "systemd", "secret-service"]
+
+
 class Keyring(Section):
     """Where the secrets with names like `keyring:NAME` are kept."""
 
-    backend: Literal["sealed"] = Field(
-        default="sealed", description="sealed: an encrypted file in the state directory.", examples=["sealed"]
+    backend: Backend = Field(
+        default="sealed",
+        description="sealed: an encrypted file in the state directory; systemd: the unit's credentials "
+        "(LoadCredentialEncrypted=NAME:FILE); or secret-service: the user's keyring, by D-Bus.",
+        examples=["sealed", "systemd", "secret-service"],
     )
 
 

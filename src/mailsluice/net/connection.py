@@ -19,7 +19,7 @@ from mailsluice.errors import (
     GaveWay,
     MailsluiceError,
     Phase,
-    ProxyRefused,
+    ServerBarred,
     ServerUnreachable,
     ServerUntrusted,
     Stopped,
@@ -40,7 +40,7 @@ _BUFFER = 5 * _RECORD
 class Connection:
     """One connection to one server. One thread uses it, and another thread may end it.
 
-    Every method raises ServerUnreachable, ProxyRefused, ServerUntrusted, ConnectionLost or DeadlineExceeded,
+    Every method raises ServerUnreachable, ServerBarred, ServerUntrusted, ConnectionLost or DeadlineExceeded,
     which name the endpoint and the phase; `open` also SecretError, for a proxy's password. After `abort` it
     raises Stopped, and after `give_way` GaveWay. `owner` is the mailbox's name. `waits` is the phase in which
     it waits for the server, and since when; None while it does not wait.
@@ -260,10 +260,10 @@ class Connection:
             )
         return ConnectionLost(f"lost {self.endpoint} in phase {phase.value}: {reason}", phase=phase)
 
-    def _no_connection(self, exc: OSError | UnicodeError, reason: str) -> ServerUnreachable | ProxyRefused:
+    def _no_connection(self, exc: OSError | UnicodeError, reason: str) -> ServerUnreachable | ServerBarred:
         where = f"cannot connect to {self.endpoint.host}:{self.endpoint.port}"
         if isinstance(exc, ProxyFault):
-            kind = ProxyRefused if exc.refused else ServerUnreachable
+            kind = ServerBarred if exc.refused else ServerUnreachable
             return kind(f"{where}: {exc}", phase=Phase.CONNECT, remedy=exc.remedy)
         remedy = _NAME_REMEDY if isinstance(exc, socket.gaierror | UnicodeError) else _ROUTE_REMEDY
         if isinstance(self.endpoint.route, Direct) and self.endpoint.route.hint:

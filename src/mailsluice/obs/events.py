@@ -50,6 +50,14 @@ poll began 15 minutes ago. Logged once, even if the delay is prolonged.
 CREDENTIAL_RECOVERED = "credential recovered"
 """A poll of a mailbox of `credential` succeeded. The others are polled at their usual times again."""
 
+CREDENTIAL_RENEWED = "credential renewed"
+"""The secret of `credential` was replaced, or somebody signed in.
+
+The mailboxes that were refused before, `mailboxes` of them, are polled at once."""
+
+KEYRING_UNUSABLE = "keyring unusable"
+"""The keyring that the configuration names failed its self-test. Each poll that needs it tries it again."""
+
 THREADS_SHORT = "threads short"
 """The system refuses to start a thread (`error`). The `at_work` running ones do the waiting polls in turn.
 

@@ -15,14 +15,18 @@ from mailsluice.config.models import Mailbox
 from mailsluice.model import MailboxKey, SessionReport
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
-from mailsluice.outcome import Answer, Disposition
+from mailsluice.outcome import Answer, Disposition, Outcome, Standing
 from mailsluice.polling.answers import Answers
 from mailsluice.polling.pacing import Pacing, SlowDown
+from mailsluice.polling.second_tries import SecondTries
 
 if TYPE_CHECKING:
     from mailsluice.polling.schedule import Schedule
 
 _log = get_logger(__name__)
+
+_REFUSALS = {Outcome.SECRET_ERROR, Outcome.TOKEN_REFUSED, Outcome.LOGIN_REFUSED}
+"""How a poll ends if another secret, or another sign-in, may be what it needs."""
 
 
 class Result(Protocol):
@@ -77,12 +81,15 @@ class Accounting:
         self._schedule = schedule
         self._note_next_poll = note_next_poll
         self._clock = clock
+        self._refused: set[str] = set()  # the mailboxes whose last poll failed because of secret or login
+        self._second_tries = SecondTries()
 
     def follow(self, mailboxes: Mapping[str, Mailbox], anew: Collection[str]) -> None:
         """Continue with these mailboxes. Nothing is remembered of those in `anew`."""
         self._mailboxes = mailboxes
         self._pacing.follow(mailboxes.values(), self._clock.monotonic(), anew)
         self._answers.follow(mailboxes.values())
+        self._refused = (self._refused & mailboxes.keys()) - set(anew)
 
     def begin(self, mailbox: Mailbox) -> bool:
         """Note that a poll which is due begins. Returns False if it is too early and was put off."""
@@ -116,6 +123,41 @@ class Accounting:
         for name in back:
             self._schedule.resume(name)
         self._leave_alone([mailbox, *(self._mailboxes[name] for name in back)])
+        self._note_if_refused(mailbox, result)
+
+    def refused(self) -> set[str]:
+        """The credentials with a mailbox that is refused because of its secret or its login."""
+        return {self._mailboxes[name].credential for name in self._refused}
+
+    def renewed(self, credentials: Collection[str]) -> None:
+        """Note that the secrets of these credentials were renewed."""
+        self._second_tries.renewed(credentials, self._clock.monotonic())
+
+    def try_renewed(self) -> None:
+        """Poll the mailboxes at once that were refused, if their secret was renewed since."""
+        for credential in self._second_tries.due(self.refused(), self._clock.monotonic()):
+            names = [box.name for box in self._of(credential) if box.name in self._refused]
+            _log.info(events.CREDENTIAL_RENEWED, credential=credential, mailboxes=len(names))
+            self._try(credential, names)
+
+    def _note_if_refused(self, mailbox: Mailbox, result: Result) -> None:
+        outcome = result.report.outcome
+        if outcome in _REFUSALS and result.disposition is Disposition.OPERATOR:
+            self._refused.add(mailbox.name)
+            if self._second_tries.refused(mailbox.credential, self._pacing.began(mailbox.name)):
+                self._try(mailbox.credential, [mailbox.name])
+        elif outcome.standing is not Standing.NEITHER:
+            self._refused.discard(mailbox.name)
+
+    def _try(self, credential: str, names: Collection[str]) -> None:
+        if self._pacing.renew(names):
+            others = [box for box in self._of(credential) if box.name not in names]
+            for box in others:
+                self._schedule.resume(box.name)
+            self._leave_alone(others)
+        for name in names:
+            self._schedule.set_due(name, timedelta())
+            self.note_due(self._mailboxes[name])
 
     def leave_all_alone(self) -> None:
         """Put mailboxes off again after the timetable was rebuilt, because that forgot the delays."""

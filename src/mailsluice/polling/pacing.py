@@ -67,6 +67,7 @@ class _Credential:
     suspect: str | None = None  # failed as a throttled mailbox does; a second one begins a slow-down
     slow: SlowDown | None = None
     silent: bool = False  # it slowed down because nothing was answered, and not because of a refusal
+    refused: bool = False  # it slowed down because of a refusal that somebody must do something about
     served: float = -inf  # when the latest successful poll began
 
 
@@ -139,6 +140,26 @@ class Pacing:
             for name in names:
                 self._paces[name].not_before = -inf
 
+    def renew(self, names: Collection[str]) -> bool:
+        """End the delays of these mailboxes of one credential: its secret was renewed.
+
+        Its slow-down ends, too, if such a refusal was the cause. Returns whether it has ended.
+        """
+        with self._lock:
+            ended = False
+            for name in names:
+                pace = self._paces[name]
+                pace.not_before = -inf
+                if pace.credential.slow is not None and pace.credential.refused:
+                    pace.credential.slow, ended = None, True
+                pace.credential.suspect = None
+            return ended
+
+    def began(self, name: str) -> float:
+        """When the last poll of this mailbox began."""
+        with self._lock:
+            return self._paces[name].began
+
     def was_silent(self, name: str) -> bool:
         """Whether the last slow-down of its credential was because a server did not answer."""
         with self._lock:
@@ -188,6 +209,7 @@ class Pacing:
                 return None
             slow = pace.credential.slow
             pace.credential.silent = answer is not Answer.GIVEN
+            pace.credential.refused = disposition is Disposition.OPERATOR
             pace.credential.slow = _slow_down(level, slow.began if slow else now, now, pace.interval)
             return pace.credential.slow
 

@@ -7,7 +7,7 @@ a reload. Must never know what a poll is or how it is built: it calls one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import partial
@@ -101,10 +101,22 @@ class RegularPolls:
         if self._schedule.follow_clock():
             with self._lock:
                 self._accounting.leave_all_alone()
+        with self._lock:
+            self._accounting.try_renewed()
         self._cut_who_should_have_left()
         self._let_give_way()
         if not self._schedule.alive:
             raise Bug("the schedule has ended by itself")
+
+    def refused(self) -> set[str]:
+        """The credentials with a mailbox that is refused because of its secret or its login."""
+        with self._lock:
+            return self._accounting.refused()
+
+    def renewed(self, credentials: Collection[str]) -> None:
+        """Poll what was refused of these credentials again, soon: their secrets were renewed."""
+        with self._lock:
+            self._accounting.renewed(credentials)
 
     def poll_due(self, watch: Watch) -> None:
         """Poll a mailbox whose time has come, if it may be polled now."""

@@ -36,7 +36,7 @@ def file(tmp_path: Path, good: str) -> Path:
 
 @pytest.fixture
 def read(file: Path, tmp_path: Path, clock: HandClock) -> Callable[[], str]:
-    return kept_assertion(SecretRef("file", str(file)), Secrets(tmp_path / "state"), clock)
+    return kept_assertion(SecretRef("file", str(file)), Secrets(tmp_path / "state", "sealed"), clock)
 
 
 def told(read: Callable[[], str]) -> MailsluiceError:
@@ -73,7 +73,7 @@ class TestFile:
             written(mount / f"..{number}" / "token", token, 0o640)
         (mount / "..data").symlink_to("..0")
         (mount / "token").symlink_to("..data/token")
-        read = kept_assertion(SecretRef("file", str(mount / "token")), Secrets(tmp_path), clock)
+        read = kept_assertion(SecretRef("file", str(mount / "token")), Secrets(tmp_path, "sealed"), clock)
         assert read() == good
         (mount / "..data_tmp").symlink_to("..1")
         (mount / "..data_tmp").rename(mount / "..data")
@@ -85,7 +85,9 @@ class TestFile:
             path = written(ground / "token", good, 0o640)
             os.chown(path, 0, NOGROUP)
             with acting_as(ANN):
-                assert kept_assertion(SecretRef("file", str(path)), Secrets(ground), clock)() == good
+                assert (
+                    kept_assertion(SecretRef("file", str(path)), Secrets(ground, "sealed"), clock)() == good
+                )
 
     @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602, 0o777])
     def test_one_that_others_can_read_or_change_is_refused_and_the_remedy_works(
@@ -138,7 +140,7 @@ def test_one_that_cannot_be_renewed_where_it_is_sends_to_a_place_where_it_can(
     tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, scheme: Scheme
 ) -> None:
     stale = assertion(clock.now() - HOUR)
-    secrets = Secrets(tmp_path / "state")
+    secrets = Secrets(tmp_path / "state", "sealed")
     secrets.store("TOKEN", stale)
     monkeypatch.setenv("TOKEN", stale)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(written(tmp_path / "TOKEN", stale).parent))

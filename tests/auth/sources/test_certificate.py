@@ -253,7 +253,7 @@ class TestTime:
 class TestPlaces:
     @pytest.fixture
     def secrets(self, tmp_path: Path) -> Secrets:
-        return Secrets(tmp_path / "state")
+        return Secrets(tmp_path / "state", "sealed")
 
     def test_a_renewed_file_is_read_at_once(self, secrets: Secrets, tmp_path: Path) -> None:
         path = written(tmp_path / "acme.pem", OTHER.pem())

@@ -247,7 +247,7 @@ def test_both_flows_get_their_tokens_so(
     assert kept(sign_ins).refresh_token == OLD
     rotating(endpoint)
     section = credential.model_copy(update={"flow": flow})
-    source = entra_source("ann", section, Means(Secrets(tmp_path / "state"), clock))
+    source = entra_source("ann", section, Means(Secrets(tmp_path / "state", "sealed"), clock))
     assert source.ask().value == "canary-token"
 
 
@@ -258,7 +258,9 @@ def test_people_who_signed_in_for_sections_that_say_the_same_share_no_token(
     endpoint.answer = lambda form: as_json(
         200, {"access_token": f"canary-for-{form['refresh_token']}", "expires_in": 3600}
     )
-    credentials = Credentials({"ann": credential, "bob": credential}, Secrets(tmp_path / "state"), clock)
+    credentials = Credentials(
+        {"ann": credential, "bob": credential}, Secrets(tmp_path / "state", "sealed"), clock
+    )
     logins = [credentials.login(mailbox(name)) for name in ("ann", "bob", "ann")]
     assert logins == [BearerToken(f"canary-for-{token}") for token in (OLD, "canary-of-bob", OLD)]
     assert len(endpoint.forms) == 2

@@ -27,7 +27,7 @@ class Asking:
     """Makes sources by what a section says."""
 
     def __init__(self, folder: Path, endpoint: TokenEndpoint, clock: HandClock) -> None:
-        self.means = Means(Secrets(folder / "state"), clock)
+        self.means = Means(Secrets(folder / "state", "sealed"), clock)
         self._ids = {
             "tenant_id": TENANT,
             "client_id": "app",

@@ -83,7 +83,7 @@ def check(data: bytes) -> None:
 
 def _check_file(path: Path, content: bytes) -> None:
     try:
-        secret = Secrets(path.parent).reader(SecretRef("file", str(path)))()
+        secret = Secrets(path.parent, "sealed").reader(SecretRef("file", str(path)))()
     except SecretError as error:
         _check_words(error)
         assert content in {b"", b"\n", b"\r\n"} or not _is_text(content)
@@ -100,7 +100,7 @@ def _is_text(content: bytes) -> bool:
 
 
 def _check_vault(state: Path) -> None:
-    secrets = Secrets(state)
+    secrets = Secrets(state, "sealed")
     for name, secret in SECRETS.items():
         try:
             assert secrets.reader(SecretRef("keyring", name))() == secret

@@ -1,0 +1,157 @@
+"""`mailsluice secret check`: what can be read, and what an administrator reads about the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mailsluice.auth.secrets import Secrets
+from mailsluice.cli.main import Settings
+from mailsluice.cli.secret import command
+from mailsluice.errors import SecretError
+from support.users import NOBODY, NOGROUP, acting_as, common_ground, need_root
+
+
+class Place:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.file = folder / "mailsluice.toml"
+
+    def configure(self, backend: str = "sealed", **passwords: str) -> None:
+        sections = "".join(
+            f'[credentials.{name}]\nkind = "password"\npassword = "{ref}"\n'
+            for name, ref in passwords.items()
+        )
+        self.file.write_text(f'service.state_dir = "{self.state}"\nkeyring.backend = "{backend}"\n{sections}')
+
+    def check(self, *arguments: str) -> Result:
+        return CliRunner().invoke(command, ["check", *arguments], obj=Settings(self.file))
+
+    def found(self, *arguments: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.check("--json", *arguments).output)
+        return answer
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_secrets_that_can_be_read_are_ok_and_never_shown(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place.folder / "secret"
+    file.touch(0o600)
+    file.write_text("canary-file")
+    monkeypatch.setenv("MAILSLUICE_TEST", "canary-env")
+    place.configure(a="keyring:a", b=f"file:{file}", c="env:MAILSLUICE_TEST", d="keyring:a")
+    Secrets(place.state, "sealed").store("a", "canary-a")
+    result = place.check()
+    assert result.exit_code == 0
+    assert "keyring:a (credentials.a.password, credentials.d.password): ok" in result.output
+    assert f"file:{file} (credentials.b.password): ok" in result.output
+    assert "env:MAILSLUICE_TEST (credentials.c.password): ok" in result.output
+    assert "canary" not in result.output
+
+
+def test_each_that_fails_has_its_cause_and_its_remedy_and_the_exit_code_says_so(place: Place) -> None:
+    place.configure(a="keyring:a", b="file:/nowhere", c="credential:c", d="keyring:d")
+    Secrets(place.state, "sealed").store("a", "canary-a")
+    assert place.check().exit_code == 78
+    found = {secret["subject"]: secret for secret in place.found()["secrets"]}
+    assert [secret["ok"] for secret in found.values()] == [True, False, False, False]
+    assert found["file:/nowhere"]["problem"] == "file:/nowhere: No such file or directory"
+    assert "systemd provides no credentials here" in found["credential:c"]["problem"]
+    assert found["keyring:d"]["remedy"].endswith("secret set d")
+
+
+def test_it_tells_the_backend_and_where_the_key_is_from(place: Place) -> None:
+    place.configure()
+    assert place.check().output == "keyring (sealed): there is no key yet: ok\n"
+    Secrets(place.state, "sealed").store("a", "canary-a")
+    assert f"the key of sealed files is {place.state}/vault.key" in place.check().output
+    assert place.found()["backend"] == "sealed"
+
+
+def test_a_key_that_does_not_fit_fails_the_keyring_itself(place: Place) -> None:
+    place.configure()
+    Secrets(place.state, "sealed").store("a", "canary-a")
+    (place.state / "vault.key").write_bytes(bytes(32))
+    result = place.check()
+    assert result.exit_code == 78
+    assert "is sealed with the key" in result.output
+
+
+def test_a_keyring_without_its_d_bus_fails_with_its_cause(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    place.configure("secret-service", a="keyring:a")
+    result = place.check()
+    assert result.exit_code == 78
+    assert "keyring (secret-service): keyring: the user's D-Bus cannot be reached" in result.output
+    assert (
+        "keyring:a: the user's D-Bus cannot be reached: DBUS_SESSION_BUS_ADDRESS is not set" in result.output
+    )
+
+
+@pytest.mark.parametrize("name", ["a", "keyring:a"])
+def test_only_the_named_ones_are_read(place: Place, name: str) -> None:
+    place.configure(a="keyring:a", b="file:/nowhere")
+    Secrets(place.state, "sealed").store("a", "canary-a")
+    assert [secret["subject"] for secret in place.found(name)["secrets"]] == ["keyring:a"]
+    assert place.check(name).exit_code == 0
+
+
+def test_a_name_that_nothing_refers_to_is_wrong_usage(place: Place) -> None:
+    place.configure(a="keyring:a")
+    result = place.check("other")
+    assert "refers to no secret of the name other" in result.output
+    assert result.exit_code == 2
+
+
+def test_what_is_probably_a_mistake_is_a_warning(place: Place) -> None:
+    file = place.folder / "secret"
+    file.touch(0o600)
+    file.write_text("\ufeff canary\n")
+    place.configure(a=f"file:{file}")
+    result = place.check()
+    assert result.exit_code == 0
+    assert "warning: the secret has a byte order mark" in result.output
+
+
+def test_root_is_sent_to_the_user_that_the_daemon_runs_as(place: Place) -> None:
+    need_root()
+    place.configure()
+    place.state.mkdir(mode=0o700)
+    os.chown(place.state, NOBODY, NOGROUP)
+    error = place.check().exception
+    assert isinstance(error, SecretError)
+    assert error.exit_code == 77
+    assert "who may read more than the user 'nobody'" in str(error)
+
+
+@pytest.fixture
+def common() -> Iterator[Path]:
+    with common_ground() as folder:
+        yield folder
+
+
+def test_the_daemons_user_learns_what_it_cannot_read(common: Path) -> None:
+    need_root()
+    place = Place(common)
+    secret = common / "secret"
+    secret.touch(0o600)
+    place.configure(a=f"file:{secret}")
+    place.file.chmod(0o644)
+    with acting_as(NOBODY):
+        result = place.check()
+    assert result.exit_code == 78
+    assert "who may not read" in result.output
