@@ -143,11 +143,13 @@ def test_one_that_does_not_answer_is_given_up_at_the_deadline(unlocked: GnomeKey
     keyring = SecretServiceKeyring(deadline=1.0)
     keyring.set_password(SERVICE, "acme", "canary")
     unlocked.signal(signal.SIGSTOP)
+    begun = time.monotonic()
     try:
         with pytest.raises(VaultError, match="has not answered within 1 seconds") as caught:
             keyring.get_password(SERVICE, "acme")
     finally:
         unlocked.signal(signal.SIGCONT)
+    assert time.monotonic() - begun < 10
     assert "it may wait for a person at a prompt" in caught.value.remedy
     assert keyring.get_password(SERVICE, "acme") == "canary"
 
@@ -187,6 +189,18 @@ def test_an_entry_that_another_program_made_is_not_mistaken_for_the_one_that_was
     assert "secret-tool clear service mailsluice username acme" in caught.value.remedy
     with pytest.raises(SecretError, match="another entry of the name 'acme'"):
         keyring.delete("acme")
+
+
+def test_an_entry_that_is_no_text_is_refused_without_a_word_of_it(
+    unlocked: GnomeKeyring, keyring: Keyring
+) -> None:
+    with secretstorage.dbus_init() as connection:
+        collection = secretstorage.get_default_collection(connection)
+        collection.create_item("other", {"service": SERVICE, "username": "acme"}, b"canary\xff")
+    error = refused(keyring)
+    assert str(error) == "keyring:acme: the entry in the Secret Service is not UTF-8 text"
+    assert error.__cause__ is not None
+    assert error.__cause__.__cause__ is None
 
 
 @pytest.fixture

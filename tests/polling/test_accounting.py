@@ -251,6 +251,19 @@ def test_a_throttled_credential_is_left_alone_whatever_secret_is_set(office: Off
     assert {name: office.due_in(name) for name in ("a", "b", "c")} == due
 
 
+def test_of_a_throttled_credential_only_who_was_refused_is_polled_when_its_secret_is_renewed(
+    office: Office,
+) -> None:
+    office.polled("c", TokenRefused("expired"), lasts=timedelta(seconds=1))
+    office.polled("a", refused(), lasts=timedelta(seconds=1))
+    assert office.due_in("b") > MINUTE
+    due = {name: office.due_in(name) for name in ("a", "b")}
+    office.accounting.renewed(["acme"])
+    office.accounting.try_renewed()
+    assert office.due_in("c") == timedelta()
+    assert {name: office.due_in(name) for name in ("a", "b")} == due
+
+
 def test_a_poll_that_still_had_the_former_secret_is_repeated_when_it_ends(office: Office) -> None:
     assert office.accounting.begin(office.boxes["a"])
     office.clock.passed += MINUTE

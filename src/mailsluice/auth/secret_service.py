@@ -97,8 +97,8 @@ class _Backend(SecretService.Keyring):
 class SecretServiceKeyring:
     """The secrets of this user in the Secret Service. Every method raises KeyringError (`VaultError`).
 
-    Each call makes a connection of its own: so a keyring that was started again is found again. No call takes
-    longer than `deadline` seconds.
+    Each call makes connections of its own: so a keyring that was started again is found again. A connection
+    is over after `deadline` seconds. To read a secret takes one, to store or to delete it up to three.
     """
 
     def __init__(self, deadline: float = DEADLINE) -> None:
@@ -144,6 +144,10 @@ class SecretServiceKeyring:
             yield
         except (VaultError, PasswordDeleteError):
             raise
+        except UnicodeDecodeError:
+            # Without the cause, because that contains the octets of the secret.
+            what = "the entry in the Secret Service is not UTF-8 text"
+            raise VaultError(what, remedy="store it again, as text") from None
         except KeyringLocked as exc:
             raise VaultError(f"the Secret Service's keyring: {exc}", remedy=_UNLOCK) from exc
         except TimeoutError as exc:
