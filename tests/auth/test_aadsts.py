@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailsluice.auth.aadsts import remedy
+from mailsluice.auth.aadsts import remedy, remedy_for_person
 from mailsluice.config.credentials import Way
 
 
@@ -42,3 +42,41 @@ def test_who_has_no_client_secret_is_not_told_to_check_it(way: Way) -> None:
 
 def test_who_has_a_certificate_is_told_to_check_that() -> None:
     assert "the certificate" in remedy("AADSTS1: Unheard of.", Way.CERTIFICATE)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "invalid_grant: AADSTS70008: The token expired.",
+        "invalid_grant: AADSTS999: Unheard of.",
+        "invalid_grant",
+        "interaction_required: AADSTS50079: Strong authentication is required.",
+        "expired_token",
+        "bad_verification_code: AADSTS70018: Not known.",
+        "authorization_declined",
+        "access_denied: AADSTS1: No.",
+    ],
+)
+def test_a_person_s_refusal_that_a_sign_in_ends_says_so_whatever_its_number(said: str) -> None:
+    assert remedy_for_person(said, sign_in="sign in: `x`") == "sign in: `x`"
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("invalid_grant: AADSTS65001: No consent.", "delegated permission"),
+        ("invalid_grant: AADSTS50105: Not assigned.", "assign this person"),
+        ("access_denied: AADSTS53003: Blocked.", "Conditional Access"),
+    ],
+)
+def test_a_person_s_refusal_that_needs_more_says_that_first(said: str, word: str) -> None:
+    told = remedy_for_person(said, sign_in="sign in: `x`")
+    assert word in told
+    assert told.endswith("; then sign in: `x`")
+
+
+@pytest.mark.parametrize(
+    "said", ["invalid_client: AADSTS7000215: Wrong.", "unauthorized_client", "x: AADSTS1: y"]
+)
+def test_a_person_s_refusal_of_another_kind_asks_for_no_sign_in_and_no_secret_id(said: str) -> None:
+    assert "sign in" not in remedy_for_person(said, sign_in="sign in: `x`")

@@ -14,7 +14,7 @@ from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import MailsluiceError, TokenRefused, TokenUnavailable
 from mailsluice.net.https import ProviderHttp
 from mailsluice.outcome import ExitCode
-from mailsluice_sandbox import Answer, Fault, Sandbox
+from mailsluice_sandbox import Answer, Close, Fault, Sandbox
 from support.people import open_address
 
 ANN = "ann@acme.example"
@@ -124,9 +124,9 @@ class TestDeviceCode:
         self, sandbox: Sandbox, signing: Signing, clock: HandClock
     ) -> None:
         sandbox.faults.add(Fault("TOKEN", Answer(503), times=2))
-        clock.meanwhile = lambda: enter(sandbox) if len(clock.waits) == 3 else None
+        clock.meanwhile = lambda: enter(sandbox) if len(clock.waits) == 4 else None
         assert signing.by_device_code(Recorded()).account == ANN
-        assert clock.waits == [1, 2, 4]
+        assert clock.waits == [1, 2, 4, 1]
 
     def test_a_network_that_fails_to_the_end_is_told(
         self, sandbox: Sandbox, signing: Signing, clock: HandClock
@@ -153,6 +153,19 @@ class TestDeviceCode:
         """As after a night in which the machine slept: our clock did not go on."""
         clock.meanwhile = lambda: sandbox.sign_ins.expire(*sandbox.sign_ins.waiting)
         with pytest.raises(TokenRefused, match="expired_token: AADSTS70020") as caught:
+            signing.by_device_code(Recorded())
+        assert "login ann`" in caught.value.remedy
+
+    def test_an_answer_that_was_lost_on_its_way_is_asked_for_by_a_new_sign_in(
+        self, sandbox: Sandbox, signing: Signing, clock: HandClock
+    ) -> None:
+        def meanwhile() -> None:
+            if len(clock.waits) == 1:
+                enter(sandbox)
+                sandbox.faults.add(Fault("TOKEN", Close(after_octets=0)))
+
+        clock.meanwhile = meanwhile
+        with pytest.raises(TokenRefused, match="bad_verification_code") as caught:
             signing.by_device_code(Recorded())
         assert "login ann`" in caught.value.remedy
 
@@ -321,6 +334,7 @@ class TestHostile:
             token({}),
             token({"sub": 7}),
             token({"sub": "\x1b"}),
+            f"e30.{base64.urlsafe_b64encode(b'[' * 99_999).decode()}.",
         ],
     )
     def test_an_id_token_of_any_kind_ends_in_one_sentence_or_does_not_matter(

@@ -101,6 +101,7 @@ _PERSON_ERRORS = (
     "invalid_grant",
     "interaction_required",
     "expired_token",
+    "bad_verification_code",
     "authorization_declined",
     "access_denied",
 )

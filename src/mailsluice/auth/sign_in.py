@@ -83,19 +83,21 @@ class Signing:
         person.enter(code)
         deadline = Deadline(self._clock, code.seconds)
         failure: TokenUnavailable | None = None
+        wait = interval
         while True:
-            self._pause(min(interval, _LONGEST_INTERVAL))
+            self._pause(min(wait, _LONGEST_INTERVAL))
             if deadline.is_over:
                 raise failure or self._too_late("the code expired before anybody signed in with it")
             try:
                 answer = self._ask(self._redeem_device_code(flow), flow["device_code"])
             except TokenUnavailable as exc:
-                failure, interval = exc, max(interval * 2, exc.retry_after)
+                failure, wait = exc, max(wait * 2, exc.retry_after)
                 continue
             if "waiting" not in answer:
                 return self._signed_in(answer)
             failure = None
             interval += _SLOW_DOWN if answer["waiting"] == "slow_down" else 0
+            wait = interval
 
     def by_browser(self, person: Person, patience: float = BROWSER_PATIENCE) -> SignIn:
         """Let the person sign in with a browser of this machine, within `patience` seconds."""
