@@ -15,6 +15,7 @@ from random import random
 from typing import Self
 
 from mailsluice.auth.credentials import Credentials
+from mailsluice.auth.expiries import Expiries
 from mailsluice.auth.proxies import Proxies
 from mailsluice.auth.renewal import Renewals
 from mailsluice.auth.secrets import secrets_of
@@ -52,6 +53,9 @@ from mailsluice.sink.sinks import Sinks
 from mailsluice.system.descriptors import allow_for
 from mailsluice.system.signals import Signals
 
+_BETWEEN_LOOKS = 3600.0
+"""Seconds between two looks at when credentials end."""
+
 _log = get_logger(__name__)
 
 
@@ -88,7 +92,9 @@ class Service:
         self._ends.callback(self._cutter.cancel)
         self._proxies = Proxies(config, secrets_of(config))
         self._renewals = Renewals(config.service.state_dir)
+        self._expiries = Expiries(config.service.state_dir, self._clock)
         self._tokens = self._credentials(config)
+        self._look_at_ends = self._clock.monotonic()
         sinks = Sinks(self._ledger.id, self._ledger.staging_owner, config.service.state_dir)
         self._context = Context(
             credentials=self._tokens,
@@ -121,6 +127,7 @@ class Service:
             former,
             state_dir=config.service.state_dir,
             find_route=self._route_to_provider,
+            note_end=self._expiries.note,
         )
 
     def _connect_by(self, connections: Connections) -> partial[Client]:
@@ -202,6 +209,7 @@ class Service:
             clock=self._clock,
         ).run(mailboxes)
         self._upkeep.run_if_due()
+        self._expiries.warn(self.config.credentials)
         return [self._polled(mailbox, polled) for mailbox, polled in zip(mailboxes, polls, strict=True)]
 
     def _polled(self, mailbox: Mailbox, polled: Future[Polled]) -> Polled:
@@ -246,6 +254,7 @@ class Service:
             _log.error(events.KEYRING_UNUSABLE, error=str(error), remedy=error.remedy)
         self.prepare()  # a later import would find the files of another version, if they are upgraded
         self._regular.start()
+        self._expiries.warn(self.config.credentials, again=True)
 
     def follow(self, config: Config) -> Change:
         """Continue with this configuration. Returns what differs from the last one.
@@ -290,6 +299,9 @@ class Service:
         self._regular.tend()
         self._notes.write()
         self._upkeep.tend()
+        if self._clock.monotonic() >= self._look_at_ends:
+            self._look_at_ends = self._clock.monotonic() + _BETWEEN_LOOKS
+            self._expiries.warn(self.config.credentials)
 
     def _renewed(self, credentials: Collection[str]) -> None:
         """Try again what was refused of these credentials: they have new secrets, or another keyring."""

@@ -337,6 +337,12 @@ def test_a_refusal_that_was_on_its_way_when_the_secret_was_renewed_is_not_rememb
     assert cache.token() == "canary-token-2"
 
 
+def test_a_token_that_is_forgotten_is_asked_for_anew(source: HandSource, cache: TokenCache) -> None:
+    assert cache.token() == "canary-token-1"
+    cache.forget_token()
+    assert cache.token() == "canary-token-2"
+
+
 def test_a_provider_that_wants_to_be_left_alone_is_left_alone_whatever_secret_is_set(
     source: HandSource, cache: TokenCache
 ) -> None:

@@ -38,11 +38,11 @@ def state_dir(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def status(state_dir: Path, *arguments: str) -> str:
+def status(state_dir: Path, *arguments: str, ends: str = "2999-12-31") -> str:
     config = state_dir.parent / "mailsluice.toml"
     config.write_text(f"""
 service.state_dir = "{state_dir}"
-credentials.c = {{ kind = "command", command = ["/bin/true"] }}
+credentials.c = {{ kind = "entra", tenant_id = "t", client_id = "c", client_secret = "keyring:c", expires = {ends} }}
 [mailboxes.a]
 address = "a@acme.example"
 host = "pop.example"
@@ -266,3 +266,20 @@ def test_where_nobody_can_tell_whether_a_daemon_runs_that_is_said(state_dir: Pat
 
     assert status(state_dir).startswith("daemon: mailsluice cannot find out whether it runs: ")
     assert json.loads(status(state_dir, "--json"))["daemon"]["running"] is None
+
+
+def test_a_client_secret_that_ends_soon_is_told_and_what_to_do(state_dir: Path) -> None:
+    tomorrow = f"{NOW + timedelta(days=1):%Y-%m-%d}"
+    told = status(state_dir, ends=tomorrow)
+    assert f"credential c: its client secret ends in 1 day, on {tomorrow}; make a new client secret" in told
+    assert "credential c" not in status(state_dir)
+
+
+def test_a_program_reads_when_each_credential_ends(state_dir: Path) -> None:
+    (credential,) = json.loads(status(state_dir, "--json"))["credentials"]
+    assert (credential["credential"], credential["proof"], credential["warning"]) == (
+        "c",
+        "client secret",
+        "",
+    )
+    assert credential["ends"].startswith("2999-12-31")

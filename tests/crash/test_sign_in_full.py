@@ -39,7 +39,12 @@ def test_a_full_disk_costs_no_sign_in(disk: SmallDisk) -> None:
         token = sandbox.sign_ins.sign_in("ann@acme.example")
         sign_ins.put("ann", SignIn.to(section, "ann@acme.example", token, clock.now()))
         source = DelegatedSource(
-            "ann", section, sign_ins, lambda: ProviderHttp(section.ca_file, clock), clock
+            "ann",
+            section,
+            sign_ins,
+            lambda: ProviderHttp(section.ca_file, clock),
+            clock,
+            note_end=lambda _ends: None,
         )
         assert source.ask().value
         disk.fill(leave=0)

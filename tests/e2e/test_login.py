@@ -177,3 +177,21 @@ def test_a_machine_that_was_off_for_ninety_one_days_says_what_to_do(tmp_path: Pa
         sign_in(site, ANN)
         assert run_program("-c", site.config, "poll").code == 0
         assert site.stored("ann") == [mail.note(1)]
+
+
+def test_who_signs_in_later_is_the_one_whose_mail_comes_next(site: Site, sandbox: Sandbox) -> None:
+    """The token of the one before lives for an hour, and would be refused for the other's mailbox."""
+    sandbox.mailbox(BOB).deliver(mail.note(3))
+    delegated(site, "bob")
+    sign_in(site, ANN)
+    assert run_program("-c", site.config, "poll").code == 77
+    sign_in(site, BOB)
+    assert run_program("-c", site.config, "poll").code == 0
+    assert site.stored("bob") == [mail.note(3)]
+
+
+def test_status_shows_when_a_sign_in_ends_if_it_is_not_used(site: Site, sandbox: Sandbox) -> None:
+    delegated(site, "ann")
+    sign_in(site, ANN)
+    (known,) = json.loads(run_program("-c", site.config, "status", "--json").stdout)["credentials"]
+    assert (known["credential"], known["proof"], known["warning"]) == ("entra", "sign-in", "")

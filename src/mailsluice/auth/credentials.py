@@ -13,7 +13,7 @@ from pathlib import Path
 from mailsluice.auth.said import SaidToday
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.command import CommandSource
-from mailsluice.auth.sources.late import LateSource, Means
+from mailsluice.auth.sources.late import LateSource, Means, NoteEnd, unnoted
 from mailsluice.auth.token_cache import TokenCache
 from mailsluice.auth.token_file import SAID, TokenFile, token_name
 from mailsluice.clock import Clock
@@ -47,6 +47,7 @@ class Credentials:
         *,
         state_dir: Path | None = None,
         find_route: FindRoute = no_proxy,
+        note_end: NoteEnd = unnoted,
     ) -> None:
         self._credentials = credentials
         self._passwords = {
@@ -54,7 +55,7 @@ class Credentials:
             for credential in credentials.values()
             if isinstance(credential, PasswordCredential)
         }
-        means = Means(secrets, clock, find_route)
+        means = Means(secrets, clock, find_route, note_end)
         said = SaidToday(state_dir / SAID, clock) if state_dir else None
         self._names: dict[str, str] = {}  # of tokens, by section
         self._sources: dict[str, LateSource] = {}
@@ -120,8 +121,12 @@ class Credentials:
     def renewed(self, sections: Collection[str]) -> None:
         """Note that the secrets of these sections were renewed: former refusals count no longer."""
         for section in sections:
-            if name := self._names.get(section):
-                self._caches[name].forget_refusal()
+            credential = self._credentials.get(section)
+            if isinstance(credential, EntraCredential):
+                cache = self._caches[self._names[section]]
+                cache.forget_refusal()
+                if credential.way.is_delegated:  # perhaps another person has signed in
+                    cache.forget_token()
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

@@ -78,6 +78,12 @@ def token_name(section: str, credential: EntraCredential) -> str:
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
+def remove_token(state_dir: Path, name: str) -> None:
+    """Remove the token of this name, if that is possible: somebody else may have signed in."""
+    with suppress(OSError), Directory.follow(state_dir / TOKENS) as directory:
+        directory.unlink(f"{name}{_TOKEN}")
+
+
 class TokenFile:
     """The file with the token of this name. No method raises: what goes wrong is logged once a day.
 

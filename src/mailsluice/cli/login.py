@@ -11,12 +11,15 @@ from contextlib import suppress
 
 import click
 
+from mailsluice.auth.expiries import Expiries
 from mailsluice.auth.proxies import Proxies
+from mailsluice.auth.renewal import renewed
 from mailsluice.auth.secrets import secrets_of
 from mailsluice.auth.sign_in import DeviceCode, Signing
 from mailsluice.auth.sign_ins import UNUSED, SignIn, SignIns
 from mailsluice.auth.sources.late import Means
 from mailsluice.auth.sources.ways import http_for
+from mailsluice.auth.token_file import remove_token, token_name
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.credentials import EntraCredential, Way
@@ -49,6 +52,10 @@ def command(settings: Settings, credential: str, *, browser: bool) -> None:
     with sign_ins.held(credential, _PATIENCE):
         former = _former(sign_ins, credential)
         sign_ins.put(credential, sign_in)
+    remove_token(config.service.state_dir, token_name(credential, section))
+    Expiries(config.service.state_dir, clock).note(credential, section, sign_in.ends)
+    with suppress(OSError):  # a running daemon then notices it within a quarter of an hour
+        renewed(config.service.state_dir, f"credentials.{credential}")
     _tell(credential, sign_in, former)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import click
 
+from mailsluice.auth.expiries import Expiries
 from mailsluice.cli.choice import chosen
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
@@ -53,11 +54,15 @@ def command(settings: Settings, mailboxes: tuple[str, ...], *, as_json: bool, ac
     config = settings.config()
     chosen_ones = [chosen(config, name) for name in dict.fromkeys(mailboxes or config.mailboxes)]
     reports = _reports(config, chosen_ones if acknowledge else ())
-    status = status_of(chosen_ones, reports, look(config.service.state_dir))
+    clock, state_dir = SystemClock(), config.service.state_dir
+    used = {mailbox.credential for mailbox in chosen_ones}
+    credentials = {name: credential for name, credential in config.credentials.items() if name in used}
+    expiries = Expiries(state_dir, clock).known(credentials)
+    status = status_of(chosen_ones, reports, look(state_dir), expiries, now=clock.now())
     if as_json:
         click.echo(json_text(status.for_json()))
     else:
-        _show(status, SystemClock().now())
+        _show(status, clock.now())
 
 
 def _reports(config: Config, acknowledged: Sequence[Mailbox]) -> Mapping[MailboxKey, MailboxReport]:
@@ -75,6 +80,11 @@ def _show(status: Status, now: datetime) -> None:
     """Print the table. Not with a library: that takes a millisecond a row, and there may be thousands."""
     for line in _daemon_lines(status.daemon, now):
         click.echo(printable(line))
+    for credential in status.credentials:
+        if credential.warning:
+            click.echo(
+                printable(f"credential {credential.credential}: {credential.warning}; {credential.remedy}")
+            )
     head = [column.replace("_", " ") for column in _COLUMNS]
     lines = [head, *([_cell(getattr(row, column), now) for column in _COLUMNS] for row in status.mailboxes)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

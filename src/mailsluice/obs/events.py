@@ -58,6 +58,15 @@ The mailboxes that were refused before, `mailboxes` of them, are polled at once.
 KEYRING_UNUSABLE = "keyring unusable"
 """The keyring that the configuration names failed its self-test. Each poll that needs it tries it again."""
 
+CREDENTIAL_ENDS = "credential ends"
+"""What `credential` proves itself with ends soon, or has ended (`warning`, `ends`). `remedy` says what to do.
+
+Logged 30, 14 and 7 days before the end and when it has come, and at each start of the daemon meanwhile.
+"""
+
+EXPIRIES_NOT_NOTED = "expiries not noted"
+"""`file`, from which `status` knows when credentials end, cannot be written (`error`). Polling goes on."""
+
 THREADS_SHORT = "threads short"
 """The system refuses to start a thread (`error`). The `at_work` running ones do the waiting polls in turn.
 

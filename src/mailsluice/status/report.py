@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from mailsluice.auth.expiry import Expiry
 from mailsluice.config.models import Mailbox
 from mailsluice.model import MailboxKey
 from mailsluice.polling.under_way import Running
@@ -66,10 +67,26 @@ class MailboxStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialStatus:
+    """When what a credential proves itself with ends. It is listed only if that is known.
+
+    `credential` is the section's name, and `proof` what ends: client secret, certificate or sign-in.
+    `warning` says it in words if 30 days or fewer are left; otherwise it is empty.
+    """
+
+    credential: str
+    proof: str
+    ends: datetime
+    warning: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """The daemon and the mailboxes, in the configuration's order."""
+    """The daemon, the credentials and the mailboxes, in the configuration's order."""
 
     daemon: DaemonStatus
+    credentials: tuple[CredentialStatus, ...]
     mailboxes: tuple[MailboxStatus, ...]
 
     def for_json(self) -> dict[str, Any]:
@@ -78,9 +95,14 @@ class Status:
 
 
 def status_of(
-    mailboxes: Iterable[Mailbox], reports: Mapping[MailboxKey, MailboxReport], daemon: Daemon
+    mailboxes: Iterable[Mailbox],
+    reports: Mapping[MailboxKey, MailboxReport],
+    daemon: Daemon,
+    expiries: Iterable[Expiry] = (),
+    *,
+    now: datetime,
 ) -> Status:
-    """Combine what the configuration, the ledger and the daemon say."""
+    """Combine what the configuration, the ledger, the daemon and the credentials say."""
     said = daemon.said
     running = dict(said.running) if said else {}
     return Status(
@@ -92,8 +114,14 @@ def status_of(
             refused=said.refused if said else None,
             problem=daemon.problem,
         ),
+        tuple(_credential(expiry, now) for expiry in expiries),
         tuple(_mailbox(box, reports.get(box.key), running.get(box.key)) for box in mailboxes),
     )
+
+
+def _credential(expiry: Expiry, now: datetime) -> CredentialStatus:
+    warning = "" if expiry.warning(now) is None else expiry.words(now)
+    return CredentialStatus(expiry.credential, expiry.proof.value, expiry.ends, warning, expiry.remedy)
 
 
 def _mailbox(mailbox: Mailbox, report: MailboxReport | None, running: Running | None) -> MailboxStatus:

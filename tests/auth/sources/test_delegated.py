@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,9 +49,20 @@ def sign_ins(tmp_path: Path, credential: EntraCredential) -> SignIns:
 
 @pytest.fixture
 def source(credential: EntraCredential, sign_ins: SignIns, clock: HandClock) -> DelegatedSource:
-    return DelegatedSource(
-        "ann", credential, sign_ins, lambda: ProviderHttp(credential.ca_file, clock, REQUEST), clock
-    )
+    return delegated("ann", credential, sign_ins, clock)
+
+
+def delegated(
+    name: str,
+    credential: EntraCredential,
+    sign_ins: SignIns,
+    clock: HandClock,
+    note_end: Callable[[datetime], None] = lambda _ends: None,
+) -> DelegatedSource:
+    def http() -> ProviderHttp:
+        return ProviderHttp(credential.ca_file, clock, REQUEST)
+
+    return DelegatedSource(name, credential, sign_ins, http, clock, note_end=note_end)
 
 
 def rotating(endpoint: TokenEndpoint, **fields: object) -> None:
@@ -211,10 +223,17 @@ def test_a_provider_that_fails_is_asked_again_later(
     assert kept(sign_ins).refresh_token == OLD
 
 
+def test_when_the_sign_in_ends_is_noted(
+    endpoint: TokenEndpoint, credential: EntraCredential, sign_ins: SignIns, clock: HandClock
+) -> None:
+    noted: list[datetime] = []
+    rotating(endpoint, refresh_token=NEW)
+    delegated("ann", credential, sign_ins, clock, noted.append).ask()
+    assert noted == [kept(sign_ins).ends] == [clock.now() + timedelta(days=90)]
+
+
 def test_nobody_signed_in(credential: EntraCredential, clock: HandClock, tmp_path: Path) -> None:
-    other = DelegatedSource(
-        "bob", credential, SignIns(tmp_path / "state"), lambda: pytest.fail("asked"), clock
-    )
+    other = delegated("bob", credential, SignIns(tmp_path / "state"), clock)
     with pytest.raises(SecretError, match="nobody has signed in") as caught:
         other.ask()
     assert "login bob`" in caught.value.remedy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ class Asking:
     """Makes sources by what a section says."""
 
     def __init__(self, folder: Path, endpoint: TokenEndpoint, clock: HandClock) -> None:
-        self.means = Means(Secrets(folder / "state", "sealed"), clock)
+        self.noted: list[tuple[str, datetime]] = []
+        secrets = Secrets(folder / "state", "sealed")
+        self.means = Means(secrets, clock, note_end=lambda name, _, ends: self.noted.append((name, ends)))
         self._ids = {
             "tenant_id": TENANT,
             "client_id": "app",
@@ -54,6 +56,16 @@ def signer(endpoint: TokenEndpoint, keys: list[Any]) -> int:
             continue
         return number
     raise AssertionError
+
+
+def test_when_the_certificate_ends_is_noted_with_each_request(
+    asking: Asking, endpoint: TokenEndpoint, clock: HandClock, tmp_path: Path
+) -> None:
+    ends = clock.now() + 40 * 24 * HOUR
+    path = written(tmp_path / "acme.pfx", pair(begin=clock.now(), end=ends).pfx(PASSWORD))
+    asking.means.secrets.store("word", PASSWORD)
+    asking.source(certificate=f"file:{path}", certificate_password="keyring:word").ask()
+    assert asking.noted == [("acme", ends)]
 
 
 def test_a_certificate_that_is_renewed_is_used_for_the_next_request(
@@ -130,7 +142,9 @@ def test_an_assertion_command_and_the_provider_end_within_the_time_of_a_source(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left: list[float] = []
-    monkeypatch.setattr("mailsluice.auth.sources.ways.ProviderHttp", lambda *given: left.append(given[-1]))
+    monkeypatch.setattr(
+        "mailsluice.auth.sources.ways.ProviderHttp", lambda *given, find_route: left.append(given[-1])
+    )
     source: Any = asking.source(assertion_command=["/bin/true"])
     source._http()
     assert left == [LONGEST - program.DEADLINE - program.LAST_WAIT]

@@ -7,6 +7,7 @@ the refresh token that came with it is saved durably, nor ask while another one 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 import msal
@@ -29,7 +30,8 @@ REQUEST = LONGEST - PATIENCE
 class DelegatedSource:
     """The tokens of a person who signed in for `[credentials.NAME]` (a `TokenSource`).
 
-    `http` makes the client for one request, which must not take longer than REQUEST.
+    `http` makes the client for one request, which must not take longer than REQUEST. `note_end` is told when
+    the sign-in ends, if it is not used again.
     """
 
     def __init__(
@@ -39,12 +41,15 @@ class DelegatedSource:
         sign_ins: SignIns,
         http: Callable[[], ProviderHttp],
         clock: Clock,
+        *,
+        note_end: Callable[[datetime], None],
     ) -> None:
         self._name = name
         self._credential = credential
         self._sign_ins = sign_ins
         self._http = http
         self._clock = clock
+        self._note_end = note_end
 
     def ask(self) -> Token:
         """A new token. Raises SecretError, TokenRefused, TokenUnavailable.
@@ -60,7 +65,9 @@ class DelegatedSource:
             answer = answered(credential, request, self._http)
             if "refresh_token" in answer:
                 following = refresh_token_in(answer, credential)
-                self._sign_ins.put(name, sign_in.followed_by(following, self._clock.now()))
+                sign_in = sign_in.followed_by(following, self._clock.now())
+                self._sign_ins.put(name, sign_in)
+            self._note_end(sign_in.ends)
         return token_in(answer, credential)
 
     def unavailable(self, why: str) -> TokenUnavailable:

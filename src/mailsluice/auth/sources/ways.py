@@ -29,7 +29,7 @@ def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenS
             secret = means.secrets.reader(credential.client_secret)
             return EntraSource(credential, lambda: by_secret(credential, secret()), http)
         case Way.CERTIFICATE if credential.certificate:
-            prepare = _by_certificate(credential, credential.certificate, means)
+            prepare = _by_certificate(name, credential, credential.certificate, means)
             return EntraSource(credential, prepare, http)
         case Way.ASSERTION if credential.assertion:
             kept = kept_assertion(credential.assertion, means.secrets, means.clock)
@@ -51,13 +51,20 @@ def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenS
 
             sign_ins = SignIns(means.secrets.state_dir)
             return DelegatedSource(
-                name, credential, sign_ins, http_for(credential, means, REQUEST), means.clock
+                name,
+                credential,
+                sign_ins,
+                http_for(credential, means, REQUEST),
+                means.clock,
+                note_end=partial(means.note_end, name, credential),
             )
         case way:
             raise Bug(f"credentials.{name}: no source for {way.value}")
 
 
-def _by_certificate(credential: EntraCredential, ref: SecretRef, means: Means) -> Callable[[], Request]:
+def _by_certificate(
+    name: str, credential: EntraCredential, ref: SecretRef, means: Means
+) -> Callable[[], Request]:
     from mailsluice.auth.sources.certificate import (  # noqa: PLC0415  cryptography: only for certificates
         certificate_reader,
         valid,
@@ -67,6 +74,7 @@ def _by_certificate(credential: EntraCredential, ref: SecretRef, means: Means) -
 
     def prepare() -> Request:
         certificate = valid(read(), ref, means.clock.now())
+        means.note_end(name, credential, certificate.end)
         return by_certificate(credential, certificate.key, certificate.public)
 
     return prepare
