@@ -164,11 +164,9 @@ def test_a_throttled_request_is_told_with_its_status(oidc: Oidc, account: Accoun
     assert account.peer.remaining() == [FIRST]
 
 
-# What follows states the aim. It needs the cache of tokens across processes.
-across_processes = pytest.mark.xfail(reason="each process asks for a token of its own", strict=True)
+# --- the token that another process got -----------------------------------------------------------------------
 
 
-@across_processes
 def test_three_processes_at_once_make_one_request(oidc: Oidc, account: Account) -> None:
     codes = polls_at_once(account, 3)
     assert 0 in codes
@@ -176,13 +174,11 @@ def test_three_processes_at_once_make_one_request(oidc: Oidc, account: Account) 
     assert oidc.statuses() == [200]
 
 
-@across_processes
 def test_three_polls_by_cron_make_one_request(oidc: Oidc, account: Account) -> None:
     assert [account.poll().code for _ in range(3)] == [0, 0, 0]
     assert oidc.statuses() == [200]
 
 
-@across_processes
 @pytest.mark.parametrize("status", [429, 503])
 def test_an_ageing_token_is_used_while_the_provider_fails(oidc: Oidc, account: Account, status: int) -> None:
     assert account.poll().code == 0
@@ -193,7 +189,6 @@ def test_an_ageing_token_is_used_while_the_provider_fails(oidc: Oidc, account: A
     assert oidc.statuses() == [200, status]
 
 
-@across_processes
 def test_an_ageing_token_is_used_while_the_provider_is_down(oidc: Oidc, account: Account) -> None:
     assert account.poll().code == 0
     account.peer.deliver(SECOND)
@@ -202,7 +197,6 @@ def test_an_ageing_token_is_used_while_the_provider_is_down(oidc: Oidc, account:
     assert account.stored() == [FIRST, SECOND]
 
 
-@across_processes
 def test_an_ageing_token_is_renewed_before_its_end(oidc: Oidc, account: Account) -> None:
     assert account.poll().code == 0
     assert poll_later(account, minutes=50).code == 0
