@@ -50,7 +50,8 @@ class Recorded:
     def enter(self, code: DeviceCode) -> None:
         self.codes.append(code)
 
-    def open(self, address: str) -> None:
+    def open(self, address: str, port: int) -> None:
+        assert f"localhost%3A{port}" in address
         self._browser(address)
 
 

@@ -42,7 +42,12 @@ class Redirect:
     @property
     def uri(self) -> str:
         """Its address. Entra ID lets a registered http://localhost have any port, and no path."""
-        return f"http://localhost:{self._server.server_address[1]}"
+        return f"http://localhost:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        return int(self._server.server_address[1])
 
     def answer(self, seconds: float) -> dict[str, str] | None:
         """The fields of the first answer with our state; None if none comes within so many seconds."""

@@ -40,8 +40,8 @@ class Person(Protocol):
         """Tell the person where to enter which code."""
         ...
 
-    def open(self, address: str) -> None:
-        """Tell the person to open this address, which is https, on this machine."""
+    def open(self, address: str, port: int) -> None:
+        """Tell the person to open this address, which is https, in a browser that reaches this local port."""
         ...
 
 
@@ -105,7 +105,7 @@ class Signing:
             flow: dict[str, Any] = dict(self._ask(self._begin_browser(redirect)))
             if not str(flow["auth_uri"]).startswith("https://"):
                 raise unavailable(self._credential, "it names an address that is not https")
-            person.open(flow["auth_uri"])
+            person.open(flow["auth_uri"], redirect.port)
             response = redirect.answer(patience)
         if response is None:
             minutes = f"{patience / 60:.0f} minutes"

@@ -143,7 +143,7 @@ def test_an_assertion_command_and_the_provider_end_within_the_time_of_a_source(
 ) -> None:
     left: list[float] = []
     monkeypatch.setattr(
-        "mailsluice.auth.sources.ways.ProviderHttp", lambda *given, find_route: left.append(given[-1])
+        "mailsluice.auth.sources.ways.ProviderHttp", lambda *given, **_: left.append(given[-1])
     )
     source: Any = asking.source(assertion_command=["/bin/true"])
     source._http()
