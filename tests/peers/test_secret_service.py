@@ -187,6 +187,7 @@ def test_an_entry_that_another_program_made_is_not_mistaken_for_the_one_that_was
     with pytest.raises(SecretError, match="another entry of the name 'acme'") as caught:
         keyring.store("acme", "canary")
     assert "secret-tool clear service mailsluice username acme" in caught.value.remedy
+    assert "another entry of the name 'acme'" in str(refused(keyring))
     with pytest.raises(SecretError, match="another entry of the name 'acme'"):
         keyring.delete("acme")
 

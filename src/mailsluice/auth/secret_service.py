@@ -86,6 +86,18 @@ class _Backend(SecretService.Keyring):
         """Nothing: an entry that is locked by itself is refused. Raises KeyringLocked."""
         _refuse_if_locked(item, "the entry")
 
+    def get_password(self, service: str, username: str) -> str | None:
+        """The secret of the one entry of that name. Which of two would come is chance: both are refused."""
+        collection = self.get_preferred_collection()
+        with closing(collection.connection):
+            items = list(collection.search_items({"service": service, "username": username}))
+            if len(items) > 1:
+                raise _of_another_program(service, username)
+            for item in items:
+                self.unlock(item)
+                return bytes(item.get_secret()).decode()
+        return None
+
     def names(self, service: str) -> list[str]:
         """The names of a service's entries, whichever program made them."""
         collection = self.get_preferred_collection()
@@ -108,15 +120,13 @@ class SecretServiceKeyring:
     def get_password(self, service: str, username: str) -> str | None:
         """The secret of that name, or None where there is none."""
         with self._explained():
-            found: str | None = self._backend.get_password(service, username)
-            return found
+            return self._backend.get_password(service, username)
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Store a secret. It replaces one of the same name, and is read back."""
+        """Store a secret, and read it back. It replaces one of the same name that this program stored."""
         with self._explained():
             self._backend.set_password(service, username, password)
-            if self._backend.get_password(service, username) != password:
-                raise _of_another_program(service, username)
+            self._backend.get_password(service, username)
 
     def delete_password(self, service: str, username: str) -> None:
         """Delete a secret. Raises PasswordDeleteError if there is none of that name."""
