@@ -42,7 +42,9 @@ class Installation:
         self.state = state
         self.opened: list[str] = []
         self._settings = Settings(file)
-        monkeypatch.setattr("mailsluice.cli.login._Terminal.open", lambda _, address: self._open(address))
+        monkeypatch.setattr(
+            "mailsluice.cli.login._Terminal.open", lambda _, address, _port: self._open(address)
+        )
         file.write_text(f"""\
             [service]
             state_dir = "{state}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mailsluice.auth.secrets import Secrets
 from mailsluice.cli.main import Settings
 from mailsluice.cli.secret import command
 from mailsluice.errors import SecretError
+from support.proofs import PASSWORD, pair, written
 from support.users import NOBODY, NOGROUP, acting_as, common_ground, need_root
 
 
@@ -59,6 +61,38 @@ def test_secrets_that_can_be_read_are_ok_and_never_shown(
     assert f"file:{file} (credentials.b.password): ok" in result.output
     assert "env:MAILSLUICE_TEST (credentials.c.password): ok" in result.output
     assert "canary" not in result.output
+
+
+def test_a_certificate_is_judged_as_one_and_its_end_is_told(place: Place) -> None:
+    ends = datetime.now(UTC) + timedelta(days=12, hours=1)
+    path = written(place.folder / "acme.pfx", pair(end=ends).pfx(PASSWORD))
+    place.configure(old="keyring:old")
+    with place.file.open("a") as file:
+        file.write(
+            '[credentials.acme]\nkind = "entra"\ntenant_id = "t"\nclient_id = "c"\n'
+            f'certificate = "file:{path}"\ncertificate_password = "keyring:word"\n'
+        )
+    secrets = Secrets(place.state, "sealed")
+    secrets.store("old", "canary-old")
+    secrets.store("word", PASSWORD)
+    result = place.check()
+    assert f"file:{path} (credentials.acme.certificate): ok" in result.output
+    assert "warning: certificate ends in 12 days" in result.output
+    secrets.store("word", "canary-wrong")
+    assert place.check(f"file:{path}").exit_code == 78
+
+
+def test_a_federated_assertion_is_judged_as_one(place: Place) -> None:
+    path = written(place.folder / "token", "canary")
+    place.configure()
+    with place.file.open("a") as file:
+        file.write(
+            '[credentials.acme]\nkind = "entra"\ntenant_id = "t"\nclient_id = "c"\n'
+            f'assertion = "file:{path}"\n'
+        )
+    (found,) = place.found()["secrets"]
+    assert "the assertion is not a JWT" in found["problem"]
+    assert "canary" not in json.dumps(found)
 
 
 def test_each_that_fails_has_its_cause_and_its_remedy_and_the_exit_code_says_so(place: Place) -> None:

@@ -65,17 +65,19 @@ class Renewals:
         if _EVERYTHING in news:
             return set(config.credentials)
         signed_in = {name for name in config.credentials if f"credentials.{name}" in news}
-        return signed_in | {found.credential for found in references(config) if str(found.ref) in news}
+        renewed = (found.credentials for found in references(config) if str(found.ref) in news)
+        return signed_in.union(*renewed)
 
     def _of_files(self, config: Config, refused: Collection[str]) -> set[str]:
-        before, self._files, found = self._files, {}, set()
+        before, self._files = self._files, {}
+        found: set[str] = set()
         for reference in references(config) if refused else ():
-            if reference.ref.scheme != "file" or reference.credential not in refused:
+            if reference.ref.scheme != "file" or not set(reference.credentials) & set(refused):
                 continue
             path = Path(reference.ref.name)
             signature = self._files[path] = self._files.get(path) or _signature(path)
             if before.get(path, signature) != signature:
-                found.add(reference.credential)
+                found.update(reference.credentials)
         return found
 
 

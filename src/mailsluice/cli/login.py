@@ -105,9 +105,7 @@ class _Terminal:
     def open(self, address: str, port: int) -> None:
         """Tell the person to open this address, and open it if this is a desktop."""
         click.echo(f"To sign in, open this address in a browser on this machine:\n\n{address}\n")
-        click.echo(
-            f"If the browser is on another machine, run there first: ssh -L {port}:localhost:{port} HOST"
-        )
+        click.echo(f"With a browser on another machine, first run there: ssh -L {port}:localhost:{port} HOST")
         click.echo("Waiting; Ctrl-C ends it.")
         sys.stdout.flush()
         if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

@@ -15,10 +15,15 @@ from typing import Any
 import click
 
 from mailsluice import invocation
+from mailsluice.auth.expiry import Expiry, Proof
 from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.secrets import Secrets, secrets_of
+from mailsluice.auth.secrets import secrets_of
+from mailsluice.auth.sources.assertion import kept_assertion
+from mailsluice.auth.sources.certificate import certificate_reader, valid
 from mailsluice.auth.text import doubts
 from mailsluice.cli.main import Settings
+from mailsluice.clock import SystemClock
+from mailsluice.config.credentials import EntraCredential
 from mailsluice.config.models import Config
 from mailsluice.config.references import Reference, references
 from mailsluice.config.types import SecretRef
@@ -56,7 +61,7 @@ def check(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     config = settings.config()
     _refuse_for_another_user(config.service.state_dir)
     keyring = _keyring(config)
-    found = [_read(secrets_of(config), ref, uses) for ref, uses in _chosen(config, names).items()]
+    found = [_read(config, ref, uses) for ref, uses in _chosen(config, names).items()]
     if as_json:
         click.echo(json_text(_as_json(config, keyring, found)))
     else:
@@ -91,15 +96,37 @@ def _chosen(config: Config, names: Collection[str]) -> dict[SecretRef, list[Refe
     return chosen
 
 
-def _read(secrets: Secrets, ref: SecretRef, uses: list[Reference]) -> Finding:
+def _read(config: Config, ref: SecretRef, uses: list[Reference]) -> Finding:
     used_by = tuple(map(str, uses))
     try:
-        text = secrets.reader(ref)()
+        warnings = tuple(_warnings(config, ref, uses))
     except SecretError as error:
         return Finding(str(ref), used_by, str(error), error.remedy)
-    is_client_secret = any(use.key == "client_secret" for use in uses)
-    found = tuple(f"the secret {doubt}" for doubt in doubts(text, is_client_secret=is_client_secret))
-    return Finding(str(ref), used_by, warnings=found)
+    return Finding(str(ref), used_by, warnings=warnings)
+
+
+def _warnings(config: Config, ref: SecretRef, uses: list[Reference]) -> Iterator[str]:
+    """Read it as its use needs it. Gives what is probably wrong, or ends soon. Raises SecretError."""
+    secrets, clock = secrets_of(config), SystemClock()
+    keys = {use.key for use in uses}
+    if "assertion" in keys:
+        kept_assertion(ref, secrets, clock)()
+    elif "certificate" in keys:
+        password = next(
+            (
+                credential.certificate_password
+                for credential in config.credentials.values()
+                if isinstance(credential, EntraCredential) and credential.certificate == ref
+            ),
+            None,
+        )
+        certificate = valid(certificate_reader(ref, password, secrets)(), ref, clock.now())
+        expiry = Expiry("", Proof.CERTIFICATE, certificate.end, "")
+        if expiry.warning(clock.now()) is not None:
+            yield expiry.words(clock.now()).removeprefix("its ")
+    else:
+        found = doubts(secrets.reader(ref)(), is_client_secret="client_secret" in keys)
+        yield from (f"the secret {doubt}" for doubt in found)
 
 
 def _keyring(config: Config) -> Finding:

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_REFUSALS = {Outcome.SECRET_ERROR, Outcome.TOKEN_REFUSED, Outcome.LOGIN_REFUSED}
+_REFUSALS = {
+    Outcome.SECRET_ERROR,
+    Outcome.TOKEN_REFUSED,
+    Outcome.LOGIN_REFUSED,
+    Outcome.PROXY_REFUSED,
+}
 """How a poll ends if another secret, or another sign-in, may be what it needs."""
 
 
