@@ -54,7 +54,7 @@ def test_a_reload_that_changes_the_proxy_changes_sessions_and_tokens_and_keeps_t
         assert len(one.requests) == before
         assert {target_of(request)[1] for request in two.requests} == {sandbox.pop3_port}  # it has a token
         assert len(sandbox.entra.issued) == 1
-        service._tokens._caches[service.config.credentials["entra"]]._held = None  # type: ignore[index]
+        service._tokens._caches[service._tokens._names["entra"]].forget_token()
         wait_until(lambda: len(sandbox.entra.issued) == 2, "another token")
     assert len(one.requests) == before
 
@@ -93,7 +93,7 @@ def test_a_password_that_is_renewed_counts_for_the_next_poll(
         (first,) = service.round(service.config.mailboxes.values(), signals)
         assert (first.report.outcome, first.exit_code) == ("proxy-refused", 77)
         secret.write_text(f"{CANARY}-new")
-        service._tokens._caches[service.config.credentials["entra"]]._failure = None  # type: ignore[index]
+        service._tokens._caches[service._tokens._names["entra"]]._failure = None
         (second,) = service.round(service.config.mailboxes.values(), signals)
         assert (second.report.outcome, second.report.stored) == ("ok", 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import selectors
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,6 +180,7 @@ def test_the_environments_proxy_is_used_only_where_the_configuration_says_so(
     say(office, 'proxy = "environment"')
     assert poll(office, HTTPS_PROXY=proxy.url, NO_PROXY="localhost").code == 0
     assert proxy.requests == []
+    shutil.rmtree(office.folder / "state" / "tokens")  # so that a token is asked for
     assert poll(office, HTTPS_PROXY=proxy.url).code == 0
     assert asked_for(proxy) == ports(sandbox)
 

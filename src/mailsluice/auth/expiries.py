@@ -18,15 +18,11 @@ from mailsluice.auth.expiry import Expiry, Proof, declared, proof_of, remedy
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import Credential, EntraCredential
 from mailsluice.files.private import locked, read_own, replace_private
-from mailsluice.obs import events
-from mailsluice.obs.logger import get_logger
 
 FILE = "expiries.json"
 
 _MOST = 2**20
 """The most octets of the file that are read."""
-
-_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +59,7 @@ class Expiries:
         for expiry, warned in self._each(credentials):
             warning = expiry.warning(now)
             if warning is not None and (again or warning != warned):
-                _log.warning(
-                    events.CREDENTIAL_ENDS,
-                    credential=expiry.credential,
-                    warning=expiry.words(now),
-                    ends=expiry.ends.isoformat(timespec="seconds"),
-                    remedy=expiry.remedy,
-                )
+                _warn_of(expiry, now)
             if warning != warned:
                 changed[expiry.credential] = _Noted(expiry.ends, expiry.proof, warning)
         if changed:
@@ -94,12 +84,7 @@ class Expiries:
                 entries = {**self._read(), **changed}
                 replace_private(self._path, _encode(entries), durable=False)
         except OSError as error:
-            _log.warning(
-                events.EXPIRIES_NOT_NOTED,
-                file=str(self._path),
-                error=str(error),
-                remedy=getattr(error, "remedy", ""),
-            )
+            _warn_not_noted(self._path, error)
 
     def _read(self) -> Mapping[str, _Noted]:
         try:
@@ -107,6 +92,26 @@ class Expiries:
             return {} if octets is None else _decode(octets)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return {}
+
+
+def _warn_of(expiry: Expiry, now: datetime) -> None:
+    from mailsluice.obs import events, logger  # noqa: PLC0415  `status` does without them
+
+    logger.get_logger(__name__).warning(
+        events.CREDENTIAL_ENDS,
+        credential=expiry.credential,
+        warning=expiry.words(now),
+        ends=expiry.ends.isoformat(timespec="seconds"),
+        remedy=expiry.remedy,
+    )
+
+
+def _warn_not_noted(path: Path, error: OSError) -> None:
+    from mailsluice.obs import events, logger  # noqa: PLC0415  as above
+
+    remedy = getattr(error, "remedy", "")  # a plain OSError has none
+    log = logger.get_logger(__name__)
+    log.warning(events.EXPIRIES_NOT_NOTED, file=str(path), error=str(error), remedy=remedy)
 
 
 def _encode(entries: Mapping[str, _Noted]) -> bytes:
