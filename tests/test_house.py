@@ -39,6 +39,7 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
 ELSEWHERE = {
     "auth/secret_service.py": "peers/test_secret_service.py",
     "auth/sources/late.py": "auth/test_credentials.py",
+    "auth/sources/means.py": "auth/sources/test_proofs.py",
     "auth/sources/ways.py": "auth/test_credentials.py",
     "auth/held.py": "auth/test_token_cache_refusals.py",
     "auth/sources/program.py": "auth/sources/test_command_trust.py",

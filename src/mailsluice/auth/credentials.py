@@ -13,7 +13,8 @@ from pathlib import Path
 from mailsluice.auth.said import SaidToday
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.command import CommandSource
-from mailsluice.auth.sources.late import LateSource, Means, NoteEnd, unnoted
+from mailsluice.auth.sources.late import LateSource
+from mailsluice.auth.sources.means import Means, NoteEnd, unnoted
 from mailsluice.auth.token_cache import TokenCache
 from mailsluice.auth.token_file import SAID, TokenFile, token_name
 from mailsluice.clock import Clock

@@ -6,13 +6,27 @@ Owns which connections there are, and the authorities that they trust. Must neve
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mailsluice.errors import Phase, Stopped
 from mailsluice.net.authorities import Authorities
+from mailsluice.net.endpoint import Endpoint
 
-if TYPE_CHECKING:
-    from mailsluice.net.connection import Connection
+
+class Open(Protocol):
+    """What must be known of an open connection (`net.connection.Connection`) to end it."""
+
+    endpoint: Endpoint
+    owner: str
+    waits: tuple[Phase, float] | None
+
+    def abort(self) -> None:
+        """End it."""
+        ...
+
+    def give_way(self, since: float) -> None:
+        """End it, because others wait, and it was silent since this moment, in monotonic seconds."""
+        ...
 
 
 class Connections:
@@ -21,7 +35,7 @@ class Connections:
     def __init__(self, authorities: Authorities | None = None, *, among: Connections | None = None) -> None:
         # Reentrant, as in Connection: so even a signal handler could abort while its own thread is in here.
         self._lock = threading.RLock()
-        self._open: set[Connection] = set()
+        self._open: set[Open] = set()
         self._among = among
         self._aborted = False
         self.authorities = authorities or Authorities()
@@ -33,7 +47,7 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Open) -> None:
         """Add a connection. Raises Stopped after `abort_all`."""
         with self._lock:
             if self._aborted:
@@ -42,14 +56,14 @@ class Connections:
                 self._among.add(connection)
             self._open.add(connection)
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: Open) -> None:
         """Forget a connection."""
         with self._lock:
             self._open.discard(connection)
             if self._among is not None:
                 self._among.discard(connection)
 
-    def waiting(self) -> list[tuple[Connection, Phase, float]]:
+    def waiting(self) -> list[tuple[Open, Phase, float]]:
         """The connections that wait for their server: the phase, and since when, in monotonic seconds."""
         with self._lock:
             connections = tuple(self._open)

@@ -14,7 +14,7 @@ from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sign_ins import SignIn, SignIns
 from mailsluice.auth.sources.delegated import PATIENCE, REQUEST, DelegatedSource
-from mailsluice.auth.sources.late import Means
+from mailsluice.auth.sources.means import Means
 from mailsluice.auth.sources.source import LONGEST
 from mailsluice.auth.sources.ways import entra_source
 from mailsluice.config.credentials import EntraCredential

@@ -13,7 +13,7 @@ from auth.hand_clock import HandClock
 from auth.token_endpoint import TENANT, TokenEndpoint
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources import program
-from mailsluice.auth.sources.late import Means
+from mailsluice.auth.sources.means import Means
 from mailsluice.auth.sources.source import LONGEST, TokenSource
 from mailsluice.auth.sources.ways import entra_source
 from mailsluice.config.credentials import EntraCredential

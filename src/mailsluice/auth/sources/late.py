@@ -6,41 +6,15 @@ token from a file nobody asks. Must never know how a token is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mailsluice.auth.secrets import Secrets
-from mailsluice.clock import Clock
+from mailsluice.auth.sources.means import Means
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenUnavailable
-from mailsluice.net.proxy import FindRoute, no_proxy
 
 if TYPE_CHECKING:
     from mailsluice.auth.sources.source import Token, TokenSource
-
-
-NoteEnd = Callable[[str, EntraCredential, datetime], None]
-"""Notes when the proof of the credential with this name ends."""
-
-
-def unnoted(_name: str, _credential: EntraCredential, _ends: datetime) -> None:
-    """Note nothing: for whoever warns nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What sources are made with. `find_route` is asked for each request.
-
-    `note_end` is told when a certificate or a sign-in ends, whenever it is used.
-    """
-
-    secrets: Secrets
-    clock: Clock
-    find_route: FindRoute = no_proxy
-    note_end: NoteEnd = unnoted
 
 
 class LateSource:

@@ -12,7 +12,7 @@ from functools import partial
 from mailsluice.auth.sources.assertion import kept_assertion, printed_assertion
 from mailsluice.auth.sources.client import by_assertion, by_certificate, by_secret
 from mailsluice.auth.sources.entra import EntraSource, Request
-from mailsluice.auth.sources.late import Means
+from mailsluice.auth.sources.means import Means
 from mailsluice.auth.sources.program import DEADLINE, LAST_WAIT, Program
 from mailsluice.auth.sources.source import LONGEST, TokenSource
 from mailsluice.config.credentials import EntraCredential, Way
