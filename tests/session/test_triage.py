@@ -86,6 +86,15 @@ def test_a_refused_mailbox_names_what_to_check_in_exchange() -> None:
         assert check in remedy
 
 
+def test_a_refused_mailbox_of_a_person_who_signed_in_names_this_persons_access() -> None:
+    error = LoginRefused(
+        "refused", phase=Phase.AUTH, reply="Authentication failure: unknown user name or bad password."
+    )
+    remedy = triage(error).remedy
+    assert "the person who signed in, has FullAccess" in remedy
+    assert "For an app, also: New-ServicePrincipal" in remedy
+
+
 def test_an_error_that_is_no_servers_keeps_its_own_verdict() -> None:
     verdict = triage(SinkError("disk full", remedy="make room"))
 

@@ -49,8 +49,9 @@ def _rule(
 
 _CHECK_ACCESS = (
     "check in this order: POP is on for the mailbox (Set-CASMailbox -PopEnabled $true); the app's service "
-    "principal has FullAccess to it (Add-MailboxPermission); New-ServicePrincipal was given the object id "
-    "of the Enterprise application, not of the app registration; POP.AccessAsApp has admin consent. "
+    "principal, or the person who signed in, has FullAccess to it (Add-MailboxPermission). For an app, also: "
+    "New-ServicePrincipal was given the object id of the Enterprise application, not of the app "
+    "registration; POP.AccessAsApp has admin consent. "
     "Changes take up to an hour. Under throttling the same words come back and pass by themselves"
 )
 
