@@ -12,7 +12,7 @@ from auth.hand_clock import HandClock
 from auth.hand_source import HandSource, outage, refusal, throttled
 from mailsluice.auth.sources.source import Token
 from mailsluice.auth.token_cache import TokenCache
-from mailsluice.errors import SecretError, TokenRefused, TokenUnavailable
+from mailsluice.errors import SecretError, TokenBarred, TokenRefused, TokenUnavailable
 
 RENEWAL = 2700.0
 """Seconds: three quarters of an hour."""
@@ -317,6 +317,20 @@ def test_a_refusal_of_the_former_secret_is_forgotten_when_it_is_renewed(
 ) -> None:
     source.answer = refusal
     with pytest.raises(TokenRefused):
+        cache.token()
+    source.answer = source.token
+    cache.forget_refusal()
+    assert cache.token() == "canary-token-2"
+
+
+def test_what_the_proxy_refused_is_forgotten_when_its_password_is_renewed(
+    source: HandSource, cache: TokenCache
+) -> None:
+    def barred() -> Token:
+        raise TokenBarred("the proxy refused the password")
+
+    source.answer = barred
+    with pytest.raises(TokenBarred):
         cache.token()
     source.answer = source.token
     cache.forget_refusal()

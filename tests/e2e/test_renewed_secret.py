@@ -17,6 +17,7 @@ from mailsluice.app import Service
 from mailsluice.auth.renewal import renewed
 from mailsluice.config.load import load
 from mailsluice_sandbox import Sandbox, mail
+from support.connect_proxy import ConnectProxy, demanding
 from support.program import Daemon, run_program
 
 
@@ -36,8 +37,8 @@ def keep_in(backend: str, site: Site) -> None:
     site.config.write_text("\n".join([f'keyring.backend = "{backend}"', *lines]))
 
 
-def set_secret(site: Site, secret: str) -> None:
-    assert run_program("-c", site.config, "secret", "set", "acme", stdin=secret).code == 0
+def set_secret(site: Site, secret: str, name: str = "acme") -> None:
+    assert run_program("-c", site.config, "secret", "set", name, stdin=secret).code == 0
 
 
 def refusals(site: Site) -> int:
@@ -72,6 +73,21 @@ def test_a_wrong_one_is_refused_once_more_and_the_right_one_after_it_is_used(
         wait_for_mail(site)
         assert daemon.stop() == 0
     assert sandbox.entra.token_requests == 3
+
+
+def test_the_new_password_of_a_proxy_is_used_within_seconds(site: Site, sandbox: Sandbox) -> None:
+    set_secret(site, sandbox.client_secret)
+    with ConnectProxy(demanding("ann", lambda: "canary-new")) as proxy:
+        address = proxy.url.replace("//", "//ann@")
+        lines = f'service.proxy = "{address}"\nservice.proxy_password = "keyring:proxy"\n'
+        text = site.config.read_text().replace("[service]\n", "").replace("state_dir", "service.state_dir")
+        site.config.write_text(lines + text)
+        set_secret(site, "canary-expired", name="proxy")
+        with Daemon(site.config, log=site.log) as daemon:
+            wait_until(lambda: '"outcome": "proxy-refused"' in site.log.read_text(), "the proxy refuses")
+            set_secret(site, "canary-new", name="proxy")
+            wait_for_mail(site)
+            assert daemon.stop() == 0
 
 
 def test_a_reload_in_between_changes_nothing_about_that(site: Site, sandbox: Sandbox) -> None:

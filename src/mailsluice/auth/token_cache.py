@@ -20,7 +20,7 @@ from mailsluice.auth.moment import Moment
 from mailsluice.auth.sources.source import LONGEST, TokenSource
 from mailsluice.auth.token_file import TokenFile, Turn
 from mailsluice.clock import Clock
-from mailsluice.errors import SecretError, TokenError, TokenRefused, TokenUnavailable
+from mailsluice.errors import SecretError, TokenError, TokenUnavailable
 from mailsluice.obs.clean import printable
 
 _RENEW_AT, _SPREAD = 0.70, 0.10
@@ -73,7 +73,7 @@ class TokenCache:
 
         However many threads and processes ask, only one request is made, and all who wait share its outcome.
         While the present token is still good, only the thread that renews it waits. If the renewal fails, the
-        present token is used to its end. Raises SecretError, TokenRefused, TokenUnavailable.
+        present token is used to its end. Raises SecretError, TokenError.
         """
         held, begun = self._held, self._now()
         if held and held.is_fresh(begun):
@@ -133,10 +133,11 @@ class TokenCache:
     def forget_refusal(self) -> None:
         """Note that the secret was renewed: a refusal of the former one says nothing about it.
 
-        A refusal on its way is not remembered either. When an unavailable provider may be asked again stays.
+        It may be the provider's secret or the proxy's. A refusal on its way is not remembered either. When an
+        unavailable provider may be asked again stays.
         """
         self._secret += 1
-        if self._failure and isinstance(self._failure.error, TokenRefused):
+        if self._failure and not isinstance(self._failure.error, TokenUnavailable):
             self._failure = None
 
     def forget_token(self) -> None:
@@ -219,7 +220,7 @@ class TokenCache:
         try:
             token = self._source.ask()
         except TokenError as exc:
-            if not isinstance(exc, TokenRefused) or secret == self._secret:
+            if isinstance(exc, TokenUnavailable) or secret == self._secret:
                 self._note_failure(exc)
             raise
         life = min(token.lifetime, LONGEST_LIFE)
