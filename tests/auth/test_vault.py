@@ -221,6 +221,14 @@ def test_a_lost_key_is_not_made_anew(vault: SealedVault, key_file: Path) -> None
     assert vault.names(SERVICE) == ["acme"]
 
 
+def test_whoever_lost_the_key_is_told_that_sign_ins_went_with_it(vault: SealedVault, key_file: Path) -> None:
+    vault.set_password("mailsluice sign-in", "ann", "canary")
+    key_file.unlink()
+    with pytest.raises(VaultError) as caught:
+        vault.get_password("mailsluice sign-in", "ann")
+    assert "login NAME`" in caught.value.remedy
+
+
 @pytest.mark.parametrize("octets", [0, 31, 33])
 def test_a_key_of_the_wrong_length_is_no_key(vault: SealedVault, key_file: Path, octets: int) -> None:
     vault.set_password(SERVICE, "acme", "canary")

@@ -220,8 +220,11 @@ class SealedVault(KeyringBackend):
         return f"provide the key {key_id} as {KEY_CREDENTIAL}"
 
     def _lost(self) -> str:
-        again = invocation.command("secret", "set", "NAME")
-        return f"if it is lost, so are the secrets: `{_aside(self._vault)}`, then set each again: `{again}`"
+        again, login = invocation.command("secret", "set", "NAME"), invocation.command("login", "NAME")
+        return (
+            f"if it is lost, so are the secrets and the sign-ins: `{_aside(self._vault)}`, "
+            f"then set each secret again: `{again}`, and let each person sign in again: `{login}`"
+        )
 
     def _first_key(self) -> Key:
         return first_key(self._directory, self._owners())
