@@ -11,6 +11,7 @@ NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 IDS = {"tenant_id": "acme.example", "client_id": "app"}
 SECRET = EntraCredential.model_validate({**IDS, "client_secret": "keyring:acme", "expires": date(2027, 5, 1)})
 CERTIFICATE = EntraCredential.model_validate({**IDS, "certificate": "file:/acme.pem"})
+IN_KEYRING = EntraCredential.model_validate({**IDS, "certificate": "keyring:acme-cert"})
 SIGN_IN = EntraCredential.model_validate({**IDS, "flow": "device-code"})
 
 
@@ -64,6 +65,7 @@ def test_each_way_in_has_its_proof_or_none_that_ends() -> None:
     [
         (SECRET, Proof.SECRET, "mailsluice secret set acme`, and correct `expires`"),
         (CERTIFICATE, Proof.CERTIFICATE, "then put it into file:/acme.pem"),
+        (IN_KEYRING, Proof.CERTIFICATE, "mailsluice secret set acme-cert < FILE`"),
         (SIGN_IN, Proof.SIGN_IN, "mailsluice login acme`"),
     ],
 )

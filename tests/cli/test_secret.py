@@ -33,6 +33,11 @@ def settings(state_dir: Path) -> Settings:
         tenant_id = "contoso"
         client_id = "app"
         client_secret = "keyring:acme"
+        [credentials.robot]
+        kind = "entra"
+        tenant_id = "contoso"
+        client_id = "app"
+        certificate = "keyring:robot"
         """)
     return Settings(file)
 
@@ -181,8 +186,10 @@ def test_set_refuses_a_name_that_no_reference_could_have(state_dir: Path, name: 
     assert not state_dir.exists()
 
 
-def typed(state_dir: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> tuple[int, list[bool]]:
-    """Run `secret set acme` on a terminal where `words` are typed; its exit code, and whether each was hidden."""
+def typed(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], name: str = "acme"
+) -> tuple[int, list[bool]]:
+    """Run `secret set NAME` on a terminal where `words` are typed; its exit code, and whether each was hidden."""
     answers, hidden = iter(words), []
 
     def prompt(_text: str, *, hide_input: bool, **_more: object) -> str:
@@ -196,7 +203,7 @@ def typed(state_dir: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) ->
         patch.setattr("click.termui.hidden_prompt_func", lambda text: prompt(text, hide_input=True))
         patch.setattr("click.termui.visible_prompt_func", lambda text: prompt(text, hide_input=False))
         try:
-            code = command.main(["set", "acme"], obj=settings(state_dir), standalone_mode=False)
+            code = command.main(["set", name], obj=settings(state_dir), standalone_mode=False)
         except click.exceptions.Abort:
             return 1, hidden
     return code or 0, hidden
@@ -219,6 +226,12 @@ def test_set_asks_back_about_a_probable_mistake(state_dir: Path, monkeypatch: py
     assert code == 0
     assert hidden == [True, True, False, True, True, False]
     assert stored(state_dir, "acme") == "canary "
+
+
+def test_set_asks_nobody_to_type_a_certificate(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(click.UsageError, match=r"secret set robot < FILE`"):
+        typed(state_dir, monkeypatch, ["-----BEGIN PRIVATE KEY-----"] * 2, "robot")
+    assert not state_dir.exists()
 
 
 def test_list_prints_the_names_and_no_secret(state_dir: Path) -> None:

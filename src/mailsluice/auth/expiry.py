@@ -77,13 +77,14 @@ def remedy(name: str, credential: EntraCredential, proof: Proof) -> str:
             return f"sign in again: `{invocation.command('login', name)}`"
         case Proof.CERTIFICATE:
             first = "make a new certificate, and upload it to the app registration"
-            return f"{first}; then {_replace(credential.certificate)}"
+            return f"{first}; then {_replace(credential.certificate, ' < FILE')}"
         case Proof.SECRET:
             first = "make a new client secret in the app registration"
             return f"{first}; then {_replace(credential.client_secret)}, and correct `expires`"
 
 
-def _replace(ref: SecretRef | None) -> str:
+def _replace(ref: SecretRef | None, source: str = "") -> str:
+    # A certificate has many lines, and a prompt reads one: it comes from a file.
     if ref is not None and ref.scheme == "keyring":
-        return f"`{invocation.command('secret', 'set', ref.name)}`"
+        return f"`{invocation.command('secret', 'set', ref.name)}{source}`"
     return f"put it into {ref}"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import click
 
+from mailsluice import invocation
 from mailsluice.auth.keyring import Keyring
 from mailsluice.auth.renewal import renewed
 from mailsluice.auth.text import doubts, tidied
@@ -59,9 +60,12 @@ def set_(settings: Settings, name: str, more: tuple[str, ...], *, raw: bool) -> 
         raise click.UsageError("a secret is never an argument: type it at the prompt, or pipe it in")
     config = settings.config()
     keyring = _keyring(config)
+    if sys.stdin.isatty() and _is_used(config, name, "certificate"):
+        what = invocation.command("secret", "set", name)
+        raise click.UsageError(f"a certificate and its key cannot be typed: `{what} < FILE` (PEM or PFX)")
     value = _prompted(name) if sys.stdin.isatty() else _piped()
     if not raw:
-        value = _looked_at(name, value, is_client_secret=_is_client_secret(config, name))
+        value = _looked_at(name, value, is_client_secret=_is_used(config, name, "client_secret"))
     made = config.keyring.backend == "sealed" and keyring.make_key()
     keyring.store(name, value)
     click.echo(f"keyring:{name} is set")
@@ -106,9 +110,10 @@ def _tell_daemon(config: Config, name: str) -> None:
         click.echo(printable(f"A running daemon was not told of it, and looks by itself: {error}"), err=True)
 
 
-def _is_client_secret(config: Config, name: str) -> bool:
+def _is_used(config: Config, name: str, key: str) -> bool:
+    """Whether this key of a section refers to the secret."""
     ref = SecretRef("keyring", name)
-    return any(found.ref == ref and found.key == "client_secret" for found in references(config))
+    return any(found.ref == ref and found.key == key for found in references(config))
 
 
 def _prompted(name: str) -> str:
