@@ -63,6 +63,20 @@ def test_secrets_that_can_be_read_are_ok_and_never_shown(
     assert "canary" not in result.output
 
 
+def test_the_end_that_is_declared_for_a_client_secret_is_told(place: Place) -> None:
+    place.configure()
+    with place.file.open("a") as file:
+        file.write(
+            '[credentials.acme]\nkind = "entra"\ntenant_id = "t"\nclient_id = "c"\n'
+            'client_secret = "keyring:acme"\nexpires = 2020-05-01\n'
+        )
+    Secrets(place.state, "sealed").store("acme", "canary")
+    result = place.check()
+    assert result.exit_code == 0
+    assert "warning: client secret ended " in result.output
+    assert "ago, on 2020-05-01" in result.output
+
+
 def test_a_certificate_is_judged_as_one_and_its_end_is_told(place: Place) -> None:
     ends = datetime.now(UTC) + timedelta(days=12, hours=1)
     path = written(place.folder / "acme.pfx", pair(end=ends).pfx(PASSWORD))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mailsluice import invocation
-from mailsluice.auth.expiry import Expiry, Proof
+from mailsluice.auth.expiry import Expiry, Proof, declared
 from mailsluice.auth.keyring import Keyring
 from mailsluice.auth.secrets import secrets_of
 from mailsluice.auth.sources.assertion import kept_assertion
@@ -121,12 +122,19 @@ def _warnings(config: Config, ref: SecretRef, uses: list[Reference]) -> Iterator
             None,
         )
         certificate = valid(certificate_reader(ref, password, secrets)(), ref, clock.now())
-        expiry = Expiry("", Proof.CERTIFICATE, certificate.end, "")
-        if expiry.warning(clock.now()) is not None:
-            yield expiry.words(clock.now()).removeprefix("its ")
+        yield from _ends(Expiry("", Proof.CERTIFICATE, certificate.end, ""), clock.now())
     else:
         found = doubts(secrets.reader(ref)(), is_client_secret="client_secret" in keys)
         yield from (f"the secret {doubt}" for doubt in found)
+        entra = (each for each in config.credentials.values() if isinstance(each, EntraCredential))
+        for end in (declared(each) for each in entra if each.client_secret == ref):
+            if end is not None:
+                yield from _ends(Expiry("", Proof.SECRET, end, ""), clock.now())
+
+
+def _ends(expiry: Expiry, now: datetime) -> Iterator[str]:
+    if expiry.warning(now) is not None:
+        yield expiry.words(now).removeprefix("its ")
 
 
 def _keyring(config: Config) -> Finding:
