@@ -21,7 +21,7 @@ from mailsluice.clock import Clock
 from mailsluice.config.credentials import CommandCredential, Credential, EntraCredential, PasswordCredential
 from mailsluice.config.models import Mailbox
 from mailsluice.config.types import SecretRef
-from mailsluice.errors import SecretError
+from mailsluice.errors import SecretError, TokenError
 from mailsluice.model import BearerToken, Login, Password
 from mailsluice.net.proxy import FindRoute, no_proxy
 
@@ -105,7 +105,10 @@ class Credentials:
             # It has no cache: nobody says how long its token lives, and sessions would wait for each other.
             source = CommandSource(credential.command, mailbox.address, variables=credential.variables)
             return BearerToken(source.ask().value)
-        return BearerToken(self._caches[self._names[mailbox.credential]].token())
+        try:
+            return BearerToken(self._caches[self._names[mailbox.credential]].token())
+        except TokenError as error:
+            raise _in_section(mailbox.credential, error) from error
 
     def accepted(self, mailbox: Mailbox, login: Login) -> None:
         """Note that the server let the mailbox in with this login. Only tokens from a cache remember it."""
@@ -128,6 +131,13 @@ class Credentials:
                 cache.forget_refusal()
                 if credential.way.is_delegated:  # perhaps another person has signed in
                     cache.forget_token()
+
+
+def _in_section(name: str, error: TokenError) -> TokenError:
+    """The same error, which names the section: several may have the same application and tenant."""
+    section = f"credentials.{name}: "
+    told = str(error)
+    return type(error)(told if told.startswith(section) else section + told, remedy=error.remedy)
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

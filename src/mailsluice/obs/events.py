@@ -55,6 +55,12 @@ CREDENTIAL_RENEWED = "credential renewed"
 
 The mailboxes that were refused before, `mailboxes` of them, are polled at once."""
 
+RENEWAL_PUT_OFF = "renewal put off"
+"""The secret of `credential` was replaced so often that it is tried only at `until`, or at its usual time.
+
+Accounts are locked after a few failed logins. Logged once, until it is tried.
+"""
+
 KEYRING_UNUSABLE = "keyring unusable"
 """The keyring that the configuration names failed its self-test. Each poll that needs it tries it again."""
 

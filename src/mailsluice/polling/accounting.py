@@ -88,6 +88,7 @@ class Accounting:
         self._clock = clock
         self._refused: set[str] = set()  # the mailboxes whose last poll failed because of secret or login
         self._second_tries = SecondTries()
+        self._told: set[str] = set()  # of whom it was said that their renewed secret is tried later
 
     def follow(self, mailboxes: Mapping[str, Mailbox], anew: Collection[str]) -> None:
         """Continue with these mailboxes. Nothing is remembered of those in `anew`."""
@@ -143,7 +144,17 @@ class Accounting:
         for credential in self._second_tries.due(self.refused(), self._clock.monotonic()):
             names = [box.name for box in self._of(credential) if box.name in self._refused]
             _log.info(events.CREDENTIAL_RENEWED, credential=credential, mailboxes=len(names))
+            self._told.discard(credential)
             self._try(credential, names)
+        for credential, wait in self._second_tries.put_off(self._clock.monotonic()).items():
+            if credential not in self._told:
+                self._told.add(credential)
+                until = self._clock.now() + timedelta(seconds=wait)
+                _log.warning(
+                    events.RENEWAL_PUT_OFF,
+                    credential=credential,
+                    until=until.isoformat(timespec="seconds"),
+                )
 
     def _note_if_refused(self, mailbox: Mailbox, result: Result) -> None:
         outcome = result.report.outcome

@@ -55,6 +55,14 @@ class SecondTries:
         self._pending -= set(due)
         return due
 
+    def put_off(self, now: float) -> dict[str, float]:
+        """Those that were renewed and must not be tried yet, and in how many seconds they may be."""
+        return {
+            name: self._tries[name][0] + WITHIN - now
+            for name in sorted(self._pending)
+            if not self._may_try(name, now)
+        }
+
     def _may_try(self, credential: str, now: float) -> bool:
         tries = self._tries[credential]
         return len(tries) < MOST or now - tries[0] >= WITHIN
