@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mailsluice.auth.sources.source import Token
-from mailsluice.errors import TokenRefused, TokenUnavailable
+from mailsluice.errors import TokenBarred, TokenRefused, TokenUnavailable
 
 HOUR = 3600.0
 
@@ -35,6 +35,10 @@ def outage() -> Token:
 
 def refusal() -> Token:
     raise TokenRefused("no", remedy="ask somebody")
+
+
+def barred() -> Token:
+    raise TokenBarred("the proxy wants another password")
 
 
 def throttled() -> Token:

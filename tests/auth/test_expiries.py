@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from auth.hand_clock import HandClock
+from mailsluice.auth import expiries as module
 from mailsluice.auth.expiries import Expiries
 from mailsluice.config.credentials import Credential, EntraCredential, PasswordCredential
 from mailsluice.config.types import SecretRef
+from mailsluice.files.private import locked
+from support.users import NOBODY, NOGROUP, need_root
 
 IDS = {"tenant_id": "acme.example", "client_id": "app"}
 CERTIFICATE = EntraCredential.model_validate({**IDS, "certificate": "file:/acme.pem"})
@@ -19,6 +23,8 @@ CREDENTIALS: Mapping[str, Credential] = {
     "acme": CERTIFICATE,
     "old": PasswordCredential(password=SecretRef("keyring", "old")),
 }
+PERSON = EntraCredential.model_validate({**IDS, "flow": "device-code"})
+OTHER = SecretRef("file", "/new.pem")
 DAY = timedelta(days=1)
 Log = MutableMapping[str, Any]
 
@@ -63,6 +69,19 @@ def test_a_section_that_proves_itself_in_another_way_now_is_not_believed_to_end(
     assert expiries.known({"acme": person}) == []
 
 
+def test_a_certificate_ends_for_every_section_that_names_it(expiries: Expiries, clock: HandClock) -> None:
+    expiries.note("former name", CERTIFICATE, clock.now() + DAY)
+    known = expiries.known({"acme": CERTIFICATE, "twin": CERTIFICATE})
+    assert [expiry.credential for expiry in known] == ["acme", "twin"]
+
+
+def test_of_another_certificate_in_the_same_section_nothing_is_known(
+    expiries: Expiries, clock: HandClock
+) -> None:
+    expiries.note("acme", CERTIFICATE, clock.now() + DAY)
+    assert expiries.known({"acme": CERTIFICATE.model_copy(update={"certificate": OTHER})}) == []
+
+
 def test_each_warning_comes_once_whoever_looks(tmp_path: Path, clock: HandClock, logs: list[Log]) -> None:
     Expiries(tmp_path, clock).note("acme", CERTIFICATE, clock.now() + 31 * DAY)
     warned = []
@@ -91,13 +110,44 @@ def test_a_renewed_certificate_begins_anew(expiries: Expiries, clock: HandClock,
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"acme": 1}', b'{"acme": {"ends": "never"}}', b"\xff", b"[" * 100_000]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"acme": 1}',
+        b'{"acme": {"ends": "never"}}',
+        b'{"file:/acme.pem": {"ends": "0001-01-01T00:00:00+23:59", "proof": "certificate", "warned": null}}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
+    ids=lambda content: repr(content[:40]),
 )
 def test_a_damaged_file_is_as_none_and_is_written_anew(
     expiries: Expiries, clock: HandClock, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "expiries.json").write_bytes(content)
     (tmp_path / "expiries.json").chmod(0o600)
+    assert expiries.known(CREDENTIALS) == []
+    expiries.note("acme", CERTIFICATE, clock.now() + DAY)
+    assert len(expiries.known(CREDENTIALS)) == 1
+
+
+def test_root_who_signs_in_for_a_service_forgets_no_other_end(tmp_path: Path, clock: HandClock) -> None:
+    need_root()
+    os.chown(tmp_path, NOBODY, NOGROUP)
+    for name in ("acme", "other"):
+        Expiries(tmp_path, clock).note(name, PERSON, clock.now() + DAY)
+    known = Expiries(tmp_path, clock).known({"acme": PERSON, "other": PERSON})
+    assert [expiry.credential for expiry in known] == ["acme", "other"]
+
+
+def test_nobody_waits_long_for_a_process_that_is_stopped(
+    expiries: Expiries, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.1)
+    with locked(tmp_path / "expiries.lock"):
+        expiries.note("acme", CERTIFICATE, clock.now() + DAY)
     assert expiries.known(CREDENTIALS) == []
     expiries.note("acme", CERTIFICATE, clock.now() + DAY)
     assert len(expiries.known(CREDENTIALS)) == 1

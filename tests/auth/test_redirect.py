@@ -112,20 +112,20 @@ def test_what_is_no_http_is_no_trouble(
     assert capfd.readouterr().err == ""
 
 
-def test_visitors_who_say_nothing_delay_nobody(redirect: Redirect) -> None:
+def test_however_many_visitors_say_nothing_they_delay_nobody(redirect: Redirect) -> None:
     port = urlsplit(redirect.uri).port or 0
-    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(module._MOST_VISITORS - 2)]
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(module._MOST_VISITORS * 2)]
     assert visit(redirect, "POST", "/", urlencode(GOOD))[0] == 200
     for wire in silent:
         wire.close()
 
 
-def test_no_more_visitors_are_let_in_than_a_browser_needs(redirect: Redirect) -> None:
+def test_of_more_visitors_than_a_browser_needs_the_first_has_to_go(redirect: Redirect) -> None:
     port = urlsplit(redirect.uri).port or 0
     many = [
         socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(module._MOST_VISITORS + 1)
     ]
-    assert many[-1].recv(1) == b""
+    assert many[0].recv(1) == b""
     for wire in many:
         wire.close()
 

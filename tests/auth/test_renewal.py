@@ -161,3 +161,25 @@ def test_a_stamp_that_root_makes_is_the_services(state_dir: Path) -> None:
     os.chown(state_dir, NOBODY, NOGROUP)
     renewed(state_dir, "keyring:acme")
     assert {path.stat().st_uid for path in state_dir.iterdir()} == {NOBODY}
+
+
+def test_root_who_sets_two_secrets_of_a_service_tells_of_both(
+    renewals: Renewals, config: Config, state_dir: Path
+) -> None:
+    need_root()
+    os.chown(state_dir, NOBODY, NOGROUP)
+    for name in ("keyring:acme", "keyring:other"):
+        renewed(state_dir, name)
+    assert renewals.look(config, ()) == {"one", "two", "other"}
+
+
+def test_root_follows_no_link_that_a_service_put_in_the_place_of_the_stamp(
+    state_dir: Path, tmp_path: Path
+) -> None:
+    need_root()
+    (tmp_path / "private").write_text('{"password": "canary-private"}')
+    os.chown(state_dir, NOBODY, NOGROUP)
+    (state_dir / STAMP).symlink_to(tmp_path / "private")
+    os.chown(state_dir / STAMP, NOBODY, NOGROUP, follow_symlinks=False)
+    renewed(state_dir, "keyring:acme")
+    assert "canary" not in (state_dir / STAMP).read_text()

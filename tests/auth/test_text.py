@@ -48,6 +48,7 @@ def test_a_tidied_secret_is_not_shown() -> None:
         ("\u201ccanary\u201d", "quotes"),
         ("\u201ecanary\u201c", "quotes"),
         ("\ufeffcanary", "byte order mark"),
+        ("c\0a\0n\0a\0r\0y\0", "zeros"),
         (GUID, "ID of a client secret"),
     ],
 )

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from auth.hand_clock import HandClock
-from auth.hand_source import HandSource, outage, refusal, throttled
+from auth.hand_source import HandSource, barred, outage, refusal, throttled
 from mailsluice.auth.sources.source import Token
 from mailsluice.auth.token_cache import TokenCache
 from mailsluice.errors import SecretError, TokenBarred, TokenRefused, TokenUnavailable
@@ -323,12 +323,9 @@ def test_a_refusal_of_the_former_secret_is_forgotten_when_it_is_renewed(
     assert cache.token() == "canary-token-2"
 
 
-def test_what_the_proxy_refused_is_forgotten_when_its_password_is_renewed(
+def test_a_proxy_that_barred_the_way_is_asked_again_when_its_password_is_renewed(
     source: HandSource, cache: TokenCache
 ) -> None:
-    def barred() -> Token:
-        raise TokenBarred("the proxy refused the password")
-
     source.answer = barred
     with pytest.raises(TokenBarred):
         cache.token()

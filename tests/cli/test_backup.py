@@ -84,7 +84,9 @@ def test_without_secrets_it_is_the_ledger_alone(tmp_path: Path, place: Path) -> 
 
 def test_where_the_key_is_elsewhere_it_says_that_it_must_be_kept_too(state_dir: Path, place: Path) -> None:
     (state_dir / "vault.key").unlink()
-    assert "The key of secrets.vault is not in it: keep a copy" in run(state_dir, place).output
+    told = run(state_dir, place).output
+    assert "The key of secrets.vault is not in it: keep mailsluice-vault-key elsewhere, too" in told
+    assert "only this machine can decrypt" in told
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_set_stores_a_pfx_as_base64_and_says_so(state_dir: Path) -> None:
 
 def test_set_refuses_other_octets_and_says_what_may_come(state_dir: Path) -> None:
     result = run(state_dir, "set", "acme", standard_input=b"\x89PNG\r\n\x1a\n")
-    assert "not UTF-8 text, and a secret is UTF-8 text or a PFX file" in result.output
+    assert "not UTF-8 text; a secret is UTF-8 text or a PFX file" in result.output
     assert Secrets(state_dir, "sealed").names() == []
 
 
@@ -187,14 +187,17 @@ def test_set_refuses_a_name_that_no_reference_could_have(state_dir: Path, name: 
 
 
 def typed(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], name: str = "acme"
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, words: list[str | Exception], name: str = "acme"
 ) -> tuple[int, list[bool]]:
     """Run `secret set NAME` on a terminal where `words` are typed; its exit code, and whether each was hidden."""
     answers, hidden = iter(words), []
 
     def prompt(_text: str, *, hide_input: bool, **_more: object) -> str:
         hidden.append(hide_input)
-        return next(answers)
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     leader, follower = pty.openpty()
     with os.fdopen(leader, "rb"), os.fdopen(follower, "r") as terminal, monkeypatch.context() as patch:
@@ -232,6 +235,29 @@ def test_set_asks_nobody_to_type_a_certificate(state_dir: Path, monkeypatch: pyt
     with pytest.raises(click.UsageError, match=r"secret set robot < FILE`"):
         typed(state_dir, monkeypatch, ["-----BEGIN PRIVATE KEY-----"] * 2, "robot")
     assert not state_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "cut",
+    ["canary" * 682 + "can", UnicodeDecodeError("utf-8", b"canary-\xff", 7, 8, "invalid start byte")],
+    ids=["too long", "not UTF-8"],
+)
+def test_set_refuses_what_a_terminal_may_have_spoilt(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, cut: str | Exception
+) -> None:
+    with pytest.raises(click.UsageError, match="pipe that in") as caught:
+        typed(state_dir, monkeypatch, [cut, cut])
+    assert "canary" not in caught.value.message
+    assert caught.value.__cause__ is None
+    assert not state_dir.exists()
+
+
+def test_set_without_a_standard_input_is_wrong_usage(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(click.UsageError, match="standard input is closed"):
+        command.main(["set", "acme"], obj=settings(state_dir), standalone_mode=False)
 
 
 def test_list_prints_the_names_and_no_secret(state_dir: Path) -> None:

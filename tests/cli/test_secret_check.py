@@ -203,3 +203,15 @@ def test_the_daemons_user_learns_what_it_cannot_read(common: Path) -> None:
         result = place.check()
     assert result.exit_code == 78
     assert "who may not read" in result.output
+
+
+def test_the_declared_end_of_a_client_secret_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILSLUICE_TEST", "canary~secret")
+    for day, told in (("2020-01-31", True), ("2999-12-31", False)):
+        place.file.write_text(
+            f'service.state_dir = "{place.state}"\n[credentials.app]\nkind = "entra"\ntenant_id = "acme"\n'
+            f'client_id = "app"\nclient_secret = "env:MAILSLUICE_TEST"\nexpires = {day}\n'
+        )
+        result = place.check()
+        assert result.exit_code == 0
+        assert ("warning: client secret ended" in result.output) is told

@@ -14,7 +14,7 @@ import pytest
 
 import mailsluice
 from e2e.conftest import Site, wait_until
-from e2e.signing import delegated
+from e2e.signing import delegated, sign_in
 from mailsluice.cli.main import COMMANDS
 from mailsluice_sandbox import Fault, Refuse, Relist, Sandbox, mail
 from support.ageing import age_failures
@@ -54,6 +54,14 @@ def detail(ended: Ended) -> str:
 def kept_in_keyring(site: Site) -> None:
     text = site.config.read_text()
     site.config.write_text(text.replace(f"file:{site.folder}/secret", "keyring:acme"))
+
+
+def sign_in_as_told(command: str, sandbox: Sandbox) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        login = pool.submit(run_in_shell, command)
+        wait_until(lambda: bool(sandbox.sign_ins.waiting), "a code is shown")
+        sandbox.sign_ins.approve(sandbox.sign_ins.waiting[0], "a@acme.example")
+        assert login.result().code == 0
 
 
 @pytest.fixture
@@ -99,11 +107,7 @@ def test_a_secret_in_the_configuration_is_set_once_its_reference_is_written(site
 def test_a_person_who_has_not_signed_in_is_told_how(site: Site, sandbox: Sandbox) -> None:
     delegated(site, "a")
     (command,) = commands(detail(poll(site)))
-    with ThreadPoolExecutor(1) as pool:
-        login = pool.submit(run_in_shell, command)
-        wait_until(lambda: bool(sandbox.sign_ins.waiting), "a code is shown")
-        sandbox.sign_ins.approve(sandbox.sign_ins.waiting[0], "a@acme.example")
-        assert login.result().code == 0
+    sign_in_as_told(command, sandbox)
     assert poll(site).code == 0
 
 
@@ -130,9 +134,18 @@ class TestVault:
             (state / "vault.key").unlink()
         else:
             (state / "vault.key").write_bytes(bytes(32))
-        move, again = commands(detail(poll(site)))
+        move, again, _ = commands(detail(poll(site)))
         assert run_in_shell(move).code == 0
         set_as_told(again, site)
+        assert poll(site).code == 0
+
+    def test_a_sign_in_whose_key_is_lost_is_made_again(self, site: Site, sandbox: Sandbox) -> None:
+        delegated(site, "a")
+        sign_in(site, "a@acme.example")
+        (site.folder / "state" / "vault.key").unlink()
+        move, _, again = commands(detail(poll(site)))
+        assert run_in_shell(move).code == 0
+        sign_in_as_told(again.replace("NAME", "entra"), sandbox)
         assert poll(site).code == 0
 
     def test_a_vault_that_is_damaged_is_moved_aside(self, site: Site, state: Path) -> None:

@@ -131,6 +131,21 @@ def replaced(file: Path, secret: str) -> bool:
     return True
 
 
+def test_a_new_password_of_the_proxy_is_used_within_seconds(site: Site) -> None:
+    site.configure("mail", every='"1h"')
+    with ConnectProxy() as proxy:
+        proxy.behave = demanding("ann", lambda: "canary-right")
+        address = proxy.url.replace("http://", "http://ann@")
+        keys = f'[service]\nproxy = "{address}"\nproxy_password = "keyring:proxy"'
+        site.config.write_text(site.config.read_text().replace("[service]", keys))
+        set_secret(site, "canary-expired", "proxy")
+        with Daemon(site.config, log=site.log) as daemon:
+            wait_until(lambda: '"outcome": "proxy-refused"' in site.log.read_text(), "it is refused")
+            set_secret(site, "canary-right", "proxy")
+            wait_for_mail(site)
+            assert daemon.stop() == 0
+
+
 def test_another_keyring_is_used_at_once_after_a_reload(site: Site, sandbox: Sandbox) -> None:
     credentials = site.folder / "credentials"
     credentials.mkdir()

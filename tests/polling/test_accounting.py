@@ -16,6 +16,7 @@ from mailsluice.errors import (
     SecretError,
     ServerUnreachable,
     SinkError,
+    TokenBarred,
     TokenRefused,
 )
 from mailsluice.model import MailboxKey
@@ -191,7 +192,11 @@ def bad_password() -> LoginRefused:
     return LoginRefused("the login was refused", phase=Phase.AUTH, reply=words)
 
 
-@pytest.mark.parametrize("error", [wrong(), TokenRefused("AADSTS7000222: expired"), bad_password()], ids=type)
+@pytest.mark.parametrize(
+    "error",
+    [wrong(), TokenRefused("AADSTS7000222: expired"), bad_password(), TokenBarred("HTTP 407")],
+    ids=type,
+)
 def test_who_was_refused_is_polled_at_once_when_the_secret_is_renewed(
     office: Office, error: MailsluiceError
 ) -> None:

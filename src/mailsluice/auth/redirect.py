@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hmac
 import queue
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -82,14 +84,22 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, redirect: Redirect) -> None:
         self.redirect = redirect
-        self._visitors = threading.BoundedSemaphore(_MOST_VISITORS)
+        self._visitors: dict[socket.socket, None] = {}  # in the order in which they came
+        self._counting = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Visit)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give each visitor a thread, but turn away the one that is too many."""
-        if not self._visitors.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+        """Give each visitor a thread. If they are too many, the one that came first has to go.
+
+        It had time enough. Whoever says a little now and then would otherwise keep the browser out.
+        """
+        with self._counting:
+            if len(self._visitors) >= _MOST_VISITORS:
+                first = next(iter(self._visitors))
+                del self._visitors[first]
+                with suppress(OSError):  # it has just left
+                    first.shutdown(socket.SHUT_RDWR)
+            self._visitors[request] = None
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -97,7 +107,8 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._visitors.release()
+            with self._counting:
+                self._visitors.pop(request, None)
 
     def handle_error(self, *_: object) -> None:
         """Say nothing: a visitor left, or sent what is no HTTP."""

@@ -52,6 +52,8 @@ def doubts(text: str, *, is_client_secret: bool) -> list[str]:
     bare = text.strip()
     if len(bare) > 1 and bare[0] in _QUOTES and bare[-1] == _ENDS_OF_QUOTES.get(bare[0], bare[0]):
         found.append("has quotes around it")
+    if "\0" in text:
+        found.append("has zeros between its letters, as UTF-16 text has")
     if is_client_secret and _GUID.fullmatch(bare):
         found.append("looks like the ID of a client secret, not like its Value")
     return found

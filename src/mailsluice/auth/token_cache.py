@@ -131,7 +131,7 @@ class TokenCache:
             self._note(held)
 
     def forget_refusal(self) -> None:
-        """Note that the secret was renewed: a refusal of the former one says nothing about it.
+        """Note that a secret was renewed: a refusal of the former one says nothing about it.
 
         It may be the provider's secret or the proxy's. A refusal on its way is not remembered either. When an
         unavailable provider may be asked again stays.

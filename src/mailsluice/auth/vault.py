@@ -263,7 +263,8 @@ def _decode(raw: bytes, path: Path) -> _Contents:
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as exc:
         raise VaultError(
             f"{path} is damaged: it is not a vault",
-            remedy=f"it was not changed: restore it from a backup, or `{_aside(path)}` and set all again",
+            remedy=f"it was not changed: restore it from a backup; or `{_aside(path)}`, "
+            "then set all secrets again, and let people sign in again",
         ) from exc
     if version != _VERSION:
         raise VaultError(

@@ -26,6 +26,7 @@ from mailsluice.ledger import LedgerCopy, usable
 from mailsluice.obs.clean import json_text, printable
 
 _PRIVATE = 0o700
+_NOT_ENCRYPTED = "A .cred file is no copy of it: only this machine can decrypt that"
 
 
 @click.command()
@@ -51,10 +52,10 @@ def command(settings: Settings, directory: Path, *, as_json: bool) -> None:
 def _lacks(config: Config, files: Sequence[str]) -> Iterator[str]:
     """What a whole copy would need, and the state directory does not have."""
     if VAULT in files and KEY not in files:
-        yield f"The key of {VAULT} is not in it: keep a copy of the credential {KEY_CREDENTIAL}, too"
+        yield f"The key of {VAULT} is not in it: keep {KEY_CREDENTIAL} elsewhere, too. {_NOT_ENCRYPTED}"
     match config.keyring.backend:
         case "systemd":
-            yield "The secrets are not in it: systemd has them. Keep copies of them, too"
+            yield f"The secrets are not in it: systemd has them. Keep them elsewhere, too. {_NOT_ENCRYPTED}"
         case "secret-service":
             yield "The secrets are not in it: they are in this user's keyring, so back that up, too"
 

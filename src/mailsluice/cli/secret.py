@@ -28,6 +28,8 @@ from mailsluice.files.error import FileError
 from mailsluice.obs.clean import printable
 
 _LONGEST = 64 * 1024
+_LONGEST_LINE = 4095
+"""Octets of a line that a terminal hands on. It drops the rest without a word (termios(3))."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -60,10 +62,10 @@ def set_(settings: Settings, name: str, more: tuple[str, ...], *, raw: bool) -> 
         raise click.UsageError("a secret is never an argument: type it at the prompt, or pipe it in")
     config = settings.config()
     keyring = _keyring(config)
-    if sys.stdin.isatty() and _is_used(config, name, "certificate"):
+    if _is_typed() and _is_used(config, name, "certificate"):
         what = invocation.command("secret", "set", name)
         raise click.UsageError(f"a certificate and its key cannot be typed: `{what} < FILE` (PEM or PFX)")
-    value = _prompted(name) if sys.stdin.isatty() else _piped()
+    value = _prompted(name) if _is_typed() else _piped()
     if not raw:
         value = _looked_at(name, value, is_client_secret=_is_used(config, name, "client_secret"))
     made = config.keyring.backend == "sealed" and keyring.make_key()
@@ -116,12 +118,28 @@ def _is_used(config: Config, name: str, key: str) -> bool:
     return any(found.ref == ref and found.key == key for found in references(config))
 
 
+def _is_typed() -> bool:
+    """Whether a person types it. A closed standard input is none at all for Python."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def _prompted(name: str) -> str:
-    value: str = click.prompt(f"Secret for keyring:{name}", hide_input=True, confirmation_prompt=True)
+    pipe = "write it to a private file, and pipe that in"
+    try:
+        value: str = click.prompt(f"Secret for keyring:{name}", hide_input=True, confirmation_prompt=True)
+    except UnicodeDecodeError:
+        # `from None`: the cause would have the octets of the secret.
+        raise click.UsageError(f"what the terminal sends is not UTF-8 text; {pipe}") from None
+    if len(value.encode(errors="surrogateescape")) >= _LONGEST_LINE:
+        raise click.UsageError(
+            f"a terminal hands on only {_LONGEST_LINE} octets of a line, and a part is probably lost; {pipe}"
+        )
     return value
 
 
 def _piped() -> str:
+    if sys.stdin is None:
+        raise click.UsageError("there is no secret: standard input is closed")
     raw = sys.stdin.buffer.read(_LONGEST + 1)
     if len(raw) > _LONGEST:
         raise click.UsageError(
@@ -141,11 +159,9 @@ def _pfx_as_text(raw: bytes) -> str:
     from mailsluice.auth.sources.certificate import is_pfx  # noqa: PLC0415  cryptography: only where needed
 
     if not is_pfx(raw):
-        what = "UTF-16, as PowerShell writes it," if raw.startswith(_UTF_16) else "not UTF-8 text"
+        what = "UTF-16 text, as PowerShell writes it" if raw.startswith(_UTF_16) else "not UTF-8 text"
         # `from None`: the cause would have the octets of the secret.
-        raise click.UsageError(
-            f"standard input is {what}, and a secret is UTF-8 text or a PFX file"
-        ) from None
+        raise click.UsageError(f"standard input is {what}; a secret is UTF-8 text or a PFX file") from None
     click.echo("standard input is a PFX file: it is stored as base64 text")
     return base64.b64encode(raw).decode()
 
@@ -159,7 +175,7 @@ def _looked_at(name: str, value: str, *, is_client_secret: bool) -> str:
         for removed in tidy.removed:
             click.echo(f"Not stored: {removed}. (--raw would store it)", err=True)
         found = doubts(tidy.text, is_client_secret=is_client_secret)
-        if not sys.stdin.isatty():
+        if not _is_typed():
             for doubt in found:
                 click.echo(f"warning: the secret {doubt}; it is stored so", err=True)
             return tidy.text

@@ -122,18 +122,19 @@ def _warnings(config: Config, ref: SecretRef, uses: list[Reference]) -> Iterator
             None,
         )
         certificate = valid(certificate_reader(ref, password, secrets)(), ref, clock.now())
-        yield from _ends(Expiry("", Proof.CERTIFICATE, certificate.end, ""), clock.now())
+        yield from _end(Proof.CERTIFICATE, certificate.end, clock.now())
     else:
         found = doubts(secrets.reader(ref)(), is_client_secret="client_secret" in keys)
         yield from (f"the secret {doubt}" for doubt in found)
-        entra = (each for each in config.credentials.values() if isinstance(each, EntraCredential))
-        for end in (declared(each) for each in entra if each.client_secret == ref):
-            if end is not None:
-                yield from _ends(Expiry("", Proof.SECRET, end, ""), clock.now())
+        for credential in config.credentials.values():
+            if isinstance(credential, EntraCredential) and credential.client_secret == ref:
+                yield from _end(Proof.SECRET, declared(credential), clock.now())
 
 
-def _ends(expiry: Expiry, now: datetime) -> Iterator[str]:
-    if expiry.warning(now) is not None:
+def _end(proof: Proof, ends: datetime | None, now: datetime) -> Iterator[str]:
+    """The warning that this proof ends, if it ends soon."""
+    expiry = None if ends is None else Expiry("", proof, ends, "")
+    if expiry is not None and expiry.warning(now) is not None:
         yield expiry.words(now).removeprefix("its ")
 
 

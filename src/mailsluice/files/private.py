@@ -58,11 +58,13 @@ def read_private(path: Path, *, owners: Collection[int], judge: PrivateJudge = p
 def read_own(path: Path, most: int) -> bytes | None:
     """The first `most` octets of a file that only we may write, and others may read; None if it is missing.
 
-    A symbolic link is not followed. Raises FileError.
+    For root, it is the directory's owner who may write it: so `replace_private` leaves it. A symbolic link is
+    not followed. Raises FileError.
     """
-    with trying("look at", path):
-        refuse(problem_of_file(path))
     with Directory.follow(path.parent) as directory:
+        owner = directory.owner[0] if os.geteuid() == 0 else os.geteuid()
+        with trying("look at", path):
+            refuse(problem_of_file(path, owner))
         return directory.read(path.name, most)
 
 

@@ -79,15 +79,15 @@ def problem_of_way(path: Path) -> Problem | None:
     return None
 
 
-def problem_of_own(path: Path, status: os.stat_result) -> Problem | None:
+def problem_of_own(path: Path, status: os.stat_result, owner: int | None = None) -> Problem | None:
     """Why the file or directory at `path`, with this `status`, is not ours alone; or None.
 
-    It has to belong to our user. A group and others must not write it, but they may read it. The status must
-    be taken when it is open, or in a directory where nobody can swap it.
+    It has to belong to our user, or else to `owner`. A group and others must not write it, but they may read
+    it. The status must be taken when it is open, or in a directory where nobody can swap it.
     """
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         return _of_wrong_kind(path)
-    if status.st_uid != os.geteuid():
+    if status.st_uid != (os.geteuid() if owner is None else owner):
         return _of_another(
             path, status, f"find out who made it, then move it away; if it is right: {_chown(path)}"
         )
@@ -123,18 +123,18 @@ def problem_of_lock(path: Path, status: os.stat_result) -> Problem | None:
     return replace(problem, remedy=_chown(path))
 
 
-def problem_of_file(path: Path) -> Problem | None:
+def problem_of_file(path: Path, owner: int | None = None) -> Problem | None:
     """Why another user may have made the file at `path`; or None.
 
-    It must be a file, not a link, and only we may write it. A missing file is no problem. For files in a
-    directory that is ours alone now, where nobody can swap them; but others may have written in that
-    directory before. Raises OSError.
+    It must be a file, not a link, and only we may write it, or only `owner`. A missing file is no problem.
+    For files in a directory that is ours alone now, where nobody can swap them; but others may have written
+    in that directory before. Raises OSError.
     """
     try:
         status = path.lstat()
     except FileNotFoundError:
         return None
-    return problem_of_own(path, status) if stat.S_ISREG(status.st_mode) else _of_wrong_kind(path)
+    return problem_of_own(path, status, owner) if stat.S_ISREG(status.st_mode) else _of_wrong_kind(path)
 
 
 def problem_of_secret(path: Path, status: os.stat_result, owners: Collection[int]) -> Problem | None:
