@@ -22,7 +22,8 @@ from mailsluice.config.credentials import Way
         ("700024", "clock"),
         ("50013", "clock"),
         ("500133", "clock"),
-        ("70021", "issuer, subject and audience"),
+        *((number, "issuer, subject and audience") for number in ("70021", "700211", "700212", "700213")),
+        *((number, "large and small letters") for number in ("7002137", "7002138")),
     ],
 )
 def test_each_common_refusal_has_its_own_remedy(number: str, word: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,8 +13,10 @@ from structlog.testing import capture_logs
 from auth.hand_clock import HandClock
 from auth.hand_source import HandSource, outage, refusal, throttled
 from mailsluice.auth.said import SaidToday
+from mailsluice.auth.sources.source import Token
 from mailsluice.auth.token_cache import TokenCache
 from mailsluice.auth.token_file import TokenFile, Turn
+from mailsluice.clock import Clock, SystemClock
 from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
 
 MINUTE = 60.0
@@ -23,7 +26,7 @@ DAY = 86_400.0
 class Machine:
     """Its clock, its provider, and a state directory in which processes come and go."""
 
-    def __init__(self, folder: Path, clock: HandClock) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
         self.clock = clock
         self.source = HandSource()
@@ -110,6 +113,20 @@ def test_a_process_that_was_stopped_in_its_turn_stops_no_other(machine: Machine)
     (line,) = logged
     assert line["event"] == "token not kept"
     assert "one.lock" in line["error"]
+
+
+def test_threads_outlast_the_wait_of_one_of_them_for_a_process_that_was_stopped(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, SystemClock())
+
+    def slow() -> Token:
+        sleep(0.1)
+        return machine.source.token()
+
+    machine.source.answer = slow
+    process = machine.process(patience=0.5)
+    with machine.file().turn(0), ThreadPoolExecutor(10) as pool, capture_logs():
+        tokens = [future.result() for future in [pool.submit(process.token) for _ in range(10)]]
+    assert set(tokens) == {"canary-token-1"}
 
 
 def test_no_process_asks_before_the_provider_wants_it(machine: Machine, clock: HandClock) -> None:

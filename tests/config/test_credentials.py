@@ -59,6 +59,25 @@ def test_keys_that_do_not_go_together_are_told(mistakes: Told, keys: str, told: 
     assert any(told in line for line in mistakes(text)), mistakes(text)
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("flow = 'managed-identity'\ntenant_id = 'acme.example'", "remove `tenant_id`: "),
+        ("flow = 'managed-identity'\nauthority = 'https://login.acme.example/a'", "remove `authority`: "),
+        (
+            "flow = 'managed-identity'\ntenant_id = 'a.example'\nca_file = '/ca.pem'",
+            "remove `tenant_id` and `ca_file`: ",
+        ),
+        (
+            "tenant_id = 'a.example'\nclient_id = 'app'\nassertion_command = ['/bin/assert', '{address}']",
+            "remove {address}",
+        ),
+    ],
+)
+def test_a_key_without_effect_is_told(mistakes: Told, keys: str, told: str) -> None:
+    assert any(told in line for line in mistakes(f"[credentials.a]\nkind = 'entra'\n{keys}"))
+
+
 def test_a_missing_tenant_and_a_missing_client_are_told_at_once(mistakes: Told) -> None:
     told = mistakes("[credentials.a]\nkind = 'entra'\nclient_secret = 'keyring:a'")
     assert [line.split(": ")[1] for line in told] == ["credentials.a.tenant_id", "credentials.a.client_id"]

@@ -60,14 +60,11 @@ def test_a_machine_asks_for_the_audience_of_its_cloud(tmp_path: Path, cloud: Clo
     with Sandbox(cloud=cloud) as sandbox:
         site = in_cloud(tmp_path, sandbox, cloud)
         machine = sandbox.machine()
-        lines = [
-            line
-            for line in site.config.read_text().splitlines()
-            if not line.startswith(("tenant_id", "client_", "authority"))
-        ]
-        site.config.write_text(
-            "\n".join(lines).replace('kind = "entra"', 'kind = "entra"\nflow = "managed-identity"')
-        )
+        section, others = site.config.read_text().split("[defaults]")
+        needless = ("tenant_id", "client_", "authority", "ca_file")
+        lines = [line for line in section.splitlines() if not line.startswith(needless)]
+        section = "\n".join(lines).replace('kind = "entra"', 'kind = "entra"\nflow = "managed-identity"')
+        site.config.write_text(f"{section}\n[defaults]{others}")
         ended = run_program("-c", site.config, "poll", "--json", environment=machine.vm)
         assert ended.code == 0
         assert machine.requests[0]["resource"] == AUDIENCES[cloud]

@@ -203,6 +203,35 @@ def test_nobody_waits_for_ever_for_a_lock(tmp_path: Path) -> None:
         assert locked_within(tmp_path / "lock", 0.1) is None
 
 
+def test_a_lock_that_a_stopped_process_holds_is_an_error_in_the_end(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"):
+        with (
+            pytest.raises(FileError, match="another process has held") as caught,
+            locked(tmp_path / "lock", 0.1),
+        ):
+            pass
+        assert "state T" in caught.value.remedy
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_lock_that_cannot_be_given_to_the_service_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root on a file system that takes root for nobody."""
+    os.chown(tmp_path, 54321, 54322)
+
+    def denied(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fchown", denied)
+        with pytest.raises(FileError):
+            locked_within(tmp_path / "lock", 0)
+    second = locked_within(tmp_path / "lock", 0)
+    assert second is not None
+    second.close()
+
+
 def test_a_lock_that_is_a_link_is_refused_without_a_wait(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(tmp_path / "other")
     with pytest.raises(FileError, match="symbolic link"):

@@ -30,7 +30,7 @@ _CLOCK = (
 )
 _FEDERATED = (
     "make issuer, subject and audience of the federated credential in the app registration the same as those "
-    "of the assertion"
+    "of the assertion, with the same large and small letters; a new one takes some minutes"
 )
 _POLICY = "exclude the application, or this network, from the Conditional Access policy that blocks it"
 
@@ -45,6 +45,11 @@ _REMEDIES: Mapping[str, str] = {
     "50013": _CLOCK,
     "500133": _CLOCK,
     "70021": _FEDERATED,
+    "700211": _FEDERATED,  # what 70021 became: no such issuer, audience, subject
+    "700212": _FEDERATED,
+    "700213": _FEDERATED,
+    "7002137": _FEDERATED,
+    "7002138": _FEDERATED,
     "700016": _CLIENT,
     "7000229": _CLIENT,
     "7000112": _ENABLE,

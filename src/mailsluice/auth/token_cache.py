@@ -29,7 +29,8 @@ together do not ask together. The rest is enough for a short outage."""
 _FAILURE_HOLDS = 5.0
 """Seconds for which a failure is the answer for all: threads that waited for it, and later ones."""
 _PATIENCE = LONGEST + 5.0
-"""Seconds to wait for who asks. After that he is stuck, because a source gives up in LONGEST."""
+"""Seconds to wait for another process that asks. After that it is stuck, because a source gives up in
+LONGEST. A thread waits twice as long for another one, which may have to wait for a process before it asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,12 @@ class TokenCache:
         if held and held.is_fresh(begun):
             return held.value
         usable = held is not None and held.is_usable(begun)
-        if not self._asking.acquire(timeout=0 if usable else self._patience):
+        patience = self._patience * (2 if self._file else 1)
+        if not self._asking.acquire(timeout=0 if usable else patience):
             if held and usable:
                 return held.value
             raise self._source.unavailable(
-                f"another poll has been asking for more than {self._patience:.0f} seconds"
+                f"another poll has been asking for more than {patience:.0f} seconds"
             )
         try:
             return self._renewed(begun)

@@ -26,7 +26,7 @@ from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import system_remedy
 from mailsluice.files.directory import Directory
 from mailsluice.files.error import FileError
-from mailsluice.files.private import locked_within, read_private, replace_private
+from mailsluice.files.private import STOPPED, locked_within, read_private, replace_private
 from mailsluice.files.trust import trusted_owners
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
@@ -134,7 +134,7 @@ class TokenFile:
         """Say that another process has had its turn for so long."""
         self._tell(
             f"another process has held {self._lock} for more than {seconds:.0f} seconds",
-            "continue or end the mailsluice that is stopped (ps shows it with the state T)",
+            STOPPED,
         )
 
     def sweep(self) -> None:
@@ -181,7 +181,7 @@ class TokenFile:
         if lock is None:
             raise _Unusable(
                 f"another process holds {self._state_dir / LOCK}",
-                "continue or end the mailsluice that is stopped (ps shows it with the state T)",
+                STOPPED,
             )
         with lock:
             return first_key(self._state_dir, owners)

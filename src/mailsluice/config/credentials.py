@@ -70,6 +70,8 @@ _FLOWS: Mapping[str, Way] = {
     "browser": Way.BROWSER,
 }
 _KEYS = tuple(way for way in Way if way not in _FLOWS.values())
+_OF_A_PROVIDER = ("tenant_id", "authority", "ca_file")
+"""The keys that say whom to ask for a token. A machine asks its own service, which none of them changes."""
 _ONE_WAY = (
     "write one of client_secret, certificate, assertion, assertion_command, or flow "
     '("device-code", "browser" or "managed-identity")'
@@ -185,7 +187,22 @@ class EntraCredential(Section):
             raise ValueError("`expires` is for `client_secret` alone; remove it: other ends are read")
         if self.certificate_password is not None and self.way is not Way.CERTIFICATE:
             raise ValueError("`certificate_password` is for `certificate` alone; remove it")
+        self._refuse_without_effect()
         return self
+
+    def _refuse_without_effect(self) -> None:
+        """Raise ValueError for what is written and would do nothing: who wrote it believes that it works."""
+        needless = [key for key in _OF_A_PROVIDER if key in self.model_fields_set]
+        if self.way is Way.MANAGED_IDENTITY and needless:
+            keys = " and ".join(f"`{key}`" for key in needless)
+            raise ValueError(
+                f"remove {keys}: this machine gives the tokens of its identity, whatever they say"
+            )
+        if any("{address}" in word for word in self.assertion_command or ()):
+            raise ValueError(
+                "`assertion_command` is for the application and not for one mailbox, so {address} is not "
+                "replaced in it; remove {address}"
+            )
 
     def _ways(self) -> list[Way]:
         chosen = [way for way in _KEYS if getattr(self, way.value) is not None]

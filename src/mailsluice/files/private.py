@@ -22,6 +22,11 @@ _MODE = 0o600
 _TOO_LARGE = 4 * 1024 * 1024
 _BETWEEN_TRIES = 0.05
 """Seconds between two tries to take a lock that another one has."""
+_LONGEST_WAIT = 30.0
+"""Seconds to wait for a lock that everybody holds for a moment only. After that its holder is stopped.
+Without a limit, a daemon that waits for it would neither poll nor obey SIGTERM."""
+STOPPED = "continue or end the mailsluice that is stopped (ps shows it with the state T)"
+"""What to do about a lock that is not let go."""
 _READ_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Without O_NONBLOCK, opening a named pipe would wait for its writer for ever."""
 
@@ -88,10 +93,15 @@ def replace_private(path: Path, content: bytes, *, durable: bool = True) -> None
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` against every other process and thread. Waits for it. Raises FileError."""
-    with Directory.follow(path.parent) as directory, directory.lock(path.name, problem_of_names) as lock:
-        _hand_over(directory, lock)
+def locked(path: Path, seconds: float = _LONGEST_WAIT) -> Iterator[None]:
+    """Hold the lock file `path` against every other process and thread. Waits for it so long at most.
+
+    For locks that everybody holds for a moment only. Raises FileError.
+    """
+    lock = locked_within(path, seconds)
+    if lock is None:
+        raise FileError(f"another process has held {path} for more than {seconds:.0f} seconds", STOPPED)
+    with lock:
         yield
 
 
@@ -106,7 +116,11 @@ def locked_within(path: Path, seconds: float) -> LockFile | None:
         while True:
             lock = directory.try_lock(path.name, problem_of_names)
             if lock is not None:
-                _hand_over(directory, lock)
+                try:
+                    _hand_over(directory, lock)
+                except FileError:
+                    lock.close()  # or this process itself would hold it for ever
+                    raise
                 return lock
             left = end - time.monotonic()
             if left <= 0:
