@@ -53,6 +53,9 @@ from mailsluice.sink.sinks import Sinks
 from mailsluice.system.descriptors import allow_for
 from mailsluice.system.signals import Signals
 
+_FIRST_LOOK = 60.0
+"""Seconds after the start: by then the first polls have read each certificate."""
+
 _BETWEEN_LOOKS = 3600.0
 """Seconds between two looks at when credentials end."""
 
@@ -255,6 +258,7 @@ class Service:
         self.prepare()  # a later import would find the files of another version, if they are upgraded
         self._regular.start()
         self._expiries.warn(self.config.credentials, again=True)
+        self._look_at_ends = self._clock.monotonic() + _FIRST_LOOK
 
     def follow(self, config: Config) -> Change:
         """Continue with this configuration. Returns what differs from the last one.

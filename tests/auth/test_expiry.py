@@ -35,7 +35,7 @@ def test_in_the_hours_before_the_end_it_is_not_over_yet() -> None:
     [
         (timedelta(days=12), "its certificate ends in 12 days, on 2026-12-12"),
         (timedelta(days=1), "its certificate ends in 1 day, on 2026-12-01"),
-        (timedelta(hours=1), "its certificate ends in 0 days, on 2026-11-30"),
+        (timedelta(hours=1), "its certificate ends in less than a day, on 2026-11-30"),
         (timedelta(days=-2), "its certificate ended 2 days ago, on 2026-11-28"),
     ],
 )

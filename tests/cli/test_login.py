@@ -176,3 +176,29 @@ def test_what_root_makes_belongs_to_the_service(
 
 def test_it_has_help(site: Installation) -> None:
     assert site.login("--help").output.startswith("Usage:")
+
+
+def test_a_sign_in_that_is_forgotten_is_gone_and_so_is_its_token(site: Installation, state: Path) -> None:
+    assert site.login("ann").exit_code == 0
+    token = state / "tokens"
+    result = site.login("ann", "--forget")
+    assert result.exit_code == 0
+    assert "is removed from this machine" in result.output
+    assert SignIns(state).get("ann") is None
+    assert not list(token.glob("*.token"))
+
+
+def test_a_sign_in_of_a_section_that_is_gone_can_be_forgotten(site: Installation, state: Path) -> None:
+    assert site.login("ann").exit_code == 0
+    vault = SealedVault(state)
+    sign_in = vault.get_password(SERVICE, "ann")
+    assert sign_in is not None
+    vault.set_password(SERVICE, "gone", sign_in)
+    assert site.login("gone", "--forget").exit_code == 0
+    assert SignIns(state).names() == ["ann"]
+
+
+def test_nobody_can_be_forgotten_who_did_not_sign_in(site: Installation) -> None:
+    result = site.login("ann", "--forget")
+    assert isinstance(result.exception, SecretError)
+    assert "credentials.ann: nobody has signed in" in str(result.exception)

@@ -13,8 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailsluice.auth.secrets import Secrets
+from mailsluice.auth.sign_ins import SignIn, SignIns
 from mailsluice.cli.main import Settings
 from mailsluice.cli.secret import command
+from mailsluice.config.credentials import EntraCredential
+from mailsluice.config.load import load
 from mailsluice.errors import SecretError
 from support.proofs import PASSWORD, pair, written
 from support.users import NOBODY, NOGROUP, acting_as, common_ground, need_root
@@ -107,6 +110,38 @@ def test_a_federated_assertion_is_judged_as_one(place: Place) -> None:
     (found,) = place.found()["secrets"]
     assert "the assertion is not a JWT" in found["problem"]
     assert "canary" not in json.dumps(found)
+
+
+PERSON = """
+[credentials.ann]
+kind = "entra"
+flow = "device-code"
+tenant_id = "t"
+client_id = "c"
+"""
+
+
+def test_a_person_who_has_not_signed_in_is_told_with_the_command(place: Place) -> None:
+    place.configure()
+    place.file.write_text(place.file.read_text() + PERSON)
+    (found,) = place.found()["secrets"]
+    assert found["problem"] == "credentials.ann: nobody has signed in yet"
+    assert "login ann`" in found["remedy"]
+    assert place.check().exit_code == 78
+
+
+def test_who_signed_in_is_told_and_that_no_section_uses_it_any_more(place: Place) -> None:
+    place.configure()
+    place.file.write_text(place.file.read_text() + PERSON)
+    credential = load(place.file).credentials["ann"]
+    assert isinstance(credential, EntraCredential)
+    sign_in = SignIn.to(credential, "ann@acme.example", "canary-refresh", datetime.now(UTC))
+    SignIns(place.state).put("ann", sign_in)
+    result = place.check()
+    assert (result.exit_code, "canary" in result.output) == (0, False)
+    assert "sign-in of ann@acme.example (credentials.ann): ok" in result.output
+    place.configure()
+    assert "login ann --forget`" in place.check().output
 
 
 def test_each_that_fails_has_its_cause_and_its_remedy_and_the_exit_code_says_so(place: Place) -> None:

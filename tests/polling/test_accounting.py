@@ -218,6 +218,22 @@ def test_who_was_refused_is_polled_at_once_when_the_secret_is_renewed(
     ]
 
 
+def test_a_secret_that_is_renewed_too_often_is_tried_later_and_that_is_said_once(office: Office) -> None:
+    second = timedelta(seconds=1)
+    office.polled("a", wrong(), lasts=second)
+    first = office.clock.now()
+    for _ in range(3):
+        office.accounting.renewed(["acme"])
+        office.accounting.try_renewed()
+        office.polled("a", wrong(), lasts=second)
+    office.accounting.renewed(["acme"])
+    with capture_logs() as logs:
+        for _ in range(3):
+            office.accounting.try_renewed()
+    until = (first + 15 * MINUTE).isoformat(timespec="seconds")
+    assert [(line["event"], line["until"]) for line in logs] == [(events.RENEWAL_PUT_OFF, until)]
+
+
 @pytest.mark.parametrize("error", [SinkError("full"), refused()], ids=["sink", "throttled"])
 def test_who_failed_for_another_reason_waits_on(office: Office, error: MailsluiceError) -> None:
     office.polled("a", error)

@@ -52,7 +52,7 @@ class Expiry:
     def words(self, now: datetime) -> str:
         """`its certificate ends in 12 days, on 2027-05-01`."""
         days = abs(self.ends - now).days
-        some = f"{days} day{'' if days == 1 else 's'}"
+        some = {0: "less than a day", 1: "1 day"}.get(days, f"{days} days")
         when = f"in {some}, on" if self.ends > now else f"{some} ago, on"
         verb = "ends" if self.ends > now else "ended"
         return f"its {self.proof.value} {verb} {when} {self.ends:%Y-%m-%d}"

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from keyring.errors import KeyringError
+from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
 from mailsluice.auth.seal import NotSealed
@@ -106,6 +106,16 @@ class SignIns:
         with _translated(name):
             self._vault.set_password(SERVICE, name, _encode(sign_in))
 
+    def remove(self, name: str) -> None:
+        """Remove it durably. Hold the lock (`held`). Raises SecretError if there is none, too."""
+        with _translated(name):
+            self._vault.delete_password(SERVICE, name)
+
+    def names(self) -> list[str]:
+        """The names of the sections for which somebody has signed in, also of sections that are gone."""
+        with _translated("*"):
+            return self._vault.names(SERVICE)
+
     def prove_writable(self, name: str) -> None:
         """Find out whether `put` could save. A provider may take back what we asked for and did not save."""
         with _translated(name):
@@ -149,6 +159,8 @@ def _translated(name: str) -> Iterator[None]:
         raise SecretError(f"{where}: {exc}", remedy=exc.remedy, denied=denied) from exc
     except FileError as exc:
         raise SecretError(f"{where}: {exc}", remedy=exc.remedy, denied=is_denied(exc)) from exc
+    except PasswordDeleteError as exc:
+        raise SecretError(f"credentials.{name}: nobody has signed in") from exc
     except KeyringError as exc:
         raise SecretError(f"{where}: the keyring failed: {exc}") from exc
 

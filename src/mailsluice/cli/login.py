@@ -34,29 +34,57 @@ _PATIENCE = 90.0
 @click.command()
 @click.argument("credential")
 @click.option("--browser", is_flag=True, help="Sign in with a browser on this machine, not with a code.")
+@click.option("--forget", is_flag=True, help="Remove the sign-in from this machine instead.")
 @click.pass_obj
-def command(settings: Settings, credential: str, *, browser: bool) -> None:
+def command(settings: Settings, credential: str, *, browser: bool, forget: bool) -> None:
     """Sign in for the section [credentials.CREDENTIAL], which has a flow of device-code or browser.
 
     A daemon that runs uses the new sign-in by itself.
     """
-    config, clock = settings.config(), SystemClock()
-    section = _delegated(config, credential)
+    config = settings.config()
+    if forget:
+        _forget(config, credential)
+    else:
+        _sign_in(config, credential, browser=browser)
+
+
+def _sign_in(config: Config, credential: str, *, browser: bool) -> None:
+    clock, section = SystemClock(), _delegated(config, credential)
     secrets = secrets_of(config)
     sign_ins = SignIns(config.service.state_dir)
     sign_ins.prove_writable(credential)  # before the person: what cannot be saved is not asked for
     means = Means(secrets, clock, Proxies(config, secrets).to_provider)
     signing = Signing(credential, section, http_for(section, means), clock)
     by_browser = browser or section.way is Way.BROWSER
+    click.echo(f"Asking {section.authority} …", err=True)
     sign_in = (signing.by_browser if by_browser else signing.by_device_code)(_Terminal())
     with sign_ins.held(credential, _PATIENCE):
         former = _former(sign_ins, credential)
         sign_ins.put(credential, sign_in)
-    remove_token(config.service.state_dir, token_name(credential, section))
+    _drop_token(config, credential)
     Expiries(config.service.state_dir, clock).note(credential, section, sign_in.ends)
-    with suppress(OSError):  # a running daemon then notices it within a quarter of an hour
-        renewed(config.service.state_dir, f"credentials.{credential}")
     _tell(credential, sign_in, former)
+
+
+def _forget(config: Config, name: str) -> None:
+    """Remove the sign-in and its token. The section may be gone, or need no login any more."""
+    sign_ins = SignIns(config.service.state_dir)
+    with sign_ins.held(name, _PATIENCE):
+        sign_ins.remove(name)
+    _drop_token(config, name)
+    click.echo(
+        printable(f"The sign-in for credentials.{name} is removed from this machine, not from backups")
+    )
+    click.echo("To end it everywhere, let an administrator revoke the person's sessions in Entra ID")
+
+
+def _drop_token(config: Config, name: str) -> None:
+    """Let nobody use the token of the sign-in before: neither other processes, nor a running daemon."""
+    section = config.credentials.get(name)
+    if isinstance(section, EntraCredential):
+        remove_token(config.service.state_dir, token_name(name, section))
+    with suppress(OSError):  # a running daemon then notices it within a quarter of an hour
+        renewed(config.service.state_dir, f"credentials.{name}")
 
 
 def _delegated(config: Config, name: str) -> EntraCredential:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from mailsluice import invocation
 from mailsluice.auth.expiry import Expiry, Proof, declared
 from mailsluice.auth.keyring import Keyring
 from mailsluice.auth.secrets import secrets_of
+from mailsluice.auth.sign_ins import SignIns
 from mailsluice.auth.sources.assertion import kept_assertion
 from mailsluice.auth.sources.certificate import certificate_reader, valid
 from mailsluice.auth.text import doubts
@@ -57,12 +59,14 @@ class Finding:
 def check(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     """Read every secret that the configuration refers to, as the daemon would; or those named NAME.
 
-    A NAME is one of `secret list`, or a whole reference such as file:/PATH. Ends with 78 if one fails.
+    A NAME is one of `secret list`, or a whole reference such as file:/PATH. Without a NAME, the sign-ins of
+    people are read, too. Ends with 78 if one fails.
     """
     config = settings.config()
     _refuse_for_another_user(config.service.state_dir)
     keyring = _keyring(config)
     found = [_read(config, ref, uses) for ref, uses in _chosen(config, names).items()]
+    found += () if names else _sign_ins(config)
     if as_json:
         click.echo(json_text(_as_json(config, keyring, found)))
     else:
@@ -136,6 +140,28 @@ def _end(proof: Proof, ends: datetime | None, now: datetime) -> Iterator[str]:
     expiry = None if ends is None else Expiry("", proof, ends, "")
     if expiry is not None and expiry.warning(now) is not None:
         yield expiry.words(now).removeprefix("its ")
+
+
+def _sign_ins(config: Config) -> Iterator[Finding]:
+    """How it is with the sign-ins of people, also with those of sections that are gone."""
+    sign_ins, now = SignIns(config.service.state_dir), SystemClock().now()
+    used: set[str] = set()
+    for name, credential in config.credentials.items():
+        if not isinstance(credential, EntraCredential) or not credential.way.is_delegated:
+            continue
+        used.add(name)
+        where = (f"credentials.{name}",)
+        try:
+            sign_in = sign_ins.made_for(name, credential)
+        except SecretError as error:
+            yield Finding("sign-in", where, str(error), error.remedy)
+        else:
+            warnings = tuple(_end(Proof.SIGN_IN, sign_in.ends, now))
+            yield Finding(f"sign-in of {sign_in.account}", where, warnings=warnings)
+    with suppress(SecretError):  # the keyring's own line has said it
+        for name in sorted(set(sign_ins.names()) - used):
+            forget = invocation.command("login", name, "--forget")
+            yield Finding("sign-in", (f"credentials.{name}",), warnings=(f"no section uses it: `{forget}`",))
 
 
 def _keyring(config: Config) -> Finding:
