@@ -36,6 +36,7 @@ RUN_HERE = {
     ("seen", "--fetch"),
     ("config", "example"),
     ("login",),
+    ("login", "--forget"),
 }
 """The commands of the tests below, as far as their words stand in the source."""
 
@@ -256,6 +257,15 @@ def test_no_message_spells_a_command_of_ours_by_itself(module: Path) -> None:
     spelled = re.compile(rf"\bmailsluice (-c|{'|'.join(COMMANDS)})\b")
     found = [text for text in _constants(ast.parse(module.read_text())) if spelled.search(text)]
     assert not found or module in FOR_ANY_MACHINE
+
+
+def test_a_sign_in_that_no_section_uses_is_forgotten(site: Site) -> None:
+    delegated(site, "a")
+    sign_in(site, "ann@acme.example")
+    site.configure("a")
+    checked = run_program("-c", site.config, "secret", "check")
+    assert run_in_shell(commands(checked.stdout)[0]).code == 0
+    assert "--forget" not in run_program("-c", site.config, "secret", "check").stdout
 
 
 def test_every_command_that_a_message_names_is_run_here() -> None:
