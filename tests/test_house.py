@@ -37,11 +37,11 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
 
 
 ELSEWHERE = {
-    "auth/secret_service.py": "peers/test_secret_service.py",
+    "auth/keyrings/secret_service.py": "peers/test_secret_service.py",
     "auth/sources/late.py": "auth/test_credentials.py",
     "auth/sources/means.py": "auth/sources/test_proofs.py",
     "auth/sources/ways.py": "auth/test_credentials.py",
-    "auth/held.py": "auth/test_token_cache_refusals.py",
+    "auth/tokens/held.py": "auth/tokens/test_cache_refusals.py",
     "auth/sources/program.py": "auth/sources/test_command_trust.py",
     "__main__.py": "cli/test_main.py",
     "cli/choice.py": "cli/test_quarantine.py",

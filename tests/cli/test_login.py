@@ -8,8 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from mailsluice.auth.sign_ins import SERVICE, SignIns
-from mailsluice.auth.vault import SealedVault
+from mailsluice.auth.keyrings.vault import SealedVault
+from mailsluice.auth.signing.sign_ins import SERVICE, SignIns
 from mailsluice.cli.login import command
 from mailsluice.cli.main import Settings
 from mailsluice.errors import ConfigurationError, SecretError

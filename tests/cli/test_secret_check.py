@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailsluice.auth.secrets import Secrets
-from mailsluice.auth.sign_ins import SignIn, SignIns
+from mailsluice.auth.signing.sign_ins import SignIn, SignIns
 from mailsluice.cli.main import Settings
 from mailsluice.cli.secret import command
 from mailsluice.config.credentials import EntraCredential

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mailsluice.auth.keyring import Keyring
+from mailsluice.auth.keyrings.keyring import Keyring
 from mailsluice.cli.main import Settings
 from mailsluice.cli.secret import command
 from mailsluice.errors import SecretError

@@ -11,7 +11,7 @@ import pytest
 
 from crash.victim import Fate, Point
 from crash.world import KILLED, MAIL, Nursery, World
-from mailsluice.auth.sign_ins import SignIn, SignIns
+from mailsluice.auth.signing.sign_ins import SignIn, SignIns
 from mailsluice.config.credentials import EntraCredential
 from mailsluice_sandbox import Sandbox
 from support.extent import FULL

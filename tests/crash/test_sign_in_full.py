@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crash.small_disk import SmallDisk, small_disk
-from mailsluice.auth.sign_ins import SignIn, SignIns
+from mailsluice.auth.signing.sign_ins import SignIn, SignIns
 from mailsluice.auth.sources.delegated import DelegatedSource
 from mailsluice.clock import SystemClock
 from mailsluice.config.credentials import EntraCredential

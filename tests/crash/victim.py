@@ -23,13 +23,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-import mailsluice.auth.keyring
+import mailsluice.auth.keyrings.keyring
 import mailsluice.auth.sources.entra
 import mailsluice.auth.sources.ways
 import mailsluice.cli.poll
 import mailsluice.config.load  # noqa: F401  these would be imported by the first call, in each child anew
 from mailsluice.auth.sources.delegated import DelegatedSource
-from mailsluice.auth.token_file import TokenFile
+from mailsluice.auth.tokens.file import TokenFile
 from mailsluice.cli.main import main
 from mailsluice.files.directory import Directory
 from mailsluice.files.new_file import NewFile

@@ -11,7 +11,7 @@ import pytest
 
 from e2e.conftest import Site, wait_until
 from e2e.signing import Login, delegated, sign_in
-from mailsluice.auth.sign_ins import SignIns
+from mailsluice.auth.signing.sign_ins import SignIns
 from mailsluice_sandbox import Sandbox, mail
 from sandbox.raw_client import HandClock
 from support.program import Daemon, run_program

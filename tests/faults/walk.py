@@ -19,8 +19,8 @@ from typing import Any
 
 from crash.world import MAIL, World
 from faults.fault import Calls, Fault, Span
-from mailsluice.auth.keyring import SERVICE
-from mailsluice.auth.vault import SealedVault
+from mailsluice.auth.keyrings.keyring import SERVICE
+from mailsluice.auth.keyrings.vault import SealedVault
 from mailsluice.model import State
 from mailsluice_sandbox import Sandbox
 from support.secrecy import leaks_below

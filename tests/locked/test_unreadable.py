@@ -21,7 +21,7 @@ from support.users import ANN, NOBODY, NOGROUP, acting_as, common_ground, given,
 # As nobody, who may have no way to Python's own library, nothing more can be imported.
 for _name in COMMANDS:
     import_module(f"mailsluice.cli.{_name}")
-for _name in ("mailsluice.auth.keyring", "mailsluice.polling.schedule", "mailsluice.session.triage"):
+for _name in ("mailsluice.auth.keyrings.keyring", "mailsluice.polling.schedule", "mailsluice.session.triage"):
     import_module(_name)
 _LOADED = (ctypes, tomllib, ssl)
 

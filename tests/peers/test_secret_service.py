@@ -14,9 +14,9 @@ import pytest
 import secretstorage
 
 from e2e.conftest import Site
-from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.secret_service import SecretServiceKeyring
-from mailsluice.auth.vault import VaultError
+from mailsluice.auth.keyrings.keyring import Keyring
+from mailsluice.auth.keyrings.secret_service import SecretServiceKeyring
+from mailsluice.auth.keyrings.vault import VaultError
 from mailsluice.errors import SecretError
 from mailsluice_sandbox import Sandbox, mail
 from peers.gnome_keyring import PASSWORD, GnomeKeyring, why_missing

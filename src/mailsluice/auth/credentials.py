@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from mailsluice.auth.said import SaidToday
 from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.command import CommandSource
 from mailsluice.auth.sources.late import LateSource
 from mailsluice.auth.sources.means import Means, NoteEnd, unnoted
-from mailsluice.auth.token_cache import TokenCache
-from mailsluice.auth.token_file import SAID, TokenFile, token_name
+from mailsluice.auth.tokens.cache import TokenCache
+from mailsluice.auth.tokens.file import SAID, TokenFile, token_name
+from mailsluice.auth.tokens.said import SaidToday
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import CommandCredential, Credential, EntraCredential, PasswordCredential
 from mailsluice.config.models import Mailbox
@@ -83,7 +83,7 @@ class Credentials:
         for source in self._sources.values():
             source.made  # noqa: B018  it is made
         if self._sources:
-            import mailsluice.auth.seal  # noqa: F401, PLC0415  cryptography: only for kept tokens
+            import mailsluice.auth.keyrings.seal  # noqa: F401, PLC0415  cryptography: only for kept tokens
 
     def foresee(self, mailboxes: Iterable[Mailbox]) -> None:
         """Make the sources that these mailboxes will have to ask, while nothing else goes on.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailsluice import invocation
-from mailsluice.auth.systemd import credential, loading, octets_of_credential
+from mailsluice.auth.keyrings.systemd import credential, loading, octets_of_credential
 from mailsluice.auth.text import without_line_end
 from mailsluice.config.models import Backend, Config
 from mailsluice.config.types import Scheme, SecretRef
@@ -26,7 +26,7 @@ from mailsluice.files.rights import is_denied
 from mailsluice.files.trust import problem_of_secret, trusted_owners
 
 if TYPE_CHECKING:
-    from mailsluice.auth.keyring import Keyring
+    from mailsluice.auth.keyrings.keyring import Keyring
 
 
 class Secrets:
@@ -89,7 +89,7 @@ class Secrets:
             self._keyring().test()
 
     def _keyring(self) -> Keyring:
-        from mailsluice.auth.keyring import Keyring  # noqa: PLC0415  keyring and cryptography: only if used
+        from mailsluice.auth.keyrings.keyring import Keyring  # noqa: PLC0415  keyring and cryptography: only if used
 
         return Keyring(self._state_dir, self._backend)
 

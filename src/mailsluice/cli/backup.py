@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.seal import KEY, KEY_CREDENTIAL, VAULT
+from mailsluice.auth.keyrings.keyring import Keyring
+from mailsluice.auth.keyrings.seal import KEY, KEY_CREDENTIAL, VAULT
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config
 from mailsluice.errors import BackupError, system_remedy

@@ -15,11 +15,11 @@ from mailsluice.auth.expiries import Expiries
 from mailsluice.auth.proxies import Proxies
 from mailsluice.auth.renewal import renewed
 from mailsluice.auth.secrets import secrets_of
-from mailsluice.auth.sign_in import DeviceCode, Signing
-from mailsluice.auth.sign_ins import UNUSED, SignIn, SignIns
+from mailsluice.auth.signing.sign_in import DeviceCode, Signing
+from mailsluice.auth.signing.sign_ins import UNUSED, SignIn, SignIns
 from mailsluice.auth.sources.means import Means
 from mailsluice.auth.sources.ways import http_for
-from mailsluice.auth.token_file import remove_token, token_name
+from mailsluice.auth.tokens.file import remove_token, token_name
 from mailsluice.cli.main import Settings
 from mailsluice.clock import SystemClock
 from mailsluice.config.credentials import EntraCredential, Way

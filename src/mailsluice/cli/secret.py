@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import click
 
 from mailsluice import invocation
-from mailsluice.auth.keyring import Keyring
+from mailsluice.auth.keyrings.keyring import Keyring
 from mailsluice.auth.renewal import renewed
 from mailsluice.auth.text import doubts, tidied
 from mailsluice.cli.main import Settings

@@ -18,9 +18,9 @@ import click
 
 from mailsluice import invocation
 from mailsluice.auth.expiry import Expiry, Proof, declared
-from mailsluice.auth.keyring import Keyring
+from mailsluice.auth.keyrings.keyring import Keyring
 from mailsluice.auth.secrets import secrets_of
-from mailsluice.auth.sign_ins import SignIns
+from mailsluice.auth.signing.sign_ins import SignIns
 from mailsluice.auth.sources.assertion import kept_assertion
 from mailsluice.auth.sources.certificate import certificate_reader, valid
 from mailsluice.auth.text import doubts

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from mailsluice import invocation
-from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.seal import KEY, KEY_CREDENTIAL
-from mailsluice.auth.systemd import encrypted, encrypting
+from mailsluice.auth.keyrings.keyring import Keyring
+from mailsluice.auth.keyrings.seal import KEY, KEY_CREDENTIAL
+from mailsluice.auth.keyrings.systemd import encrypted, encrypting
 from mailsluice.cli.main import Settings
 from mailsluice.config.models import Config
 from mailsluice.obs.clean import printable

@@ -12,7 +12,7 @@ from auth.hand_clock import HandClock
 from auth.token_endpoint import TENANT, TokenEndpoint, as_json
 from mailsluice.auth.credentials import Credentials
 from mailsluice.auth.secrets import Secrets
-from mailsluice.auth.sign_ins import SignIn, SignIns
+from mailsluice.auth.signing.sign_ins import SignIn, SignIns
 from mailsluice.auth.sources.delegated import PATIENCE, REQUEST, DelegatedSource
 from mailsluice.auth.sources.means import Means
 from mailsluice.auth.sources.source import LONGEST

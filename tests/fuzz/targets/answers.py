@@ -13,10 +13,10 @@ from urllib3 import HTTPResponse
 
 from auth.sources.asking import secret_source
 from fuzz.feed import Feed
-from mailsluice.auth.aadsts import remedy
+from mailsluice.auth.sources.aadsts import remedy
 from mailsluice.auth.sources.program import _last_line
 from mailsluice.auth.sources.source import problem
-from mailsluice.auth.token_cache import TokenCache
+from mailsluice.auth.tokens.cache import TokenCache
 from mailsluice.config.credentials import EntraCredential, Way
 from mailsluice.errors import TokenError
 from mailsluice.net.https import ProviderHttp

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from auth.hand_clock import HandClock
 from fuzz.feed import Feed
-from mailsluice.auth.kept import LONGEST_LIFE, LONGEST_QUIET, Kept, NotKept, Quiet
-from mailsluice.auth.said import SaidToday
-from mailsluice.auth.seal import Key, _binding
+from mailsluice.auth.keyrings.seal import Key, _binding
 from mailsluice.auth.sources.source import problem
-from mailsluice.auth.token_file import TOKENS, TokenFile
+from mailsluice.auth.tokens.file import TOKENS, TokenFile
+from mailsluice.auth.tokens.kept import LONGEST_LIFE, LONGEST_QUIET, Kept, NotKept, Quiet
+from mailsluice.auth.tokens.said import SaidToday
 
 KEY = bytes(range(32))
 NAME = "one"

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fuzz.feed import Feed
-from mailsluice.auth.keyring import SERVICE
-from mailsluice.auth.seal import Key, _binding
+from mailsluice.auth.keyrings.keyring import SERVICE
+from mailsluice.auth.keyrings.seal import Key, _binding
 from mailsluice.auth.secrets import Secrets
 from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError

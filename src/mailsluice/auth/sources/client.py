@@ -11,7 +11,7 @@ from typing import Any
 
 import msal
 
-from mailsluice.auth.aadsts import remedy
+from mailsluice.auth.sources.aadsts import remedy
 from mailsluice.auth.sources.entra import Answer, Request
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.net.https import ProviderHttp

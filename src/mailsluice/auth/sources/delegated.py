@@ -12,8 +12,8 @@ from functools import partial
 
 import msal
 
-from mailsluice.auth.aadsts import remedy_for_person
-from mailsluice.auth.sign_ins import SignIns, sign_in_again
+from mailsluice.auth.signing.sign_ins import SignIns, sign_in_again
+from mailsluice.auth.sources.aadsts import remedy_for_person
 from mailsluice.auth.sources.entra import Answer, Request, answered, token_in, unavailable
 from mailsluice.auth.sources.source import LONGEST, Token, problem
 from mailsluice.clock import Clock

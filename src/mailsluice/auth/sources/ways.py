@@ -46,7 +46,7 @@ def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenS
             return ManagedSource(credential, means.clock)
         case Way.DEVICE_CODE | Way.BROWSER:
             # They need the vault, which other ways in do without.
-            from mailsluice.auth.sign_ins import SignIns  # noqa: PLC0415
+            from mailsluice.auth.signing.sign_ins import SignIns  # noqa: PLC0415
             from mailsluice.auth.sources.delegated import REQUEST, DelegatedSource  # noqa: PLC0415
 
             sign_ins = SignIns(means.secrets.state_dir)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mailsluice.auth.kept import Kept, NotKept, Quiet
+from mailsluice.auth.tokens.kept import Kept, NotKept, Quiet
 
 QUIET = Quiet(5.0, 90.0, "too often", "wait")
 KEPT = Kept("canary-token", 1.0, 3600.0, 2700.0, 3.0, 4.0, QUIET)

@@ -19,8 +19,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailsluice.auth.kept import Kept, NotKept
-from mailsluice.auth.said import SaidToday
+from mailsluice.auth.tokens.kept import Kept, NotKept
+from mailsluice.auth.tokens.said import SaidToday
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import system_remedy
@@ -32,7 +32,7 @@ from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 
 if TYPE_CHECKING:
-    from mailsluice.auth.seal import Key
+    from mailsluice.auth.keyrings.seal import Key
 
 TOKENS = "tokens"
 """The name of the directory in the state directory. Everything in it may be removed at any time."""
@@ -148,7 +148,7 @@ class TokenFile:
                         _remove(directory, stem)
 
     def _read(self) -> Kept | None:
-        from mailsluice.auth.seal import NotSealed  # noqa: PLC0415  cryptography: only where a token is kept
+        from mailsluice.auth.keyrings.seal import NotSealed  # noqa: PLC0415  cryptography: only where a token is kept
 
         try:
             raw = read_private(self._path, owners=trusted_owners())
@@ -167,7 +167,7 @@ class TokenFile:
         raise _Unusable(f"{self._path} is damaged, or of another version", _HEAL)
 
     def _key(self) -> Key:
-        from mailsluice.auth.seal import KEY, LOCK, VAULT, first_key, read_key  # noqa: PLC0415  as above
+        from mailsluice.auth.keyrings.seal import KEY, LOCK, VAULT, first_key, read_key  # noqa: PLC0415  as above
 
         owners = trusted_owners()
         with suppress(FileNotFoundError):
@@ -199,7 +199,7 @@ class TokenFile:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Log what goes wrong, and go on behind this context."""
-        from mailsluice.auth.seal import SealError  # noqa: PLC0415  as above
+        from mailsluice.auth.keyrings.seal import SealError  # noqa: PLC0415  as above
 
         try:
             yield

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from auth.hand_clock import HandClock
-from mailsluice.auth.moment import Moment
+from mailsluice.auth.tokens.moment import Moment
 
 NOW = Moment(monotonic=1_000.0, wall=50_000.0)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailsluice.auth.aadsts import remedy, remedy_for_person
+from mailsluice.auth.sources.aadsts import remedy, remedy_for_person
 from mailsluice.config.credentials import Way
 
 

@@ -16,9 +16,9 @@ from typing import Protocol
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.seal import KEY_CREDENTIAL, Key
-from mailsluice.auth.systemd import SystemdKeyring
-from mailsluice.auth.vault import SealedVault, VaultError
+from mailsluice.auth.keyrings.seal import KEY_CREDENTIAL, Key
+from mailsluice.auth.keyrings.systemd import SystemdKeyring
+from mailsluice.auth.keyrings.vault import SealedVault, VaultError
 from mailsluice.config.models import Backend
 from mailsluice.errors import SecretError
 from mailsluice.files.rights import is_denied
@@ -56,7 +56,7 @@ class Keyring:
             case "systemd":
                 self._backend = SystemdKeyring()
             case "secret-service":
-                from mailsluice.auth.secret_service import SecretServiceKeyring  # noqa: PLC0415  D-Bus
+                from mailsluice.auth.keyrings.secret_service import SecretServiceKeyring  # noqa: PLC0415  D-Bus
 
                 service = SecretServiceKeyring()
                 self._backend, self._test = service, service.test

@@ -18,8 +18,8 @@ from typing import Any, Self
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.seal import NotSealed
-from mailsluice.auth.vault import SealedVault, VaultError
+from mailsluice.auth.keyrings.seal import NotSealed
+from mailsluice.auth.keyrings.vault import SealedVault, VaultError
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import SecretError, TokenUnavailable
 from mailsluice.files.directory import make_with_parents

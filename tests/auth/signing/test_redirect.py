@@ -7,8 +7,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from mailsluice.auth import redirect as module
-from mailsluice.auth.redirect import Redirect
+from mailsluice.auth.signing import redirect as module
+from mailsluice.auth.signing.redirect import Redirect
 
 GOOD = {"state": "canary-state", "code": "canary-code"}
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
-from mailsluice.auth.redirect import Redirect
-from mailsluice.auth.sign_ins import SignIn, sign_in_again
+from mailsluice.auth.signing.redirect import Redirect
+from mailsluice.auth.signing.sign_ins import SignIn, sign_in_again
 from mailsluice.auth.sources.delegated import person_remedy, public_client, refresh_token_in
 from mailsluice.auth.sources.entra import Answer, Request, answered, unavailable
 from mailsluice.clock import Clock

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import random
 
-from mailsluice.auth.held import OLD, Held
-from mailsluice.auth.kept import AHEAD, LONGEST_LIFE, LONGEST_QUIET, Kept, Quiet
-from mailsluice.auth.moment import Moment
 from mailsluice.auth.sources.source import LONGEST, TokenSource
-from mailsluice.auth.token_file import TokenFile, Turn
+from mailsluice.auth.tokens.file import TokenFile, Turn
+from mailsluice.auth.tokens.held import OLD, Held
+from mailsluice.auth.tokens.kept import AHEAD, LONGEST_LIFE, LONGEST_QUIET, Kept, Quiet
+from mailsluice.auth.tokens.moment import Moment
 from mailsluice.clock import Clock
 from mailsluice.errors import SecretError, TokenError, TokenUnavailable
 from mailsluice.obs.clean import printable

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.sign_ins import SERVICE, SignIn, SignIns
-from mailsluice.auth.vault import SealedVault
+from mailsluice.auth.keyrings.keyring import Keyring
+from mailsluice.auth.keyrings.vault import SealedVault
+from mailsluice.auth.signing.sign_ins import SERVICE, SignIn, SignIns
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import SecretError, TokenUnavailable
 from support.secrecy import leaks_below

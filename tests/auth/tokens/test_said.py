@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from auth.hand_clock import HandClock
-from mailsluice.auth.said import SaidToday
+from mailsluice.auth.tokens.said import SaidToday
 
 
 def test_a_warning_is_new_once_a_day_for_all_processes(tmp_path: Path, clock: HandClock) -> None:

@@ -14,10 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from auth.hand_clock import HandClock
-from mailsluice.auth import token_file
-from mailsluice.auth.kept import Kept
-from mailsluice.auth.said import SaidToday
-from mailsluice.auth.token_file import TokenFile, Turn, token_name
+from mailsluice.auth.tokens import file as token_file
+from mailsluice.auth.tokens.file import TokenFile, Turn, token_name
+from mailsluice.auth.tokens.kept import Kept
+from mailsluice.auth.tokens.said import SaidToday
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.files.private import locked, locked_within
 

@@ -10,9 +10,9 @@ import pytest
 
 from auth.hand_clock import HandClock
 from auth.hand_source import HandSource, throttled
-from mailsluice.auth.said import SaidToday
-from mailsluice.auth.token_cache import TokenCache
-from mailsluice.auth.token_file import TokenFile
+from mailsluice.auth.tokens.cache import TokenCache
+from mailsluice.auth.tokens.file import TokenFile
+from mailsluice.auth.tokens.said import SaidToday
 from mailsluice.clock import SystemClock
 from mailsluice.errors import TokenUnavailable
 

@@ -22,7 +22,7 @@ from secretstorage.exceptions import SecretStorageException
 from secretstorage.util import add_match_rules
 
 from mailsluice import invocation
-from mailsluice.auth.vault import VaultError
+from mailsluice.auth.keyrings.vault import VaultError
 
 DEADLINE = 10.0
 """Seconds for one call, from the connection to the answer."""

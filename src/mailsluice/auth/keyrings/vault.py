@@ -25,7 +25,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.seal import (
+from mailsluice.auth.keyrings.seal import (
     KEY,
     KEY_CREDENTIAL,
     LOCK,

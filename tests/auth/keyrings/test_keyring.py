@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from keyring.errors import KeyringError
 
-from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.vault import SealedVault
+from mailsluice.auth.keyrings.keyring import Keyring
+from mailsluice.auth.keyrings.vault import SealedVault
 from mailsluice.errors import SecretError
 
 

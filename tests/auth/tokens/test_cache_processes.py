@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from auth.hand_clock import HandClock
 from auth.hand_source import HandSource, outage, refusal, throttled
-from mailsluice.auth.said import SaidToday
 from mailsluice.auth.sources.source import Token
-from mailsluice.auth.token_cache import TokenCache
-from mailsluice.auth.token_file import TokenFile, Turn
+from mailsluice.auth.tokens.cache import TokenCache
+from mailsluice.auth.tokens.file import TokenFile, Turn
+from mailsluice.auth.tokens.said import SaidToday
 from mailsluice.clock import Clock, SystemClock
 from mailsluice.errors import TokenError, TokenRefused, TokenUnavailable
 

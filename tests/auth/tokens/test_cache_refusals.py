@@ -6,7 +6,7 @@ import pytest
 
 from auth.hand_clock import HandClock
 from auth.hand_source import HandSource, outage
-from mailsluice.auth.token_cache import TokenCache
+from mailsluice.auth.tokens.cache import TokenCache
 from mailsluice.errors import TokenUnavailable
 
 MINUTE = 60.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.keyring import Keyring
-from mailsluice.auth.systemd import credential, encrypting
+from mailsluice.auth.keyrings.keyring import Keyring
+from mailsluice.auth.keyrings.systemd import credential, encrypting
 from mailsluice.errors import SecretError
 
 

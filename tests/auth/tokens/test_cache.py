@@ -11,7 +11,7 @@ import pytest
 from auth.hand_clock import HandClock
 from auth.hand_source import HandSource, barred, outage, refusal, throttled
 from mailsluice.auth.sources.source import Token
-from mailsluice.auth.token_cache import TokenCache
+from mailsluice.auth.tokens.cache import TokenCache
 from mailsluice.errors import SecretError, TokenBarred, TokenRefused, TokenUnavailable
 
 RENEWAL = 2700.0

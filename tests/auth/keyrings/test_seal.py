@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.seal import Key, NotSealed, SealError, first_key, read_key
+from mailsluice.auth.keyrings.seal import Key, NotSealed, SealError, first_key, read_key
 from mailsluice.files.trust import trusted_owners
 
 KEY = Key(b"k" * 32, Path("vault.key"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsluice.auth.vault import SealedVault, VaultError
+from mailsluice.auth.keyrings.vault import SealedVault, VaultError
 
 SERVICE = "mailsluice"
 

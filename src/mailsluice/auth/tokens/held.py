@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mailsluice.auth.kept import AHEAD, Kept
-from mailsluice.auth.moment import Moment
+from mailsluice.auth.tokens.kept import AHEAD, Kept
+from mailsluice.auth.tokens.moment import Moment
 
 OLD = 300.0
 """A refused token of this age in seconds may be dropped: a permission may have been granted since."""

@@ -12,7 +12,7 @@ import pytest
 from keyring.errors import PasswordDeleteError
 
 from mailsluice import invocation
-from mailsluice.auth.vault import SealedVault, VaultError
+from mailsluice.auth.keyrings.vault import SealedVault, VaultError
 
 SERVICE = "mailsluice"
 
@@ -281,7 +281,7 @@ def test_a_state_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_processes_that_set_at_once_lose_nothing(vault: SealedVault, tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\n"
-        "from mailsluice.auth.vault import SealedVault\n"
+        "from mailsluice.auth.keyrings.vault import SealedVault\n"
         "vault = SealedVault(pathlib.Path(sys.argv[1]))\n"
         "sys.stdin.read(1)\n"
         "for number in range(20):\n"
@@ -305,7 +305,7 @@ def test_a_crash_at_any_rename_of_the_first_set_can_be_set_again(
     """The first rename is the key's, the second the vault's."""
     code = (
         "import os, pathlib, sys\n"
-        "from mailsluice.auth.vault import SealedVault\n"
+        "from mailsluice.auth.keyrings.vault import SealedVault\n"
         "real, left = os.rename, [int(sys.argv[2])]\n"
         "def rename(*names, **options):\n"
         "    left[0] -= 1\n"

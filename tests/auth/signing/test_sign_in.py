@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from auth.token_endpoint import TENANT, TokenEndpoint, as_json
-from mailsluice.auth.sign_in import DeviceCode, Signing
-from mailsluice.auth.sign_ins import SignIn
+from mailsluice.auth.signing.sign_in import DeviceCode, Signing
+from mailsluice.auth.signing.sign_ins import SignIn
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import MailsluiceError, TokenRefused, TokenUnavailable
 from mailsluice.net.https import ProviderHttp

@@ -1,0 +1,1 @@
+"""Keyrings: where secrets are kept, and what is sealed."""

@@ -1,0 +1,1 @@
+"""Signing in: a person lets mailsluice open mailboxes in their name."""

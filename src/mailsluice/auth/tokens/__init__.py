@@ -1,0 +1,1 @@
+"""Tokens: how long each is used, and by whom."""
