@@ -27,6 +27,7 @@ from mailsluice.ledger import open_ledger
 from mailsluice.model import MailboxKey
 from mailsluice.net.connections import Connections
 from mailsluice.net.proxy import Route
+from mailsluice.net.trials import Trials
 from mailsluice.obs import events
 from mailsluice.obs.logger import get_logger
 from mailsluice.policy.plan import Plan
@@ -93,7 +94,8 @@ class Service:
         self._ends.callback(self._ledger.close)
         self._ends.callback(self._notes.write)
         self._ends.callback(self._cutter.cancel)
-        self._proxies = Proxies(config, secrets_of(config))
+        self._trials = Trials(self._clock)
+        self._proxies = Proxies(config, secrets_of(config), self._trials)
         self._renewals = Renewals(config.service.state_dir)
         self._expiries = Expiries(config.service.state_dir, self._clock)
         self._tokens = self._credentials(config)
@@ -271,7 +273,7 @@ class Service:
         moved = config.keyring != self.config.keyring
         if moved:
             secrets_of(config).test()
-        proxies = Proxies(config, secrets_of(config))
+        proxies = Proxies(config, secrets_of(config), self._trials)
         # What asked for the former tokens reads its secrets in the former keyring.
         credentials = self._credentials(config, None if moved else self._tokens)
         credentials.prepare()

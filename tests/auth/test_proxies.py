@@ -10,6 +10,7 @@ from mailsluice.auth.secrets import Secrets
 from mailsluice.config.load import load
 from mailsluice.errors import SecretError
 from mailsluice.net.proxy import Barred, Direct, Proxy, Route
+from mailsluice.net.trials import Trials
 from support.secrecy import CANARY
 
 MAILBOX = """
@@ -25,7 +26,12 @@ Make = Callable[..., tuple[Route, Route]]
 
 
 @pytest.fixture
-def routes(tmp_path: Path) -> Make:
+def trials() -> Trials:
+    return Trials()
+
+
+@pytest.fixture
+def routes(tmp_path: Path, trials: Trials) -> Make:
     """The routes to the provider and to the mailbox's server, by these lines of the two sections."""
 
     def make(service: str = "", mailbox: str = "") -> tuple[Route, Route]:
@@ -35,7 +41,7 @@ def routes(tmp_path: Path) -> Make:
             '[credentials.helper]\nkind = "command"\ncommand = ["/bin/helper"]\n' + MAILBOX + mailbox
         )
         config = load(file)
-        proxies = Proxies(config, Secrets(config.service.state_dir, "sealed"))
+        proxies = Proxies(config, Secrets(config.service.state_dir, "sealed"), trials)
         provider = proxies.to_provider("login.acme.example", 443)
         return provider, proxies.to_server(config.mailboxes["a"])
 
@@ -77,6 +83,18 @@ def test_the_password_is_read_for_each_connection(routes: Make, tmp_path: Path) 
     secret.write_text("new\n")
     assert route.password() == "new"
     assert f"file:{secret}" in route.access
+
+
+@pytest.mark.parametrize(
+    "lines", ['proxy = "http://ann@one:1"\nproxy_password = "env:PW"', 'proxy = "environment"']
+)
+def test_what_is_known_of_a_password_is_known_on_every_route(
+    routes: Make, trials: Trials, monkeypatch: pytest.MonkeyPatch, lines: str
+) -> None:
+    monkeypatch.setenv("PW", PASSWORD)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://ann:{PASSWORD}@one:1")
+    both = [*routes(lines), *routes(lines)]
+    assert [isinstance(route, Proxy) and route.trials is trials for route in both] == [True] * 4
 
 
 @pytest.mark.parametrize("wrong", ["two\nlines", "tab\there", "\x7f"])

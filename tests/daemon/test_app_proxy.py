@@ -98,6 +98,31 @@ def test_a_password_that_is_renewed_counts_for_the_next_poll(
         assert (second.report.outcome, second.report.stored) == ("ok", 1)
 
 
+def test_a_password_that_was_refused_is_not_presented_again_after_a_reload(
+    through: Through,
+    sandbox: Sandbox,
+    proxies: tuple[ConnectProxy, ConnectProxy],
+    monkeypatch: pytest.MonkeyPatch,
+    signals: Signals,
+) -> None:
+    sandbox.mailbox("a@acme.example")
+    proxy, _ = proxies
+    monkeypatch.setenv("PROXY_PASSWORD", f"{CANARY}-wrong")
+    proxy.behave = demanding("ann", lambda: f"{CANARY}-right")
+    config = through(proxy, "ann", SecretRef("env", "PROXY_PASSWORD"))
+
+    def outcome() -> str:
+        service._tokens._caches[service._tokens._names["entra"]]._failure = None
+        (polled,) = service.round(service.config.mailboxes.values(), signals)
+        return polled.report.outcome
+
+    with Service(config) as service:
+        assert (outcome(), outcome()) == ("proxy-refused", "proxy-refused")
+        service.follow(config)
+        assert outcome() == "proxy-refused"
+    assert len(proxy.requests) == 1
+
+
 def test_a_stop_does_not_wait_for_a_silent_proxy(
     through: Through,
     sandbox: Sandbox,

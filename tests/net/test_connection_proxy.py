@@ -38,6 +38,8 @@ from support.connect_proxy import (
     target_of,
     tunnel,
 )
+from support.secrecy import CANARY
+from support.waiting import wait_until
 
 
 def through(proxy: ConnectProxy) -> Proxy:
@@ -184,6 +186,29 @@ def test_a_stop_ends_the_wait_for_a_silent_proxy(connections: Connections) -> No
         pass
     assert SystemClock().monotonic() - begun < 5
     assert len(connections) == 0
+
+
+def test_a_stop_ends_the_wait_for_the_answer_that_another_waits_for(connections: Connections) -> None:
+    def behave(wire: socket.socket, request: bytes) -> None:
+        waits = threading.Thread(target=connect)
+        waits.start()
+        wait_until(lambda: len(connections) == 2, "two connections")
+        connections.abort_all()
+        waits.join()
+        silent(wire, request)
+
+    def connect() -> None:
+        with pytest.raises(Stopped), connected(Endpoint(HOST, 995, route=route), connections):
+            pass
+        stopped.append(True)
+
+    stopped: list[bool] = []
+    begun = SystemClock().monotonic()
+    with ConnectProxy(behave) as proxy:
+        route = replace(through(proxy), user="ann", password=lambda: f"{CANARY}-of-the-proxy")
+        connect()
+    assert SystemClock().monotonic() - begun < 5
+    assert (stopped, len(proxy.requests)) == ([True, True], 1)
 
 
 def test_a_proxy_that_is_restarted_in_a_session_costs_that_session_alone(

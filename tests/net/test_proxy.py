@@ -4,6 +4,7 @@ import socket
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -12,8 +13,9 @@ from mailsluice.clock import SystemClock
 from mailsluice.errors import SecretError
 from mailsluice.net.deadlines import Deadline
 from mailsluice.net.proxy import Barred, Proxy, ProxyFault, Route, first_stop, reach
+from mailsluice.net.trials import Trials
 from support.black_hole import black_hole
-from support.connect_proxy import OPENED, Behaviour, ConnectProxy, refusing, saying, silent
+from support.connect_proxy import OPENED, Behaviour, ConnectProxy, demanding, refusing, saying, silent
 from support.secrecy import CANARY
 
 PASSWORD = f"{CANARY}-of-the-proxy"
@@ -200,6 +202,63 @@ def test_a_proxy_that_wants_to_know_us_is_told_as_such(
 def test_tinyproxys_word_for_a_wrong_password_is_understood() -> None:
     found = fault(refusing(401, "WWW-Authenticate: Basic"), with_password=True)
     assert str(found).endswith("refused the user or the password (HTTP 401)")
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_wrong_password_is_presented_once_and_every_mailbox_hears_why(status: int) -> None:
+    trials = Trials()
+
+    def of(setting: str) -> Proxy:
+        return Proxy("127.0.0.1", proxy.port, setting, f"see {setting}", "ann", lambda: PASSWORD, trials)
+
+    settings = [f"mailboxes.{number}.proxy" for number in range(20)]
+    with ConnectProxy(refusing(status)) as proxy:
+        with ThreadPoolExecutor(20) as pool:
+            ends = [pool.submit(reached, of(setting)) for setting in settings]
+        faults = [end.exception() for end in ends]
+    assert len(proxy.requests) == 1
+    for setting, found in zip(settings, faults, strict=True):
+        assert isinstance(found, ProxyFault)
+        assert f"({setting}) refused the user or the password (HTTP {status})" in str(found)
+        assert (found.remedy, found.refused) == (f"see {setting}", True)
+
+
+def test_a_right_password_is_presented_by_all(echo: int) -> None:
+    with ConnectProxy(demanding("ann", lambda: PASSWORD)) as proxy:
+        route = through(proxy, lambda: PASSWORD)
+        with ThreadPoolExecutor(20) as pool:
+            for wire in pool.map(lambda _: reached(route, "127.0.0.1", echo), range(20)):
+                wire.close()
+    assert len(proxy.requests) == 20
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_an_answer_that_says_nothing_of_the_password_lets_the_next_one_try(status: int) -> None:
+    with ConnectProxy(refusing(status)) as proxy:
+        route = through(proxy, lambda: PASSWORD)
+        for _ in range(2):
+            with pytest.raises(ProxyFault, match=str(status)):
+                reached(route)
+    assert len(proxy.requests) == 2
+
+
+def test_who_waits_for_anothers_answer_waits_to_its_own_deadline() -> None:
+    def hasty() -> float:
+        raise TimeoutError
+
+    def behave(wire: socket.socket, request: bytes) -> None:
+        with pytest.raises(ProxyFault) as caught:
+            reached(route, left=hasty)
+        faults.append(caught.value)
+        wire.sendall(OPENED)
+
+    faults: list[ProxyFault] = []
+    with ConnectProxy(behave) as proxy:
+        route = through(proxy, lambda: PASSWORD)
+        reached(route).close()
+    (found,) = faults
+    assert "did not answer in time: another connection waits to hear" in str(found)
+    assert (found.refused, "service.proxy" in found.remedy) == (False, True)
 
 
 def test_no_error_has_the_password_in_it() -> None:

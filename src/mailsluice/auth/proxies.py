@@ -18,6 +18,7 @@ from mailsluice.config.proxy import ProxyAddress, parse_address
 from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError
 from mailsluice.net.proxy import DIRECT, Barred, Direct, Proxy, Route, bracketed
+from mailsluice.net.trials import Trials
 
 _VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """In the order in which they count; the name in small letters first, as everywhere."""
@@ -31,14 +32,15 @@ _FindRoute = Callable[[str, int], Route]
 class Proxies:
     """The routes of one configuration. Safe among threads.
 
-    Making it raises SecretError if a keyring cannot be used. A route tells of a wrong variable (`Barred`).
+    `trials` is of the process, so that a reload forgets none. Making it raises SecretError if a keyring
+    cannot be used. A route tells of a wrong variable (`Barred`).
     """
 
-    def __init__(self, config: Config, secrets: Secrets) -> None:
+    def __init__(self, config: Config, secrets: Secrets, trials: Trials) -> None:
         service = config.service
-        self._service = _finder("service", service.proxy, service.proxy_password, secrets)
+        self._service = _finder("service", service.proxy, service.proxy_password, secrets, trials)
         self._mailboxes = {
-            name: _finder(f"mailboxes.{name}", mailbox.proxy, mailbox.proxy_password, secrets)
+            name: _finder(f"mailboxes.{name}", mailbox.proxy, mailbox.proxy_password, secrets, trials)
             for name, mailbox in config.mailboxes.items()
             if mailbox.proxy is not None
         }
@@ -53,18 +55,20 @@ class Proxies:
 
 
 def _finder(
-    section: str, setting: ProxyAddress | str, password: SecretRef | None, secrets: Secrets
+    section: str, setting: ProxyAddress | str, password: SecretRef | None, secrets: Secrets, trials: Trials
 ) -> _FindRoute:
     if isinstance(setting, ProxyAddress):
-        return partial(_always, _configured(section, setting, password, secrets))
-    return _by_environment if setting == "environment" else _direct
+        return partial(_always, _configured(section, setting, password, secrets, trials))
+    return partial(_by_environment, trials) if setting == "environment" else _direct
 
 
 def _always(route: Route, _host: str, _port: int) -> Route:
     return route
 
 
-def _configured(section: str, at: ProxyAddress, ref: SecretRef | None, secrets: Secrets) -> Proxy:
+def _configured(
+    section: str, at: ProxyAddress, ref: SecretRef | None, secrets: Secrets, trials: Trials
+) -> Proxy:
     if ref is None:
         # Not as a URL: the log takes whatever stands there before `@` for a secret.
         access = (
@@ -76,7 +80,7 @@ def _configured(section: str, at: ProxyAddress, ref: SecretRef | None, secrets: 
     if ref.scheme == "keyring":
         access += f"; to store another one: {invocation.command('secret', 'set', ref.name)}"
     password = partial(_one_line, ref, secrets.reader(ref))
-    return Proxy(at.host, at.port, f"{section}.proxy", access, at.user, password)
+    return Proxy(at.host, at.port, f"{section}.proxy", access, at.user, password, trials)
 
 
 def _one_line(ref: SecretRef, read: Callable[[], str]) -> str:
@@ -96,7 +100,7 @@ def _direct(_host: str, _port: int) -> Route:
     return DIRECT
 
 
-def _by_environment(host: str, port: int) -> Route:
+def _by_environment(trials: Trials, host: str, port: int) -> Route:
     """The route that the environment's variables name (urllib.request reads them as most programs do)."""
     import urllib.request as library  # noqa: PLC0415  only where the configuration says so
 
@@ -112,7 +116,7 @@ def _by_environment(host: str, port: int) -> Route:
         return Barred(f"{name} {exc}", remedy="correct it, or write the proxy's address into service.proxy")
     access = "write the right user and password into it, before the host"
     password = None if not at.user else lambda: at.password or ""
-    return Proxy(at.host, at.port, name, access, at.user, password)
+    return Proxy(at.host, at.port, name, access, at.user, password, trials)
 
 
 def _variable() -> str:

@@ -25,6 +25,7 @@ from mailsluice.clock import SystemClock
 from mailsluice.config.credentials import EntraCredential, Way
 from mailsluice.config.models import Config
 from mailsluice.errors import ConfigurationError, SecretError
+from mailsluice.net.trials import Trials
 from mailsluice.obs.clean import printable
 
 _PATIENCE = 90.0
@@ -53,7 +54,7 @@ def _sign_in(config: Config, credential: str, *, browser: bool) -> None:
     secrets = secrets_of(config)
     sign_ins = SignIns(config.service.state_dir)
     sign_ins.prove_writable(credential)  # before the person: what cannot be saved is not asked for
-    means = Means(secrets, clock, Proxies(config, secrets).to_provider)
+    means = Means(secrets, clock, Proxies(config, secrets, Trials(clock)).to_provider)
     signing = Signing(credential, section, http_for(section, means), clock)
     by_browser = browser or section.way is Way.BROWSER
     click.echo(f"Asking {section.authority} …", err=True)

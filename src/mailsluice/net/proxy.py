@@ -11,9 +11,11 @@ import socket
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mailsluice.errors import system_remedy
 from mailsluice.net.dialing import ATTEMPT_DELAY, Address, dial
+from mailsluice.net.trials import Refused, Trials
 
 _LARGEST = 16 * 1024
 """The most octets of a proxy's answer. Its body is never read."""
@@ -56,7 +58,7 @@ class Proxy:
     """An HTTP proxy. `setting` is what names it: a key of the configuration, or a variable.
 
     `password` reads the password of `user`, and raises SecretError. None: the proxy is told no user. `access`
-    says how to give mailsluice the right user and password.
+    says how to give mailsluice the right user and password. `trials` knows what the proxy said to them.
     """
 
     host: str
@@ -65,6 +67,7 @@ class Proxy:
     access: str
     user: str = ""
     password: Callable[[], str] | None = field(default=None, repr=False)
+    trials: Trials = field(default_factory=Trials, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"the proxy http://{bracketed(self.host)}:{self.port} ({self.setting})"
@@ -116,14 +119,29 @@ def reach(
     """
     if not isinstance(route, Proxy):
         return dial(addresses, left)
-    target = f"{bracketed(host)}:{port}"
-    request = _request(target, route)  # first: nobody is asked if the password cannot be read
+    login = _login(route)  # first: nobody is asked if the password cannot be read
+    ask = partial(_tunnel, f"{bracketed(host)}:{port}", login, route, addresses, left)
+    try:
+        return route.trials.present(f"{route.host}:{route.port}", login, left, ask) if login else ask()
+    except Refused as refused:
+        raise _shut_out(refused, route) from None
+    except TimeoutError as exc:
+        raise ProxyFault(
+            f"{route} did not answer in time: another connection waits to hear whether the password is right",
+            remedy=f"look at the proxy: it may be overloaded, or {route.setting} may name another program",
+        ) from exc
+
+
+def _tunnel(
+    target: str, login: bytes, proxy: Proxy, addresses: Sequence[Address], left: Callable[[], float]
+) -> socket.socket:
+    """A socket to the target. Raises Refused, ProxyFault."""
     try:
         wire = dial(addresses, left)
     except OSError as exc:
-        raise _unreachable(route, exc) from exc
+        raise _unreachable(proxy, exc) from exc
     try:
-        _judge(_asked(wire, request, route, left), target, route)
+        _judge(_asked(wire, _request(target, login), proxy, left), target, proxy)
         wire.settimeout(None)
     except BaseException:
         wire.close()
@@ -136,10 +154,14 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _request(target: str, proxy: Proxy) -> bytes:
+def _login(proxy: Proxy) -> bytes:
+    """User and password, as they are sent (RFC 7617 §2); empty if the proxy is told none."""
+    return b"" if proxy.password is None else b64encode(f"{proxy.user}:{proxy.password()}".encode())
+
+
+def _request(target: str, login: bytes) -> bytes:
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
-    if proxy.password is not None:
-        login = b64encode(f"{proxy.user}:{proxy.password()}".encode())  # RFC 7617 §2
+    if login:
         lines.append(f"Proxy-Authorization: Basic {login.decode()}")
     return "\r\n".join([*lines, "", ""]).encode("ascii")
 
@@ -189,7 +211,7 @@ def _header(wire: socket.socket, room: int, left: Callable[[], float]) -> bytes:
 
 
 def _judge(head: bytes, target: str, proxy: Proxy) -> None:
-    """Raise ProxyFault unless this answer opens the tunnel."""
+    """Raise Refused or ProxyFault unless this answer opens the tunnel."""
     if not (found := _STATUS.match(head)) or not _END.search(head):
         raise ProxyFault(
             f"{proxy} does not answer as an HTTP proxy does",
@@ -198,7 +220,7 @@ def _judge(head: bytes, target: str, proxy: Proxy) -> None:
         )
     status = int(found[1])
     if status in _UNKNOWN_USER:
-        raise _shut_out(head, status, proxy)
+        raise Refused(status, _schemes(head))
     if status == 403:
         raise ProxyFault(
             f"{proxy} does not allow {target} (HTTP 403)",
@@ -220,9 +242,9 @@ def _judge(head: bytes, target: str, proxy: Proxy) -> None:
         )
 
 
-def _shut_out(head: bytes, status: int, proxy: Proxy) -> ProxyFault:
+def _shut_out(refused: Refused, proxy: Proxy) -> ProxyFault:
     """The error that says which login the proxy wants (RFC 9110 §11.7.1)."""
-    schemes = _schemes(head)
+    status, schemes = refused.status, refused.schemes
     if schemes and "basic" not in map(str.lower, schemes):
         return ProxyFault(
             f"{proxy} wants {' or '.join(schemes)}, mailsluice has only Basic (HTTP {status})",

@@ -35,7 +35,6 @@ WORDS = (
     b'"',
 )
 
-_ROUTE = Proxy("127.0.0.1", 3128, "service.proxy", "give it another", "ann", lambda: CANARY)
 _MOST = 64 * 1024
 """What a socket takes before anybody reads."""
 _OPENED = re.compile(
@@ -46,12 +45,13 @@ _OPENED = re.compile(
 def check(data: bytes) -> None:
     """Hand the proxy's octets to `reach`, all at once, and close."""
     data = data[:_MOST]
+    route = Proxy("127.0.0.1", 3128, "service.proxy", "give it another", "ann", lambda: CANARY)
     ours, theirs = socket.socketpair()
     with theirs, patch.object(module, "dial", lambda *_: ours):
         theirs.sendall(data)
         theirs.shutdown(socket.SHUT_WR)
         try:
-            wire = reach("pop.acme.example", 995, _ROUTE, [], lambda: 10.0)
+            wire = reach("pop.acme.example", 995, route, [], lambda: 10.0)
         except ProxyFault as fault:
             assert ours.fileno() == -1
             for text in (str(fault), fault.remedy):
