@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from auth.hand_clock import HandClock
+from mailsluice.clock import SystemClock
 from mailsluice.net.trials import HELD_BACK, SILENCE, Refused, Trials
 from support.secrecy import CANARY
 
@@ -147,6 +148,13 @@ def test_after_a_trial_that_died_the_next_one_tries(trials: Trials) -> None:
     crowd = Crowd(trials, die)
     assert crowd.asked == MANY
     assert {str(end.exception()) for end in crowd.ends} == {"timed out"}
+
+
+def test_the_end_of_a_trial_wakes_who_waits_for_it(trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailsluice.net.trials.ATTEMPT_DELAY", 20.0)
+    begun = SystemClock().monotonic()
+    Crowd(trials, accept)
+    assert SystemClock().monotonic() - begun < 10
 
 
 def test_a_trial_that_is_silent_holds_up_nobody_for_long(trials: Trials, clock: HandClock) -> None:
