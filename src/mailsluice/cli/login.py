@@ -57,7 +57,8 @@ def _sign_in(config: Config, credential: str, *, browser: bool) -> None:
     means = Means(secrets, clock, Proxies(config, secrets, Trials(clock)).to_provider)
     signing = Signing(credential, section, http_for(section, means), clock)
     by_browser = browser or section.way is Way.BROWSER
-    click.echo(f"Asking {section.authority} …", err=True)
+    # Without https://, or it would look like the address to open.
+    click.echo(f"Asking {section.authority.removeprefix('https://')} …", err=True)
     sign_in = (signing.by_browser if by_browser else signing.by_device_code)(_Terminal())
     with sign_ins.held(credential, _PATIENCE):
         former = _former(sign_ins, credential)
