@@ -1,7 +1,7 @@
 """The system's authorities, where the environment puts others in their place (SSL_CERT_FILE, SSL_CERT_DIR).
 
 Owns what an administrator is told of that. Must never change which authorities are trusted: OpenSSL obeys
-these variables, in every program (docs/adr/0029-the-environment.md).
+these variables, in every program (docs/adr/0028-the-environment.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns which backend there is for each word of the configuration, and the translation of their errors. What the
 keyring library would detect, or its files and the environment name, is not used
-(docs/adr/0030-pinned-keyrings.md). Must never keep a secret, and never use another backend than the one that
+(docs/adr/0029-pinned-keyrings.md). Must never keep a secret, and never use another backend than the one that
 the configuration names.
 """
 

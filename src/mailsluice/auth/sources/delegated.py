@@ -54,7 +54,7 @@ class DelegatedSource:
     def ask(self) -> Token:
         """A new token. Raises SecretError, TokenRefused, TokenUnavailable.
 
-        The order of the steps is explained in docs/adr/0028-refresh-tokens.md.
+        The order of the steps is explained in docs/adr/0027-refresh-tokens.md.
         """
         name, credential = self._name, self._credential
         with self._sign_ins.held(name, PATIENCE):
