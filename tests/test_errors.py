@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from mailsluice import errors
-from mailsluice.errors import LedgerError, MailsluiceError, SecretError, SinkError
+from mailsluice.errors import LedgerError, MailsluiceError, SecretError, SinkError, TokenRefused
 
 
 def test_an_error_may_carry_a_remedy_of_its_own() -> None:
@@ -34,6 +34,21 @@ def test_what_helps_against_the_machine_s_own_errors_goes_before_the_caller_s_ad
 def test_what_is_the_caller_s_to_know_is_left_to_the_caller() -> None:
     assert errors.system_remedy(OSError(errno.EACCES, "x"), "otherwise") == "otherwise"
     assert errors.system_remedy(ValueError("x"), "otherwise") == "otherwise"
+
+
+def test_the_same_error_in_other_words_keeps_all_but_its_traceback() -> None:
+    with pytest.raises(TokenRefused) as caught:
+        raise TokenRefused("no", remedy="ask", denied=True, said="AADSTS700024", clock_ahead=600.0)
+    same = caught.value.worded("credentials.acme: no")
+    assert same is not caught.value
+    assert (type(same), str(same), same.remedy, same.denied) == (
+        TokenRefused,
+        "credentials.acme: no",
+        "ask",
+        True,
+    )
+    assert (same.said, same.clock_ahead, same.__traceback__) == ("AADSTS700024", 600.0, None)
+    assert str(caught.value) == "no"
 
 
 @pytest.mark.parametrize("kind", [SinkError, LedgerError, SecretError])

@@ -2,15 +2,16 @@
 
 Owns the kinds of errors, and what each kind carries beside its words. What an error means is a row of the
 table in `outcome`: each kind names its row. A kind without a row of its own never leaves the session that
-raised it. Any other exception is a bug. `session.triage` may change a disposition by what the server said;
-nothing else decides what an error means.
+raised it. Any other exception is a bug. `session.triage` may change a disposition by what the server said,
+as `diagnosis.symptoms` knows it; nothing else decides what an error means.
 """
 
 from __future__ import annotations
 
 import errno
+from copy import copy
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from mailsluice.outcome import ExitCode, Outcome
 
@@ -32,6 +33,30 @@ class Phase(Enum):
     RETRIEVE = "retrieve"
     DELETE = "delete"
     QUIT = "quit"
+
+
+class Obstacle(Enum):
+    """What stood between this machine and a server: the mail server, or the identity provider.
+
+    It is for programs, which must not read the words of an error. The errors that have one say None if none
+    of these is the reason.
+    """
+
+    NAME = "name"  # the name has no address
+    RESOLVER = "resolver"  # no name server answered, so nobody knows
+    NO_ROUTE = "no-route"  # this machine or a router says that there is no way, or forbids it
+    REFUSED = "refused"  # the address answered that nobody listens there
+    DROPPED = "dropped"  # the address did not answer at all
+    PROXY = "proxy"
+    SILENT = "silent"  # TCP was accepted, and then nothing came in time
+    HANDSHAKE = "handshake"  # the TLS handshake was broken off
+    OLD_TLS = "old-tls"
+    NO_TLS = "no-tls"
+    UNTRUSTED = "untrusted"  # the certificate is by nobody whom this machine trusts
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    OTHER_NAME = "other-name"
+    WEAK = "weak"  # the certificate's key or signature is
 
 
 class MailsluiceError(Exception):
@@ -79,13 +104,52 @@ class ProxyRefused(MailsluiceError):
 
 
 class TokenError(MailsluiceError):
-    """No access token was given."""
+    """No access token was given.
+
+    `said` has the provider's words: on one line, and without secrets; empty if there were none. `obstacle` is
+    what stood in the way to it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        denied: bool = False,
+        said: str = "",
+        obstacle: Obstacle | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy, denied=denied)
+        self.said = said
+        self.obstacle = obstacle
+
+    def worded(self, message: str) -> Self:
+        """The same error with this text. It has no traceback: the frames in that may contain the secret."""
+        same = copy(self)
+        same.args = (message,)
+        return same
 
 
 class TokenRefused(TokenError):
-    """The identity provider, or a token command, refused a token."""
+    """The identity provider, or a token command, refused a token.
+
+    `clock_ahead`: the seconds by which this machine's clock is ahead of the provider's; None if the provider
+    did not say what time it is.
+    """
 
     outcome = Outcome.TOKEN_REFUSED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        denied: bool = False,
+        said: str = "",
+        clock_ahead: float | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy, denied=denied, said=said)
+        self.clock_ahead = clock_ahead
 
 
 class TokenUnavailable(TokenError):
@@ -94,11 +158,19 @@ class TokenUnavailable(TokenError):
     `retry_after`: the seconds for which the provider wants no other request; 0 if it did not say.
     """
 
-    def __init__(self, message: str, *, remedy: str = "", retry_after: float = 0.0) -> None:
-        super().__init__(message, remedy=remedy)
-        self.retry_after = retry_after
-
     outcome = Outcome.TOKEN_UNAVAILABLE
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        retry_after: float = 0.0,
+        said: str = "",
+        obstacle: Obstacle | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy, said=said, obstacle=obstacle)
+        self.retry_after = retry_after
 
 
 class TokenBarred(ProxyRefused, TokenError):
@@ -106,12 +178,24 @@ class TokenBarred(ProxyRefused, TokenError):
 
 
 class ServerError(MailsluiceError):
-    """A POP3 session failed in `phase`. `reply` has the server's words; it is empty if there were none."""
+    """A POP3 session failed in `phase`. `reply` has the server's words; it is empty if there were none.
 
-    def __init__(self, message: str, *, phase: Phase, reply: str = "", remedy: str = "") -> None:
+    `obstacle` is what stood in the way to the server, if there is no session because of that.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        phase: Phase,
+        reply: str = "",
+        remedy: str = "",
+        obstacle: Obstacle | None = None,
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.phase = phase
         self.reply = reply
+        self.obstacle = obstacle
 
 
 class ServerUnreachable(ServerError):

@@ -7,9 +7,9 @@ import keyring.core
 import pytest
 
 from mailsluice.config.models import Mailbox, SpoolSink
-from support.fixtures import bare_environment, clock, credential, endpoint, http, source
+from support.fixtures import bare_environment, behind_a_firewall, clock, credential, endpoint, http, source
 
-__all__ = ["bare_environment", "clock", "credential", "endpoint", "http", "source"]
+__all__ = ["bare_environment", "behind_a_firewall", "clock", "credential", "endpoint", "http", "source"]
 
 
 @pytest.fixture(autouse=True)

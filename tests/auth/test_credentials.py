@@ -43,6 +43,18 @@ def test_an_entra_credential_gives_a_bearer_token(
     assert endpoint.forms[0]["client_secret"] == "canary-acme"
 
 
+def test_an_error_names_the_section_and_keeps_all_that_it_says(
+    endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
+) -> None:
+    refusal = {"error": "invalid_client", "error_description": "AADSTS7000222: expired"}
+    endpoint.answer = lambda _: as_json(401, refusal)
+    with pytest.raises(TokenRefused, match=r"^credentials\.acme: ") as caught:
+        build({"acme": credential}, clock).login(mailbox("acme"))
+    assert caught.value.said == "invalid_client: AADSTS7000222: expired"
+    assert caught.value.clock_ahead is not None
+    assert caught.value.remedy
+
+
 def test_sections_that_say_the_same_share_a_token(
     endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock, mailbox: MakeMailbox
 ) -> None:

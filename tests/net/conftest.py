@@ -3,6 +3,7 @@ from __future__ import annotations
 from support.fixtures import (
     authority,
     bare_environment,
+    behind_a_firewall,
     ca_file,
     clock,
     connections,
@@ -15,6 +16,7 @@ from support.fixtures import (
 __all__ = [
     "authority",
     "bare_environment",
+    "behind_a_firewall",
     "ca_file",
     "clock",
     "connections",

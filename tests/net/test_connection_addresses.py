@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from mailsluice.clock import SystemClock
-from mailsluice.errors import Phase, ServerUnreachable, Stopped
+from mailsluice.errors import DeadlineExceeded, Obstacle, Phase, ServerUnreachable, Stopped
 from mailsluice.net.connection import Connection
 from mailsluice.net.connections import Connections
 from mailsluice.net.endpoint import Endpoint
@@ -47,16 +47,25 @@ def test_a_dead_address_costs_a_fraction_of_a_second(
     assert seconds < Deadlines().connect / 10
 
 
-@pytest.mark.parametrize("deadline", ["connect", "session"])
-def test_no_answer_to_a_connect_is_unreachable(connections: Connections, deadline: str) -> None:
+def test_no_answer_to_a_connect_is_unreachable(connections: Connections) -> None:
     begun = SystemClock().monotonic()
     with (
         black_hole() as (host, port),
         pytest.raises(ServerUnreachable, match=r"cannot connect.*no answer") as unreachable,
     ):
-        connect(Endpoint(host, port), connections, **{deadline: 0.05})
+        connect(Endpoint(host, port), connections, connect=0.05)
     assert unreachable.value.phase is Phase.CONNECT
+    assert unreachable.value.obstacle is Obstacle.DROPPED
     assert SystemClock().monotonic() - begun < Deadlines().connect / 2
+
+
+def test_a_session_that_is_over_before_there_is_a_connection_says_nothing_of_a_firewall(
+    connections: Connections,
+) -> None:
+    with black_hole() as (host, port), pytest.raises(DeadlineExceeded, match=r"lasted its 0\.05 s") as over:
+        connect(Endpoint(host, port), connections, session=0.05)
+    assert over.value.phase is Phase.CONNECT
+    assert over.value.obstacle is None
 
 
 def test_abort_from_another_thread_ends_a_connect(connections: Connections) -> None:

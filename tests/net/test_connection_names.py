@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from mailsluice.clock import SystemClock
-from mailsluice.errors import ServerUntrusted
+from mailsluice.errors import Obstacle, ServerUntrusted
 from mailsluice.net.connection import Connection
 from mailsluice.net.connections import Connections
 from mailsluice.net.endpoint import Endpoint
@@ -35,4 +35,4 @@ def test_a_certificate_that_has_the_name_as_its_common_name_alone_is_untrusted(
                 deadlines=Deadlines(),
                 connections=connections,
             )
-    assert "if it has none, the server needs a new one" in untrusted.value.remedy
+    assert untrusted.value.obstacle is Obstacle.OTHER_NAME

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -90,6 +92,26 @@ def test_if_no_address_can_be_reached_the_last_failure_is_told(closed: tuple[str
     nowhere: Address = (socket.AF_INET, 0xFFFF, 6, "", closed)
     with pytest.raises(ConnectionRefusedError):
         dial([nowhere, at(closed)], within(30))
+
+
+@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
+def test_that_a_family_has_no_way_out_is_told_only_if_nothing_else_is(
+    closed: tuple[str, int], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A machine without IPv6, and a firewall that refuses IPv4: the firewall is what somebody can change."""
+    here: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", closed)
+    there: Address = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::1", 995, 0, 0))
+    really = socket.socket.connect_ex
+
+    def connect_ex(self: socket.socket, where: tuple[str, int]) -> int:
+        return code if self.family == socket.AF_INET6 else really(self, where)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+    for addresses in ([here, there], [there, here]):
+        with pytest.raises(ConnectionRefusedError):
+            dial(addresses, within(30))
+    with pytest.raises(OSError, match=os.strerror(code)):
+        dial([there], within(30))
 
 
 def test_the_wait_ends_when_it_may_last_no_longer() -> None:

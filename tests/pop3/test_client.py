@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from mailsluice.clock import SystemClock
 from mailsluice.errors import (
     CommandRefused,
     ConnectionLost,
     LoginRefused,
+    Obstacle,
     Phase,
     ProtocolViolation,
     ServerUnreachable,
@@ -20,8 +22,9 @@ from mailsluice.errors import (
 )
 from mailsluice.model import BearerToken, DeletePermit, Listed, Password
 from mailsluice.net.connections import Connections
+from mailsluice.net.stages import Stage
 from mailsluice.pop3.client import Client, connect
-from pop3.scripted import ScriptedServer, Wire, mailbox, playing
+from pop3.scripted import HOST, ScriptedServer, Wire, mailbox, playing, server_context
 
 if TYPE_CHECKING:
     from mailsluice.config.models import Mailbox
@@ -90,7 +93,26 @@ def test_a_port_of_plain_pop3_is_told_from_the_one_that_has_tls(
 ) -> None:
     with ScriptedServer(playing("S: +OK ready"), None) as server, pytest.raises(ServerUnreachable) as caught:
         connect(mailbox(server.port, ca_file), clock=SystemClock(), connections=connections)
-    assert caught.value.remedy == "there is no TLS on this port: POP3 over TLS is port 995"
+    assert caught.value.obstacle is Obstacle.NO_TLS
+
+
+def test_who_watches_a_connection_that_opens_is_told_each_stage_and_then_the_tls_is_known(
+    authority: trustme.CA, ca_file: Path, connections: Connections
+) -> None:
+    told: list[Stage] = []
+    script = playing("S: +OK ready")
+    with ScriptedServer(script, server_context(authority, HOST)) as server:
+        client = connect(
+            mailbox(server.port, ca_file),
+            clock=SystemClock(),
+            connections=connections,
+            observe=lambda stage, found: told.append(stage) if found else None,
+        )
+        with client:
+            assert told == [Stage.NAME, Stage.TCP, Stage.TLS]
+            assert client.tls is not None
+            assert client.tls.certificate.names == (HOST,)
+    assert client.tls is None
 
 
 def test_a_session_with_exchange_online_from_greeting_to_quit(connected: Connect) -> None:

@@ -14,6 +14,7 @@ from mailsluice.auth.secrets import Secrets
 from mailsluice.auth.sources.command import CommandSource
 from mailsluice.auth.sources.late import LateSource
 from mailsluice.auth.sources.means import Means, NoteEnd, unnoted
+from mailsluice.auth.sources.source import LONGEST
 from mailsluice.auth.tokens.cache import TokenCache
 from mailsluice.auth.tokens.file import SAID, TokenFile, token_name
 from mailsluice.auth.tokens.said import SaidToday
@@ -36,7 +37,7 @@ class Credentials:
 
     `secrets` are read each time they are needed. `find_route` is asked for each request of a token. Tokens of
     `former` are used on for sections with the same content. Tokens are kept in `state_dir` for other
-    processes; None: in memory alone.
+    processes; None: in memory alone. No request for a token lasts more than `longest` seconds.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Credentials:
         state_dir: Path | None = None,
         find_route: FindRoute = no_proxy,
         note_end: NoteEnd = unnoted,
+        longest: float = LONGEST,
     ) -> None:
         self._credentials = credentials
         self._passwords = {
@@ -56,7 +58,7 @@ class Credentials:
             for credential in credentials.values()
             if isinstance(credential, PasswordCredential)
         }
-        means = Means(secrets, clock, find_route, note_end)
+        means = Means(secrets, clock, find_route, note_end, longest)
         said = SaidToday(state_dir / SAID, clock) if state_dir else None
         self._names: dict[str, str] = {}  # of tokens, by section
         self._sources: dict[str, LateSource] = {}
@@ -137,7 +139,7 @@ def _in_section(name: str, error: TokenError) -> TokenError:
     """The same error, which names the section: several may have the same application and tenant."""
     section = f"credentials.{name}: "
     told = str(error)
-    return type(error)(told if told.startswith(section) else section + told, remedy=error.remedy)
+    return error.worded(told if told.startswith(section) else section + told)
 
 
 def _one_line(ref: SecretRef, password: str) -> str:

@@ -16,16 +16,22 @@ from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 
+from mailsluice.errors import Obstacle
+from mailsluice.net import obstacles
 from mailsluice.net.deadlines import Deadline
 from mailsluice.net.proxy import Direct, FindRoute, first_stop, reach
 from mailsluice.net.tls import tls_settings
 
 
 class TimedTls(ssl.SSLContext):
-    """TLS settings whose sockets wait no longer than a deadline, and the route to each server."""
+    """TLS settings whose sockets wait no longer than a deadline, and the route to each server.
+
+    `met` is what stood in the way when the last connection failed. The library's own errors do not say it.
+    """
 
     deadline: Deadline
     find_route: FindRoute
+    met: Obstacle | None = None
 
 
 def timed_tls(ca_file: Path | None, deadline: Deadline, find_route: FindRoute) -> TimedTls:
@@ -71,7 +77,11 @@ class _Connection(HTTPSConnection):
         route = tls.find_route(host, port)
         try:
             wire = reach(host, port, route, first_stop(host, port, route), tls.deadline.left)
+        except UnicodeError as exc:  # IDNA cannot encode the name; the library expects an OSError
+            tls.met = obstacles.to_connect(exc)
+            raise socket.gaierror(socket.EAI_NONAME, "there can be no such name in DNS") from exc
         except OSError as exc:
+            tls.met = obstacles.to_connect(exc)
             if isinstance(route, Direct) and route.hint:
                 exc.add_note(route.hint)
             raise
@@ -84,6 +94,17 @@ class _TlsSocket(ssl.SSLSocket):
 
     context: TimedTls
 
+    def do_handshake(self, *arguments: Any) -> None:
+        try:
+            super().do_handshake(*arguments)
+        except OSError as exc:
+            self.context.met = obstacles.to_secure(exc)
+            raise
+
     def read(self, *arguments: Any) -> Any:
-        self.settimeout(self.context.deadline.left())
-        return super().read(*arguments)
+        try:
+            self.settimeout(self.context.deadline.left())
+            return super().read(*arguments)
+        except TimeoutError:
+            self.context.met = Obstacle.SILENT
+            raise

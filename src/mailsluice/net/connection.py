@@ -1,6 +1,6 @@
 """The transport: a TLS connection that never waits without a limit. Another thread may cut it.
 
-Owns the socket, and what its errors and those of TLS mean. Must never know what is sent over it.
+Owns the socket, and how long each use of it may last. Must never know what is sent over it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from mailsluice.errors import (
     DeadlineExceeded,
     GaveWay,
     MailsluiceError,
+    Obstacle,
     Phase,
-    ServerBarred,
-    ServerUnreachable,
     ServerUntrusted,
     Stopped,
-    system_remedy,
 )
+from mailsluice.net.certificate import Tls, agreed
 from mailsluice.net.connections import Connections
 from mailsluice.net.deadlines import Deadline, Limits, Patience
 from mailsluice.net.endpoint import Endpoint
-from mailsluice.net.proxy import Direct, ProxyFault, first_stop, reach
+from mailsluice.net.proxy import first_stop, reach
+from mailsluice.net.stages import Observe, Stage, unobserved
+from mailsluice.net.translation import translated
 
 _RECORD = 16 * 1024
 """The most octets in a TLS record (RFC 8446 §5.1). One read from OpenSSL returns no more than one record."""
@@ -54,6 +55,7 @@ class Connection:
         deadlines: Limits,
         connections: Connections,
         owner: str = "",
+        observe: Observe = unobserved,
     ) -> None:
         self.endpoint = endpoint
         self.owner = owner
@@ -63,6 +65,7 @@ class Connection:
         self._deadlines = deadlines
         self._end = Deadline(clock, deadlines.session)
         self._connections = connections
+        self._observe = observe
         self._socket: ssl.SSLSocket | None = None
         self._swap = threading.RLock()
         self._aborted = False
@@ -79,9 +82,17 @@ class Connection:
         deadlines: Limits,
         connections: Connections,
         owner: str = "",
+        observe: Observe = unobserved,
     ) -> Self:
-        """Connect, and verify the server's certificate and name."""
-        connection = cls(endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=owner)
+        """Connect, and verify the server's certificate and name. `observe` is told each stage of that."""
+        connection = cls(
+            endpoint,
+            clock=clock,
+            deadlines=deadlines,
+            connections=connections,
+            owner=owner,
+            observe=observe,
+        )
         connections.add(connection)  # before it connects, so that a stop also ends that
         try:
             connection._reach()
@@ -129,6 +140,12 @@ class Connection:
         """Raise Stopped or GaveWay if this was cut, ConnectionLost if it is closed."""
         if self._is_cut or self._socket is None:
             self._held(phase)
+
+    @property
+    def tls(self) -> Tls | None:
+        """What the handshake agreed on, and the server's certificate; None if this is closed."""
+        with self._swap:
+            return None if self._socket is None else agreed(self._socket)
 
     @property
     def closed(self) -> bool:
@@ -179,10 +196,26 @@ class Connection:
         patience = Patience(self._deadlines.connect)
         with self._translating(Phase.CONNECT, patience):
             host, port, route = self.endpoint.host, self.endpoint.port, self.endpoint.route
-            addresses = first_stop(host, port, route)
+            addresses = first_stop(host, port, route, self._observe)
             end = Deadline(self._clock, self._deadlines.connect)  # after the names: see `first_stop`
-            plain = reach(host, port, route, addresses, lambda: self._left_to_connect(end))
-            self._take(plain, context)
+            plain = reach(
+                host, port, route, addresses, lambda: self._left_to_connect(end), observe=self._observe
+            )
+            self._take(self._ready_for_tls(plain), context)
+
+    def _ready_for_tls(self, plain: socket.socket) -> socket.socket:
+        """The same socket, after the server was asked to begin TLS, if it has to be asked."""
+        if self.endpoint.ask_for_tls is None:
+            return plain
+        patience = Patience(self._deadlines.tls)
+        end = Deadline(self._clock, patience.left)
+        try:
+            with self._translating(Phase.GREETING, patience):
+                self.endpoint.ask_for_tls(plain, lambda: self._left_to_connect(end))
+        except BaseException:
+            plain.close()
+            raise
+        return plain
 
     def _left_to_connect(self, end: Deadline) -> float:
         """The seconds left. Raises TimeoutError if there are none, or after `abort`."""
@@ -200,8 +233,11 @@ class Connection:
             )
 
     def _secure(self) -> None:
+        self._observe(Stage.TLS, None)
         with self._waiting(Phase.TLS, Patience(self._deadlines.tls)) as wire:
             wire.do_handshake()
+        if self._observe is not unobserved:
+            self._observe(Stage.TLS, self.tls)
 
     def _held(self, phase: Phase) -> ssl.SSLSocket:
         if self._is_cut:
@@ -241,48 +277,21 @@ class Connection:
     def _meaning(self, exc: OSError | UnicodeError, phase: Phase, patience: Patience) -> MailsluiceError:
         if self._is_cut:
             return self._stopped(phase)
-        if isinstance(exc, ssl.SSLCertVerificationError):
-            return ServerUntrusted(
-                f"the certificate of {self.endpoint} was not accepted: {exc.verify_message}",
-                phase=phase,
-                remedy=_CERTIFICATE_REMEDIES.get(exc.verify_code, _AUTHORITY_REMEDY),
-            )
-        if isinstance(exc, TimeoutError) and phase is not Phase.CONNECT:
+        # To connect takes as long as the names took less: if the session is over, that shows no firewall.
+        if isinstance(exc, TimeoutError) and (phase is not Phase.CONNECT or self._end.is_over):
             return self._too_slow(phase, patience)
-        reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc) or "no answer"
-        if phase is Phase.CONNECT:
-            return self._no_connection(exc, reason)
-        if phase is Phase.TLS:
-            return ServerUnreachable(
-                f"{self.endpoint} broke off the TLS handshake: {reason}",
-                phase=phase,
-                remedy=self._handshake_remedy(reason),
-            )
-        return ConnectionLost(f"lost {self.endpoint} in phase {phase.value}: {reason}", phase=phase)
-
-    def _no_connection(self, exc: OSError | UnicodeError, reason: str) -> ServerUnreachable | ServerBarred:
-        where = f"cannot connect to {self.endpoint.host}:{self.endpoint.port}"
-        if isinstance(exc, ProxyFault):
-            kind = ServerBarred if exc.refused else ServerUnreachable
-            return kind(f"{where}: {exc}", phase=Phase.CONNECT, remedy=exc.remedy)
-        remedy = _NAME_REMEDY if isinstance(exc, socket.gaierror | UnicodeError) else _ROUTE_REMEDY
-        if isinstance(self.endpoint.route, Direct) and self.endpoint.route.hint:
-            remedy += f"; {self.endpoint.route.hint}"
-        return ServerUnreachable(f"{where}: {reason}", phase=Phase.CONNECT, remedy=system_remedy(exc, remedy))
-
-    def _handshake_remedy(self, reason: str) -> str:
-        if reason in _OLD_TLS:
-            return "the server offers only TLS older than 1.2, which is not secure: it needs an update"
-        if reason in _NO_TLS:
-            return "there is no TLS on this port" + (f": {self.endpoint.hint}" if self.endpoint.hint else "")
-        return ""
+        return translated(exc, self.endpoint, phase)
 
     def _too_slow(self, phase: Phase, patience: Patience) -> DeadlineExceeded:
         if self._end.is_over:
             what = f"the session lasted its {self._deadlines.session:g} s"
         else:
             what = f"silent or too slow for {patience.allowed:g} s"
-        return DeadlineExceeded(f"{self.endpoint} in phase {phase.value}: {what}", phase=phase)
+        return DeadlineExceeded(
+            f"{self.endpoint} in phase {phase.value}: {what}",
+            phase=phase,
+            obstacle=Obstacle.SILENT if phase is Phase.TLS else None,
+        )
 
     @property
     def _is_cut(self) -> bool:
@@ -293,31 +302,3 @@ class Connection:
             what = f"silent for {self._gave_way:.0f} s, while others waited for the session"
             return GaveWay(f"{self.endpoint} in phase {phase.value}: {what}", phase=phase)
         return Stopped(f"stopped while talking to {self.endpoint}, in phase {phase.value}")
-
-
-_NAME_REMEDY = "check the spelling of `host`, and this machine's DNS"
-_ROUTE_REMEDY = "check `host` and `port`, and that the firewall lets this machine connect to them"
-_AUTHORITY_REMEDY = (
-    "if the server is yours, name its certificate authority in `ca_file`; if not, ask who intercepts TLS"
-)
-
-_OTHER_NAME_REMEDY = (
-    "set `host` to a name in the certificate's subjectAltName; if it has none, the server needs a new one"
-)
-_WEAK_REMEDY = (
-    "the server needs a new certificate, with a stronger key or signature (RSA of 2,048 bits, SHA-256)"
-)
-
-_CERTIFICATE_REMEDIES = {
-    9: "check this machine's clock",  # X509_V_ERR_CERT_NOT_YET_VALID
-    10: "check this machine's clock; if it is right, the server needs a new certificate",  # ..._HAS_EXPIRED
-    62: _OTHER_NAME_REMEDY,  # X509_V_ERR_HOSTNAME_MISMATCH
-    64: _OTHER_NAME_REMEDY,  # X509_V_ERR_IP_ADDRESS_MISMATCH
-    66: _WEAK_REMEDY,  # X509_V_ERR_EE_KEY_TOO_SMALL
-    67: _WEAK_REMEDY,  # X509_V_ERR_CA_KEY_TOO_SMALL
-    68: _WEAK_REMEDY,  # X509_V_ERR_CA_MD_TOO_WEAK
-}
-
-_NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"}
-_OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
-"""OpenSSL's words for a handshake with a server that speaks no TLS, and with one whose TLS is too old."""

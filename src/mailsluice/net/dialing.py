@@ -15,8 +15,13 @@ from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
+from mailsluice.net.stages import Observe, Stage, unobserved
+
 ATTEMPT_DELAY = 0.25
 """Seconds after which the next address is tried, too, if no address has answered (RFC 8305 §8)."""
+
+_NO_FAMILY = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""This machine has no way out for the whole family of an address."""
 
 _UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN})
 
@@ -24,13 +29,18 @@ Address = tuple[int, int, int, str, Any]
 """An address as `socket.getaddrinfo` returns it."""
 
 
-def dial(addresses: Sequence[Address], left: Callable[[], float]) -> socket.socket:
+def dial(
+    addresses: Sequence[Address], left: Callable[[], float], observe: Observe = unobserved
+) -> socket.socket:
     """A socket that is connected to the address that answered first. Families are tried in turn.
 
     `left` returns how many seconds are left, and raises OSError if there are none. It is called at least
     every ATTEMPT_DELAY. Raises that OSError, or the failure of the last attempt if no address can be reached.
+    But "no way to IPv6" is told only if there is nothing else to tell: most names have such addresses, and
+    many machines have no way to them.
     """
-    race = _Race()
+    observe(Stage.TCP, None)
+    race = _Race(observe)
     try:
         waiting = deque(_in_turn(addresses))
         while waiting or race.runs:
@@ -56,9 +66,11 @@ def _in_turn(addresses: Sequence[Address]) -> list[Address]:
 class _Race:
     """Attempts that run side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Observe) -> None:
         self._selector = selectors.DefaultSelector()
+        self._observe = observe
         self.failure = OSError("the name has no address")
+        self._has_failed = False
 
     @property
     def runs(self) -> bool:
@@ -69,10 +81,10 @@ class _Race:
         try:
             attempt = socket.socket(family, kind, protocol)
         except OSError as exc:
-            self.failure = exc
+            self._note(exc)
             return
         attempt.setblocking(False)
-        self._selector.register(attempt, selectors.EVENT_WRITE)
+        self._selector.register(attempt, selectors.EVENT_WRITE, where)
         code = _begun(attempt, where)
         if code not in _UNDER_WAY:
             self._drop(attempt, OSError(code, os.strerror(code)))
@@ -85,18 +97,32 @@ class _Race:
                 self._drop(attempt, OSError(code, os.strerror(code)))
                 continue
             self._selector.unregister(attempt)
+            self._observe(Stage.TCP, _spelled(key.data))
             return _ready(attempt)
         return None
 
     def end(self) -> None:
         for key in list(self._selector.get_map().values()):
-            self._drop(key.fileobj, self.failure)
+            self._close(key.fileobj)
         self._selector.close()
 
     def _drop(self, attempt: Any, failure: OSError) -> None:
-        self.failure = failure
+        self._note(failure)
+        self._close(attempt)
+
+    def _note(self, failure: OSError) -> None:
+        if not self._has_failed or failure.errno not in _NO_FAMILY:
+            self.failure, self._has_failed = failure, True
+
+    def _close(self, attempt: Any) -> None:
         self._selector.unregister(attempt)
         attempt.close()
+
+
+def _spelled(where: Any) -> str:
+    """The address and the port, as people write them."""
+    host, port = where[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _begun(attempt: socket.socket, where: Any) -> int:

@@ -24,6 +24,7 @@ from typing import Any
 import requests
 
 from mailsluice.clock import Clock
+from mailsluice.errors import Obstacle
 from mailsluice.net.adapter import TimedAdapter, timed_tls
 from mailsluice.net.deadlines import Deadline
 from mailsluice.net.proxy import FindRoute, ProxyFault, no_proxy
@@ -85,6 +86,9 @@ class ProviderHttp:
     It trusts only the authorities in `ca_file`, or else the system's, as for the mail server. `find_route`
     says by which proxy it reaches a server; without it, there is none. Every method raises
     requests.RequestException, and SecretError if a proxy's password cannot be read.
+
+    `clock_ahead`: the seconds by which our clock is ahead of that of the last answer; None if it did not say
+    what time it is (RFC 9110 §6.6.1).
     """
 
     def __init__(
@@ -101,6 +105,12 @@ class ProviderHttp:
         self._adapter = TimedAdapter(tls)
         self._clock = clock
         self._fields = _FIELDS
+        self.clock_ahead: float | None = None
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """What stood in the way, if a request was not sent or not answered; None if it was another reason."""
+        return self._adapter.tls.met
 
     def expect(self, *fields: str) -> None:
         """Let msal get these fields, too, of the answers that are still to come."""
@@ -131,6 +141,8 @@ class ProviderHttp:
         request = requests.Request(method, url, headers, **content).prepare()
         with self._adapter.send(request, stream=True) as answer:
             status = answer.status_code
+            date = _date(answer.headers.get("Date", ""))
+            self.clock_ahead = (self._clock.now() - date).total_seconds() if date else None
             if status == 429 or status >= 500:
                 wait, said = retry_after(answer.headers, self._clock), _description(answer)
                 raise NotAnswered(f"it answered HTTP {status}", wait, throttled=status == 429, said=said)

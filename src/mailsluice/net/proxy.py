@@ -15,6 +15,7 @@ from functools import partial
 
 from mailsluice.errors import system_remedy
 from mailsluice.net.dialing import ATTEMPT_DELAY, Address, dial
+from mailsluice.net.stages import Observe, Stage, unobserved
 from mailsluice.net.trials import Refused, Trials
 
 _LARGEST = 16 * 1024
@@ -92,35 +93,45 @@ def no_proxy(_host: str, _port: int) -> Route:
     return DIRECT
 
 
-def first_stop(host: str, port: int, route: Route) -> Sequence[Address]:
+def first_stop(host: str, port: int, route: Route, observe: Observe = unobserved) -> Sequence[Address]:
     """The addresses to connect to: the server's, or those of its proxy.
 
     They are looked up without a deadline of ours: the resolver has only its own (resolv.conf, some 10 s for
     each name server). Raises UnicodeError, and OSError: a ProxyFault if the route is at fault.
     """
-    match route:
-        case Barred():
-            raise ProxyFault(route.why, remedy=route.remedy, refused=True)
-        case Direct():
-            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        case Proxy():
-            try:
-                return socket.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
-            except (OSError, UnicodeError) as exc:
-                raise _unreachable(route, exc) from exc
+    if isinstance(route, Barred):
+        observe(Stage.PROXY, None)
+        raise ProxyFault(route.why, remedy=route.remedy, refused=True)
+    observe(Stage.NAME, None)
+    if isinstance(route, Direct):
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    else:
+        try:
+            addresses = socket.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as exc:
+            raise _unreachable(route, exc) from exc
+    if observe is not unobserved:
+        observe(Stage.NAME, [str(where[0]) for *_, where in addresses])
+    return addresses
 
 
 def reach(
-    host: str, port: int, route: Route, addresses: Sequence[Address], left: Callable[[], float]
+    host: str,
+    port: int,
+    route: Route,
+    addresses: Sequence[Address],
+    left: Callable[[], float],
+    *,
+    observe: Observe = unobserved,
 ) -> socket.socket:
     """A socket to the server, by the first of `addresses` that answers. All that was read is the proxy's.
 
     `left` is as in `dial`. Raises SecretError, and OSError: a ProxyFault if the proxy is at fault.
     """
     if not isinstance(route, Proxy):
-        return dial(addresses, left)
+        return dial(addresses, left, observe)
     login = _login(route)  # first: nobody is asked if the password cannot be read
-    ask = partial(_tunnel, f"{bracketed(host)}:{port}", login, route, addresses, left)
+    ask = partial(_tunnel, f"{bracketed(host)}:{port}", login, route, addresses, left, observe=observe)
     try:
         return route.trials.present(f"{route.host}:{route.port}", login, left, ask) if login else ask()
     except Refused as refused:
@@ -133,15 +144,23 @@ def reach(
 
 
 def _tunnel(
-    target: str, login: bytes, proxy: Proxy, addresses: Sequence[Address], left: Callable[[], float]
+    target: str,
+    login: bytes,
+    proxy: Proxy,
+    addresses: Sequence[Address],
+    left: Callable[[], float],
+    *,
+    observe: Observe,
 ) -> socket.socket:
     """A socket to the target. Raises Refused, ProxyFault."""
     try:
-        wire = dial(addresses, left)
+        wire = dial(addresses, left, observe)
     except OSError as exc:
         raise _unreachable(proxy, exc) from exc
     try:
-        _judge(_asked(wire, _request(target, login), proxy, left), target, proxy)
+        observe(Stage.PROXY, None)
+        status = _judge(_asked(wire, _request(target, login), proxy, left), target, proxy)
+        observe(Stage.PROXY, f"{proxy}: HTTP {status}")
         wire.settimeout(None)
     except BaseException:
         wire.close()
@@ -210,8 +229,8 @@ def _header(wire: socket.socket, room: int, left: Callable[[], float]) -> bytes:
     return head
 
 
-def _judge(head: bytes, target: str, proxy: Proxy) -> None:
-    """Raise Refused or ProxyFault unless this answer opens the tunnel."""
+def _judge(head: bytes, target: str, proxy: Proxy) -> int:
+    """The status of this answer, if it opens the tunnel. Raises Refused, ProxyFault."""
     if not (found := _STATUS.match(head)) or not _END.search(head):
         raise ProxyFault(
             f"{proxy} does not answer as an HTTP proxy does",
@@ -240,6 +259,7 @@ def _judge(head: bytes, target: str, proxy: Proxy) -> None:
             f"allow CONNECT to {target}",
             refused=True,
         )
+    return status
 
 
 def _shut_out(refused: Refused, proxy: Proxy) -> ProxyFault:

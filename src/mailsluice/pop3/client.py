@@ -26,11 +26,13 @@ from mailsluice.errors import (
 )
 from mailsluice.message.header import LIMIT, Header
 from mailsluice.model import BearerToken, DeletePermit, Lines, Listed, Listing, Login, Window
+from mailsluice.net.certificate import Tls
 from mailsluice.net.connection import Connection
 from mailsluice.net.connections import Connections
 from mailsluice.net.deadlines import Patience
 from mailsluice.net.endpoint import Endpoint
 from mailsluice.net.proxy import DIRECT, Route
+from mailsluice.net.stages import Observe, unobserved
 from mailsluice.net.xoauth2 import decode_challenge, initial_response
 from mailsluice.pop3 import commands as c
 from mailsluice.pop3.deadlines import Deadlines
@@ -68,16 +70,23 @@ def connect(
     connections: Connections,
     deadlines: Deadlines = _DEADLINES,
     route: Callable[[Mailbox], Route] = lambda _: DIRECT,
+    observe: Observe = unobserved,
 ) -> Client:
     """Connect to the mailbox's server on its route, verify it, and read its greeting.
+
+    `observe` is told each stage until there is TLS. What follows is the greeting.
 
     With its keyword arguments bound, this is a `session.ports.Connect`. Raises ServerError, SecretError for a
     proxy's password, and Stopped if `connections` were aborted.
     """
-    hint = "POP3 over TLS is port 995"
-    endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file, hint, route(mailbox))
+    endpoint = Endpoint(mailbox.host, mailbox.port, mailbox.ca_file, route=route(mailbox))
     connection = Connection.open(
-        endpoint, clock=clock, deadlines=deadlines, connections=connections, owner=mailbox.name
+        endpoint,
+        clock=clock,
+        deadlines=deadlines,
+        connections=connections,
+        owner=mailbox.name,
+        observe=observe,
     )
     exchange = Exchange(connection, Patience(deadlines.greeting))
     event = exchange.next_event()
@@ -115,6 +124,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self._exchange.close()
+
+    @property
+    def tls(self) -> Tls | None:
+        """The TLS of the session, and the server's certificate; None if it is closed."""
+        return self._exchange.tls
 
     @property
     def expiring(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mailsluice.errors import CommandRefused, MailsluiceError, ProtocolViolation
+from mailsluice.net.certificate import Tls
 from mailsluice.net.connection import Connection
 from mailsluice.net.deadlines import Patience
 from mailsluice.pop3.commands import Command
@@ -32,6 +33,11 @@ class Exchange:
     def peer(self) -> str:
         """The server's name in errors."""
         return str(self._connection.endpoint)
+
+    @property
+    def tls(self) -> Tls | None:
+        """See `Connection.tls`."""
+        return self._connection.tls
 
     @property
     def closed(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
@@ -12,7 +13,7 @@ from auth.hand_clock import HandClock
 from auth.hand_source import HandSource, barred, outage, refusal, throttled
 from mailsluice.auth.sources.source import Token
 from mailsluice.auth.tokens.cache import TokenCache
-from mailsluice.errors import SecretError, TokenBarred, TokenRefused, TokenUnavailable
+from mailsluice.errors import Obstacle, SecretError, TokenBarred, TokenRefused, TokenUnavailable
 
 RENEWAL = 2700.0
 """Seconds: three quarters of an hour."""
@@ -173,6 +174,32 @@ def test_each_who_shares_a_failure_gets_an_error_of_its_own(source: HandSource, 
             cache.token()
         errors.add(caught.value)
     assert len(errors) == 3
+
+
+def test_who_shares_a_failure_gets_all_that_it_says(source: HandSource, cache: TokenCache) -> None:
+    def refusal() -> NoReturn:
+        raise TokenRefused("no", remedy="ask", denied=True, said="AADSTS700024", clock_ahead=600.0)
+
+    source.answer = refusal
+    for _ in range(2):
+        with pytest.raises(TokenRefused) as caught:
+            cache.token()
+        refused = caught.value
+        assert (str(refused), refused.remedy, refused.denied) == ("no", "ask", True)
+        assert (refused.said, refused.clock_ahead) == ("AADSTS700024", 600.0)
+    assert source.asked == 1
+
+
+def test_who_shares_an_outage_is_told_what_stood_in_the_way(source: HandSource, cache: TokenCache) -> None:
+    def outage() -> NoReturn:
+        raise TokenUnavailable("down", said="AADSTS90033", obstacle=Obstacle.DROPPED)
+
+    source.answer = outage
+    for _ in range(2):
+        with pytest.raises(TokenUnavailable) as caught:
+            cache.token()
+        assert (caught.value.said, caught.value.obstacle) == ("AADSTS90033", Obstacle.DROPPED)
+    assert source.asked == 1
 
 
 def test_the_failure_that_is_kept_has_no_traceback_whose_frames_know_the_secret(

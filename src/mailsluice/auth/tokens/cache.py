@@ -217,7 +217,7 @@ class TokenCache:
         A missing secret is not remembered, because it costs nothing to look for it again.
         """
         if self._failure and self._is_failing():
-            raise _copy(self._failure.error)
+            raise self._failure.error.worded(str(self._failure.error))
         asked, secret = self._now(), self._secret
         try:
             token = self._source.ask()
@@ -238,7 +238,9 @@ class TokenCache:
     def _note_failure(self, error: TokenError) -> None:
         now = self._now()
         wanted = error.retry_after if isinstance(error, TokenUnavailable) else 0.0
-        self._failure = _Failure(_copy(error), now, max(min(wanted, LONGEST_QUIET), _FAILURE_HOLDS))
+        self._failure = _Failure(
+            error.worded(str(error)), now, max(min(wanted, LONGEST_QUIET), _FAILURE_HOLDS)
+        )
         if wanted and self._file:
             quiet = Quiet(now.wall, self._failure.seconds, printable(str(error)), printable(error.remedy))
             held = self._held
@@ -264,8 +266,3 @@ class TokenCache:
             if kept and kept.token == token:
                 self._file.write(change(kept))
             return True
-
-
-def _copy(error: TokenError) -> TokenError:
-    """The same error for another thread, without its traceback: the frames in that contain the secret."""
-    return type(error)(str(error), remedy=error.remedy)
