@@ -7,6 +7,7 @@ both. The exceptions are the clock, and `invocation` for the demo.
 
 from __future__ import annotations
 
+from mailsluice_sandbox.certificates import Tls
 from mailsluice_sandbox.dialogue import Dialect
 from mailsluice_sandbox.faults import (
     Answer,
@@ -23,12 +24,15 @@ from mailsluice_sandbox.faults import (
     Silence,
 )
 from mailsluice_sandbox.machine import Machine
-from mailsluice_sandbox.mailbox import SandboxMailbox, SessionRecord
+from mailsluice_sandbox.mailbox import NotConnected, SandboxMailbox, SessionRecord
+from mailsluice_sandbox.registration import AppRegistration, ClientSecret
 from mailsluice_sandbox.sandbox import Sandbox
 
 __all__ = [
     "Answer",
+    "AppRegistration",
     "ArmedFault",
+    "ClientSecret",
     "Close",
     "Dialect",
     "Drip",
@@ -36,6 +40,7 @@ __all__ = [
     "Garbage",
     "Hangup",
     "Machine",
+    "NotConnected",
     "Pretend",
     "Refuse",
     "Relist",
@@ -44,4 +49,5 @@ __all__ = [
     "SandboxMailbox",
     "SessionRecord",
     "Silence",
+    "Tls",
 ]

@@ -86,28 +86,43 @@ class Assertions:
     def _of_app(self, assertion: str, header: Mapping[str, Any], claims: Mapping[str, Any]) -> Mistake | None:
         certificate = next((each for each in self.certificates if _names(header, each)), None)
         if certificate is None:
-            return Mistake(
-                700027,
+            thumbprint = _named(header)
+            client = f" Thumbprint of key used by client: '{thumbprint}'," if thumbprint else ""
+            return self._unacceptable(
                 "The certificate with identifier used to sign the client assertion is not registered on "
-                f"application '{self._client_id}'. [Reason - The key was not found.]",
+                "application.",
+                f"The key was not found.,{client}",
             )
         key = certificate.public_key()
         if not isinstance(key, rsa.RSAPublicKey) or not _is_signed(assertion, key):
-            return Mistake(
-                700027,
-                "Client assertion contains an invalid signature. [Reason - The provided signature value did "
-                "not match the expected signature value.]",
+            return self._unacceptable(
+                "Client assertion contains an invalid signature.",
+                "The provided signature value did not match the expected signature value., Thumbprint of key "
+                f"used by client: '{_named(header)}', {_span(certificate)}",
             )
         now = self._clock.now()
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            return Mistake(
-                700027, "Client assertion contains an invalid signature. [Reason - The key used is expired.]"
+            return self._unacceptable(
+                "The certificate with identifier used to sign the client assertion is expired on "
+                "application.",
+                f"The key used is expired., {_span(certificate)}",
             )
         if claims.get("aud") != self._audience:
             return Mistake(700023, "Client assertion audience claim does not match Realm issuer.")
         if claims.get("sub") != self._client_id or not claims.get("jti"):
             return Mistake(50027, "JWT token is invalid or malformed.")
         return self._out_of_time(claims)
+
+    def _unacceptable(self, what: str, why: str) -> Mistake:
+        return Mistake(
+            700027,
+            f"{what} [Reason - {why} Please visit the Azure Portal, Graph Explorer or directly use MS Graph "
+            f"to see configured keys for app Id '{self._client_id}'. Review the documentation at "
+            "https://docs.microsoft.com/en-us/graph/deployments to determine the corresponding service "
+            "endpoint and https://docs.microsoft.com/en-us/graph/api/application-get?view=graph-rest-1.0"
+            "&tabs=http to build a query request URL, such as "
+            f"'https://graph.microsoft.com/beta/applications/{self._client_id}'].",
+        )
 
     def _of_another(self, assertion: str, claims: Mapping[str, Any]) -> Mistake | None:
         said = (claims.get("iss"), claims.get("sub"), claims.get("aud"))
@@ -136,7 +151,8 @@ class Assertions:
             700024,
             "Client assertion is not within its valid time range. "
             f"Current time: {_moment(now)}, assertion valid from {_moment(begin)}, "
-            f"expiry time of assertion {_moment(end)}.",
+            f"expiry time of assertion {_moment(end)}. Review the documentation at "
+            "https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
         )
 
 
@@ -150,6 +166,20 @@ def _names(header: Mapping[str, Any], certificate: x509.Certificate) -> bool:
         str(header.get(name, "")).rstrip("=") == _thumbprint(certificate, algorithm)
         for name, algorithm in thumbprints.items()
     )
+
+
+def _named(header: Mapping[str, Any]) -> str:
+    """The thumbprint in a header, as the portal shows it; empty if there is none."""
+    said = str(header.get("x5t") or header.get("x5t#S256") or "").rstrip("=")
+    try:
+        return base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)).hex().upper()
+    except ValueError:
+        return ""
+
+
+def _span(certificate: x509.Certificate) -> str:
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return f"Found key 'Start={begin:%m/%d/%Y %H:%M:%S}, End={end:%m/%d/%Y %H:%M:%S}',"
 
 
 def _thumbprint(certificate: x509.Certificate, algorithm: hashes.HashAlgorithm) -> str:
@@ -167,4 +197,4 @@ def _is_signed(assertion: str, key: rsa.RSAPublicKey) -> bool:
 
 
 def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f0Z}"

@@ -16,7 +16,7 @@ from mailsluice_sandbox import sasl
 from mailsluice_sandbox.connection import Connection, LineTooLong
 from mailsluice_sandbox.directory import Directory
 from mailsluice_sandbox.faults import Faults, Hangup, Pretend, Refuse, Relist
-from mailsluice_sandbox.mailbox import SandboxMailbox
+from mailsluice_sandbox.mailbox import NotConnected, SandboxMailbox
 from mailsluice_sandbox.transaction import Transaction
 
 FRONT_END = "AM0PR01CA0099.eurprd01.prod.sandbox.example"
@@ -33,6 +33,7 @@ _GOODBYE = b"+OK Microsoft Exchange Server POP3 server signing off.\r\n"
 _TOO_LONG = b"-ERR Protocol error. Connection is closed. 10\r\n"
 _UNKNOWN = b"-ERR Protocol error. 19\r\n"
 _WRONG_STATE = b"-ERR Command is not valid in this state.\r\n"
+_AUTHENTICATED = b"+OK User successfully authenticated.\r\n"
 _TOKEN_REFUSED = b"-ERR Authentication failure: unknown user name or bad password.\r\n"
 _PASSWORD_REFUSED = b"-ERR Logon failure: unknown user name or bad password.\r\n"
 _CHALLENGE = json.dumps({"status": "401", "schemes": "bearer", "scope": "https://outlook.office365.com/"})
@@ -61,6 +62,7 @@ class Dialogue:
         self._faults = faults
         self._dialect = dialect
         self._transaction: Transaction | None = None
+        self._not_connected: NotConnected | None = None
         self._user = ""
         self._next_line: Callable[[bytes], None] | None = None
         """Takes the next line if it is no command: the second line of AUTH."""
@@ -88,7 +90,9 @@ class Dialogue:
         if self._transaction:
             self._transaction.record.commands.append(line.decode("latin-1"))
         handler = self._handlers().get(verb)
-        if verb == "PASS" and handler:
+        if self._not_connected and not handler:
+            self._explain(self._not_connected)
+        elif verb == "PASS" and handler:
             self._answer("LOGIN", lambda: handler(argument), mailbox=self._user)
         elif handler:
             self._answer(
@@ -98,6 +102,11 @@ class Dialogue:
             self._connection.send(_WRONG_STATE if verb in _VERBS else _UNKNOWN)
         if verb == "QUIT":
             self._connection.hang_up(Hangup.NOTIFY)
+
+    def _explain(self, what: NotConnected) -> None:
+        if what is NotConnected.HANGS_UP:
+            self._connection.hang_up(Hangup.NOTIFY)
+        self._connection.send(f"-ERR {what.value}\r\n".encode())
 
     def _answer(
         self, when: str, handle: Callable[[], bytes], *, mailbox: str | None = None, uidl: bytes | None = None
@@ -116,7 +125,9 @@ class Dialogue:
 
     def _handlers(self) -> dict[str, _Handler]:
         """The commands that the session's state allows (RFC 1939 §4, §5)."""
-        common = {"CAPA": self._capa, "QUIT": self._quit}
+        common: dict[str, _Handler] = {"CAPA": self._capa, "QUIT": self._quit}
+        if self._not_connected:
+            return common
         if self._transaction is None:
             return common | {"AUTH": self._auth, "USER": self._take_user, "PASS": self._pass}
         transaction = self._transaction
@@ -168,9 +179,12 @@ class Dialogue:
         self._answer("LOGIN", lambda: self._token_login(address, token), mailbox=address.lower())
 
     def _token_login(self, address: str, token: str) -> bytes:
-        mailbox = self._directory.open_by_token(address, token)
-        if mailbox:
-            return self._enter(mailbox, b"+OK User successfully authenticated.\r\n")
+        admission = self._directory.admit(address, token)
+        if admission and admission.not_connected:
+            self._not_connected = admission.not_connected
+            return _AUTHENTICATED
+        if admission:
+            return self._enter(admission.mailbox, _AUTHENTICATED)
         if not self._dialect.error_challenge:
             return _TOKEN_REFUSED
         self._next_line = lambda _empty: self._connection.send(_TOKEN_REFUSED)

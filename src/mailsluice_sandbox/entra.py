@@ -6,15 +6,11 @@ POP3.
 
 from __future__ import annotations
 
-import json
-import secrets
 import ssl
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
@@ -22,43 +18,23 @@ from mailsluice.clock import Clock
 from mailsluice_sandbox.assertions import Assertions
 from mailsluice_sandbox.connection import Connection
 from mailsluice_sandbox.faults import Answer, Faults, Refuse
+from mailsluice_sandbox.registration import AppRegistration, ClientSecret
+from mailsluice_sandbox.reply import Handler, HttpReply
 from mailsluice_sandbox.server import TlsServer
 from mailsluice_sandbox.tokens import AUDIENCES, TokenIssuer
+from mailsluice_sandbox.wording import WORDINGS, Wording
 
 _MAX_REQUEST = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class HttpReply:
-    """An answer over HTTP."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, status: int, content: Mapping[str, object]) -> HttpReply:
-        """An answer with a JSON body."""
-        return cls(status, json.dumps(content).encode(), {"Content-Type": "application/json; charset=utf-8"})
-
-    def encode(self) -> bytes:
-        """The answer as octets on the wire."""
-        phrase = HTTPStatus(self.status).phrase
-        headers = {**self.headers, "Content-Length": str(len(self.body)), "Cache-Control": "no-store"}
-        head = [f"HTTP/1.1 {self.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
-        return "\r\n".join([*head, "", ""]).encode() + self.body
-
-
-Handler = Callable[[Mapping[str, str]], HttpReply]
-"""What answers a request with these fields."""
+_UNPROVED = Wording(401, "invalid_client", "")
+"""What refuses an assertion: `assertions` has the texts."""
 
 
 class Entra:
     """One tenant with one app that may read mail by POP3.
 
-    `client_secret` may be changed at any time, and so may `lifetime`, which is that of future tokens.
-    `assertions` has what else may prove the app. `grants` has the other grants that the token endpoint knows,
-    by `grant_type`. `pages` has the other pages of the tenant, by method and path.
+    `app` may be changed at any time, and so may `lifetime`, which is that of future tokens. `assertions` has
+    what proves the app besides its secrets. `grants` has the other grants that the token endpoint knows, by
+    `grant_type`. `pages` has the other pages of the tenant, by method and path.
     """
 
     def __init__(
@@ -69,8 +45,7 @@ class Entra:
         audience: str = AUDIENCES["worldwide"],
     ) -> None:
         self.tenant_id = str(uuid.uuid4())
-        self.client_id = str(uuid.uuid4())
-        self.client_secret = f"canary~{secrets.token_urlsafe(24)}"
+        self.app = AppRegistration()
         self.lifetime = timedelta(minutes=75)
         self.grants: dict[str, Handler] = {}
         self.pages: dict[tuple[str, str], Handler] = {}
@@ -81,7 +56,21 @@ class Entra:
         self._server = _EntraServer(context, faults, self)
         self.authority = f"https://localhost:{self._server.port}/{self.tenant_id}"
         self.assertions = Assertions(clock, self.client_id, f"{self.authority}/oauth2/v2.0/token")
-        self.tokens = TokenIssuer(clock, f"{self.authority}/v2.0", self.tenant_id, self.client_id, audience)
+        self.tokens = TokenIssuer(clock, f"{self.authority}/v2.0", self.tenant_id, self.app, audience)
+
+    @property
+    def client_id(self) -> str:
+        """The app's id."""
+        return self.app.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The Value of the app's first secret. If it is set, it is the only one."""
+        return self.app.secrets[0].value
+
+    @client_secret.setter
+    def client_secret(self, value: str) -> None:
+        self.app.secrets[:] = [ClientSecret(value)]
 
     @property
     def token_requests(self) -> int:
@@ -107,7 +96,7 @@ class Entra:
     def discovery(self, tenant: str) -> HttpReply:
         """The tenant's metadata (OpenID Connect Discovery 1.0 §3), as far as msal reads it."""
         if tenant != self.tenant_id:
-            return self._no_such_tenant(tenant)
+            return self.refuse(90002, tenant=tenant)
         return HttpReply.of(
             200,
             {
@@ -122,67 +111,73 @@ class Entra:
     def token(self, tenant: str, form: Mapping[str, str]) -> HttpReply:
         """The answer to a request for a token (RFC 6749 §4.4)."""
         if tenant != self.tenant_id:
-            return self._no_such_tenant(tenant)
+            return self.refuse(90002, tenant=tenant)
         handler = self.grants.get(form.get("grant_type", ""))
-        return handler(form) if handler else self._mistake(form) or self._grant()
+        return handler(form) if handler else self._mistake(form) or self._grant(form["scope"])
 
     def note_issued(self, token: str) -> None:
         """Note that the token endpoint handed out this token."""
         with self._lock:
             self._issued.append(token)
 
-    def refusal(self, status: int, error: str, code: int, description: str) -> HttpReply:
+    def dated(self, reply: HttpReply) -> HttpReply:
+        """The same answer, with the moment by Entra's clock in its `Date`."""
+        return reply.dated(self._clock.now())
+
+    def refuse(self, number: int, **values: str) -> HttpReply:
+        """The refusal with this AADSTS number; `values` fill its text."""
+        wording = WORDINGS[number]
+        usual = {"app": self.app.client_id, "name": self.app.name, "tenant": self.tenant_id}
+        return self.refusal(number, wording, wording.text.format(**(usual | values)))
+
+    def refusal(self, number: int, wording: Wording, description: str) -> HttpReply:
         """An error in Entra's form: a text for administrators, and the ids that Microsoft's support needs."""
         trace, correlation = uuid.uuid4(), uuid.uuid4()
         timestamp = f"{self._clock.now():%Y-%m-%d %H:%M:%SZ}"
-        return HttpReply.of(
-            status,
-            {
-                "error": error,
-                "error_description": f"AADSTS{code}: {description} Trace ID: {trace} "
-                f"Correlation ID: {correlation} Timestamp: {timestamp}",
-                "error_codes": [code],
-                "timestamp": timestamp,
-                "trace_id": str(trace),
-                "correlation_id": str(correlation),
-                "error_uri": f"{self.authority}/error?code={code}",
-            },
-        )
+        content: dict[str, object] = {
+            "error": wording.error,
+            "error_description": f"AADSTS{number}: {description} Trace ID: {trace} "
+            f"Correlation ID: {correlation} Timestamp: {timestamp}",
+            "error_codes": [number],
+            "timestamp": timestamp,
+            "trace_id": str(trace),
+            "correlation_id": str(correlation),
+            "error_uri": f"{self.authority}/error?code={number}",
+        }
+        if wording.suberror:
+            content["suberror"] = wording.suberror
+        return HttpReply.of(wording.status, content)
 
     def _mistake(self, form: Mapping[str, str]) -> HttpReply | None:
-        client, scope = form.get("client_id", ""), form.get("scope", "")
+        client = form.get("client_id", "")
         if form.get("grant_type") != "client_credentials":
-            return self.refusal(
-                400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type."
-            )
+            return self.refuse(70003, grant=form.get("grant_type", ""))
         if client != self.client_id:
-            what = (
-                f"Application with identifier '{client}' was not found in the directory '{self.tenant_id}'."
-            )
-            return self.refusal(400, "unauthorized_client", 700016, what)
-        if unproved := self._unproved(form):
-            return unproved
-        if scope != self.tokens.scope:
-            what = f"The provided value for scope {scope} is not valid."
-            return self.refusal(400, "invalid_scope", 1002012, what)
-        return None
+            return self.refuse(700016, app=client)
+        if self.app.disabled:
+            return self.refuse(7000112)
+        return self._unproved(form) or self._unscoped(form.get("scope", ""))
+
+    def _unscoped(self, scope: str) -> HttpReply | None:
+        resource, _, permission = scope.rpartition("/")
+        if permission != ".default":
+            return self.refuse(1002012, scope=scope)
+        if resource not in self.tokens.resources:
+            return self.refuse(500011, resource=resource)
+        return self.refuse(53003) if self.app.blocked else None
 
     def _unproved(self, form: Mapping[str, str]) -> HttpReply | None:
         secret = form.get("client_secret")
         if "client_assertion" in form:
             wrong = self.assertions.mistake(form)
-            return self.refusal(401, "invalid_client", wrong.code, wrong.description) if wrong else None
+            return self.refusal(wrong.code, _UNPROVED, wrong.description) if wrong else None
         if secret is None:
-            what = "The request body must contain 'client_assertion' or 'client_secret'."
-            return self.refusal(401, "invalid_client", 7000218, what)
-        if secret != self.client_secret:
-            app = f"(app '{self.client_id}')"
-            what = f"Invalid client secret provided: send the secret's value, not its ID {app}."
-            return self.refusal(401, "invalid_client", 7000215, what)
-        return None
+            return self.refuse(7000218)
+        number = self.app.refusal_of(secret, self._clock.now())
+        return self.refuse(number) if number else None
 
-    def _grant(self) -> HttpReply:
-        token = self.tokens.mint(lifetime=self.lifetime)
+    def _grant(self, scope: str) -> HttpReply:
+        token = self.tokens.mint(lifetime=self.lifetime, resource=scope.removesuffix("/.default"))
         self.note_issued(token)
         seconds = int(self.lifetime.total_seconds())
         return HttpReply.of(
@@ -194,9 +189,6 @@ class Entra:
                 "access_token": token,
             },
         )
-
-    def _no_such_tenant(self, tenant: str) -> HttpReply:
-        return self.refusal(400, "invalid_tenant", 90002, f"Tenant '{tenant}' not found.")
 
 
 class _EntraServer(TlsServer):
@@ -242,7 +234,7 @@ class _Request(BaseHTTPRequestHandler):
         handler = self.server.entra.pages.get((self.command, path))
         form = {name: values[0] for name, values in parse_qs(fields).items()}
         reply = handler(form) if handler else HttpReply(404, b"")
-        Connection(self.request).send(reply.encode())
+        Connection(self.request).send(self.server.entra.dated(reply).encode())
 
     def _answer(self, when: str, handle: Callable[[], HttpReply]) -> None:
         connection = Connection(self.request)
@@ -254,7 +246,7 @@ class _Request(BaseHTTPRequestHandler):
             case Answer(status=status, body=body, headers=headers):
                 reply = HttpReply(status, body, headers)
             case Refuse(text=text):
-                reply = self.server.entra.refusal(401, "invalid_client", 7000222, text)
+                reply = self.server.entra.refusal(7000222, WORDINGS[7000222], text)
             case _:
                 reply = handle()
-        connection.send(reply.encode(), armed)
+        connection.send(self.server.entra.dated(reply).encode(), armed)

@@ -36,12 +36,15 @@ When = Literal[
     "DISCOVERY",
     "TOKEN",
     "IDENTITY",
+    "IMAP_CONNECT",
+    "SMTP_CONNECT",
 ]
 """An occasion.
 
 In POP3, CONNECT is before TLS, LOGIN is when a credential came (the line after AUTH, or PASS), LISTING is
 when the session's snapshot is taken, and the others are commands. At Entra, TOKEN_CONNECT is before TLS, and
 DISCOVERY and TOKEN are requests. IDENTITY is a request to a machine's own service for tokens.
+IMAP_CONNECT and SMTP_CONNECT are before anything is said at the other two doors of the mail host.
 """
 
 
@@ -140,6 +143,8 @@ _ON_THE_WIRE = (Close, Silence, Drip, Garbage, Rewrite)
 _SPECIAL: Mapping[str, tuple[type, ...]] = {
     "CONNECT": (Close, Silence),
     "TOKEN_CONNECT": (Close, Silence),
+    "IMAP_CONNECT": (Close, Silence),
+    "SMTP_CONNECT": (Close, Silence),
     "GREETING": (Refuse, *_ON_THE_WIRE),
     "LISTING": (Relist,),
     "DELE": (Refuse, Pretend, *_ON_THE_WIRE),

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from mailsluice.clock import Clock
 from mailsluice_sandbox.connection import Connection
-from mailsluice_sandbox.entra import HttpReply
 from mailsluice_sandbox.faults import Answer, Faults
+from mailsluice_sandbox.reply import HttpReply
 from mailsluice_sandbox.tokens import TokenIssuer
 
 _POLL_SECONDS = 0.02  # how long `close` waits for the accepting thread, at most

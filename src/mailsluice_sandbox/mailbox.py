@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from mailsluice_sandbox.faults import Relist
 
@@ -49,18 +50,33 @@ class SessionRecord:
     """Whether QUIT was carried out."""
 
 
+class NotConnected(Enum):
+    """What a session gets after a login that succeeded without a mailbox behind it."""
+
+    SAYS = "User is authenticated but not connected."
+    HANGS_UP = "the end of the connection"
+
+
 class SandboxMailbox:
-    """One mailbox, safe to use from any thread.
+    """One mailbox, safe to use from any thread. Everything may be changed at any time.
 
     `password` opens it by USER and PASS, if there is one. `full_access` is whether the app may open it.
-    `shared_with` is which persons may, besides the one whose it is.
+    `shared_with` is which persons may, besides the one whose it is. `aliases` are its other addresses: that
+    person may sign in as one, but it opens no mailbox. `pop_enabled`, `imap_enabled` and
+    `smtp_enabled` are as Set-CASMailbox has them. `not_connected`, if it is set, is what becomes of every
+    session with a token.
     """
 
     def __init__(self, address: str, password: str | None = None) -> None:
         self.address = address
         self.password = password
         self.shared_with: set[str] = set()
+        self.aliases: set[str] = set()
         self.full_access = True
+        self.pop_enabled = True
+        self.imap_enabled = True
+        self.smtp_enabled = True
+        self.not_connected: NotConnected | None = None
         self._lock = threading.Lock()
         self._serials = itertools.count(1)
         self._uidls = itertools.count(6_499)  # small numbers, as Exchange gives them

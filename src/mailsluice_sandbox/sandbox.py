@@ -7,21 +7,25 @@ Owns the start and the end of the servers. Must never behave better or worse tha
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mailsluice.clock import Clock, SystemClock
-from mailsluice_sandbox.certificates import Certificates
+from mailsluice_sandbox.certificates import Certificates, Tls
 from mailsluice_sandbox.dialogue import Dialect
 from mailsluice_sandbox.directory import Directory
 from mailsluice_sandbox.entra import Entra
 from mailsluice_sandbox.faults import Faults
+from mailsluice_sandbox.imap import ImapServer
 from mailsluice_sandbox.machine import Machine
 from mailsluice_sandbox.mailbox import SandboxMailbox
 from mailsluice_sandbox.pop3 import Pop3Server
+from mailsluice_sandbox.registration import AppRegistration
 from mailsluice_sandbox.sign_ins import SignIns
+from mailsluice_sandbox.smtp import SmtpServer
 from mailsluice_sandbox.tokens import AUDIENCES, Cloud
 
 EXCHANGE_ONLINE = Dialect()
@@ -37,7 +41,11 @@ class Sandbox:
 
     Tokens are dated and checked by `clock`. Clients must trust `ca_file`. They get tokens from `authority`
     (msal needs `instance_discovery=False` for it), and find POP3 over TLS at `host` and `pop3_port`. In
-    another `cloud`, tokens have another audience, and apps ask for another scope.
+    another `cloud`, tokens have another audience, and apps ask for another scope. `mail_tls` is what clients
+    meet at the mail host, and `login_tls` at `authority`.
+
+    `app` is what an administrator sets in Entra ID, `exchange.service_principal` what New-ServicePrincipal
+    got, and each mailbox has what Set-CASMailbox and Add-MailboxPermission set.
     """
 
     host = "localhost"
@@ -47,6 +55,9 @@ class Sandbox:
         clock: Clock | None = None,
         dialect: Dialect = EXCHANGE_ONLINE,
         cloud: Cloud = "worldwide",
+        *,
+        mail_tls: Tls = Tls.USUAL,
+        login_tls: Tls = Tls.USUAL,
     ) -> None:
         self.faults = Faults()
         self._clock = clock or SystemClock()
@@ -54,14 +65,31 @@ class Sandbox:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsluice-sandbox-"))
             certificates = Certificates(Path(directory))
             self.ca_file = certificates.ca_file
-            self.entra = Entra(self._clock, certificates.server_context(), self.faults, AUDIENCES[cloud])
+            self.middlebox_ca_file = certificates.middlebox_ca_file
+            login = certificates.server_context(login_tls)
+            self.entra = Entra(self._clock, login, self.faults, AUDIENCES[cloud])
             stack.callback(self.entra.close)
             self.sign_ins = SignIns(self.entra, clock or SystemClock())
-            self._mailboxes = Directory(self.entra.tokens)
-            server = Pop3Server(certificates.server_context(), self.faults, self._mailboxes, dialect)
+            self.exchange = Directory(self.entra.tokens, self.app.object_id)
+            self._mail_context = certificates.server_context(mail_tls)
+            server = Pop3Server(self._mail_context, self.faults, self.exchange, dialect)
             stack.callback(server.close)
             self.pop3_port = server.port
             self._parts = stack.pop_all()
+
+    @functools.cached_property
+    def imap_port(self) -> int:
+        """The port of IMAP over TLS at `host`. Its server starts when somebody asks for this."""
+        server = ImapServer(self._mail_context, self.faults, self.exchange)
+        self._parts.callback(server.close)
+        return server.port
+
+    @functools.cached_property
+    def smtp_port(self) -> int:
+        """The port of SMTP with STARTTLS at `host`. Its server starts when somebody asks for this."""
+        server = SmtpServer(self._mail_context, self.faults, self.exchange, self._clock)
+        self._parts.callback(server.close)
+        return server.port
 
     @property
     def authority(self) -> str:
@@ -74,13 +102,18 @@ class Sandbox:
         return self.entra.tenant_id
 
     @property
+    def app(self) -> AppRegistration:
+        """The app, as an administrator sets it in Entra ID."""
+        return self.entra.app
+
+    @property
     def client_id(self) -> str:
         """The app's id."""
         return self.entra.client_id
 
     @property
     def client_secret(self) -> str:
-        """The app's secret. It contains the word canary, so that tests can search for a leak of it."""
+        """The Value of the app's secret. It contains the word canary: tests search for leaks of it."""
         return self.entra.client_secret
 
     def mailbox(self, address: str, password: str | None = None) -> SandboxMailbox:
@@ -88,11 +121,11 @@ class Sandbox:
 
         `password`, if given, opens it as well, by USER and PASS or AUTH PLAIN.
         """
-        return self._mailboxes.mailbox(address, password)
+        return self.exchange.mailbox(address, password)
 
     def consent(self, other: Sandbox) -> None:
         """Let the app of another tenant read the mail here, instead of this tenant's own."""
-        self.entra.client_id = self.entra.tokens.client_id = other.client_id
+        self.app.client_id = other.client_id
         self.entra.client_secret = other.client_secret
 
     def machine(self, keys: Path | None = None) -> Machine:

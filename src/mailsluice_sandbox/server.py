@@ -1,7 +1,7 @@
-"""A TLS server on loopback with a thread for each connection.
+"""A server on loopback with a thread for each connection: with TLS at once, or later.
 
 Owns the listening socket, the connections and their threads. `close` ends them all, whatever the clients do.
-Must never know the protocol inside TLS.
+Must never know the protocol it carries.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _HANDSHAKE_SECONDS = 10.0
 _POLL_SECONDS = 0.02  # how long `close` waits for the accepting thread, at most
 
 
-class TlsServer(socketserver.TCPServer):
+class Server(socketserver.TCPServer):
     """Listens on a free port of 127.0.0.1 as soon as it is made. `finish_request` serves one connection.
 
-    `door` is the occasion for faults before TLS. `finish_request` may raise OSError if its client has left.
-    Any other exception is a bug, and ends the connection's thread.
+    `door` is the occasion for faults before anything is said. `finish_request` may raise OSError if its
+    client has left. Any other exception is a bug, and ends the connection's thread.
     """
 
     allow_reuse_address = True
@@ -42,7 +42,7 @@ class TlsServer(socketserver.TCPServer):
         self._context = context
         self._door: When = door
         self._lock = threading.Lock()
-        self._connections: dict[threading.Thread, ssl.SSLSocket] = {}
+        self._connections: dict[threading.Thread, socket.socket] = {}
         self._acceptor = threading.Thread(
             target=self.serve_forever, args=(_POLL_SECONDS,), name=f"sandbox-{door}", daemon=True
         )
@@ -53,16 +53,27 @@ class TlsServer(socketserver.TCPServer):
         """The port it listens on."""
         return int(self.server_address[1])
 
-    def get_request(self) -> tuple[ssl.SSLSocket, Any]:
-        """Accept a connection. Its own thread does the handshake: a slow client must not delay others."""
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection."""
         plain, address = self.socket.accept()
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            tls = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+            return self.wrap(plain), address
         except OSError:
             plain.close()
             raise
-        return tls, address
+
+    def wrap(self, plain: socket.socket) -> socket.socket:
+        """The socket that serves a connection. This one begins without TLS."""
+        return plain
+
+    def secure(self, plain: socket.socket) -> ssl.SSLSocket:
+        """Begin TLS on the connection of this thread, and do the handshake. Raises OSError."""
+        with self._lock:  # `close` must know the socket that has the descriptor
+            tls = self._tls(plain)
+            self._connections[threading.current_thread()] = tls
+        self._shake_hands(tls)
+        return tls
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in its own thread."""
@@ -84,28 +95,45 @@ class TlsServer(socketserver.TCPServer):
         # After that no connection can be added. First the sockets are shut, so that no thread waits in one.
         with self._lock:
             threads = list(self._connections)
-            for tls in self._connections.values():
+            for connection in self._connections.values():
                 with contextlib.suppress(OSError):
-                    socket.socket.shutdown(tls, socket.SHUT_RDWR)
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
         self.faults.close()
         for thread in threads:
             thread.join()
 
-    def _serve(self, tls: ssl.SSLSocket, address: Any) -> None:
+    def _serve(self, connection: socket.socket, address: Any) -> None:
         try:
-            self._open(tls)
-            self.finish_request(tls, address)
+            self._open(connection)
+            self.finish_request(connection, address)
         except OSError:
             pass  # The client left, or a fault ended the connection.
         finally:
             with self._lock:  # `close` must not shut a descriptor that was closed and given to another file
-                del self._connections[threading.current_thread()]
-                tls.close()
+                self._connections.pop(threading.current_thread()).close()
 
-    def _open(self, tls: ssl.SSLSocket) -> None:
+    def _open(self, connection: socket.socket) -> None:
         armed = self.faults.take(self._door)
-        if armed and Connection(tls).forestall(armed):
+        if armed and Connection(connection).forestall(armed):
             raise HungUp(self._door)
+
+    def _tls(self, plain: socket.socket) -> ssl.SSLSocket:
+        return self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+
+    def _shake_hands(self, tls: ssl.SSLSocket) -> None:
         tls.settimeout(_HANDSHAKE_SECONDS)
         tls.do_handshake()
         tls.settimeout(None)
+
+
+class TlsServer(Server):
+    """A server whose connections begin with TLS. Their own threads do the handshakes: none delays another."""
+
+    def wrap(self, plain: socket.socket) -> socket.socket:
+        """A socket with TLS."""
+        return self._tls(plain)
+
+    def _open(self, connection: socket.socket) -> None:
+        super()._open(connection)
+        assert isinstance(connection, ssl.SSLSocket)  # noqa: S101  by `wrap`
+        self._shake_hands(connection)

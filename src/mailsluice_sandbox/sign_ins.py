@@ -12,14 +12,16 @@ import json
 import secrets
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit
 
 from mailsluice.clock import Clock
-from mailsluice_sandbox.entra import Entra, HttpReply
+from mailsluice_sandbox.entra import Entra
+from mailsluice_sandbox.reply import HttpReply
 from mailsluice_sandbox.tokens import PERSON_SCOPE
+from mailsluice_sandbox.wording import WORDINGS, Wording
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
@@ -65,7 +67,9 @@ class SignIns:
     §4.14.2). Otherwise old ones stay good, as at Entra ID. `lifetime` is that of a refresh token, `life` that
     of a device code, and `interval` the seconds between two tries of a client with one. `slow_down`: so many
     tries are too soon. `in_browser` is who signs in there; if it is empty, that person declines.
-    `gives_refresh_tokens`: whether the app may stay signed in.
+    `gives_refresh_tokens`: whether the app may stay signed in. `refusals` has the AADSTS number with which a
+    person gets no token any more, not even after signing in again: 53003 if a Conditional Access policy
+    blocks that, 50057 if the account is disabled.
     """
 
     def __init__(self, entra: Entra, clock: Clock) -> None:
@@ -76,6 +80,7 @@ class SignIns:
         self.slow_down = 0
         self.in_browser = ""
         self.gives_refresh_tokens = True
+        self.refusals: dict[str, int] = {}
         self._entra = entra
         self._clock = clock
         self._lock = threading.Lock()
@@ -134,7 +139,10 @@ class SignIns:
             return self._refresh_token(grant)
 
     def revoke(self, person: str, why: str = "50173") -> None:
-        """End every sign-in of this person, as a new password does. `why` is the number of the refusal."""
+        """End every sign-in of this person, until the next one. `why` is the number of the refusal.
+
+        It is 50173 after a new password, 700082 after 90 days without use, 50076 if MFA is demanded now.
+        """
         with self._lock:
             for grant in self._grants:
                 if grant.person == person:
@@ -232,33 +240,43 @@ class SignIns:
             (grant,) = known
             if token in grant.used and self.strict:
                 grant.revoked = grant.revoked or "50173"
+            issued = (grant.unused | grant.used)[token]
             if grant.revoked:
-                return self._refusal("invalid_grant", int(grant.revoked), "The grant was revoked.")
-            if self._clock.now() >= (grant.unused | grant.used)[token] + self.lifetime:
-                return self._refusal("invalid_grant", 700082, "The refresh token expired due to inactivity.")
-            grant.used[token] = (grant.unused | grant.used)[token]
+                return self._refuse(int(grant.revoked), issued)
+            if self._clock.now() >= issued + self.lifetime:
+                return self._refuse(700082, issued)
+            if grant.person in self.refusals:
+                return self._refuse(self.refusals[grant.person], issued)
+            grant.used[token] = issued
             grant.unused.pop(token, None)
-            return self._tokens(grant)
+            return self._tokens(grant, audience=_resource(form["scope"].split()))
 
     def _mistake(self, form: Mapping[str, str]) -> HttpReply | None:
-        if form.get("client_id") != self._entra.client_id:
-            return self._refusal("unauthorized_client", 700016, "The application was not found.")
-        if PERSON_SCOPE not in form.get("scope", "").split():
-            return self._refusal("invalid_scope", 70011, "The provided value for scope is not valid.")
+        app, asked = self._entra.app, form.get("scope", "").split()
+        if form.get("client_id") != app.client_id:
+            return self._entra.refuse(700016, app=form.get("client_id", ""))
+        if app.disabled:
+            return self._entra.refuse(7000112)
+        if _resource(asked) not in self._entra.tokens.delegated:
+            return self._entra.refuse(70011, scope=form.get("scope", ""))
+        if not _permissions(asked) <= {*app.scopes, ".default"}:
+            return self._entra.refuse(65001)
         return None
 
     def _begun(self, grant: _Grant, *, nonce: str = "") -> HttpReply:
+        if grant.person in self.refusals:
+            return self._refuse(self.refusals[grant.person], self._clock.now())
         self._grants.append(grant)
-        return self._tokens(grant, nonce=nonce)
+        return self._tokens(grant, audience=_resource(grant.scopes), nonce=nonce)
 
-    def _tokens(self, grant: _Grant, *, nonce: str = "") -> HttpReply:
+    def _tokens(self, grant: _Grant, *, audience: str, nonce: str = "") -> HttpReply:
         lifetime = self._entra.lifetime
         object_id = self._people.setdefault(grant.person, str(uuid.uuid4()))
-        token = self._entra.tokens.mint_for(grant.person, object_id, lifetime=lifetime)
+        token = self._entra.tokens.mint_for(grant.person, object_id, lifetime=lifetime, audience=audience)
         self._entra.note_issued(token)
         answer: dict[str, object] = {
             "token_type": "Bearer",
-            "scope": PERSON_SCOPE,
+            "scope": " ".join(f"{audience}/{scope}" for scope in self._entra.app.scopes),
             "expires_in": int(lifetime.total_seconds()),
             "access_token": token,
             "id_token": self._id_token(grant.person, object_id, nonce),
@@ -280,5 +298,24 @@ class SignIns:
             for part in ({"alg": "none"}, {k: v for k, v in claims.items() if v}, "")
         )
 
+    def _refuse(self, number: int, issued: datetime) -> HttpReply:
+        if number not in WORDINGS:
+            return self._refusal("invalid_grant", number, "The grant was revoked.")
+        return self._entra.refuse(number, issued=_moment(issued), now=_moment(self._clock.now()))
+
     def _refusal(self, error: str, number: int, what: str) -> HttpReply:
-        return self._entra.refusal(400, error, number, what)
+        return self._entra.refusal(number, Wording(400, error, ""), what)
+
+
+def _resource(scopes: Iterable[str]) -> str:
+    """For what a token is asked; empty if that is nothing, or more than one thing."""
+    resources = {scope.rpartition("/")[0] for scope in scopes if "://" in scope}
+    return resources.pop() if len(resources) == 1 else ""
+
+
+def _permissions(scopes: Iterable[str]) -> set[str]:
+    return {scope.rpartition("/")[2] for scope in scopes if "://" in scope}
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f0Z}"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mailsluice.clock import Clock
+from mailsluice_sandbox.registration import AppRegistration
 
 Cloud = Literal["worldwide", "gcc-high", "dod", "china"]
 AUDIENCES: Mapping[Cloud, str] = {
@@ -26,10 +27,31 @@ AUDIENCES: Mapping[Cloud, str] = {
     "china": "https://partner.outlook.cn",
 }
 """Exchange Online in each of Microsoft's clouds, as tokens name it."""
-ROLE = "POP.AccessAsApp"
+GRAPH = "https://graph.microsoft.com"
+"""Microsoft Graph. Exchange's POP3, IMAP and SMTP take none of its tokens."""
 PERSON_AUDIENCE = "https://outlook.office.com"
-PERSON_ROLE = "POP.AccessAsUser.All"
-PERSON_SCOPE = f"{PERSON_AUDIENCE}/{PERSON_ROLE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What a token says if it is good for a protocol: a role of the app, or what a person delegated to it."""
+
+    role: str
+    scope: str
+
+
+POP = Right("POP.AccessAsApp", "POP.AccessAsUser.All")
+IMAP = Right("IMAP.AccessAsApp", "IMAP.AccessAsUser.All")
+SMTP = Right("SMTP.SendAsApp", "SMTP.Send")
+PERSON_SCOPE = f"{PERSON_AUDIENCE}/{POP.scope}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who comes with a valid token: an app itself (`object_id` is its `oid`), or an app for a `person`."""
+
+    object_id: str
+    person: str | None = None
 
 
 @functools.cache
@@ -41,7 +63,7 @@ def _signing_key() -> rsa.RSAPrivateKey:
 class TokenIssuer:
     """Signs and checks the access tokens of one tenant: those of its app, and of the identities of machines.
 
-    `audience` is Exchange Online in the tenant's cloud. `client_id` is the app's, and may be changed.
+    `audience` is Exchange Online in the tenant's cloud.
     """
 
     def __init__(
@@ -49,16 +71,15 @@ class TokenIssuer:
         clock: Clock,
         issuer: str,
         tenant_id: str,
-        client_id: str,
+        app: AppRegistration,
         audience: str = AUDIENCES["worldwide"],
     ) -> None:
         self.audience = audience
         self._clock = clock
         self._issuer = issuer
         self._tenant_id = tenant_id
-        self.client_id = client_id
+        self._app = app
         self._admitted: set[str] = set()
-        self._service_principal = str(uuid.uuid4())
         self._key = _signing_key()
 
     @property
@@ -72,9 +93,14 @@ class TokenIssuer:
         return hashlib.sha256(self.public_key_pem).hexdigest()[:32]
 
     @property
-    def scope(self) -> str:
-        """The scope for which an app asks."""
-        return f"{self.audience}/.default"
+    def resources(self) -> Mapping[str, list[str]]:
+        """For what an app may ask a token, and the roles that the token has. No role, no claim."""
+        return {self.audience: self._app.roles, GRAPH: self._app.graph_roles}
+
+    @property
+    def delegated(self) -> frozenset[str]:
+        """For what a person may let the app ask a token."""
+        return frozenset({self.audience, PERSON_AUDIENCE, GRAPH})
 
     def admit(self, client_id: str) -> None:
         """Let the identity of a machine open mailboxes, too."""
@@ -86,23 +112,25 @@ class TokenIssuer:
         lifetime: timedelta = timedelta(minutes=75),
         claims: Mapping[str, object] | None = None,
         key: rsa.RSAPrivateKey | None = None,
+        resource: str | None = None,
     ) -> str:
         """A token that is valid from now for `lifetime`. A negative one gives an expired token.
 
-        `claims` replace the usual ones; a claim that is None is left out. `key` signs instead of the issuer's
-        key.
+        It is for Exchange Online, or for another one of `resources`. `claims` replace the usual ones; a claim
+        that is None is left out. `key` signs instead of the issuer's key.
         """
         now = self._clock.now()
+        audience = resource or self.audience
         usual: dict[str, object] = {
             "iss": self._issuer,
-            "aud": self.audience,
+            "aud": audience,
             "tid": self._tenant_id,
-            "appid": self.client_id,
-            "azp": self.client_id,
+            "appid": self._app.client_id,
+            "azp": self._app.client_id,
             "idtyp": "app",
-            "oid": self._service_principal,
-            "sub": self._service_principal,
-            "roles": [ROLE],
+            "oid": self._app.object_id,
+            "sub": self._app.object_id,
+            "roles": self.resources.get(audience) or None,
             "iat": _seconds(now),
             "nbf": _seconds(now),
             "exp": _seconds(now + lifetime),
@@ -110,40 +138,42 @@ class TokenIssuer:
         payload = {name: value for name, value in {**usual, **(claims or {})}.items() if value is not None}
         return jwt.encode(payload, key or self._key, algorithm="RS256", headers={"kid": self.key_id})
 
-    def opens_pop(self, token: str) -> bool:
-        """Whether Exchange Online would let this app in: signature, issuer, audience, time, app and role."""
-        roles = self._claims(token, self.audience).get("roles")
-        return isinstance(roles, list) and ROLE in roles
-
-    def mint_for(self, person: str, object_id: str, *, lifetime: timedelta) -> str:
+    def mint_for(
+        self, person: str, object_id: str, *, lifetime: timedelta, audience: str = PERSON_AUDIENCE
+    ) -> str:
         """A token of a person who lets this app act in their name, as `mint` makes one of the app itself."""
         delegated = {
-            "aud": PERSON_AUDIENCE,
+            "aud": audience,
             "idtyp": None,
             "roles": None,
-            "scp": PERSON_ROLE,
+            "scp": " ".join(self._app.scopes),
             "upn": person,
             "oid": object_id,
             "sub": object_id,
         }
         return self.mint(lifetime=lifetime, claims=delegated)
 
-    def person(self, token: str) -> str | None:
-        """In whose name this token opens mailboxes by POP; None if it does in nobody's."""
-        claims = self._claims(token, PERSON_AUDIENCE)
-        person, scopes = claims.get("upn"), claims.get("scp")
-        if not isinstance(person, str) or not isinstance(scopes, str) or PERSON_ROLE not in scopes.split():
-            return None
-        return person
+    def bearer(self, token: str, right: Right) -> Bearer | None:
+        """Whom a token lets in; None if it is not valid now, not for Exchange Online, or has not this right.
 
-    def _claims(self, token: str, audience: str) -> Mapping[str, object]:
-        """What a token says, if it is one of this app for this audience, and is valid now; else nothing."""
+        Checked are signature, issuer, audience, time, app, and role or scope.
+        """
+        claims = self._claims(token, [self.audience, PERSON_AUDIENCE])
+        object_id, person, scopes = (str(claims.get(name, "")) for name in ("oid", "upn", "scp"))
+        if person:
+            return Bearer(object_id, person) if right.scope in scopes.split() else None
+        roles = claims.get("roles")
+        is_for_us = claims.get("aud") == self.audience and isinstance(roles, list) and right.role in roles
+        return Bearer(object_id) if is_for_us else None
+
+    def _claims(self, token: str, audiences: Iterable[str]) -> Mapping[str, object]:
+        """What a token says, if it is one of this app for one of these, and is valid now; else nothing."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
-                audience=audience,
+                audience=audiences,
                 issuer=self._issuer,
                 # The times are checked below, by the sandbox's clock. The library would use the machine's.
                 options={
@@ -156,7 +186,8 @@ class TokenIssuer:
         except jwt.InvalidTokenError:
             return {}
         is_valid = claims["nbf"] <= _seconds(self._clock.now()) < claims["exp"]
-        return claims if is_valid and claims.get("appid") in {self.client_id, *self._admitted} else {}
+        ours = {self._app.client_id, *self._admitted}
+        return claims if is_valid and claims.get("appid") in ours else {}
 
 
 def _seconds(moment: datetime) -> int:

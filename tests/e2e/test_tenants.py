@@ -52,7 +52,7 @@ def test_a_tenant_of_one_cloud_gives_no_token_for_another(
     with Sandbox(cloud=cloud) as sandbox:
         ended = poll(in_cloud(tmp_path, sandbox, mistaken))
         assert ended.code == 77
-        assert "AADSTS1002012" in ended.stdout
+        assert "AADSTS500011" in ended.stdout
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

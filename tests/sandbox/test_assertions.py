@@ -157,6 +157,36 @@ class TestFederated:
         assert code(assertions, {"client_assertion_type": TYPE, "client_assertion": token}) == number
 
 
+def test_refusals_are_explained_in_entra_s_words(
+    assertions: Assertions, signed: Signed, own: Pair, clock: HandClock
+) -> None:
+    def text(form: dict[str, str]) -> str:
+        mistake = assertions.mistake(form)
+        return mistake.description if mistake else ""
+
+    thumbprint = own.certificate.fingerprint(hashes.SHA256()).hex().upper()
+    unpaired = text(signed(key=rsa_key(1)))
+    assert "Reason - The provided signature value did not match the expected signature value." in unpaired
+    assert thumbprint in unpaired
+    assert text(signed(exp=1)).startswith(
+        "Client assertion is not within its valid time range. Current time: 2026-03-01T12:00:00.0000000Z, "
+        "assertion valid from 2026-03-01T12:00:00.0000000Z, expiry time of assertion 1970-01-01T00:00:01.0000000Z."
+    )
+    clock.advance(timedelta(days=2))
+    assert (
+        "is expired on application. [Reason - The key used is expired., "
+        "Found key 'Start=02/28/2026 12:00:00, End=03/02/2026 12:00:00'" in text(signed())
+    )
+    assertions.certificates.clear()
+    missing = text(signed())
+    assert (
+        "is not registered on application. [Reason - The key was not found., Thumbprint of key used by"
+        in missing
+    )
+    assert thumbprint in missing
+    assert "Thumbprint" not in text(signed(header={}))
+
+
 def test_the_token_endpoint_refuses_in_entra_s_form(sandbox: Sandbox) -> None:
     form = {
         "grant_type": "client_credentials",

@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mailsluice_sandbox import Dialect, Sandbox
+from mailsluice_sandbox import Dialect, NotConnected, Sandbox
 from sandbox.raw_client import ADDRESS, HandClock, RawClient, credential
 
 REFUSED = b"-ERR Authentication failure: unknown user name or bad password.\r\n"
 TOO_LONG = b"-ERR Protocol error. Connection is closed. 10\r\n"
+NOT_CONNECTED = b"-ERR User is authenticated but not connected.\r\n"
 WRONG_STATE = b"-ERR Command is not valid in this state.\r\n"
 
 
@@ -48,13 +49,14 @@ def test_the_address_is_compared_without_case(client: RawClient) -> None:
     "claims",
     [
         {"aud": "https://graph.microsoft.com"},
+        {"aud": "https://outlook.office.com"},
         {"roles": ["IMAP.AccessAsApp"]},
         {"roles": None},
         {"appid": "another"},
         {"iss": "https://elsewhere.example/v2.0"},
         {"exp": None},
     ],
-    ids=["audience", "role", "no-role", "app", "issuer", "no-expiry"],
+    ids=["audience", "audience-of-people", "role", "no-role", "app", "issuer", "no-expiry"],
 )
 def test_a_token_with_a_wrong_claim_is_refused(
     sandbox: Sandbox, client: RawClient, claims: dict[str, object]
@@ -88,6 +90,31 @@ def test_a_mailbox_the_app_has_no_access_to_is_refused_in_the_same_words(
 ) -> None:
     sandbox.mailbox(ADDRESS).full_access = False
     assert client.log_in(ADDRESS) == REFUSED
+
+
+def test_a_person_without_a_right_to_the_mailbox_is_authenticated_but_not_connected(
+    sandbox: Sandbox, client: RawClient
+) -> None:
+    token = sandbox.entra.tokens.mint_for("ann@acme.example", "ann", lifetime=timedelta(hours=1))
+    assert client.log_in(ADDRESS, token) == b"+OK User successfully authenticated.\r\n"
+    assert client.ask_many(b"CAPA")
+    assert client.ask(b"STAT") == NOT_CONNECTED
+    assert client.ask(b"UIDL") == NOT_CONNECTED
+    assert client.ask(b"QUIT").startswith(b"+OK")
+    assert sandbox.mailbox(ADDRESS).sessions == ()
+
+
+def test_any_session_can_be_authenticated_but_not_connected(sandbox: Sandbox, client: RawClient) -> None:
+    sandbox.mailbox(ADDRESS).not_connected = NotConnected.SAYS
+    assert client.log_in(ADDRESS).startswith(b"+OK")
+    assert client.ask(b"STAT") == NOT_CONNECTED
+
+
+def test_a_session_that_is_not_connected_can_just_end(sandbox: Sandbox, client: RawClient) -> None:
+    sandbox.mailbox(ADDRESS).not_connected = NotConnected.HANGS_UP
+    assert client.log_in(ADDRESS).startswith(b"+OK")
+    client.send(b"STAT\r\n")
+    assert client.rest() == b""
 
 
 def test_a_credential_that_is_none_is_refused(client: RawClient) -> None:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from mailsluice_sandbox import Answer, Close, Drip, Fault, Garbage, Hangup, Refuse, Sandbox, Silence
-from sandbox.raw_client import HandClock
+from sandbox.raw_client import ADDRESS, HandClock, RawClient
 
 SCOPE = "https://outlook.office365.com/.default"
 
@@ -45,6 +45,11 @@ def ask(sandbox: Sandbox, http: requests.Session) -> Callable[..., requests.Resp
 
 
 Ask = Callable[..., requests.Response]
+
+
+def claims(answer: requests.Response) -> dict[str, Any]:
+    found: dict[str, Any] = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+    return found
 
 
 def by_msal(sandbox: Sandbox, http: requests.Session) -> dict[str, Any]:
@@ -126,7 +131,8 @@ def test_the_secret_can_be_searched_for(sandbox: Sandbox) -> None:
         ({"client_secret": "canary-wrong"}, 401, "invalid_client", 7000215),
         ({"client_secret": None}, 401, "invalid_client", 7000218),
         ({"client_id": "another"}, 400, "unauthorized_client", 700016),
-        ({"scope": "https://graph.microsoft.com/.default"}, 400, "invalid_scope", 1002012),
+        ({"scope": "https://outlook.office365.com/POP.AccessAsApp"}, 400, "invalid_scope", 1002012),
+        ({"scope": "https://outlook.office365.us/.default"}, 400, "invalid_resource", 500011),
         ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
         ({"tenant": "another"}, 400, "invalid_tenant", 90002),
     ],
@@ -143,6 +149,58 @@ def test_a_wrong_request_is_answered_as_entra_answers_it(
     assert answer.json()["error_description"].startswith(f"AADSTS{code}: ")
     assert f"Trace ID: {answer.json()['trace_id']}" in answer.json()["error_description"]
     assert answer.json()["error_description"].endswith("Timestamp: 2026-03-01 12:00:00Z")
+
+
+def test_an_unknown_tenant_is_explained_in_entra_s_words(ask: Ask) -> None:
+    assert (
+        ask(tenant="another")
+        .json()["error_description"]
+        .startswith(
+            "AADSTS90002: Tenant 'another' not found. Check to make sure you have the correct tenant ID and are "
+            "signing into the correct cloud. Check with your subscription administrator"
+        )
+    )
+
+
+def test_an_app_without_consent_gets_a_token_without_roles(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.app.roles.clear()
+    assert "roles" not in claims(ask())
+
+
+def test_an_app_has_the_roles_that_were_consented_to(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.app.roles[:] = ["IMAP.AccessAsApp", "SMTP.SendAsApp"]
+    assert claims(ask())["roles"] == ["IMAP.AccessAsApp", "SMTP.SendAsApp"]
+
+
+def test_a_token_for_graph_is_no_token_for_exchange(sandbox: Sandbox, ask: Ask) -> None:
+    answer = ask(scope="https://graph.microsoft.com/.default")
+    assert (claims(answer)["aud"], claims(answer)["roles"]) == ("https://graph.microsoft.com", ["Mail.Read"])
+    with RawClient(sandbox) as client:
+        assert client.log_in(ADDRESS, answer.json()["access_token"]).startswith(b"-ERR")
+
+
+def test_an_app_that_is_disabled_gets_no_token(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.app.disabled = True
+    assert ask().json()["error"] == "unauthorized_client"
+    assert (
+        ask()
+        .json()["error_description"]
+        .startswith(f"AADSTS7000112: Application '{sandbox.client_id}'(mailsluice) is disabled.")
+    )
+
+
+def test_a_conditional_access_policy_blocks_the_app_itself(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.app.blocked = True
+    answer = ask().json()
+    assert (answer["error"], answer["suberror"]) == ("invalid_grant", "message_only")
+    assert "blocked by Conditional Access policies" in answer["error_description"]
+
+
+def test_every_answer_is_dated_by_the_clock(sandbox: Sandbox, ask: Ask, http: requests.Session) -> None:
+    sandbox.faults.add(Fault("TOKEN", Answer(503)))
+    answers = [ask(), ask(), ask(tenant="another"), http.get(f"{sandbox.authority}/else", timeout=10)]
+    assert [answer.status_code for answer in answers] == [503, 200, 400, 404]
+    assert {answer.headers["Date"] for answer in answers} == {"Sun, 01 Mar 2026 12:00:00 GMT"}
 
 
 def test_an_error_repeats_no_secret(ask: Ask) -> None:

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from mailsluice_sandbox import Answer, Close, Fault, Machine, Refuse, Sandbox
-from mailsluice_sandbox.tokens import AUDIENCES, Cloud
+from mailsluice_sandbox.tokens import AUDIENCES, POP, Cloud
 from sandbox.raw_client import ADDRESS, RawClient
 
 RESOURCE = AUDIENCES["worldwide"]
@@ -150,6 +150,6 @@ def test_each_cloud_has_an_audience_of_its_own(cloud: Cloud) -> None:
         sandbox.mailbox(ADDRESS)
         token = sandbox.entra.tokens.mint()
         assert claims(token)["aud"] == AUDIENCES[cloud]
-        assert sandbox.entra.tokens.opens_pop(token)
+        assert sandbox.entra.tokens.bearer(token, POP)
         other = sandbox.entra.tokens.mint(claims={"aud": "https://graph.microsoft.com"})
-        assert not sandbox.entra.tokens.opens_pop(other)
+        assert not sandbox.entra.tokens.bearer(other, POP)

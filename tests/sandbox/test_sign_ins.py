@@ -84,7 +84,8 @@ def test_a_person_opens_their_own_mailbox_and_what_is_shared_with_them(
 
     def opens(address: str) -> bool:
         with RawClient(sandbox) as client:
-            return client.log_in(address, token).startswith(b"+OK")
+            client.log_in(address, token)
+            return client.ask(b"STAT").startswith(b"+OK")
 
     sandbox.mailbox(ANN)
     sandbox.mailbox("bob@acme.example")
@@ -95,6 +96,13 @@ def test_a_person_opens_their_own_mailbox_and_what_is_shared_with_them(
     ]
     team.shared_with.add(ANN)
     assert opens(team.address)
+
+
+def test_a_person_may_sign_in_under_an_alias_of_their_mailbox(sandbox: Sandbox, client: RawClient) -> None:
+    sandbox.mailbox("ann.lee@acme.example").aliases.add(ANN)
+    token = sandbox.entra.tokens.mint_for(ANN, "ann", lifetime=timedelta(hours=1))
+    assert client.log_in("ann.lee@acme.example", token).startswith(b"+OK")
+    assert client.ask(b"STAT").startswith(b"+OK")
 
 
 def test_old_refresh_tokens_stay_good_as_at_entra(sandbox: Sandbox, application: Make) -> None:
@@ -129,6 +137,68 @@ def test_a_sign_in_is_revoked(sandbox: Sandbox, application: Make) -> None:
     sandbox.sign_ins.revoke(ANN, "50076")
     assert refresh(application, token)["error_codes"] == [50076]
     assert refresh(application, "canary-other")["error_codes"] == [9002313]
+
+
+@pytest.mark.parametrize(
+    ("why", "text"),
+    [
+        ("50173", "AADSTS50173: The provided grant has expired due to it being revoked"),
+        ("700082", "AADSTS700082: The refresh token has expired due to inactivity."),
+        ("50076", "AADSTS50076: Due to a configuration change made by your administrator"),
+        ("1", "AADSTS1: The grant was revoked."),
+    ],
+)
+def test_a_dead_refresh_token_is_refused_in_entra_s_words_until_the_next_sign_in(
+    sandbox: Sandbox, application: Make, why: str, text: str
+) -> None:
+    token = sandbox.sign_ins.sign_in(ANN)
+    sandbox.sign_ins.revoke(ANN, why)
+    answer = refresh(application, token)
+    assert answer["error"] == "invalid_grant"
+    assert answer["error_description"].startswith(text)
+    assert "access_token" in refresh(application, sandbox.sign_ins.sign_in(ANN))
+
+
+@pytest.mark.parametrize(("number", "suberror"), [(53003, "message_only"), (50057, None)])
+def test_a_person_whom_entra_refuses_does_not_get_in_by_signing_in_again(
+    sandbox: Sandbox, application: Make, number: int, suberror: str | None
+) -> None:
+    sandbox.sign_ins.refusals[ANN] = number
+    again = refresh(application, sandbox.sign_ins.sign_in(ANN))
+    flow = application().initiate_device_flow([SCOPE])
+    sandbox.sign_ins.approve(flow["user_code"], ANN)
+    anew = by_code(application, flow)
+    assert again["error_codes"] == anew["error_codes"] == [number]
+    assert again.get("suberror") == suberror
+    assert "access_token" in refresh(application, sandbox.sign_ins.sign_in("bob@acme.example"))
+
+
+def test_an_app_that_is_disabled_gets_no_token_of_a_person(sandbox: Sandbox, application: Make) -> None:
+    sandbox.app.disabled = True
+    assert refresh(application, sandbox.sign_ins.sign_in(ANN))["error_codes"] == [7000112]
+
+
+def test_a_token_says_what_people_delegated(sandbox: Sandbox, application: Make) -> None:
+    sandbox.app.scopes = ["IMAP.AccessAsUser.All", "SMTP.Send"]
+    token = sandbox.sign_ins.sign_in(ANN)
+    asked = application().acquire_token_by_refresh_token
+    answer = asked(token, ["https://outlook.office.com/IMAP.AccessAsUser.All"])
+    claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+    assert claims["scp"] == "IMAP.AccessAsUser.All SMTP.Send"
+    assert asked(token, [SCOPE])["error_codes"] == [65001]
+    assert asked(token, ["https://other.example/SMTP.Send"])["error_codes"] == [70011]
+
+
+def test_a_token_is_for_the_resource_that_was_asked_for(sandbox: Sandbox, application: Make) -> None:
+    sandbox.app.scopes.append("Mail.Read")
+    answer = application().acquire_token_by_refresh_token(
+        sandbox.sign_ins.sign_in(ANN), ["https://graph.microsoft.com/Mail.Read"]
+    )
+    claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+    assert claims["aud"] == "https://graph.microsoft.com"
+    sandbox.mailbox(ANN)
+    with RawClient(sandbox) as client:
+        assert client.log_in(ANN, answer["access_token"]).startswith(b"-ERR")
 
 
 def test_a_page_is_for_a_redirect_to_this_machine_with_pkce(sandbox: Sandbox, application: Make) -> None:

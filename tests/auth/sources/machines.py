@@ -11,7 +11,7 @@ import pytest
 
 from mailsluice.auth.sources import managed
 from mailsluice.clock import SystemClock
-from mailsluice_sandbox import Machine
+from mailsluice_sandbox import AppRegistration, Machine
 from mailsluice_sandbox.faults import Faults
 from mailsluice_sandbox.tokens import TokenIssuer
 
@@ -27,7 +27,7 @@ def machine_at(keys: Path) -> Iterator[Machine]:
     """A machine whose Arc agent puts its key files into this directory."""
     clock, faults = SystemClock(), Faults()
     machine = Machine(
-        TokenIssuer(clock, "https://login.example/contoso", "contoso", "app"), faults, clock, keys
+        TokenIssuer(clock, "https://login.example/contoso", "contoso", AppRegistration()), faults, clock, keys
     )
     yield machine
     faults.close()
