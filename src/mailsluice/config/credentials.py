@@ -36,14 +36,15 @@ HOSTS: Mapping[Cloud, str] = {
 }
 """The POP3 host of Exchange Online in each cloud. The scope for an app's tokens is this host's `.default`."""
 
-_LOGIN_HOSTS: Mapping[Cloud, str] = {
+LOGIN_HOSTS: Mapping[Cloud, str] = {
     "worldwide": "login.microsoftonline.com",
     "gcc-high": "login.microsoftonline.us",
     "dod": "login.microsoftonline.us",
     "china": "login.partner.microsoftonline.cn",
 }
+"""The host of Entra ID in each cloud. GCC High and DoD have one together."""
 
-_DELEGATED_HOSTS: Mapping[Cloud, str] = {**HOSTS, "worldwide": "outlook.office.com"}
+DELEGATED_HOSTS: Mapping[Cloud, str] = {**HOSTS, "worldwide": "outlook.office.com"}
 """The host in the scope of a person's tokens. It differs from the POP3 host in the worldwide cloud only."""
 
 
@@ -80,12 +81,12 @@ _ONE_WAY = (
 
 def _authority(data: dict[str, Any]) -> str:
     # A managed identity has no tenant of its own here: the machine knows it, and no authority is asked.
-    return f"https://{_LOGIN_HOSTS[data['cloud']]}/{data['tenant_id'] or 'organizations'}"
+    return f"https://{LOGIN_HOSTS[data['cloud']]}/{data['tenant_id'] or 'organizations'}"
 
 
 def _scope(data: dict[str, Any]) -> str:
     if data["flow"] in {"device-code", "browser"}:
-        return f"https://{_DELEGATED_HOSTS[data['cloud']]}/POP.AccessAsUser.All"
+        return f"https://{DELEGATED_HOSTS[data['cloud']]}/POP.AccessAsUser.All"
     return f"https://{HOSTS[data['cloud']]}/.default"
 
 

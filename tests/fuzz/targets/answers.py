@@ -13,12 +13,12 @@ from urllib3 import HTTPResponse
 
 from auth.sources.asking import secret_source
 from fuzz.feed import Feed
-from mailsluice.auth.sources.aadsts import remedy
 from mailsluice.auth.sources.program import _last_line
+from mailsluice.auth.sources.refusal import remedy_for
 from mailsluice.auth.sources.source import problem
 from mailsluice.auth.tokens.cache import TokenCache
-from mailsluice.config.credentials import EntraCredential, Way
-from mailsluice.errors import TokenError
+from mailsluice.config.credentials import EntraCredential
+from mailsluice.errors import TokenError, TokenRefused
 from mailsluice.net.https import ProviderHttp
 
 SECRET = "canary-secret"
@@ -146,6 +146,6 @@ def _check_command(feed: Feed) -> None:
 
 
 def _check_remedy(feed: Feed) -> None:
-    said = remedy(feed.rest().decode("utf-8", "replace"), Way.SECRET)
+    said = remedy_for("acme", CREDENTIAL)(TokenRefused("no", said=feed.rest().decode("utf-8", "replace")))
     assert said
     assert said.isprintable()

@@ -1,0 +1,1 @@
+"""What an error probably means, and how to mend it."""
