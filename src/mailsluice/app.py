@@ -6,7 +6,7 @@ Must never know how any part does its work.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
@@ -111,7 +111,8 @@ class Service:
             stop=self._stop,
             slots=Slots(config.service.max_sessions, self._clock),
             progress=self.under_way,
-            live=_keys(config),
+            live=_by_key(config),
+            configured=config.credentials,
         )
         self._upkeep = Upkeep(
             lambda: is_due(self._context), lambda: tidy(self.config.mailboxes.values(), self._context)
@@ -245,7 +246,13 @@ class Service:
         return settle(mailbox, way, self._context)
 
     def prepare(self) -> None:
-        """Load what only a token that has to be asked for needs. Raises SecretError."""
+        """Load what only a token that has to be asked for needs, and what only an error needs.
+
+        Raises SecretError.
+        """
+        import mailsluice.diagnosis.history  # noqa: PLC0415
+        import mailsluice.diagnosis.judgement  # noqa: F401, PLC0415
+
         self._tokens.prepare()
 
     def start(self) -> None:
@@ -281,7 +288,12 @@ class Service:
 
         def switch() -> None:
             self.config, self._tokens, self._proxies = config, credentials, proxies
-            self._context = replace(self._context, credentials=credentials, live=_keys(config))
+            self._context = replace(
+                self._context,
+                credentials=credentials,
+                live=_by_key(config),
+                configured=config.credentials,
+            )
             self._context.slots.resize(config.service.max_sessions)
             self._connections.authorities.forget()  # an authority that was removed is trusted no longer
 
@@ -320,5 +332,5 @@ class Service:
         return poll(watch.mailbox, replace(self._context, stop=watch.stop, connect=connect_here))
 
 
-def _keys(config: Config) -> frozenset[MailboxKey]:
-    return frozenset(mailbox.key for mailbox in config.mailboxes.values())
+def _by_key(config: Config) -> Mapping[MailboxKey, Mailbox]:
+    return {mailbox.key: mailbox for mailbox in config.mailboxes.values()}

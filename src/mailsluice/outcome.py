@@ -2,7 +2,7 @@
 
 Owns one table. Each error names its row, and exit codes, pacing, reports, the log's levels and the manual
 read the table. No other module says what an outcome means. Must never read a server's words:
-`session.triage` does, and may then choose a disposition that differs from the table's.
+`diagnosis.symptoms` knows them, and `session.triage` may then choose another disposition than the table's.
 """
 
 from __future__ import annotations

@@ -207,7 +207,20 @@ def test_a_new_mailbox_is_known_to_be_polled_and_a_removed_one_is_not(
         service.start()
         service.follow(config := make("new"))
         polls.wait_for("new")
-        assert polls.under_way["new"].live == {config.mailboxes["new"].key}
+        assert polls.under_way["new"].live.keys() == {config.mailboxes["new"].key}
+
+
+def test_what_the_credentials_are_now_is_known_to_the_polls(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = Polls(monkeypatch)
+    with Service(make("a")) as service:
+        service.start()
+        config = make("new")
+        config = config.model_copy(update={"credentials": {**config.credentials}})
+        service.follow(config)
+        polls.wait_for("new")
+        assert polls.under_way["new"].configured is config.credentials
 
 
 def test_certificates_are_read_anew(make: Make, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

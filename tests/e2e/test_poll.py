@@ -71,7 +71,7 @@ def test_a_refused_login_is_77_with_the_servers_words(site: Site, sandbox: Sandb
 
     assert ended.code == 77
     assert "Authentication failure: unknown user name or bad password." in outcome(ended)[1]
-    assert "Add-MailboxPermission" in outcome(ended)[1]
+    assert "the application has no FullAccess" in outcome(ended)[1]
 
 
 def test_a_refused_secret_is_77_with_the_providers_words(site: Site, sandbox: Sandbox) -> None:

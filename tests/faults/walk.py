@@ -40,6 +40,7 @@ _OTHER_WORDS = (
     "unable to open database file",
     "attempt to write a readonly database",
     "is being polled by another process",
+    "is being polled or checked by another process",
     "Temporary failure in name resolution",
     "timed out",
     "in time",

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -64,6 +66,8 @@ class FakeCredentials:
 
     def __init__(self) -> None:
         self.available = True
+        self.claims: Mapping[str, object] = {}
+        """What a token says of itself; if it is empty, a token says nothing that anybody can read."""
         self.asked = 0
         self.rejected: list[Login] = []
         self.let_in: list[Login] = []
@@ -72,7 +76,8 @@ class FakeCredentials:
         self.asked += 1
         if not self.available:
             raise TokenUnavailable(f"nobody to ask about {mailbox.address}")
-        return BearerToken(f"canary-{self.asked}")
+        said = base64.urlsafe_b64encode(json.dumps(self.claims).encode()).decode() if self.claims else ""
+        return BearerToken(f"canary-{self.asked}" + (f".{said}.canary" if said else ""))
 
     def accepted(self, mailbox: Mailbox, login: Login) -> None:
         assert mailbox.name
@@ -121,7 +126,9 @@ class FakeServer:
         self.listed_twice: set[bytes] = set()
         """The message after each of these is shown under the same UIDL."""
         self.most_sessions: int | None = None
-        """How many may be logged in at once; one more is told that the mailbox is in use."""
+        """How many may be logged in at once; one more is refused."""
+        self.crowded = "[IN-USE] one at a time"
+        """The words of that."""
         self.sessions = 0
         """How many are logged in."""
         self.headers_cut: set[bytes] = set()
@@ -190,7 +197,7 @@ class FakeClient:
         if words := self._server.refused_login:
             raise LoginRefused(f"refused: {words}", phase=Phase.AUTH, reply=words)
         if self._server.sessions == self._server.most_sessions:
-            raise LoginRefused("refused: in use", phase=Phase.AUTH, reply="[IN-USE] one at a time")
+            raise LoginRefused("refused: in use", phase=Phase.AUTH, reply=self._server.crowded)
         self._server.sessions += 1
         self._in = True
 

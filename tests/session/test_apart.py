@@ -34,6 +34,22 @@ def test_the_others_are_brought_home_before(world: World) -> None:
     assert len(world.logged(events.APART_ENDED)) == 1
 
 
+def test_a_login_that_is_refused_there_is_probably_throttled_because_one_was_just_let_in(
+    world: World,
+) -> None:
+    def refuse_from_now_on(_: bytes) -> None:
+        world.server.refused_login = "Authentication failure: unknown user name or bad password."
+
+    world.deliver(ONE, TWO)
+    poll(world)
+    world.server.on_retrieved = refuse_from_now_on
+
+    poll(world)
+
+    (ended,) = world.logged(events.APART_ENDED)
+    assert ended["remedy"].startswith("probably the server throttles")
+
+
 def test_it_is_stored_and_deleted_there_when_it_comes(world: World) -> None:
     world.deliver(ONE, TWO)
     poll(world)

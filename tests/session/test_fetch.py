@@ -140,6 +140,18 @@ def test_a_server_that_says_in_use_has_one_session_do_it_all(world: World, backl
 
 
 @pytest.mark.usefixtures("backlog")
+def test_a_second_session_in_the_words_of_a_bad_login_is_probably_throttled(world: World) -> None:
+    """The first one is in with the same token."""
+    world.server.most_sessions = 1
+    together(world, 2)
+    world.server.crowded = "Authentication failure: unknown user name or bad password."
+    world.poll()
+
+    (warning,) = world.logged("no second session")
+    assert warning["remedy"].startswith("probably the server throttles")
+
+
+@pytest.mark.usefixtures("backlog")
 def test_a_server_that_said_in_use_is_asked_again_after_an_hour(world: World) -> None:
     world.server.most_sessions = 1
     together(world, 2)

@@ -208,11 +208,11 @@ def test_an_older_host_does_not_stand_for_the_last_one(world: World) -> None:
     world.poll()  # filed away
     a = world.mailbox.key
     world.configure(leave_on_server=True, host="b.example")
-    world.live = {a}
+    world.live = {a: world.mailbox}
     letters = [recent(n) for n in range(4)]
     world.deliver(*letters)
     world.poll()
-    world.live = set()
+    world.live = {}
     world.configure(leave_on_server=True, host="c.example")
     renumber(world)
     for _ in range(2):

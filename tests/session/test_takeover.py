@@ -58,7 +58,7 @@ def test_no_more_headers_are_asked_for_than_it_takes(world: World) -> None:
 
 def test_what_is_known_of_a_mailbox_that_is_configured_stays_with_that(world: World) -> None:
     letters = kept(world, 3)
-    world.live = {world.mailbox.key}
+    world.live = {world.mailbox.key: world.mailbox}
     world.configure(**ALIAS)
     world.poll()
     assert world.stored() == letters * 2
@@ -194,7 +194,7 @@ def test_two_sections_that_look_like_one_mailbox_are_warned_of_and_go_on(world: 
     letters = kept(world, 5)
     first = world.mailbox.key
     world.configure(**ALIAS)
-    world.live = {first, world.mailbox.key}
+    world.live = dict.fromkeys([first, world.mailbox.key], world.mailbox)
 
     assert world.outcome() == ("ok", 0)
 
@@ -208,7 +208,7 @@ def test_one_mail_to_two_mailboxes_is_nothing_to_warn_of(world: World) -> None:
     kept(world, 1)
     first = world.mailbox.key
     world.configure(**ALIAS)
-    world.live = {first, world.mailbox.key}
+    world.live = dict.fromkeys([first, world.mailbox.key], world.mailbox)
     world.poll()
     assert world.logged(events.MAILBOX_TWICE) == []
 

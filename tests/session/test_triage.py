@@ -37,6 +37,8 @@ from mailsluice.session.triage import triage
         (LoginRefused, Phase.AUTH, "Server Unavailable. 21", Disposition.BACK_OFF),
         (LoginRefused, Phase.AUTH, "Protocol error. Connection is closed. 10", Disposition.BUG),
         (LoginRefused, Phase.AUTH, "[IN-USE] Mailbox is open elsewhere", Disposition.RETRY),
+        (LoginRefused, Phase.AUTH, "maildrop already locked", Disposition.RETRY),
+        (LoginRefused, Phase.AUTH, "unable to lock maildrop", Disposition.RETRY),
         (LoginRefused, Phase.AUTH, "[LOGIN-DELAY] wait", Disposition.BACK_OFF),
         (LoginRefused, Phase.AUTH, "[SYS/TEMP] try again", Disposition.BACK_OFF),
         (LoginRefused, Phase.AUTH, "[SYS/PERM] no", Disposition.OPERATOR),
@@ -75,24 +77,19 @@ def test_words_that_speak_of_a_bug_have_its_exit_code() -> None:
     assert triage(error).exit_code == 70
 
 
-def test_a_refused_mailbox_names_what_to_check_in_exchange() -> None:
+def test_a_refused_mailbox_of_which_nothing_is_known_names_what_may_be_wrong() -> None:
     error = LoginRefused(
         "no", phase=Phase.AUTH, reply="Authentication failure: unknown user name or bad password."
     )
 
     remedy = triage(error).remedy
 
-    for check in ("PopEnabled", "Add-MailboxPermission", "New-ServicePrincipal", "POP.AccessAsApp"):
-        assert check in remedy
+    for cause in ("FullAccess", "New-ServicePrincipal", "POP is off", "POP.AccessAsApp", "throttles"):
+        assert cause in remedy
 
 
-def test_a_refused_mailbox_of_a_person_who_signed_in_names_this_persons_access() -> None:
-    error = LoginRefused(
-        "refused", phase=Phase.AUTH, reply="Authentication failure: unknown user name or bad password."
-    )
-    remedy = triage(error).remedy
-    assert "the person who signed in, has FullAccess" in remedy
-    assert "For an app, also: New-ServicePrincipal" in remedy
+def test_words_of_a_server_that_nobody_knows_have_no_remedy() -> None:
+    assert triage(LoginRefused("no", phase=Phase.AUTH, reply="words nobody knows")).remedy == ""
 
 
 def test_an_error_that_is_no_servers_keeps_its_own_verdict() -> None:

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from mailsluice.clock import SystemClock
+from mailsluice.config.credentials import Credential
 from mailsluice.config.models import Mailbox
 from mailsluice.ledger.ledger import Ledger
 from mailsluice.model import MailboxKey
@@ -46,8 +47,10 @@ class World:
         self.progress: Progress = UnderWay(SystemClock())
         self.ledger = ledger
         self.slots = Slots(16, clock)
-        self.live: set[MailboxKey] = set()
+        self.live: dict[MailboxKey, Mailbox] = {}
         """The mailboxes that are configured."""
+        self.configured: dict[str, Credential] = {}
+        """The credentials that are configured."""
         self.log: list[structlog.typing.EventDict] = []
         self.configure()
         self.began = clock.next
@@ -76,6 +79,7 @@ class World:
             slots=self.slots,
             progress=self.progress,
             live=self.live,
+            configured=self.configured,
         )
 
     def deliver(self, *messages: bytes) -> list[bytes]:

@@ -54,9 +54,14 @@ def doubts(text: str, *, is_client_secret: bool) -> list[str]:
         found.append("has quotes around it")
     if "\0" in text:
         found.append("has zeros between its letters, as UTF-16 text has")
-    if is_client_secret and _GUID.fullmatch(bare):
+    if is_client_secret and looks_like_id(text):
         found.append("looks like the ID of a client secret, not like its Value")
     return found
+
+
+def looks_like_id(text: str) -> bool:
+    """Whether this has the form of a client secret's ID, which no Value has."""
+    return _GUID.fullmatch(text.strip()) is not None
 
 
 def without_line_end(text: str) -> str:

@@ -6,7 +6,8 @@ that there are files: another store keeps its leases in another way.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from mailsluice.ledger import mailboxes
@@ -26,4 +27,11 @@ class Leases:
         Raises MailboxLocked at once if another process or thread holds it, and LedgerError if its lock cannot
         be used.
         """
-        return hold(self._locks / f"{mailboxes.digest(key)}.lock", key.address)
+        return hold(self._path(key), key.address)
+
+    def hold_if_made(self, key: MailboxKey) -> AbstractContextManager[None]:
+        """The same for somebody who must make no file: a mailbox that was never held stays free."""
+        return hold(self._path(key), key.address) if os.path.lexists(self._path(key)) else nullcontext()
+
+    def _path(self, key: MailboxKey) -> Path:
+        return self._locks / f"{mailboxes.digest(key)}.lock"

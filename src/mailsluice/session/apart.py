@@ -20,6 +20,7 @@ from mailsluice.policy.sameness import listed_twice
 from mailsluice.session import batch, late, quarantine
 from mailsluice.session.context import Session
 from mailsluice.session.counts import Counts
+from mailsluice.session.explaining import explained
 from mailsluice.session.fetch import fetch_here
 from mailsluice.session.namesakes import told_apart
 from mailsluice.session.triage import triage
@@ -79,7 +80,7 @@ def _in_one_more_session(
         now_in(Phase.TOKEN)
         login = context.credentials.login(mailbox)
         now_in(Phase.CONNECT)
-        with context.connect(mailbox) as client:
+        with explained(login, mailbox, context, is_in=True), context.connect(mailbox) as client:
             apart = replace(session, client=client, counts=counts)
             now_in(Phase.AUTH)
             client.authenticate(mailbox.address, login)

@@ -5,13 +5,15 @@ Owns no behaviour. Must never be more than a bundle of things that are always pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
+from types import MappingProxyType
 from typing import Protocol
 
 from mailsluice.clock import Clock
+from mailsluice.config.credentials import Credential
 from mailsluice.config.models import Mailbox
 from mailsluice.errors import Phase
 from mailsluice.model import MailboxKey
@@ -47,7 +49,8 @@ class Context:
     """What all sessions work with.
 
     Once `stop` is set, a session ends after the message that is arriving. `live` are all mailboxes that are
-    configured. `sink_at` finds a sink by its spec, for the mailbox with this key and name.
+    configured, and `configured` all credentials, by the names of their sections. `sink_at` finds a sink by
+    its spec, for the mailbox with this key and name.
     """
 
     credentials: Credentials
@@ -59,7 +62,8 @@ class Context:
     stop: Event
     slots: Slots
     progress: Progress
-    live: Collection[MailboxKey] = ()
+    live: Mapping[MailboxKey, Mailbox] = field(default_factory=lambda: MappingProxyType({}))
+    configured: Mapping[str, Credential] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from mailsluice.policy.plan import window
 from mailsluice.policy.sameness import listed_twice
 from mailsluice.session import batch
 from mailsluice.session.context import Session
+from mailsluice.session.explaining import explained
 from mailsluice.session.namesakes import told_apart
 from mailsluice.session.quarantine import telling_undeleted
 from mailsluice.session.triage import triage
@@ -132,11 +133,12 @@ class _Extra:
         login = context.credentials.login(mailbox)
         with ExitStack() as opened:
             try:
-                client = opened.enter_context(context.connect(mailbox))
-                client.authenticate(mailbox.address, login)
-                session = replace(self._first, client=client, counts=self._counts)
-                here = self._here(told_apart(client.listing(window(mailbox)), session))
-                self._refuse_other_listing(here)
+                with explained(login, mailbox, context, is_in=True):
+                    client = opened.enter_context(context.connect(mailbox))
+                    client.authenticate(mailbox.address, login)
+                    session = replace(self._first, client=client, counts=self._counts)
+                    here = self._here(told_apart(client.listing(window(mailbox)), session))
+                    self._refuse_other_listing(here)
             except ServerError as error:  # the server does not want this session: the first one does it all
                 if slots.leave_alone(mailbox.key):
                     _log.warning(events.NO_SECOND_SESSION, error=str(error), remedy=triage(error).remedy)

@@ -25,6 +25,7 @@ from mailsluice.session import batch, late, quarantine
 from mailsluice.session.apart import delete_apart, fetch_apart
 from mailsluice.session.context import Context, Session
 from mailsluice.session.counts import Counts, Polled
+from mailsluice.session.explaining import explained
 from mailsluice.session.fetch import fetch
 from mailsluice.session.hold import held
 from mailsluice.session.identifying import identify
@@ -67,7 +68,7 @@ def run(mailbox: Mailbox, context: Context, counts: Counts) -> None:
         # Before connecting: a token may take a while, and Exchange waits a minute for a login.
         login = context.credentials.login(mailbox)
         now_in(Phase.CONNECT)
-        with context.connect(mailbox) as client:
+        with explained(login, mailbox, context), context.connect(mailbox) as client:
             session = Session(
                 mailbox,
                 client,
@@ -130,7 +131,7 @@ def _warn_of_shared(session: Session) -> None:
 def preview(mailbox: Mailbox, context: Context) -> Plan:
     """What a poll would do now. The mailbox is listed and planned; nothing is fetched, deleted or noted."""
     login = context.credentials.login(mailbox)
-    with context.connect(mailbox) as client:
+    with explained(login, mailbox, context), context.connect(mailbox) as client:
         client.authenticate(mailbox.address, login)
         listing = client.listing(window(mailbox))
         client.quit()

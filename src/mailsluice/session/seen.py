@@ -19,6 +19,7 @@ from mailsluice.model import Known, Listed
 from mailsluice.policy.plan import ON_RECORD
 from mailsluice.policy.sameness import is_familiar, listed_twice
 from mailsluice.session.context import Context
+from mailsluice.session.explaining import explained
 from mailsluice.session.ports import Client
 from mailsluice.session.recovery import recover
 
@@ -81,7 +82,7 @@ def settle(mailbox: Mailbox, way: Way, context: Context) -> Settled:
 @contextmanager
 def _opened(mailbox: Mailbox, context: Context) -> Iterator[Client]:
     login = context.credentials.login(mailbox)
-    with context.connect(mailbox) as client:
+    with explained(login, mailbox, context), context.connect(mailbox) as client:
         client.authenticate(mailbox.address, login)
         yield client
 

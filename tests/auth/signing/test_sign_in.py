@@ -192,6 +192,7 @@ class TestDeviceCode:
         with pytest.raises(TokenRefused, match="AADSTS700016") as caught:
             signing_to(other, clock).by_device_code(Recorded())
         assert "`client_id`" in caught.value.remedy
+        assert " check`" not in caught.value.remedy  # it would say to sign in first
 
     def test_ctrl_c_ends_it(self, signing: Signing, clock: HandClock) -> None:
         def interrupt() -> None:

@@ -19,6 +19,6 @@ def secret_source(
 ) -> EntraSource:
     return EntraSource(
         credential,
-        lambda: by_secret(credential, secret()),
+        lambda: by_secret("acme", credential, secret()),
         http or (lambda: ProviderHttp(credential.ca_file, clock)),
     )

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 
 from auth.hand_clock import HandClock
 from auth.token_endpoint import TENANT, TokenEndpoint, as_json
-from mailsluice.auth.sources.client import by_assertion, by_certificate
+from mailsluice.auth.sources.client import by_assertion, by_certificate, by_secret
 from mailsluice.auth.sources.entra import EntraSource, Request
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenRefused
@@ -42,7 +42,7 @@ def source(credential: EntraCredential, request: Request, clock: HandClock) -> E
 
 @pytest.fixture
 def by_own(credential: EntraCredential, clock: HandClock) -> EntraSource:
-    request = by_certificate(credential, OWN.key_pem().decode(), OWN.public_pem.decode())
+    request = by_certificate("acme", credential, OWN.key_pem().decode(), OWN.public_pem.decode())
     return source(credential, request, clock)
 
 
@@ -92,11 +92,28 @@ def test_each_request_has_an_assertion_of_its_own(endpoint: TokenEndpoint, by_ow
 def test_the_assertion_of_another_provider_goes_as_it_is(
     endpoint: TokenEndpoint, credential: EntraCredential, clock: HandClock
 ) -> None:
-    assert source(credential, by_assertion(credential, "a.b.canary"), clock).ask().value == "canary-token-1"
+    assert (
+        source(credential, by_assertion("acme", credential, "a.b.canary"), clock).ask().value
+        == "canary-token-1"
+    )
     (form,) = endpoint.forms
     assert form["client_assertion"] == "a.b.canary"
     assert form["client_assertion_type"] == ASSERTION_TYPE
     assert "client_secret" not in form
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("0a1b2c3d-0000-4000-8000-00000000cafe", "the client secret is the ID of a secret"),
+        ("canary", "the client secret is not one of application app"),
+    ],
+)
+def test_a_secret_that_has_the_form_of_an_id_is_told_as_such(
+    credential: EntraCredential, secret: str, told: str
+) -> None:
+    refused = TokenRefused("refused", said="invalid_client: AADSTS7000215: Invalid client secret provided.")
+    assert by_secret("acme", credential, secret).remedy(refused).startswith(told)
 
 
 def test_an_assertion_that_the_provider_repeats_is_not_told(
@@ -106,14 +123,14 @@ def test_an_assertion_that_the_provider_repeats_is_not_told(
         401, {"error": "invalid_client", "error_description": f"AADSTS1: {form['client_assertion']} is bad"}
     )
     with pytest.raises(TokenRefused, match=r"AADSTS1: \[secret\] is bad") as caught:
-        source(credential, by_assertion(credential, "a.b.canary"), clock).ask()
+        source(credential, by_assertion("acme", credential, "a.b.canary"), clock).ask()
     assert "client_secret" not in caught.value.remedy
 
 
 def test_a_request_shows_neither_key_nor_assertion_in_its_repr(credential: EntraCredential) -> None:
     for request in (
-        by_certificate(credential, OWN.key_pem().decode(), OWN.public_pem.decode()),
-        by_assertion(credential, "a.b.canary"),
+        by_certificate("acme", credential, OWN.key_pem().decode(), OWN.public_pem.decode()),
+        by_assertion("acme", credential, "a.b.canary"),
     ):
         assert "canary" not in repr(request)
         assert "PRIVATE" not in repr(request)

@@ -176,8 +176,8 @@ def test_a_sign_in_that_has_ended_names_the_command(
     )
     with pytest.raises(TokenRefused, match=f"invalid_grant: AADSTS{number}: It ended") as caught:
         source.ask()
-    assert caught.value.remedy.startswith("sign in: `")
-    assert caught.value.remedy.endswith("login ann`")
+    assert "sign in: `" in caught.value.remedy
+    assert " login ann`" in caught.value.remedy
     assert kept(sign_ins).refresh_token == OLD
 
 
@@ -185,7 +185,7 @@ def test_a_sign_in_that_has_ended_names_the_command(
     ("number", "words"),
     [
         ("65001", "delegated permission POP.AccessAsUser.All"),
-        ("50105", "assign this person to the application"),
+        ("50105", "add the person under Users and groups"),
         ("53003", "Conditional Access"),
         ("7000218", "allow public client flows"),
         ("700016", "`client_id`"),

@@ -14,8 +14,9 @@ from typing import Any, Protocol, TypeGuard
 
 from mailsluice.auth.signing.redirect import Redirect
 from mailsluice.auth.signing.sign_ins import SignIn, sign_in_again
-from mailsluice.auth.sources.delegated import person_remedy, public_client, refresh_token_in
+from mailsluice.auth.sources.delegated import public_client, refresh_token_in
 from mailsluice.auth.sources.entra import Answer, Request, answered, unavailable
+from mailsluice.auth.sources.refusal import remedy_for
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.errors import TokenRefused, TokenUnavailable
@@ -129,7 +130,8 @@ class Signing:
                 # msal's, about an ID token. Without the cause, which shows the token.
                 raise ValueError from None
 
-        request = Request(sent, tuple(filter(None, hidden)), person_remedy(self._name))
+        remedy = remedy_for(self._name, self._credential, is_signing_in=True)
+        request = Request(sent, tuple(filter(None, hidden)), remedy)
         return answered(self._credential, request, self._http)
 
     def _begin_device_code(self, http: ProviderHttp) -> Answer:

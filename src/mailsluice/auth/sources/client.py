@@ -1,44 +1,52 @@
 """The client credentials grant (RFC 6749 §4.4): an application asks for itself.
 
-Owns the requests by which an application proves who it is. Must never keep what proves it.
+Owns the requests by which an application proves who it is. In them, `name` is the section's: errors name it.
+Must never keep what proves it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import msal
 
-from mailsluice.auth.sources.aadsts import remedy
 from mailsluice.auth.sources.entra import Answer, Request
+from mailsluice.auth.sources.refusal import Remedy, remedy_for
+from mailsluice.auth.text import looks_like_id
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.net.https import ProviderHttp
 
 
-def by_secret(credential: EntraCredential, secret: str) -> Request:
+def by_secret(name: str, credential: EntraCredential, secret: str) -> Request:
     """The request of an application with this client secret."""
-    return _request(credential, secret, hidden=(secret,))
+    remedy = remedy_for(name, credential, secret_is_id=looks_like_id(secret))
+    return _request(credential, secret, remedy, hidden=(secret,))
 
 
-def by_certificate(credential: EntraCredential, key: str, certificate: str) -> Request:
+def by_certificate(name: str, credential: EntraCredential, key: str, certificate: str) -> Request:
     """The request of an application with this certificate and its private key, both in PEM.
 
     msal signs an assertion with the key: PS256, and the certificate's SHA-256 in `x5t#S256`. Each request has
     a new one, because the application that would keep it ends with the request.
     """
-    return _request(credential, {"private_key": key, "public_certificate": certificate})
+    proof = {"private_key": key, "public_certificate": certificate}
+    return _request(credential, proof, remedy_for(name, credential))
 
 
-def by_assertion(credential: EntraCredential, assertion: str) -> Request:
+def by_assertion(name: str, credential: EntraCredential, assertion: str) -> Request:
     """The request of an application with this assertion of another identity provider."""
     # A function, because msal warns of an assertion as a text: such a text ends.
-    return _request(credential, {"client_assertion": lambda: assertion}, hidden=(assertion,))
+    proof = {"client_assertion": lambda: assertion}
+    return _request(credential, proof, remedy_for(name, credential), hidden=(assertion,))
 
 
 def _request(
-    credential: EntraCredential, proof: str | Mapping[str, Any], *, hidden: tuple[str, ...] = ()
+    credential: EntraCredential,
+    proof: str | Mapping[str, Any],
+    remedy: Remedy,
+    *,
+    hidden: tuple[str, ...] = (),
 ) -> Request:
     """The request with this proof, in msal's form (`client_credential`)."""
 
@@ -56,4 +64,4 @@ def _request(
         answer: Answer = application.acquire_token_for_client([credential.scope])
         return answer
 
-    return Request(send, hidden, partial(remedy, way=credential.way))
+    return Request(send, hidden, remedy)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 
 import msal
 
-from mailsluice.auth.signing.sign_ins import SignIns, sign_in_again
-from mailsluice.auth.sources.aadsts import remedy_for_person
+from mailsluice.auth.signing.sign_ins import SignIns
 from mailsluice.auth.sources.entra import Answer, Request, answered, token_in, unavailable
+from mailsluice.auth.sources.refusal import remedy_for
 from mailsluice.auth.sources.source import LONGEST, Token, problem
 from mailsluice.clock import Clock
 from mailsluice.config.credentials import EntraCredential
@@ -97,11 +96,6 @@ def refresh_token_in(answer: Answer, credential: EntraCredential) -> str:
     return value
 
 
-def person_remedy(name: str) -> Callable[[str], str]:
-    """What to do about a refusal in the name of a person, by the provider's words."""
-    return partial(remedy_for_person, sign_in=sign_in_again(name))
-
-
 def _refreshing(name: str, credential: EntraCredential, refresh_token: str) -> Request:
     def send(http: ProviderHttp) -> Answer:
         http.expect("refresh_token")
@@ -109,4 +103,4 @@ def _refreshing(name: str, credential: EntraCredential, refresh_token: str) -> R
         answer: Answer = application.acquire_token_by_refresh_token(refresh_token, [credential.scope])
         return answer
 
-    return Request(send, hidden=(refresh_token,), remedy=person_remedy(name))
+    return Request(send, hidden=(refresh_token,), remedy=remedy_for(name, credential))

@@ -16,9 +16,10 @@ from typing import Any
 
 import requests
 
+from mailsluice.auth.sources.refusal import Remedy, way_remedy
 from mailsluice.auth.sources.source import Token, problem
 from mailsluice.config.credentials import EntraCredential
-from mailsluice.errors import TokenBarred, TokenError, TokenRefused, TokenUnavailable
+from mailsluice.errors import Obstacle, TokenBarred, TokenError, TokenRefused, TokenUnavailable
 from mailsluice.net.https import NotAnswered, ProviderHttp, Refused, explain, fault_of_proxy, hint_of
 
 _LIFETIME = 3600.0
@@ -34,12 +35,12 @@ Answer = Mapping[str, Any]
 class Request:
     """One request. `send` makes it with this HTTP client. Nothing in `hidden` is shown in an error.
 
-    `remedy` says what to do about a refusal, by the provider's words for it.
+    `remedy` says what to do about a refusal.
     """
 
     send: Callable[[ProviderHttp], Answer] = field(repr=False)
     hidden: tuple[str, ...] = field(repr=False)
-    remedy: Callable[[str], str]
+    remedy: Remedy
 
 
 class EntraSource:
@@ -70,18 +71,14 @@ def answered(credential: EntraCredential, request: Request, http: Callable[[], P
     Raises TokenRefused, TokenUnavailable, TokenBarred; SecretError for a proxy's password.
     """
     try:
-        answer = _sent(request, http)
-    except Refused as exc:
-        answer = exc.answer
+        answer, clock_ahead = _sent(credential, request, http)
     except NotAnswered as exc:
         raise _unanswered(credential, exc, request.hidden) from exc
-    except requests.RequestException as exc:
-        raise _unreached(credential, exc) from exc
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
         # msal does not check the answer before it uses it. Without the cause: it may contain the answer.
         raise unavailable(credential, "its answer makes no sense") from None
     if "error" in answer:
-        raise _refused(credential, answer, request)
+        raise _refused(credential, answer, request, clock_ahead)
     return answer
 
 
@@ -95,64 +92,93 @@ def token_in(answer: Answer, credential: EntraCredential) -> Token:
 
 
 def unavailable(
-    credential: EntraCredential, why: str, *, retry_after: float = 0.0, remedy: str = _CHECK_REACH
+    credential: EntraCredential,
+    why: str,
+    *,
+    retry_after: float = 0.0,
+    remedy: str = _CHECK_REACH,
+    said: str = "",
+    obstacle: Obstacle | None = None,
 ) -> TokenUnavailable:
     """The error that says why the provider could not be asked."""
     return TokenUnavailable(
-        f"no token from {credential.authority}: {why}", remedy=remedy, retry_after=retry_after
+        f"no token from {credential.authority}: {why}",
+        remedy=remedy,
+        retry_after=retry_after,
+        said=said,
+        obstacle=obstacle,
     )
 
 
 def _unanswered(
     credential: EntraCredential, reason: NotAnswered, hidden: tuple[str, ...]
 ) -> TokenUnavailable:
-    why = ": ".join(filter(None, (str(reason), _words(reason.said, hidden))))
+    said = _words(reason.said, hidden)
+    why = ": ".join(filter(None, (str(reason), said)))
     if not reason.throttled:
-        return unavailable(credential, why, retry_after=reason.retry_after)
+        return unavailable(credential, why, retry_after=reason.retry_after, said=said)
     return TokenUnavailable(
         f"no token from {credential.authority}, which throttles requests: {why}",
         remedy="nothing: it is asked again by itself; if this lasts for hours, find out what else asks for "
         f"tokens of application {credential.client_id} so often",
         retry_after=reason.retry_after,
+        said=said,
     )
 
 
-def _unreached(credential: EntraCredential, exc: requests.RequestException) -> TokenError:
+def _unreached(
+    credential: EntraCredential, exc: requests.RequestException, obstacle: Obstacle | None
+) -> TokenError:
     fault = fault_of_proxy(exc)
     if fault is None:
-        return unavailable(
-            credential, explain(exc), remedy="; ".join(filter(None, (_CHECK_REACH, hint_of(exc))))
-        )
+        error = unavailable(credential, explain(exc), obstacle=obstacle)
+        error.remedy = "; ".join(filter(None, (way_remedy(credential, error), hint_of(exc))))
+        return error
     if fault.refused:
-        return TokenBarred(f"no token from {credential.authority}: {fault}", remedy=fault.remedy)
-    return unavailable(credential, str(fault), remedy=fault.remedy)
+        return TokenBarred(
+            f"no token from {credential.authority}: {fault}", remedy=fault.remedy, obstacle=obstacle
+        )
+    return unavailable(credential, str(fault), remedy=fault.remedy, obstacle=obstacle)
 
 
-def _sent(request: Request, make_http: Callable[[], ProviderHttp]) -> Answer:
+def _sent(
+    credential: EntraCredential, request: Request, make_http: Callable[[], ProviderHttp]
+) -> tuple[Answer, float | None]:
+    """The answer, and by how many seconds our clock was ahead of the provider's. It may say "error"."""
     http = make_http()
     try:
-        return request.send(http)
+        return request.send(http), http.clock_ahead
+    except Refused as exc:
+        return exc.answer, http.clock_ahead
+    except NotAnswered:
+        raise
+    except requests.RequestException as exc:
+        raise _unreached(credential, exc, http.obstacle) from exc
     finally:
         http.close()
 
 
-def _refused(credential: EntraCredential, answer: Answer, request: Request) -> TokenError:
+def _refused(
+    credential: EntraCredential, answer: Answer, request: Request, clock_ahead: float | None
+) -> TokenError:
     hidden = request.hidden
-    error = _words(answer.get("error"), hidden)
+    error, description = (_words(answer.get(key), hidden) for key in ("error", "error_description"))
+    said = ": ".join(filter(None, (error, description)))
     if error in _TRANSIENT:
-        return unavailable(credential, f"it answered {error}")
-    description = _words(answer.get("error_description"), hidden)
+        return unavailable(credential, f"it answered {error}", said=said)
     ids = ", ".join(
         f"{label} {_words(answer[key], hidden)}"
         for key, label in (("trace_id", "trace"), ("correlation_id", "correlation"), ("timestamp", "at"))
         if answer.get(key)
     )
-    said = ": ".join(filter(None, (error, description)))
-    return TokenRefused(
+    refused = TokenRefused(
         f"{credential.authority} refused a token to application {credential.client_id}: {said}"
         + (f" ({ids})" if ids else ""),
-        remedy=request.remedy(said),
+        said=said,
+        clock_ahead=clock_ahead,
     )
+    refused.remedy = request.remedy(refused)
+    return refused
 
 
 def _words(text: object, hidden: tuple[str, ...]) -> str:

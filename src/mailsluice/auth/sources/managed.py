@@ -173,7 +173,9 @@ class ManagedSource:
     def _refused(self, service: _Service, answer: Mapping[str, Any]) -> TokenRefused:
         said = ": ".join(filter(None, (_line(answer["error"]), _line(answer["error_description"]))))
         return TokenRefused(
-            f"{_named(service)} refused a token to {self._identity}: {said}", remedy=self._remedy(said)
+            f"{_named(service)} refused a token to {self._identity}: {said}",
+            remedy=self._remedy(said),
+            said=said,
         )
 
     @property

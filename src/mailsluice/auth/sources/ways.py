@@ -27,19 +27,19 @@ def entra_source(name: str, credential: EntraCredential, means: Means) -> TokenS
     match credential.way:
         case Way.SECRET if credential.client_secret:
             secret = means.secrets.reader(credential.client_secret)
-            return EntraSource(credential, lambda: by_secret(credential, secret()), http)
+            return EntraSource(credential, lambda: by_secret(name, credential, secret()), http)
         case Way.CERTIFICATE if credential.certificate:
             prepare = _by_certificate(name, credential, credential.certificate, means)
             return EntraSource(credential, prepare, http)
         case Way.ASSERTION if credential.assertion:
             kept = kept_assertion(credential.assertion, means.secrets, means.clock)
-            return EntraSource(credential, lambda: by_assertion(credential, kept()), http)
+            return EntraSource(credential, lambda: by_assertion(name, credential, kept()), http)
         case Way.ASSERTION_COMMAND if credential.assertion_command:
             program = Program("assertion command", credential.assertion_command, variables=("HOME", "LANG"))
             printed = printed_assertion(program, means.clock)
             # The time that the program may take is not left for the provider.
             http = http_for(credential, means, LONGEST - DEADLINE - LAST_WAIT)
-            return EntraSource(credential, lambda: by_assertion(credential, printed()), http)
+            return EntraSource(credential, lambda: by_assertion(name, credential, printed()), http)
         case Way.MANAGED_IDENTITY:
             from mailsluice.auth.sources.managed import ManagedSource  # noqa: PLC0415  only for this way
 
@@ -75,7 +75,7 @@ def _by_certificate(
     def prepare() -> Request:
         certificate = valid(read(), ref, means.clock.now())
         means.note_end(name, credential, certificate.end)
-        return by_certificate(credential, certificate.key, certificate.public)
+        return by_certificate(name, credential, certificate.key, certificate.public)
 
     return prepare
 
@@ -84,4 +84,5 @@ def http_for(
     credential: EntraCredential, means: Means, deadline: float = LONGEST
 ) -> Callable[[], ProviderHttp]:
     """What makes the HTTP client for one request, which must end within `deadline` seconds."""
-    return partial(ProviderHttp, credential.ca_file, means.clock, deadline, find_route=means.find_route)
+    limit = min(deadline, means.longest)
+    return partial(ProviderHttp, credential.ca_file, means.clock, limit, find_route=means.find_route)
