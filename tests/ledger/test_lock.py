@@ -60,7 +60,9 @@ def test_of_two_processes_one_gets_it(path: Path) -> None:
 def test_the_error_names_mailbox_and_holder(path: Path) -> None:
     with holder(path) as process:
         assert answer(process) == b"held"
-        with pytest.raises(MailboxLocked, match=f"^a@b.example is being polled by process {process.pid}$"):
+        with pytest.raises(
+            MailboxLocked, match=f"^a@b.example is being polled or checked by process {process.pid}$"
+        ):
             lock(path)
         assert process.stdin is not None
         process.stdin.close()

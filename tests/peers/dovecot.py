@@ -29,7 +29,7 @@ from peers.tokens import ISSUER, TokenIssuer
 from support.waiting import wait_until
 
 BINARY = Path("/usr/sbin/dovecot")
-POP3_BINARY = Path("/usr/lib/dovecot/pop3-login")
+LOGIN_BINARIES = Path("/usr/lib/dovecot/pop3-login"), Path("/usr/lib/dovecot/imap-login")
 HOST = "localhost"
 PASSWORD = "canary-correct-horse-battery-staple"
 STOP_SECONDS = 10.0
@@ -42,8 +42,8 @@ class DovecotError(Exception):
 
 def why_missing() -> str | None:
     """Why this machine has no Dovecot to test against; None where it has one."""
-    if not (BINARY.exists() and POP3_BINARY.exists()):
-        return "Debian's dovecot-pop3d is not installed; tests/peers/install-dovecot installs it"
+    if not all(binary.exists() for binary in (BINARY, *LOGIN_BINARIES)):
+        return "Debian's dovecot-pop3d or dovecot-imapd is not installed; tests/peers/install-dovecot does it"
     version = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if not version.startswith("2.3."):
         return f"Dovecot {version} is installed; dovecot.conf.in is written for 2.3"
@@ -124,9 +124,10 @@ class Dovecot:
 
     def __init__(self, *providers: Provider) -> None:
         self._prefix = Path(tempfile.mkdtemp(prefix="dv", dir="/tmp"))  # the path of a socket is < 108 octets
-        self._reserved = reserve_port()
+        self._reserved, self._reserved_for_imap = reserve_port(), reserve_port()
         self.host = HOST
         self.port: int = self._reserved.getsockname()[1]
+        self.imap_port: int = self._reserved_for_imap.getsockname()[1]
         self.password = PASSWORD
         self.ca_file = self._prefix / "ca.pem"
         self._accounts = _accounts()
@@ -205,7 +206,7 @@ class Dovecot:
             key.write_bytes(provider.public_key)
         issuers = " ".join([ISSUER, *(provider.issuer for provider in self._providers)])
         common = {"prefix": str(self._prefix), "issuers": issuers}
-        server = {"port": str(self.port), "password": PASSWORD}
+        server = {"port": str(self.port), "imap_port": str(self.imap_port), "password": PASSWORD}
         self._fill_in("dovecot.conf.in", "dovecot.conf", common | server | self._accounts)
         for kind, claim, match in (("app", "appid", "any"), ("user", "upn", "%Lu")):
             words = common | {"kind": kind, "claim": claim, "match": match}
@@ -251,6 +252,7 @@ class Dovecot:
                 self._process.kill()
                 self._process.wait()
         self._reserved.close()
+        self._reserved_for_imap.close()
         shutil.rmtree(self._prefix, ignore_errors=True)
 
 

@@ -17,6 +17,7 @@ from mailsluice.auth.sources.entra import EntraSource
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.net.connections import Connections
 from mailsluice.net.https import ProviderHttp
+from support.firewall import firewall
 
 _TRUST = {"CREDENTIALS_DIRECTORY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
@@ -80,6 +81,12 @@ def credential(endpoint: TokenEndpoint) -> EntraCredential:
 @pytest.fixture
 def source(credential: EntraCredential, clock: HandClock) -> EntraSource:
     return secret_source(credential, lambda: SECRET, clock)
+
+
+@pytest.fixture
+def behind_a_firewall() -> Iterator[None]:
+    with firewall():
+        yield
 
 
 @pytest.fixture

@@ -39,6 +39,11 @@ _OTHER_KINDS = {errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 """The system's errors if there is a link, or something that is no file or no directory, in its place."""
 
 
+def remedy_of_denial() -> str:
+    """What helps if this user lacks a right."""
+    return _DENIED.format(user=user_name(os.geteuid()))
+
+
 class FileError(OSError):
     """What went wrong. `str` says what happened and where. `remedy` says what helps; it may be empty.
 

@@ -88,7 +88,12 @@ class Ledger:
         Its first half is the same for this mailbox in every ledger, its second half the same for every
         mailbox of this ledger.
         """
-        return f"{mailboxes.digest(key)[:16]}-{hashlib.sha256(self.id.encode()).hexdigest()[:16]}"
+        return staging_owner(self.id, key)
+
+
+def staging_owner(ledger: str, key: MailboxKey) -> str:
+    """That of the ledger with this id; see `Ledger.staging_owner`."""
+    return f"{mailboxes.digest(key)[:16]}-{hashlib.sha256(ledger.encode()).hexdigest()[:16]}"
 
 
 def open_ledger(service: Service, *, read_only: bool = False) -> Ledger:

@@ -151,7 +151,7 @@ def _written_by_holder(locks: Directory, name: str) -> str:
 
 def _being_polled(address: str, pid: str) -> MailboxLocked:
     return MailboxLocked(
-        f"{address} is being polled by {_process(pid)}", remedy="wait for it to finish, or stop it"
+        f"{address} is being polled or checked by {_process(pid)}", remedy="wait for it to finish, or stop it"
     )
 
 

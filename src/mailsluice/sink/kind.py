@@ -19,6 +19,7 @@ from mailsluice.sink.durable import Passing, WriteFile
 from mailsluice.sink.edge import edge
 from mailsluice.sink.form import Form
 from mailsluice.sink.hold import Hold
+from mailsluice.sink.looking import Look, look
 from mailsluice.sink.place import published
 
 
@@ -68,6 +69,11 @@ class Kind(ABC):
     def claims(self) -> Sequence[Written]:
         """The claims of all mailboxes that feed the sink, in no order. Raises SinkError."""
         return neighbours.claims(self._form)
+
+    @edge
+    def look(self, known: Where | None) -> Look:
+        """What a poll would find in the sink; see `looking`. Raises SinkError, SinkRefused."""
+        return look(self._form, self._feed.owner, self._feed.feeder, known, keeps=self._feed.keeps)
 
     @abstractmethod
     def write(self, write: WriteFile, listed: Listed, message: Passing, received: datetime, /) -> str:

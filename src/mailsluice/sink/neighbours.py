@@ -31,10 +31,10 @@ def met(folder: Directory, owner: str, feeder: Feeder, *, keeps: bool) -> list[N
     feeds the sink with the same mailbox, and the mailbox `keeps` its mail.
     """
     mailbox, _, ledger = owner.partition("-")
-    same = next(_feeders(folder, ledger, f"{mailbox}-"), None)
+    same = next(feeders(folder, ledger, f"{mailbox}-"), None)
     if same is not None and keeps:
         raise _fed_twice(folder, same, feeder)
-    other = same or next(_feeders(folder, ledger), None)
+    other = same or next(feeders(folder, ledger), None)
     if other is None:
         return []
     was_here = (other.host, other.state_dir) == (feeder.host, feeder.state_dir)
@@ -101,7 +101,7 @@ def _stagings(
                     yield name, staging
 
 
-def _feeders(folder: Directory, ledger: str, prefix: str = "") -> Iterator[Feeder]:
+def feeders(folder: Directory, ledger: str, prefix: str = "") -> Iterator[Feeder]:
     """The feeders of the staging directories whose names begin with `prefix`.
 
     Without our own ledger, and without those that have given the sink up.

@@ -29,6 +29,40 @@ _ID_LENGTH = 32
 _ID = re.compile(rb"[0-9a-f]{32}")
 
 
+def was_there(known: Where | None) -> bool:
+    """Whether the ledger has fed this sink before. `known` is what it noted about it."""
+    return known is not None and known.sink_id != ""
+
+
+def refuse_if_gone(form: Form, known: Where | None) -> None:
+    """Raise SinkRefused if this sink, which is missing, was there before."""
+    if was_there(known):
+        raise SinkRefused(
+            f"{form.root} is missing, though mail was stored there before: it is not made again",
+            remedy="mount its file system; or, if the directory was removed for good: "
+            f"`{invocation.directory(form.root, form.directory_mode)}`",
+        )
+
+
+def refuse_if_unmounted(form: Form, feeder: Feeder, known: Where | None) -> None:
+    """Raise SinkRefused if the sink's file system is not mounted.
+
+    For a new sink, these are all known mounts on the path to it. It is refused even if the sink's id is
+    found: when the sink was moved to that file system, a copy may have stayed below the mount point.
+    """
+    if known is None:
+        return
+    points = known.mounts if was_there(known) else mounts.on_the_way(known.mounts, form.root)
+    if mount := mounts.missing(points):
+        forget = invocation.about(feeder.section, feeder.mailbox.address, "sink", "forget")
+        raise SinkRefused(
+            f"nothing is mounted on {mount}, where the file system of {form.root} was: "
+            "mail is not stored below the mount point",
+            remedy=f"`{shlex.join(['mount', mount])}`; or, if it will never be mounted again, once for "
+            f"each mailbox that delivers there: {forget}",
+        )
+
+
 class Taking:
     """One try to take the staging directory `owner` of a sink.
 
@@ -109,14 +143,10 @@ class Taking:
         """
         path = self._form.root
         Directory.refuse_way(path)
-        self._refuse_if_unmounted()
+        refuse_if_unmounted(self._form, self._feeder, self._known)
         root = Directory.find(path)
-        if root is None and self._was_there and self._make:
-            raise SinkRefused(
-                f"{path} is missing, though mail was stored there before: it is not made again",
-                remedy="mount its file system; or, if the directory was removed for good: "
-                f"`{invocation.directory(path, self._form.directory_mode)}`",
-            )
+        if root is None and self._make:
+            refuse_if_gone(self._form, self._known)
         if root is None and self._make:
             with Directory.follow(path.parent) as parent:
                 root = parent.make(path.name, self._form.directory_mode)
@@ -141,27 +171,7 @@ class Taking:
     @property
     def _was_there(self) -> bool:
         """Whether the ledger has fed this sink before."""
-        return self._known is not None and self._known.sink_id != ""
-
-    def _refuse_if_unmounted(self) -> None:
-        """Raise SinkRefused if the sink's file system is not mounted.
-
-        For a new sink, these are all known mounts on the path to it. It is refused even if the sink's id is
-        found: when the sink was moved to that file system, a copy may have stayed below the mount point.
-        """
-        known = self._known
-        if known is None:
-            return
-        points = known.mounts if self._was_there else mounts.on_the_way(known.mounts, self._form.root)
-        if mount := mounts.missing(points):
-            ours = self._feeder
-            forget = invocation.about(ours.section, ours.mailbox.address, "sink", "forget")
-            raise SinkRefused(
-                f"nothing is mounted on {mount}, where the file system of {self._form.root} was: "
-                "mail is not stored below the mount point",
-                remedy=f"`{shlex.join(['mount', mount])}`; or, if it will never be mounted again, once for "
-                f"each mailbox that delivers there: {forget}",
-            )
+        return was_there(self._known)
 
     def _child(self, directory: Directory, name: str) -> Directory | None:
         child = directory.child(name)

@@ -1,0 +1,1 @@
+"""The other doors: IMAP and SMTP, tried with the same login."""
