@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -23,6 +24,12 @@ settings.load_profile("any machine")
 def nothing_noted_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test's command line notes of its call is none of another's."""
     monkeypatch.setattr(invocation, "_call", invocation._Call())
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_pythons_own() -> None:
+    """A shell's job in the background ignores it, and a poll in this process handles it in its own way."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _taken: list[str] = []

@@ -37,6 +37,8 @@ def test_a_function_fits_in_50_lines(module: Path) -> None:
 
 
 ELSEWHERE = {
+    "diagnosis/clouds.py": "diagnosis/tenant/test_manual.py",
+    "diagnosis/tenant/ways.py": "diagnosis/tenant/test_guide.py",
     "auth/keyrings/secret_service.py": "peers/test_secret_service.py",
     "auth/sources/late.py": "auth/test_credentials.py",
     "auth/sources/means.py": "auth/sources/test_proofs.py",
@@ -49,22 +51,26 @@ ELSEWHERE = {
     "cli/run.py": "e2e/test_daemon.py",
     "cli/sink.py": "e2e/test_sink.py",
     "cli/seen.py": "e2e/test_seen.py",
+    "checking/knocking/response.py": "checking/knocking/test_imap.py",
+    "checking/knocking/dialogue.py": "checking/knocking/test_smtp.py",
     "config/files.py": "config/test_include.py",
     "config/mailboxes.py": "config/test_load.py",
     "config/mistakes.py": "config/test_load.py",
     "app.py": "daemon/test_app.py",
+    "checking/means.py": "checking/test_run.py",
+    "checking/tried.py": "checking/test_findings.py",
     "sandbox/demo.py": "e2e/test_demo.py",
     "daemon.py": "daemon/test_daemon.py",
     "net/argument.py": "pop3/test_commands.py",
+    "net/translation.py": "net/test_connection.py",
     "net/connections.py": "net/test_connection.py",
     "net/endpoint.py": "net/test_connection_proxy.py",
     "system/users.py": "files/test_trust.py",
     "pop3/exchange.py": "pop3/test_client.py",
     "pop3/events.py": "pop3/test_protocol.py",
-    "sandbox/certificates.py": "sandbox/test_sandbox.py",
     "sandbox/connection.py": "sandbox/test_dialogue.py",
-    "sandbox/directory.py": "sandbox/test_sandbox.py",
     "sandbox/pop3.py": "sandbox/test_sandbox.py",
+    "sandbox/reply.py": "sandbox/test_entra.py",
     "sandbox/sasl.py": "sandbox/test_dialogue.py",
     "sandbox/server.py": "sandbox/test_sandbox.py",
     "sandbox/tokens.py": "sandbox/test_entra.py",
@@ -95,6 +101,8 @@ ELSEWHERE = {
     "sink/form.py": "sink/test_spool.py",
     "sink/kind.py": "contracts/test_sink_contract.py",
     "files/error.py": "files/test_directory.py",
+    "diagnosis/numbers.py": "diagnosis/test_symptoms.py",
+    "diagnosis/reach.py": "diagnosis/test_causes.py",
 }
 """Modules met only in company, and the tests that meet them."""
 

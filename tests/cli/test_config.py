@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mailsluice import invocation
 from mailsluice.cli.main import main
 from mailsluice.config.example import example_text, schema_text
 from support.program import run_program
@@ -28,9 +29,17 @@ def wrong(tmp_path: Path) -> Path:
     return path
 
 
-def test_check_says_ok_and_how_many_mailboxes(right: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def ok(path: Path) -> str:
+    """The lines for a right configuration with one mailbox, without cron lines."""
+    invocation.note_file(path)
+    return f"{path}: ok, 1 mailbox\nsyntax and values only; `{invocation.command('check')}` tries them\n"
+
+
+def test_check_says_ok_and_how_many_mailboxes_and_that_nothing_was_tried(
+    right: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["-c", str(right), "config", "check"]) == 0
-    assert capsys.readouterr() == (f"{right}: ok, 1 mailbox\n", "")
+    assert capsys.readouterr() == (ok(right), "")
 
 
 def test_check_says_every_mistake_on_a_line_and_ends_with_78(
@@ -54,6 +63,7 @@ def test_check_json_of_a_right_one(right: Path, capsys: pytest.CaptureFixture[st
         "mistakes": [],
         "warnings": [],
         "zone": None,
+        "checked": "syntax and values",
     }
 
 
@@ -64,7 +74,7 @@ def test_check_says_in_which_local_time_cron_lines_are_read(
     monkeypatch.setenv("TZ", tz)
     right.write_text(right.read_text().replace("#cron", "cron"))
     assert main(["-c", str(right), "config", "check"]) == 0
-    assert capsys.readouterr().out == (f"{right}: ok, 1 mailbox\ncron lines are in local time: {tz}, by TZ\n")
+    assert capsys.readouterr().out == f"{ok(right)}cron lines are in local time: {tz}, by TZ\n"
     assert main(["-c", str(right), "config", "check", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["zone"] == f"{tz}, by TZ"
 
@@ -75,7 +85,7 @@ def test_check_says_its_warnings_and_ends_with_0_all_the_same(
     right.chmod(0o664)
     assert main(["-c", str(right), "config", "check"]) == 0
     out, err = capsys.readouterr()
-    assert out == f"{right}: ok, 1 mailbox\n"
+    assert out == ok(right)
     assert err.startswith(f"warning: {right} can be written by the group ")
     assert err.endswith(f"; chmod g-w {right}\n")
 
@@ -105,7 +115,7 @@ def test_check_without_a_file_says_where_it_looked(tmp_path: Path) -> None:
 
 def test_the_environment_names_the_file(right: Path) -> None:
     ended = run_program("config", "check", environment={"MAILSLUICE_CONFIG": str(right)})
-    assert ended.stdout == f"{right}: ok, 1 mailbox\n"
+    assert ended.stdout == ok(right)
 
 
 def test_example_and_schema_are_printed_without_any_configuration(

@@ -194,13 +194,18 @@ def test_a_poll_with_a_secret_in_the_keyring_loads_the_vault(config: Path, sandb
 
 BUILD = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 from mailsluice.config.load import load
 from mailsluice.app import Service
+from mailsluice.errors import ServerError
 with Service(load(Path(sys.argv[1]))) as service:
     service.start()
     before = set(sys.modules)
-    service.preview(service.config.mailboxes["inbox"])
+    mailbox = service.config.mailboxes["inbox"]
+    service.preview(mailbox)
+    with suppress(ServerError):
+        service.preview(mailbox.model_copy(update={"address": "nobody@acme.example"}))
     print(*sorted(name for name in set(sys.modules) - before if "." not in name or "mailsluice" in name))
 """
 

@@ -146,6 +146,18 @@ class TestSettings:
         assert settings.config().service.max_sessions == 4
 
 
+@pytest.mark.parametrize("arguments", [["config", "schema"], ["--help"]])
+def test_an_output_that_is_full_is_no_bug(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (
+        74,
+        "the output cannot be written: [Errno 28] No space left on device\n",
+    )
+
+
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     with subprocess.Popen(
         [PROGRAM, "config", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

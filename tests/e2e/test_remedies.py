@@ -15,7 +15,11 @@ import pytest
 import mailsluice
 from e2e.conftest import Site, wait_until
 from e2e.signing import delegated, sign_in
-from mailsluice.cli.main import COMMANDS
+from mailsluice import invocation
+from mailsluice.cli.main import COMMANDS, main
+from mailsluice.config.load import load
+from mailsluice.diagnosis.tenant.guide import guide
+from mailsluice.diagnosis.tenant.setup import Setup
 from mailsluice_sandbox import Fault, Refuse, Relist, Sandbox, mail
 from support.ageing import age_failures
 from support.program import Ended, run_program
@@ -26,21 +30,28 @@ SOURCE = Path(mailsluice.__file__).parent
 RUN_HERE = {
     ("secret", "set"),
     ("secret", "list"),
+    ("secret", "delete"),
     ("quarantine", "list"),
     ("quarantine", "retry"),
     ("sink", "adopt"),
     ("sink", "forget"),
     ("sink", "list"),
     ("poll",),
+    ("check",),
     ("seen",),
     ("seen", "--fetch"),
     ("config", "example"),
     ("login",),
     ("login", "--forget"),
+    ("check",),
 }
 """The commands of the tests below, as far as their words stand in the source."""
 
-FOR_ANY_MACHINE = {SOURCE / "config" / "example.py", SOURCE / "config" / "credentials.py"}
+FOR_ANY_MACHINE = {
+    SOURCE / "config" / "example.py",
+    SOURCE / "config" / "credentials.py",
+    SOURCE / "diagnosis" / "tenant" / "manual.py",
+}
 """Texts that are written once and read anywhere: they cannot know where a program lies."""
 
 
@@ -238,6 +249,31 @@ def test_a_ledger_that_was_lost_is_begun_anew_by_who_knows_what_that_means(site:
     assert run_in_shell(commands(detail(refused))[-1]).code == 0
     assert poll(site).code == 0
     assert site.stored("a") == [mail.note(1)] * 2
+
+
+def test_what_config_check_did_not_look_at_is_tried(site: Site) -> None:
+    (command,) = commands(run_program("-c", site.config, "config", "check").stdout)
+    assert run_in_shell(command).code == 0
+
+
+def test_a_certificate_is_made_stored_and_forgotten_as_the_guide_says(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = site.config.read_text()
+    secret = f'client_secret = "file:{site.folder}/secret"'
+    assert secret in text
+    site.config.write_text(text.replace(secret, 'certificate = "keyring:entra-cert"'))
+    invocation.note_file(site.config)
+    told = guide(Setup.of(load(site.config), "entra"))
+    lines = [line[6:] for line in told.splitlines() if line.startswith(" " * 6)]
+    at = next(number for number, line in enumerate(lines) if "openssl" in line)
+    assert run_in_shell("\n".join(lines[at : at + 3]), cwd=tmp_path).code == 0
+    assert main(["-c", str(site.config), "secret", "list"]) == 0
+    assert capsys.readouterr().out.endswith("\nentra-cert\n")
+    assert run_in_shell(lines[-1]).code == 0
+    capsys.readouterr()
+    assert main(["-c", str(site.config), "secret", "list"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 _SPELLED = {"invocation.command": 0, "invocation.about": 2}

@@ -10,10 +10,14 @@ from collections.abc import Sequence
 
 import click
 
+from mailsluice import invocation
 from mailsluice.cli.main import Settings
 from mailsluice.config import example as examples
 from mailsluice.errors import ConfigurationError
 from mailsluice.obs.clean import printable
+
+_UNTRIED = "syntax and values only; `{check}` tries them"
+"""What was not looked at. Who reads `ok` may think that mail can be fetched."""
 
 
 @click.group()
@@ -26,6 +30,8 @@ def command() -> None:
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> None:
     """Read the configuration and show every mistake: file, key, and what would be right.
+
+    Nothing is tried: no secret is read, and no server is asked. `mailsluice check` does that.
 
     A warning, for example about a file that a group may write, is no mistake. If there are cron lines, the
     local time for them is shown.
@@ -44,6 +50,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
         return
     count = len(config.mailboxes)
     click.echo(f"{settings.path}: ok, {count} mailbox{'' if count == 1 else 'es'}")
+    click.echo(printable(_UNTRIED.format(check=invocation.command("check"))))
     if zone is not None:
         click.echo(printable(f"cron lines are in local time: {zone}"))
     for warning in warnings:
@@ -57,6 +64,7 @@ def _show_json(*, mailboxes: int, mistakes: Sequence[str], warnings: Sequence[st
         "mistakes": mistakes,
         "warnings": warnings,
         "zone": zone,
+        "checked": "syntax and values",
     }
     click.echo(json.dumps(answer, indent=2))
 

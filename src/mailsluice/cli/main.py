@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": "The daemon: poll on schedule until SIGTERM; SIGHUP reloads.",
+    "check": "Try every step on the way to the mail; name the cause of a failure, and the remedy.",
     "poll": "Poll all mailboxes, or the named ones, once.",
     "status": "The daemon, and each mailbox: last success, next poll, what runs, errors.",
     "secret": "Put secrets into the keyring, list and delete them.",
@@ -44,6 +45,8 @@ COMMANDS = {
 """Each command, and its line in `--help`. The command is `command` in the module of the same name."""
 
 USAGE = 64
+OUTPUT_LOST = 74
+"""The output could not be written (EX_IOERR)."""
 INTERRUPTED = 130
 
 
@@ -150,6 +153,20 @@ def _ended(arguments: list[str] | None) -> int:
     return 0
 
 
+def _is_of_output(error: Exception) -> bool:
+    """Whether this is standard output that cannot be written: a disk may be full, and a terminal gone.
+
+    Our own files have errors of their own. So it is one of the system's, for no file, from what prints.
+    """
+    if not isinstance(error, OSError) or error.filename is not None or error.__traceback__ is None:
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return (
+        str(frame.f_globals.get("__name__")).partition(".")[0] in {"click", "rich"}
+        or frame.f_code is _ended.__code__
+    )
+
+
 def _speak_utf8() -> None:
     """Start again in Python's UTF-8 mode, if the locale has another encoding.
 
@@ -172,13 +189,17 @@ def _failed(error: MailsluiceError) -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    """Report a bug; or a file that this user has no right to, if no other code has handled that."""
+    """Report a bug; or a file that this user has no right to, or an output that cannot be written."""
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
         from mailsluice.files import rights  # noqa: PLC0415  --help does without
 
         _say(f"{error.filename}: {error.strerror}")
         _say(rights.remedy(Path(error.filename)))
         return ExitCode.REFUSED
+    if _is_of_output(error):
+        _say(f"the output cannot be written: {error}")
+        _forget_output()
+        return OUTPUT_LOST
     _say(f"This is a bug in mailsluice {__version__}; please report it with these lines:")
     _say(traceback.format_exc())
     return ExitCode.BUG

@@ -6,26 +6,19 @@ print a secret.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
 from mailsluice import invocation
-from mailsluice.auth.expiry import Expiry, Proof, declared
 from mailsluice.auth.keyrings.keyring import Keyring
-from mailsluice.auth.secrets import secrets_of
 from mailsluice.auth.signing.sign_ins import SignIns
-from mailsluice.auth.sources.assertion import kept_assertion
-from mailsluice.auth.sources.certificate import certificate_reader, valid
-from mailsluice.auth.text import doubts
+from mailsluice.checking.secrets import secret_warnings, sign_in_warnings
+from mailsluice.cli.choice import as_the_daemon
 from mailsluice.cli.main import Settings
-from mailsluice.clock import SystemClock
 from mailsluice.config.credentials import EntraCredential
 from mailsluice.config.models import Config
 from mailsluice.config.references import Reference, references
@@ -33,7 +26,6 @@ from mailsluice.config.types import SecretRef
 from mailsluice.errors import SecretError
 from mailsluice.obs.clean import json_text, printable
 from mailsluice.outcome import ExitCode
-from mailsluice.system.users import user_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +55,7 @@ def check(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     people are read, too. Ends with 78 if one fails.
     """
     config = settings.config()
-    _refuse_for_another_user(config.service.state_dir)
+    as_the_daemon(config.service.state_dir)
     keyring = _keyring(config)
     found = [_read(config, ref, uses) for ref, uses in _chosen(config, names).items()]
     found += () if names else _sign_ins(config)
@@ -74,19 +66,6 @@ def check(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
             _show(finding)
     if not all(finding.ok for finding in (keyring, *found)):
         raise click.exceptions.Exit(ExitCode.CONFIGURATION)
-
-
-def _refuse_for_another_user(state_dir: Path) -> None:
-    """Raise SecretError if root calls, and another user runs the daemon: root can read more."""
-    if os.geteuid() != 0 or not state_dir.exists():
-        return
-    owner = state_dir.stat().st_uid
-    if owner != 0:
-        raise SecretError(
-            f"this runs as root, who may read more than the user {user_name(owner)!r}, who runs mailsluice",
-            remedy=f"check as that user: `{invocation.again_as(owner)}`",
-            denied=True,
-        )
 
 
 def _chosen(config: Config, names: Collection[str]) -> dict[SecretRef, list[Reference]]:
@@ -104,47 +83,15 @@ def _chosen(config: Config, names: Collection[str]) -> dict[SecretRef, list[Refe
 def _read(config: Config, ref: SecretRef, uses: list[Reference]) -> Finding:
     used_by = tuple(map(str, uses))
     try:
-        warnings = tuple(_warnings(config, ref, uses))
+        warnings = tuple(secret_warnings(config, ref, uses))
     except SecretError as error:
         return Finding(str(ref), used_by, str(error), error.remedy)
     return Finding(str(ref), used_by, warnings=warnings)
 
 
-def _warnings(config: Config, ref: SecretRef, uses: list[Reference]) -> Iterator[str]:
-    """Read it as its use needs it. Gives what is probably wrong, or ends soon. Raises SecretError."""
-    secrets, clock = secrets_of(config), SystemClock()
-    keys = {use.key for use in uses}
-    if "assertion" in keys:
-        kept_assertion(ref, secrets, clock)()
-    elif "certificate" in keys:
-        password = next(
-            (
-                credential.certificate_password
-                for credential in config.credentials.values()
-                if isinstance(credential, EntraCredential) and credential.certificate == ref
-            ),
-            None,
-        )
-        certificate = valid(certificate_reader(ref, password, secrets)(), ref, clock.now())
-        yield from _end(Proof.CERTIFICATE, certificate.end, clock.now())
-    else:
-        found = doubts(secrets.reader(ref)(), is_client_secret="client_secret" in keys)
-        yield from (f"the secret {doubt}" for doubt in found)
-        for credential in config.credentials.values():
-            if isinstance(credential, EntraCredential) and credential.client_secret == ref:
-                yield from _end(Proof.SECRET, declared(credential), clock.now())
-
-
-def _end(proof: Proof, ends: datetime | None, now: datetime) -> Iterator[str]:
-    """The warning that this proof ends, if it ends soon."""
-    expiry = None if ends is None else Expiry("", proof, ends, "")
-    if expiry is not None and expiry.warning(now) is not None:
-        yield expiry.words(now).removeprefix("its ")
-
-
 def _sign_ins(config: Config) -> Iterator[Finding]:
     """How it is with the sign-ins of people, also with those of sections that are gone."""
-    sign_ins, now = SignIns(config.service.state_dir), SystemClock().now()
+    sign_ins = SignIns(config.service.state_dir)
     used: set[str] = set()
     for name, credential in config.credentials.items():
         if not isinstance(credential, EntraCredential) or not credential.way.is_delegated:
@@ -152,12 +99,11 @@ def _sign_ins(config: Config) -> Iterator[Finding]:
         used.add(name)
         where = (f"credentials.{name}",)
         try:
-            sign_in = sign_ins.made_for(name, credential)
+            account, warnings = sign_in_warnings(name, credential, config.service.state_dir)
         except SecretError as error:
             yield Finding("sign-in", where, str(error), error.remedy)
         else:
-            warnings = tuple(_end(Proof.SIGN_IN, sign_in.ends, now))
-            yield Finding(f"sign-in of {sign_in.account}", where, warnings=warnings)
+            yield Finding(f"sign-in of {account}", where, warnings=warnings)
     with suppress(SecretError):  # the keyring's own line has said it
         for name in sorted(set(sign_ins.names()) - used):
             forget = invocation.command("login", name, "--forget")
