@@ -72,6 +72,7 @@ format: $(VENV)/installed-dev
 generated: venv
 	$(BIN)/mailsluice config example > config/example.toml
 	$(BIN)/mailsluice config schema > config/schema.json
+	$(BIN)/python docs/generate.py
 
 # What the README shows of `make demo`.
 demo-picture: $(VENV)/installed-demo

@@ -184,7 +184,7 @@ def test_status_shows_until_when_the_mailboxes_of_a_throttled_tenant_are_put_off
         day = Day().run(config, server, hours=1 / 60)
 
     (slowed,) = (line for line in logs if line["event"] == events.CREDENTIAL_SLOWED)
-    assert (slowed["credential"], "throttling" in slowed["cause"]) == ("acme", True)
+    assert (slowed["credential"], "throttles" in slowed["cause"]) == ("acme", True)
     waiting = [name for name in names if name not in day.attempts]
     assert len(waiting) == 2
     with Ledger(config.service.state_dir, read_only=True) as ledger:

@@ -1,0 +1,1 @@
+"""The set-up of a tenant, step by step."""
