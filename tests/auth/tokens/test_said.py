@@ -19,6 +19,13 @@ def test_a_warning_is_new_once_a_day_for_all_processes(tmp_path: Path, clock: Ha
     assert SaidToday(path, clock).is_new("one")
 
 
+@pytest.mark.parametrize("part", [0.1, 0.6, 0.9])
+def test_in_the_same_second_it_is_not_new_again(tmp_path: Path, clock: HandClock, part: float) -> None:
+    clock.seconds += part - clock.now().timestamp() % 1
+    assert SaidToday(tmp_path / "said", clock).is_new("one")
+    assert not SaidToday(tmp_path / "said", clock).is_new("one")
+
+
 def test_a_clock_set_back_silences_nothing_for_long(tmp_path: Path, clock: HandClock) -> None:
     said = SaidToday(tmp_path / "said", clock)
     assert said.is_new("one")

@@ -49,6 +49,6 @@ class SaidToday:
         return {}
 
     def _write(self) -> None:
-        lines = "".join(f"{digest} {at:.0f}\n" for digest, at in self._said.items())
+        lines = "".join(f"{digest} {int(at)}\n" for digest, at in self._said.items())
         with suppress(OSError):
             replace_private(self._path, lines.encode(), durable=False)
