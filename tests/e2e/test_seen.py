@@ -91,4 +91,4 @@ def test_a_refused_login_says_what_to_check(site: Site) -> None:
 
     refused = run_program("-c", site.config, "seen", "invoices")
     assert refused.code == 77
-    assert "Set-CASMailbox" in refused.stderr
+    assert "POP is off for the mailbox" in refused.stderr

@@ -268,8 +268,8 @@ _CERTIFICATES = (
     _untrusted("for an address of another host", _issued("192.0.2.1"), "set `host`"),
     _untrusted("of another authority", _from_elsewhere, "ca_file"),
     _untrusted("signed by itself", _signed(_elliptic, by_itself=True), "ca_file", always=True),
-    _untrusted("with an RSA key of 1,024 bits", _signed(_rsa(1024)), "new certificate"),
-    _untrusted("signed with SHA-1", _by_sha1, "new certificate"),
+    _untrusted("with an RSA key of 1,024 bits", _signed(_rsa(1024)), "the server needs a new one"),
+    _untrusted("signed with SHA-1", _by_sha1, "the server needs a new one"),
     _untrusted("for clients alone", _signed(_elliptic, purpose=ExtendedKeyUsageOID.CLIENT_AUTH), "purpose"),
 )
 
