@@ -37,8 +37,8 @@ from mailsluice.outcome import worst
 
 @click.command()
 @click.argument("mailboxes", metavar="[MAILBOX]...", nargs=-1)
-@click.option("--imap", is_flag=True, help="Try IMAP too, with the same credential (AUTH only).")
-@click.option("--smtp", is_flag=True, help="Try SMTP too, with the same credential (AUTH only).")
+@click.option("--imap", is_flag=True, help="Try IMAP too, with the same credential: log in, and count.")
+@click.option("--smtp", is_flag=True, help="Try SMTP too, with the same credential: log in.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option("--report", is_flag=True, help="Print a report for whoever helps you, without secrets.")
 @click.option("--guide", is_flag=True, help="Print how to set up a tenant, with your values.")
